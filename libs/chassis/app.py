@@ -1,0 +1,112 @@
+"""The frame of every process: the application, its health, its metrics, its way of stopping."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, FastAPI, Path
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from . import errors, telemetry
+from .database import Database
+from .identity import Verifier
+from .paging import MAX_ID
+from .settings import ServiceSettings
+
+Check = Callable[[], Awaitable[None]]
+"""Raises whatever it likes when the thing that it asks after does not answer."""
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+Id = Annotated[int, Path(ge=1, le=MAX_ID)]
+
+
+class Done(BaseModel):
+    """The answer of a call that has nothing else to say."""
+
+    result: Literal[True] = True
+
+
+def create(
+    settings: ServiceSettings,
+    router: APIRouter,
+    *,
+    lifespan: Lifespan | None = None,
+    checks: Mapping[str, Check] | None = None,
+) -> FastAPI:
+    """The api process of a service.
+
+    `app.state.database` and `app.state.settings` are set; `lifespan` opens and closes what is the
+    service's own. `checks` are asked by `/health/ready` beside the database.
+    """
+    database = Database(settings)
+
+    @asynccontextmanager
+    async def live(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            if lifespan is None:
+                yield
+            else:
+                async with lifespan(app):
+                    yield
+        finally:
+            await database.close()
+
+    app = frame(settings, "api", live, {"database": database.check, **(checks or {})})
+    app.state.database = database
+    app.state.verifier = Verifier(settings.identity_public_key, settings.service)
+    app.include_router(router)
+    return app
+
+
+def frame(
+    settings: ServiceSettings, role: str, lifespan: Lifespan, checks: Mapping[str, Check]
+) -> FastAPI:
+    """An application with what an api and a worker share: health, metrics, errors, logs."""
+    telemetry.configure(settings, role)
+    app = FastAPI(
+        title=f"Warble {settings.service}",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        strict_content_type=False,
+    )
+    app.state.settings = settings
+    errors.install(app)
+    telemetry.instrument(app)
+    app.include_router(_health(checks))
+    app.add_middleware(telemetry.RequestContext)
+    return app
+
+
+def _health(checks: Mapping[str, Check]) -> APIRouter:
+    router = APIRouter(prefix="/health", include_in_schema=False)
+
+    @router.get("/live")
+    async def live() -> Done:
+        return Done()
+
+    @router.get("/ready")
+    async def ready() -> JSONResponse:
+        state: dict[str, str] = {}
+        for name, check in checks.items():
+            try:
+                await check()
+            except Exception as error:
+                telemetry.log.warning("not_ready", part=name, error=repr(error))
+                state[name] = "away"
+            else:
+                state[name] = "ok"
+        away = [name for name, answer in state.items() if answer != "ok"]
+        if not away:
+            return JSONResponse({"result": True, "checks": state})
+        problem = NotReady(parts=", ".join(away))
+        return JSONResponse({**problem.body(), "checks": state}, problem.status)
+
+    return router
+
+
+class NotReady(errors.Problem):
+    status = 503
+    message = "Not ready: {parts} away."

@@ -1,0 +1,147 @@
+"""One service's database: its engine, its transactions, its migrations.
+
+A transaction is opened and committed at the edge, one per request or message: nothing else commits.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import asyncpg
+from alembic import command, context, op
+from alembic.config import Config
+from fastapi import Depends, Request
+from sqlalchemy import MetaData, text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from .settings import ServiceSettings
+
+CONNECT_SECONDS = 3
+STATEMENT_SECONDS = 10
+POOL_WAIT_SECONDS = 3
+
+
+class Database:
+    """The connection pool of one process. Nothing connects before the first statement."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self.service = settings.service
+        self._url = settings.database_url
+        self.engine = create_async_engine(
+            self._url,
+            pool_size=settings.db_pool_size,
+            max_overflow=0,
+            pool_timeout=POOL_WAIT_SECONDS,
+            pool_pre_ping=True,
+            connect_args=self._connect_arguments(),
+        )
+
+    def _connect_arguments(self) -> dict[str, Any]:
+        return {
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": STATEMENT_SECONDS,
+            "server_settings": {
+                "search_path": f"{self.service},extensions",
+                "application_name": f"warble-{self.service}",
+            },
+        }
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A session whose work is committed on leaving, or rolled back if an error leaves it.
+
+        `session.info["service"]` is the service's name; `session.info["events"]` lists the events
+        that the work recorded, once it has committed.
+        """
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            session.info.update(service=self.service, events=[])
+            async with session.begin():
+                yield session
+
+    async def connection(self) -> asyncpg.Connection:
+        """A connection outside the pool, for LISTEN. The caller closes it."""
+        return await asyncpg.connect(**self._address(), **self._connect_arguments())
+
+    async def pool(self, size: int) -> asyncpg.Pool:
+        """A pool of bare asyncpg connections, for paths where a session would cost too much."""
+        return await asyncpg.create_pool(
+            **self._address(), **self._connect_arguments(), min_size=0, max_size=size
+        )
+
+    def _address(self) -> dict[str, Any]:
+        return {
+            "host": self._url.host,
+            "port": self._url.port,
+            "user": self._url.username,
+            "password": self._url.password,
+            "database": self._url.database,
+        }
+
+    async def check(self) -> None:
+        """Raises what the database raises when it does not answer."""
+        async with asyncio.timeout(CONNECT_SECONDS), self.engine.connect() as connection:
+            await connection.execute(text("select 1"))
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+async def _request_transaction(request: Request) -> AsyncIterator[AsyncSession]:
+    async with request.app.state.database.transaction() as session:
+        yield session
+    request.state.events = session.info["events"]
+
+
+# With the default scope the client would have its 201 before a commit that then fails.
+Transaction = Annotated[AsyncSession, Depends(_request_transaction, scope="function")]
+
+
+def alembic_config(migrations: Path, settings: ServiceSettings) -> Config:
+    """The configuration of one service's chain: no alembic.ini is needed."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations))
+    config.attributes["settings"] = settings
+    return config
+
+
+def upgrade(migrations: Path, settings: ServiceSettings) -> None:
+    """Brings the service's schema to the newest revision. Safe to run twice, and at once."""
+    command.upgrade(alembic_config(migrations, settings), "head")
+
+
+def run_migrations(metadata: MetaData) -> None:
+    """What every `migrations/env.py` calls."""
+    settings: ServiceSettings = context.config.attributes["settings"]
+
+    def migrate(connection: Any) -> None:
+        context.configure(
+            connection=connection, target_metadata=metadata, compare_server_default=True
+        )
+        with context.begin_transaction():
+            # Two migrations of one service at once would both create the version table.
+            connection.execute(
+                text("select pg_advisory_xact_lock(hashtext(:name))"),
+                {"name": f"warble-migrate-{settings.service}"},
+            )
+            context.run_migrations()
+
+    async def connect() -> None:
+        database = Database(settings)
+        try:
+            connection: AsyncConnection
+            async with database.engine.connect() as connection:
+                await connection.run_sync(migrate)
+                await connection.commit()
+        finally:
+            await database.close()
+
+    asyncio.run(connect())
+
+
+def run_script(script: str) -> None:
+    """Runs several SQL statements, within the migration's transaction."""
+    adapted: Any = op.get_bind().connection.dbapi_connection
+    adapted.run_async(lambda connection: connection.execute(script))

@@ -1,0 +1,185 @@
+"""The one shape of every error, and the errors that belong to no domain.
+
+An error has two faces: a stable name and a safe sentence go out, the cause goes to the log.
+"""
+
+from http import HTTPStatus
+from typing import Any, ClassVar, Literal
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+log = structlog.get_logger()
+
+
+class ErrorBody(BaseModel):
+    result: Literal[False] = False
+    error_type: str
+    error_message: str
+
+
+class Problem(Exception):
+    """An error that a person is told of. Its class's name is the stable `error_type`.
+
+    `message` is a sentence for the person; `{names}` in it are filled from the keyword arguments.
+    """
+
+    status: ClassVar[int] = 500
+    message: ClassVar[str] = "Something went wrong on our side."
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, **facts: object) -> None:
+        self.sentence = self.message.format(**facts) if facts else self.message
+        super().__init__(self.sentence)
+
+    def body(self) -> dict[str, Any]:
+        return ErrorBody(error_type=type(self).__name__, error_message=self.sentence).model_dump()
+
+
+class NotSignedIn(Problem):
+    status = 401
+    message = "The api-key is missing or not valid."
+
+
+class NotAnAdministrator(Problem):
+    status = 403
+    message = "Only an administrator may do this."
+
+
+class NotFound(Problem):
+    status = 404
+    message = "There is nothing at this address."
+
+
+class MethodNotAllowed(Problem):
+    status = 405
+    message = "This address does not take this method."
+
+
+class PayloadTooLarge(Problem):
+    status = 413
+    message = "The request is too large."
+
+
+class InvalidRequest(Problem):
+    status = 422
+    message = "{reason}"
+
+
+class TooManyRequests(Problem):
+    status = 429
+    message = "Too many requests: try again in a moment."
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+
+class InternalError(Problem):
+    status = 500
+
+
+class BadGateway(Problem):
+    status = 502
+    message = "A part of the system gave no usable answer: try again in a moment."
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+
+class ServiceUnavailable(Problem):
+    status = 503
+    message = "A part of the system is away: try again in a moment."
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+
+class ServiceTimeout(Problem):
+    status = 504
+    message = "A part of the system took too long: try again in a moment."
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+
+_BY_STATUS: dict[int, type[Problem]] = {
+    problem.status: problem
+    for problem in (
+        NotSignedIn,
+        NotFound,
+        MethodNotAllowed,
+        PayloadTooLarge,
+        TooManyRequests,
+        ServiceUnavailable,
+        ServiceTimeout,
+    )
+}
+
+
+def answer(problem: Problem) -> JSONResponse:
+    return JSONResponse(problem.body(), problem.status, problem.headers)
+
+
+async def _on_problem(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Problem)
+    return answer(error)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    if error.status_code in _BY_STATUS:
+        return answer(_BY_STATUS[error.status_code]())
+    if 400 <= error.status_code < 500:
+        return answer(InvalidRequest(reason="The body could not be read."))
+    return answer(InternalError())
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return answer(InvalidRequest(reason="The body is not valid JSON."))
+    where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+    return answer(InvalidRequest(reason=f"{where}: {first['msg']}."))
+
+
+async def _on_database_error(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, DBAPIError) and not error.connection_invalidated:
+        log.error("request.failed", exc_info=error)
+        return answer(InternalError())
+    log.error("database.away", exc_info=error)
+    return answer(ServiceUnavailable())
+
+
+async def _on_any_error(request: Request, error: Exception) -> JSONResponse:
+    return answer(InternalError())
+
+
+def install(app: FastAPI) -> None:
+    """Has the application answer every error in the one shape."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    for away in (OSError, PoolTimeout, DBAPIError):
+        app.add_exception_handler(away, _on_database_error)
+    app.add_exception_handler(Exception, _on_any_error)
+
+
+def responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI responses for these errors, an example for each, those of one status together."""
+    documented: dict[int | str, dict[str, Any]] = {}
+    for problem in problems:
+        response = documented.setdefault(
+            problem.status,
+            {
+                "model": ErrorBody,
+                "description": HTTPStatus(problem.status).phrase,
+                "content": {"application/json": {"examples": {}}},
+            },
+        )
+        response["content"]["application/json"]["examples"][problem.__name__] = {
+            "value": {
+                "result": False,
+                "error_type": problem.__name__,
+                "error_message": problem.message,
+            }
+        }
+    return documented

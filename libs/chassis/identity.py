@@ -1,0 +1,136 @@
+"""Who is asking: an identity that the gateway signs and every service verifies for itself.
+
+A JWT (RFC 7519) signed with Ed25519 (RFC 8037), valid for a minute at most and for one service.
+Only the gateway holds the private key.
+"""
+
+import base64
+import time
+from dataclasses import dataclass
+from typing import Annotated
+
+import jwt
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from fastapi import Depends, Request
+
+from .errors import NotAnAdministrator, NotSignedIn
+
+HEADER = "warble-identity"
+LIFETIME_SECONDS = 60
+ISSUER = "warble-gateway"
+_CACHED = 10_000
+
+
+@dataclass(frozen=True)
+class Identity:
+    user_id: int
+    administrator: bool
+
+
+GATEWAY = Identity(0, False)
+"""The gateway itself, asking on nobody's behalf."""
+
+
+def decode_key(text: str) -> bytes:
+    """The 32 raw bytes of a key in URL-safe base64. Raises ValueError for anything else."""
+    raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if len(raw) != 32:
+        raise ValueError("an Ed25519 key has 32 bytes")
+    return raw
+
+
+class Signer:
+    """Signs identities, and reuses each until half of its life is over."""
+
+    def __init__(self, private_key: str) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(decode_key(private_key))
+        self._signed: dict[tuple[Identity, str], tuple[str, float]] = {}
+
+    def token(self, identity: Identity, audience: str) -> str:
+        now = time.time()
+        held = self._signed.get((identity, audience))
+        if held is not None and held[1] > now:
+            return held[0]
+        token = jwt.encode(
+            {
+                "iss": ISSUER,
+                "sub": str(identity.user_id),
+                "adm": identity.administrator,
+                "aud": audience,
+                "iat": int(now),
+                "exp": int(now) + LIFETIME_SECONDS,
+            },
+            self._key,
+            algorithm="EdDSA",
+        )
+        if len(self._signed) >= _CACHED:
+            self._signed.clear()
+        self._signed[identity, audience] = (token, now + LIFETIME_SECONDS / 2)
+        return token
+
+
+class Verifier:
+    """Verifies identities, and remembers the outcome while a token is valid."""
+
+    def __init__(self, public_key: str, audience: str | list[str]) -> None:
+        self._key = Ed25519PublicKey.from_public_bytes(decode_key(public_key))
+        self._audience = audience
+        self._verified: dict[str, tuple[Identity, float]] = {}
+
+    def identity(self, token: str) -> Identity:
+        """Raises NotSignedIn for a token that is forged, expired or meant for another service."""
+        now = time.time()
+        held = self._verified.get(token)
+        if held is not None and held[1] > now:
+            return held[0]
+        try:
+            claims = jwt.decode(
+                token,
+                self._key,
+                algorithms=["EdDSA"],
+                audience=self._audience,
+                issuer=ISSUER,
+                options={"require": ["exp", "iat", "sub", "aud", "iss"]},
+            )
+            identity = Identity(int(claims["sub"]), claims.get("adm") is True)
+        except (jwt.InvalidTokenError, ValueError) as error:
+            raise NotSignedIn from error
+        if claims["exp"] - claims["iat"] > LIFETIME_SECONDS:
+            raise NotSignedIn
+        if len(self._verified) >= _CACHED:
+            self._verified.clear()
+        self._verified[token] = (identity, claims["exp"])
+        return identity
+
+
+def _identify(request: Request) -> Identity:
+    identity: Identity = request.app.state.verifier.identity(request.headers.get(HEADER, ""))
+    structlog.contextvars.bind_contextvars(user_id=identity.user_id)
+    return identity
+
+
+async def _signed_in(request: Request) -> Identity:
+    identity = _identify(request)
+    if identity.user_id < 1:
+        raise NotSignedIn
+    return identity
+
+
+async def _administrator(request: Request) -> Identity:
+    identity = await _signed_in(request)
+    if not identity.administrator:
+        raise NotAnAdministrator
+    return identity
+
+
+async def _gateway(request: Request) -> Identity:
+    identity = _identify(request)
+    if identity.user_id != GATEWAY.user_id:
+        raise NotSignedIn
+    return identity
+
+
+SignedIn = Annotated[Identity, Depends(_signed_in)]
+Administrator = Annotated[Identity, Depends(_administrator)]
+FromGateway = Annotated[Identity, Depends(_gateway)]

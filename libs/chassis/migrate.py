@@ -1,0 +1,53 @@
+"""`python -m chassis.migrate services.feed`: brings a service's schema and queues up to date.
+
+Run for every service before any of them starts: a queue has to exist before the first event that
+it must hold is published. `--replay` moves the service's dead letters back to their queues instead.
+"""
+
+import asyncio
+import importlib
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from . import broker, consumer, database
+from .settings import ServiceSettings
+from .subscriptions import Subscriptions
+
+
+def _rooms(package: str) -> tuple[Path, ServiceSettings, Subscriptions | None]:
+    module = importlib.import_module(package)
+    settings: ServiceSettings = importlib.import_module(f"{package}.settings").Settings()
+    subscriptions = None
+    if find_spec(f"{package}.handlers") is not None:
+        subscriptions = importlib.import_module(f"{package}.handlers").subscriptions
+    return Path(module.__path__[0]), settings, subscriptions
+
+
+async def _at_broker(settings: ServiceSettings, subscriptions: Subscriptions, replay: bool) -> None:
+    connection = await broker.connect(
+        settings.broker_url.get_secret_value(), f"warble-{settings.service}-migrate"
+    )
+    async with connection, connection.channel(on_return_raises=True) as channel:
+        await broker.declare(channel, subscriptions)
+        if replay:
+            moved = await consumer.replay(channel, subscriptions)
+            print(f"{settings.service}: {moved} dead letters are back in their queues")
+
+
+def main(arguments: list[str]) -> int:
+    replay = "--replay" in arguments
+    packages = [argument for argument in arguments if argument != "--replay"]
+    if len(packages) != 1:
+        print("usage: python -m chassis.migrate [--replay] services.<name>", file=sys.stderr)
+        return 2
+    folder, settings, subscriptions = _rooms(packages[0])
+    if not replay:
+        database.upgrade(folder / "migrations", settings)
+    if subscriptions is not None:
+        asyncio.run(_at_broker(settings, subscriptions, replay))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,156 @@
+"""The relay: publishes what the outbox holds, until every row is marked as published.
+
+Several relays of one service may run at once: each locks the rows that it is publishing.
+"""
+
+import asyncio
+
+import aio_pika
+import asyncpg
+import structlog
+from aio_pika.abc import AbstractExchange, AbstractRobustConnection
+from aio_pika.exceptions import AMQPError, DeliveryError
+
+from . import broker
+from .database import Database
+from .events import EventId
+from .telemetry import EVENTS_PUBLISHED, OUTBOX_OLDEST_SECONDS, OUTBOX_PENDING
+
+BATCH = 200
+POLL_SECONDS = 5
+CONFIRM_SECONDS = 5
+UNROUTABLE_SECONDS = 5
+RECONNECT_SECONDS = 1
+PRUNE_SECONDS = 3600
+
+_PENDING = """
+select id, routing_key, payload, request_id, traceparent, occurred_at from outbox
+where published_at is null and due_at <= now()
+order by due_at, id limit $1 for update skip locked
+"""
+_MARK = "update outbox set published_at = now() where id = any($1::bigint[])"
+_POSTPONE = "update outbox set due_at = now() + $2 * interval '1 s' where id = any($1::bigint[])"
+_DEPTH = """
+select count(*) as pending, coalesce(extract(epoch from now() - min(occurred_at)), 0) as age
+from outbox where published_at is null
+"""
+_PRUNE = "delete from outbox where published_at < now() - $1 * interval '1 day'"
+
+log = structlog.get_logger()
+
+
+class Relay:
+    def __init__(
+        self, database: Database, connection: AbstractRobustConnection, retention_days: int | None
+    ) -> None:
+        self._database = database
+        self._connection = connection
+        self._retention_days = retention_days
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Lets the batch at hand end, then `run` returns."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Publishes until stopped; whatever goes away, it comes back to it."""
+        while not self._stopping:
+            try:
+                await self._publish_while_connected()
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("relay.database_away", error=repr(error))
+            except AMQPError as error:
+                log.warning("relay.broker_away", error=repr(error))
+            except Exception as error:
+                # Nobody else would start it again: what it holds must go out all the same.
+                log.error("relay.failed", exc_info=error)
+            if not self._stopping:
+                await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _publish_while_connected(self) -> None:
+        channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        connection = await self._database.connection()
+        try:
+            exchange = await broker.events_exchange(channel)
+            await connection.add_listener(f"{self._database.service}_outbox", self._woken)
+            pruned_at = 0.0
+            clock = asyncio.get_running_loop().time
+            while not self._stopping:
+                self._wake.clear()
+                if await self.publish_pending(connection, exchange) == BATCH:
+                    continue
+                await self._measure(connection)
+                if self._retention_days is not None and clock() - pruned_at > PRUNE_SECONDS:
+                    await connection.execute(_PRUNE, self._retention_days)
+                    pruned_at = clock()
+                try:
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await self._wake.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            connection.terminate()
+            await channel.close()
+
+    def _woken(self, *_: object) -> None:
+        self._wake.set()
+
+    async def publish_pending(
+        self, connection: asyncpg.Connection, exchange: AbstractExchange
+    ) -> int:
+        """Publishes one batch and gives its size. Only what the broker confirmed is marked.
+
+        Raises what the broker's client raises when it is away; the rows stay pending.
+        """
+        async with connection.transaction():
+            rows = await connection.fetch(_PENDING, BATCH)
+            if not rows:
+                return 0
+            outcomes = await asyncio.gather(
+                *(self._publish(exchange, row) for row in rows), return_exceptions=True
+            )
+            failures = [
+                (row, outcome)
+                for row, outcome in zip(rows, outcomes, strict=True)
+                if outcome is not None
+            ]
+            failed = {row["id"] for row, _ in failures}
+            await connection.execute(_MARK, [row["id"] for row in rows if row["id"] not in failed])
+            # No queue took these: they wait aside, so that the rest is not held up.
+            unroutable = [row for row, outcome in failures if isinstance(outcome, DeliveryError)]
+            if unroutable:
+                ids = [row["id"] for row in unroutable]
+                await connection.execute(_POSTPONE, ids, UNROUTABLE_SECONDS)
+                keys = sorted({row["routing_key"] for row in unroutable})
+                log.error("relay.unroutable", routing_keys=keys, events=len(ids))
+        for _, outcome in failures:
+            if not isinstance(outcome, DeliveryError):
+                raise outcome
+        return len(rows)
+
+    async def _publish(self, exchange: AbstractExchange, row: asyncpg.Record) -> None:
+        message = aio_pika.Message(
+            row["payload"].encode(),
+            message_id=str(EventId(source=self._database.service, number=row["id"])),
+            type=row["routing_key"],
+            content_type="application/json",
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            timestamp=row["occurred_at"],
+            headers={
+                "occurred_at": row["occurred_at"].timestamp(),
+                "request_id": row["request_id"],
+                "traceparent": row["traceparent"],
+            },
+        )
+        await exchange.publish(
+            message, row["routing_key"], mandatory=True, timeout=CONFIRM_SECONDS
+        )
+        EVENTS_PUBLISHED.labels(row["routing_key"]).inc()
+
+    async def _measure(self, connection: asyncpg.Connection) -> None:
+        depth = await connection.fetchrow(_DEPTH)
+        assert depth is not None
+        OUTBOX_PENDING.set(depth["pending"])
+        OUTBOX_OLDEST_SECONDS.set(float(depth["age"]))

@@ -1,0 +1,53 @@
+"""What an operator may change about any service.
+
+The names in capitals are shared by all services; everything else carries the service's own prefix.
+"""
+
+from typing import ClassVar
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL
+
+
+class ServiceSettings(BaseSettings):
+    """Settings of one service. A subclass names the service and sets `env_prefix` to match."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    service: ClassVar[str]
+    """The bounded context's name: also its schema, its role and the prefix of its queues."""
+
+    db_host: str = Field("127.0.0.1", validation_alias=AliasChoices("DB_HOST", "db_host"))
+    db_port: int = Field(5432, validation_alias=AliasChoices("DB_PORT", "db_port"))
+    db_name: str = Field("warble", validation_alias=AliasChoices("DB_NAME", "db_name"))
+    db_user: str = Field("warble", validation_alias=AliasChoices("DB_USER", "db_user"))
+    db_password: SecretStr = Field(
+        SecretStr(""), validation_alias=AliasChoices("DB_PASSWORD", "db_password")
+    )
+    sentry_dsn: str = Field("", validation_alias=AliasChoices("SENTRY_DSN", "sentry_dsn"))
+    log_level: str = Field("INFO", validation_alias=AliasChoices("LOG_LEVEL", "log_level"))
+    log_format: str = Field(
+        "json",
+        pattern="^(json|text)$",
+        validation_alias=AliasChoices("LOG_FORMAT", "log_format"),
+    )
+
+    broker_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
+    identity_public_key: str = ""
+    """Ed25519 public key of the gateway: 32 raw bytes in URL-safe base64."""
+    db_pool_size: int = Field(10, ge=1, le=200)
+    event_retention_days: int | None = Field(None, ge=1)
+    """How long published events are kept. None keeps them for ever: a projection can then be
+    rebuilt from nothing."""
+
+    @property
+    def database_url(self) -> URL:
+        return URL.create(
+            "postgresql+asyncpg",
+            username=self.db_user,
+            password=self.db_password.get_secret_value(),
+            host=self.db_host,
+            port=self.db_port,
+            database=self.db_name,
+        )

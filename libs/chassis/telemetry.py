@@ -1,0 +1,211 @@
+"""What an operator sees: logs, metrics and error reports, with one request id from end to end."""
+
+import logging
+import logging.config
+import re
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sentry_sdk
+import structlog
+from aio_pika.abc import AbstractIncomingMessage
+from fastapi import FastAPI
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_fastapi_instrumentator import Instrumentator
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .settings import ServiceSettings
+
+REQUEST_ID = "x-request-id"
+EVENTS = "warble-events"
+"""The response header that names the events of a write, for reading one's own writes."""
+
+EVENTS_PUBLISHED = Counter(
+    "warble_events_published_total", "Events that the broker confirmed.", ["routing_key"]
+)
+EVENTS_HANDLED = Counter(
+    "warble_events_handled_total", "Events whose handling was committed.", ["routing_key"]
+)
+EVENTS_RETRIED = Counter(
+    "warble_events_retried_total", "Events put aside to be tried again.", ["routing_key"]
+)
+EVENTS_DEAD_LETTERED = Counter(
+    "warble_events_dead_lettered_total", "Events buried after the last try.", ["routing_key"]
+)
+EVENT_AGE_SECONDS = Histogram(
+    "warble_event_age_seconds",
+    "Time from an event's change to the end of its handling.",
+    ["routing_key"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300),
+)
+OUTBOX_PENDING = Gauge("warble_outbox_pending_events", "Events that are not yet published.")
+OUTBOX_OLDEST_SECONDS = Gauge(
+    "warble_outbox_oldest_age_seconds", "Age of the oldest event that is not yet published."
+)
+
+_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+log = structlog.get_logger("request")
+
+
+def configure(settings: ServiceSettings, role: str) -> None:
+    """Sets up logs and error reports for this process. `role` is `api` or `worker`."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    as_text = settings.log_format == "text"
+    rendering: list[Any] = (
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        if as_text
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                _name_process(settings.service, role),
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *rendering,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.log_level)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = name != "uvicorn.access"
+    for chatty in ("aio_pika", "aiormq", "alembic", "httpx", "httpcore"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    if settings.sentry_dsn:
+        sentry_sdk.init(
+            dsn=settings.sentry_dsn,
+            send_default_pii=False,
+            max_request_body_size="never",
+            include_local_variables=False,
+            before_send=_scrub,
+        )
+        sentry_sdk.set_tag("service", settings.service)
+        sentry_sdk.set_tag("role", role)
+
+
+def _name_process(service: str, role: str) -> Any:
+    def name(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+        return {"service": service, "role": role, **event}
+
+    return name
+
+
+def _scrub(event: Any, _hint: dict[str, Any]) -> Any:
+    """Keeps keys, cookies and texts at home; adds the request and the person by number."""
+    request = event.get("request", {})
+    for private in ("headers", "cookies", "data", "query_string", "env"):
+        request.pop(private, None)
+    context = structlog.contextvars.get_contextvars()
+    if "request_id" in context:
+        event.setdefault("tags", {})["request_id"] = context["request_id"]
+    if "user_id" in context:
+        event["user"] = {"id": str(context["user_id"])}
+    return event
+
+
+def new_request_id() -> str:
+    return secrets.token_hex(8)
+
+
+def request_id(text: str | None) -> str:
+    """The given id where it is fit to be logged, else a new one."""
+    return text if text and _ID.fullmatch(text) else new_request_id()
+
+
+def new_traceparent() -> str:
+    """W3C Trace Context, level 1: a new trace, not sampled."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+
+
+def traceparent(text: str | None) -> str:
+    """The given one where it is well-formed, else a new one."""
+    return text if text and _TRACEPARENT.fullmatch(text) else new_traceparent()
+
+
+@contextmanager
+def message_context(message: AbstractIncomingMessage) -> Iterator[None]:
+    """Log lines within carry the message's event and the request that it comes from."""
+    with structlog.contextvars.bound_contextvars(
+        event_id=message.message_id,
+        routing_key=message.type,
+        request_id=message.headers.get("request_id"),
+        traceparent=message.headers.get("traceparent"),
+    ):
+        yield
+
+
+class RequestContext:
+    """One log line a request, its id in every line, and the written events in the answer.
+
+    Bare ASGI: it wraps the first message of an answer and passes the others on untouched.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        identifier = request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(
+            request_id=identifier,
+            traceparent=traceparent(headers.get(b"traceparent", b"").decode("latin-1")),
+        )
+        state = scope.setdefault("state", {})
+        started = time.perf_counter()
+        status = 500
+
+        async def send_with_context(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", identifier.encode()),
+                ]
+                if state.get("events") and status < 400:
+                    events = ",".join(str(event) for event in state["events"])
+                    message["headers"].append((EVENTS.encode(), events.encode()))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_context)
+        finally:
+            if not scope["path"].startswith(("/health", "/metrics")):
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    ms=round((time.perf_counter() - started) * 1000, 1),
+                )
+
+
+def instrument(app: FastAPI) -> None:
+    """Serves `/metrics` with the rate, the errors and the duration of each route."""
+    Instrumentator(
+        excluded_handlers=["/metrics", "/health/.*"], should_group_status_codes=False
+    ).instrument(app).expose(app, include_in_schema=False)

@@ -1,0 +1,94 @@
+"""The worker process of a service: the relay of its outbox, the consumer of its events, its jobs.
+
+It is an application too, so that health, metrics and stop signals work as they do in the api.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+
+import structlog
+from aio_pika.abc import AbstractRobustConnection
+from fastapi import FastAPI
+
+from . import broker
+from .app import Check, Lifespan, frame
+from .consumer import Consumer
+from .database import Database
+from .relay import Relay
+from .settings import ServiceSettings
+from .subscriptions import Subscriptions
+
+RESTART_SECONDS = 1
+
+Job = Callable[[FastAPI], Awaitable[None]]
+"""Runs until it is cancelled, beside the relay and the consumer."""
+
+log = structlog.get_logger()
+
+
+def create(
+    settings: ServiceSettings,
+    subscriptions: Subscriptions | None = None,
+    *,
+    jobs: Sequence[Job] = (),
+    lifespan: Lifespan | None = None,
+    checks: Mapping[str, Check] | None = None,
+) -> FastAPI:
+    """The worker process of a service.
+
+    `app.state.database` and `app.state.settings` are set; `lifespan` opens and closes what is the
+    service's own, before anything is consumed and after everything is settled.
+    """
+    database = Database(settings)
+    connection: AbstractRobustConnection | None = None
+
+    async def broker_answers() -> None:
+        broker.check(connection)
+
+    @contextlib.asynccontextmanager
+    async def live(app: FastAPI) -> AsyncIterator[None]:
+        nonlocal connection
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(database.close)
+            connection = await broker.connect(
+                settings.broker_url.get_secret_value(), f"warble-{settings.service}-worker"
+            )
+            stack.push_async_callback(connection.close)
+            if lifespan is not None:
+                await stack.enter_async_context(lifespan(app))
+            running = [asyncio.create_task(_for_ever(job, app)) for job in jobs]
+            stack.push_async_callback(_cancel, running)
+            relay = Relay(database, connection, settings.event_retention_days)
+            publishing = asyncio.create_task(relay.run())
+            stack.push_async_callback(asyncio.wait, [publishing])
+            stack.callback(relay.stop)
+            if subscriptions is not None:
+                consumer = Consumer(database, connection, subscriptions)
+                await consumer.start()
+                stack.push_async_callback(consumer.stop)
+            yield
+
+    app = frame(
+        settings,
+        "worker",
+        live,
+        {"database": database.check, "broker": broker_answers, **(checks or {})},
+    )
+    app.state.database = database
+    return app
+
+
+async def _for_ever(job: Job, app: FastAPI) -> None:
+    while True:
+        try:
+            await job(app)
+        except Exception as error:
+            log.error("job.failed", job=getattr(job, "__name__", repr(job)), exc_info=error)
+        await asyncio.sleep(RESTART_SECONDS)
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

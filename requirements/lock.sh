@@ -1,0 +1,16 @@
+#!/bin/sh
+# Resolves every dependency anew and writes the hash-pinned files beside this script.
+# `--check` resolves nothing: it fails if a file does not match the lock at hand.
+set -eu
+cd "$(dirname "$0")/.."
+uv=${UV:-.venv/bin/uv}
+"$uv" lock --quiet
+export_to() {
+    "$uv" export --quiet --frozen --no-emit-workspace --no-annotate --no-header \
+        --format requirements-txt --output-file "$@" >/dev/null
+}
+export_to requirements/local.txt --all-packages --no-default-groups --group local
+export_to requirements/dev.txt --all-packages --no-default-groups --group dev
+for service in users tweets media feed gateway; do
+    export_to "requirements/$service.txt" --no-default-groups --package "$service"
+done

@@ -1,0 +1,1 @@
+"""Who people are: their names, their keys, and whom they follow."""

@@ -1,0 +1,257 @@
+"""HTTP in, HTTP out: no SQL, no rules."""
+
+from typing import Annotated, Literal
+
+from chassis.app import Done, Id
+from chassis.database import Transaction
+from chassis.errors import InvalidRequest, NotAnAdministrator, responses
+from chassis.identity import Administrator, FromGateway, SignedIn
+from chassis.paging import Cursor, Limit
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from . import commands, queries
+from .errors import (
+    CannotDeactivateYourself,
+    CannotFollowYourself,
+    KeyNotFound,
+    NameNotAccepted,
+    NotYourName,
+    UserNotFound,
+)
+from .models import Person
+from .queries import Listed
+from .settings import Settings
+
+router = APIRouter(prefix="/api/users", tags=["users"])
+internal = APIRouter(prefix="/internal", include_in_schema=False)
+
+
+class NameDraft(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Анна Ким"}]})
+
+    name: str = Field(max_length=1000)
+
+
+class UserView(BaseModel):
+    id: int
+    name: str
+
+
+class ProfileView(UserView):
+    followers: list[UserView]
+    following: list[UserView]
+    follower_count: int
+    following_count: int
+
+
+class ProfileAnswer(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "result": True,
+                    "user": {
+                        "id": 7,
+                        "name": "Анна Ким",
+                        "followers": [{"id": 3, "name": "Boris Gray"}],
+                        "following": [],
+                        "follower_count": 1,
+                        "following_count": 0,
+                    },
+                }
+            ]
+        }
+    )
+
+    result: Literal[True] = True
+    user: ProfileView
+
+
+class UserPage(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "result": True,
+                    "users": [{"id": 7, "name": "Анна Ким"}],
+                    "next_cursor": None,
+                }
+            ]
+        }
+    )
+
+    result: Literal[True] = True
+    users: list[UserView]
+    next_cursor: str | None
+
+
+class KeyAnswer(BaseModel):
+    """The key is shown this once."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"result": True, "user_id": 7, "api_key": "wrb_4Hk…"}],
+        }
+    )
+
+    result: Literal[True] = True
+    user_id: int
+    api_key: str
+
+
+def _views(listed: Listed) -> list[UserView]:
+    return [UserView(id=user_id, name=name) for user_id, name in listed.people]
+
+
+def _page(listed: Listed) -> UserPage:
+    return UserPage(users=_views(listed), next_cursor=listed.next_cursor)
+
+
+async def _profile(session: Transaction, person: Person) -> ProfileAnswer:
+    return ProfileAnswer(
+        user=ProfileView(
+            id=person.id,
+            name=person.name,
+            followers=_views(await queries.followers(session, person.id)),
+            following=_views(await queries.following(session, person.id)),
+            follower_count=person.follower_count,
+            following_count=person.following_count,
+        )
+    )
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+@router.get("/me", summary="Who am I", responses=responses(UserNotFound))
+async def my_profile(identity: SignedIn, session: Transaction) -> ProfileAnswer:
+    return await _profile(session, await queries.person_by_id(session, identity.user_id))
+
+
+@router.get("", summary="Find people by name", responses=responses(InvalidRequest))
+async def find_users(
+    identity: SignedIn,
+    session: Transaction,
+    query: Annotated[
+        str, Query(max_length=100, description="Part of a name; a typo is forgiven.")
+    ] = "",
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> UserPage:
+    if query.strip():
+        return _page(await queries.people_by_name(session, query, limit, cursor))
+    return _page(await queries.people_by_followers(session, limit, cursor))
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Register a person (administrators)",
+    responses=responses(NotAnAdministrator, NameNotAccepted),
+)
+async def register_user(
+    draft: NameDraft, identity: Administrator, session: Transaction, request: Request
+) -> KeyAnswer:
+    length = _settings(request).name_length
+    user_id = await commands.register_user(session, draft.name, name_length=length)
+    return KeyAnswer(user_id=user_id, api_key=await commands.issue_key(session, user_id))
+
+
+@router.get("/{id}", summary="A person's profile", responses=responses(UserNotFound))
+async def profile(id: Id, identity: SignedIn, session: Transaction) -> ProfileAnswer:
+    return await _profile(session, await queries.person_by_id(session, id))
+
+
+@router.patch(
+    "/{id}",
+    summary="Change a name (the person, or an administrator)",
+    responses=responses(NotYourName, UserNotFound, NameNotAccepted),
+)
+async def rename_user(
+    id: Id, draft: NameDraft, identity: SignedIn, session: Transaction, request: Request
+) -> Done:
+    if identity.user_id != id and not identity.administrator:
+        raise NotYourName
+    length = _settings(request).name_length
+    await commands.rename_user(session, id, draft.name, name_length=length)
+    return Done()
+
+
+@router.delete(
+    "/{id}",
+    summary="Deactivate a person (administrators)",
+    responses=responses(NotAnAdministrator, UserNotFound, CannotDeactivateYourself),
+)
+async def deactivate_user(id: Id, identity: Administrator, session: Transaction) -> Done:
+    await commands.deactivate_user(session, id, by=identity.user_id)
+    return Done()
+
+
+@router.post(
+    "/{id}/key",
+    status_code=201,
+    summary="Replace a person's keys by a new one (administrators)",
+    responses=responses(NotAnAdministrator, UserNotFound),
+)
+async def rotate_key(id: Id, identity: Administrator, session: Transaction) -> KeyAnswer:
+    return KeyAnswer(user_id=id, api_key=await commands.rotate_key(session, id))
+
+
+@router.delete(
+    "/{id}/key",
+    summary="Revoke a person's keys (administrators)",
+    responses=responses(NotAnAdministrator, UserNotFound),
+)
+async def revoke_keys(id: Id, identity: Administrator, session: Transaction) -> Done:
+    await commands.revoke_keys(session, id)
+    return Done()
+
+
+@router.get("/{id}/followers", summary="Who follows them", responses=responses(UserNotFound))
+async def followers(
+    id: Id, identity: SignedIn, session: Transaction, limit: Limit = 20, cursor: Cursor = None
+) -> UserPage:
+    await queries.person_by_id(session, id)
+    return _page(await queries.followers(session, id, limit, cursor))
+
+
+@router.get("/{id}/following", summary="Whom they follow", responses=responses(UserNotFound))
+async def following(
+    id: Id, identity: SignedIn, session: Transaction, limit: Limit = 20, cursor: Cursor = None
+) -> UserPage:
+    await queries.person_by_id(session, id)
+    return _page(await queries.following(session, id, limit, cursor))
+
+
+@router.post(
+    "/{id}/follow",
+    summary="Follow a person",
+    responses=responses(UserNotFound, CannotFollowYourself),
+)
+async def follow(id: Id, identity: SignedIn, session: Transaction) -> Done:
+    await commands.follow(session, identity.user_id, id)
+    return Done()
+
+
+@router.delete("/{id}/follow", summary="Stop following", responses=responses(UserNotFound))
+async def unfollow(id: Id, identity: SignedIn, session: Transaction) -> Done:
+    await commands.unfollow(session, identity.user_id, id)
+    return Done()
+
+
+class KeyOwner(BaseModel):
+    user_id: int
+    administrator: bool
+
+
+@internal.get("/keys/{digest}", responses=responses(KeyNotFound))
+async def key_owner(
+    digest: Annotated[str, Path(pattern="^[0-9a-f]{64}$")],
+    gateway: FromGateway,
+    session: Transaction,
+) -> KeyOwner:
+    person = await queries.key_owner(session, bytes.fromhex(digest))
+    return KeyOwner(user_id=person.id, administrator=person.administrator)

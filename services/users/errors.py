@@ -1,0 +1,38 @@
+"""What can go wrong with people, in words for people."""
+
+from chassis.errors import Problem
+
+
+class UserNotFound(Problem):
+    status = 404
+    message = "There is no such person."
+
+
+class CannotFollowYourself(Problem):
+    status = 409
+    message = "Nobody can follow themselves."
+
+
+class CannotDeactivateYourself(Problem):
+    status = 409
+    message = "An administrator cannot deactivate themselves: ask another one."
+
+
+class NotYourName(Problem):
+    status = 403
+    message = "Only the person and an administrator may change a name."
+
+
+class NameNotAccepted(Problem):
+    status = 422
+    message = "A name has 1 to {limit} characters, at least one of them visible."
+
+
+class KeyNotFound(Problem):
+    status = 404
+    message = "There is no such key."
+
+
+class KeyTaken(Problem):
+    status = 409
+    message = "This key belongs to someone else."

@@ -1,0 +1,41 @@
+"""What users tells the others."""
+
+from typing import ClassVar
+
+from chassis.events import Event
+
+
+class UserRegistered(Event):
+    routing_key: ClassVar[str] = "user.registered.v1"
+    user_id: int
+    name: str
+
+
+class UserRenamed(Event):
+    routing_key: ClassVar[str] = "user.renamed.v1"
+    user_id: int
+    name: str
+
+
+class UserDeactivated(Event):
+    routing_key: ClassVar[str] = "user.deactivated.v1"
+    user_id: int
+
+
+class KeyRevoked(Event):
+    """Every key that this person had is dead."""
+
+    routing_key: ClassVar[str] = "key.revoked.v1"
+    user_id: int
+
+
+class UserFollowed(Event):
+    routing_key: ClassVar[str] = "user.followed.v1"
+    follower_id: int
+    followed_id: int
+
+
+class UserUnfollowed(Event):
+    routing_key: ClassVar[str] = "user.unfollowed.v1"
+    follower_id: int
+    followed_id: int

@@ -1,0 +1,32 @@
+"""The composition root of users."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from chassis import app, worker
+from fastapi import APIRouter, FastAPI
+
+from . import api, commands
+from .settings import Settings
+
+
+@asynccontextmanager
+async def _first_administrator(application: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = application.state.settings
+    if settings.admin_key is not None:
+        async with application.state.database.transaction() as session:
+            await commands.ensure_administrator(
+                session, settings.admin_key.get_secret_value(), name_length=settings.name_length
+            )
+    yield
+
+
+def create_app() -> FastAPI:
+    router = APIRouter()
+    router.include_router(api.router)
+    router.include_router(api.internal)
+    return app.create(Settings(), router, lifespan=_first_administrator)
+
+
+def create_worker() -> FastAPI:
+    return worker.create(Settings())

@@ -1,0 +1,134 @@
+"""Everything that reads people. Lists give one more than asked for, to tell whether more follow."""
+
+from typing import NamedTuple
+
+from chassis import paging
+from sqlalchemy import text
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from . import names
+from .errors import KeyNotFound, UserNotFound
+from .models import ApiKey, Follow, Person
+
+
+LISTED = 100
+"""How many followers and followed a profile lists; the counts beside them are true."""
+
+SEARCHED = 500
+"""How deep a search can be paged."""
+
+_SEARCH = text("""
+select id, name from person
+where deactivated_at is null and (folded like :part escape '\\' or :query <% folded)
+order by folded like :start escape '\\' desc, folded like :part escape '\\' desc,
+         word_similarity(:query, folded) desc, follower_count desc, id
+limit :limit offset :offset
+""")
+_TYPO_TOLERANCE = text("select set_config('pg_trgm.word_similarity_threshold', '0.4', true)")
+
+
+class Listed(NamedTuple):
+    """A page of people as (id, name), and the cursor of the next."""
+
+    people: list[tuple[int, str]]
+    next_cursor: str | None
+
+
+async def person_by_id(session: AsyncSession, user_id: int) -> Person:
+    """Raises UserNotFound."""
+    person = await session.get(Person, user_id)
+    if person is None:
+        raise UserNotFound
+    return person
+
+
+async def key_owner(session: AsyncSession, digest: bytes) -> Person:
+    """The active person whose valid key this is. Raises KeyNotFound."""
+    statement = (
+        select(Person)
+        .join(ApiKey, col(ApiKey.user_id) == col(Person.id))
+        .where(
+            col(ApiKey.digest) == digest,
+            col(ApiKey.revoked_at).is_(None),
+            col(Person.deactivated_at).is_(None),
+        )
+    )
+    person = (await session.exec(statement)).one_or_none()
+    if person is None:
+        raise KeyNotFound
+    return person
+
+
+async def followers(
+    session: AsyncSession, user_id: int, limit: int = LISTED, cursor: str | None = None
+) -> Listed:
+    """Who follows this person, the latest first."""
+    return await _edges(session, "followed_id", "follower_id", user_id, limit, cursor)
+
+
+async def following(
+    session: AsyncSession, user_id: int, limit: int = LISTED, cursor: str | None = None
+) -> Listed:
+    """Whom this person follows, the latest first."""
+    return await _edges(session, "follower_id", "followed_id", user_id, limit, cursor)
+
+
+async def _edges(
+    session: AsyncSession, near: str, far: str, user_id: int, limit: int, cursor: str | None
+) -> Listed:
+    statement = (
+        select(Person.id, Person.name, Follow.version)
+        .join(Follow, col(getattr(Follow, far)) == col(Person.id))
+        .where(getattr(Follow, near) == user_id, col(Follow.active))
+        .order_by(col(Follow.version).desc())
+        .limit(limit + 1)
+    )
+    if cursor is not None:
+        (behind,) = paging.decode(cursor, 1)
+        statement = statement.where(col(Follow.version) < behind)
+    rows = (await session.exec(statement)).all()
+    more = paging.encode(rows[limit - 1][2]) if len(rows) > limit else None
+    return Listed([(row[0], row[1]) for row in rows[:limit]], more)
+
+
+async def people_by_name(
+    session: AsyncSession, query: str, limit: int, cursor: str | None
+) -> Listed:
+    """People whose name holds the query or nearly does, the best match first."""
+    offset = paging.decode(cursor, 1)[0] if cursor else 0
+    folded = names.fold(query.strip())
+    escaped = folded.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    await session.execute(_TYPO_TOLERANCE)
+    found = await session.execute(
+        _SEARCH,
+        {
+            "query": folded,
+            "part": f"%{escaped}%",
+            "start": f"{escaped}%",
+            "limit": max(0, min(limit + 1, SEARCHED - offset)),
+            "offset": min(offset, SEARCHED),
+        },
+    )
+    rows = found.all()
+    more = paging.encode(offset + limit) if len(rows) > limit else None
+    return Listed([(row.id, row.name) for row in rows[:limit]], more)
+
+
+async def people_by_followers(session: AsyncSession, limit: int, cursor: str | None) -> Listed:
+    """Everyone, the most followed first."""
+    statement = (
+        select(Person)
+        .where(col(Person.deactivated_at).is_(None))
+        .order_by(col(Person.follower_count).desc(), col(Person.id).desc())
+        .limit(limit + 1)
+    )
+    if cursor is not None:
+        count, user_id = paging.decode(cursor, 2)
+        statement = statement.where(
+            text("(follower_count, id) < (:count, :id)").bindparams(count=count, id=user_id)
+        )
+    rows = (await session.exec(statement)).all()
+    last = rows[limit - 1] if len(rows) > limit else None
+    more = paging.encode(last.follower_count, last.id) if last else None
+    return Listed([(person.id, person.name) for person in rows[:limit]], more)

@@ -1,0 +1,17 @@
+"""What an operator may change about users."""
+
+from typing import ClassVar
+
+from chassis.settings import ServiceSettings
+from pydantic import SecretStr
+from pydantic_settings import SettingsConfigDict
+
+
+class Settings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="USERS_", extra="ignore", frozen=True)
+    service: ClassVar[str] = "users"
+
+    admin_key: SecretStr | None = None
+    """The key of the first administrator, who is made at the start where there is none with it."""
+    name_length: int = 100
+    """The longest name, in characters."""
