@@ -65,9 +65,7 @@ async def declare(channel: AbstractChannel, subscriptions: Subscriptions) -> Non
                 "x-overflow": "reject-publish",
             },
         )
-        await waiting.bind(
-            await channel.declare_exchange(name, ExchangeType.FANOUT, durable=True)
-        )
+        await waiting.bind(await channel.declare_exchange(name, ExchangeType.FANOUT, durable=True))
 
 
 def check(connection: AbstractRobustConnection | None) -> None:

@@ -17,11 +17,10 @@ from aio_pika.abc import (
     AbstractRobustConnection,
 )
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from . import broker, inbox
+from . import broker
 from .database import Database
+from .errors import neighbour_away
 from .events import Event, EventId
 from .subscriptions import RETRY_DELAYS, Subscription, Subscriptions
 from .telemetry import (
@@ -77,9 +76,7 @@ class Consumer:
         if self._channel is not None:
             await self._channel.close()
 
-    async def _receive(
-        self, subscription: Subscription, message: AbstractIncomingMessage
-    ) -> None:
+    async def _receive(self, subscription: Subscription, message: AbstractIncomingMessage) -> None:
         self._in_hand += 1
         self._idle.clear()
         try:
@@ -127,12 +124,13 @@ class Consumer:
                     asyncio.timeout(HANDLER_SECONDS),
                     self._database.transaction() as session,
                 ):
-                    if await inbox.admit(session, event_id):
-                        await subscription.handler(session, event, event_id.number)
+                    await subscription.apply(session, event_id, event)
                 return
-            except (OSError, PoolTimeout, DBAPIError) as error:
-                # An outage is not the message's fault and does not count as an attempt.
-                if await self._database_answers() and not _connection_lost(error):
+            except Exception as error:
+                # An outage is not the message's fault and does not count as an attempt; a handler
+                # that ran out of time while the database answers is.
+                timed_out = isinstance(error, TimeoutError) and await self._database_answers()
+                if timed_out or not neighbour_away(error):
                     raise
                 log.warning("consumer.database_away", error=repr(error))
             await asyncio.sleep(DATABASE_AWAY_SECONDS)
@@ -140,7 +138,9 @@ class Consumer:
     async def _database_answers(self) -> bool:
         try:
             await self._database.check()
-        except (OSError, PoolTimeout, DBAPIError):
+        except Exception as error:
+            if not neighbour_away(error):
+                raise
             return False
         return True
 
@@ -169,12 +169,6 @@ class Consumer:
         )
         await message.ack()
         EVENTS_DEAD_LETTERED.labels(subscription.event.routing_key).inc()
-
-
-def _connection_lost(error: Exception) -> bool:
-    return isinstance(error, ConnectionError) or (
-        isinstance(error, DBAPIError) and error.connection_invalidated
-    )
 
 
 def _attempt(message: AbstractIncomingMessage) -> int:

@@ -4,6 +4,7 @@ A transaction is opened and committed at the edge, one per request or message: n
 """
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -99,22 +100,28 @@ async def _request_transaction(request: Request) -> AsyncIterator[AsyncSession]:
 Transaction = Annotated[AsyncSession, Depends(_request_transaction, scope="function")]
 
 
-def alembic_config(migrations: Path, settings: ServiceSettings) -> Config:
-    """The configuration of one service's chain: no alembic.ini is needed."""
+def alembic_config(package: str, settings: ServiceSettings) -> Config:
+    """The configuration of a service's chain, from its rooms: no alembic.ini is needed.
+
+    `package` is the service's, such as `services.feed`.
+    """
     config = Config()
-    config.set_main_option("script_location", str(migrations))
+    folder = Path(importlib.import_module(package).__path__[0])
+    config.set_main_option("script_location", str(folder / "migrations"))
     config.attributes["settings"] = settings
+    config.attributes["metadata"] = importlib.import_module(f"{package}.models").metadata
     return config
 
 
-def upgrade(migrations: Path, settings: ServiceSettings) -> None:
+def upgrade(package: str, settings: ServiceSettings) -> None:
     """Brings the service's schema to the newest revision. Safe to run twice, and at once."""
-    command.upgrade(alembic_config(migrations, settings), "head")
+    command.upgrade(alembic_config(package, settings), "head")
 
 
-def run_migrations(metadata: MetaData) -> None:
-    """What every `migrations/env.py` calls."""
+def run_migrations() -> None:
+    """All that a `migrations/env.py` has to call."""
     settings: ServiceSettings = context.config.attributes["settings"]
+    metadata: MetaData = context.config.attributes["metadata"]
 
     def migrate(connection: Any) -> None:
         context.configure(

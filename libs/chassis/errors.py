@@ -6,6 +6,7 @@ An error has two faces: a stable name and a safe sentence go out, the cause goes
 from http import HTTPStatus
 from typing import Any, ClassVar, Literal
 
+import asyncpg
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,6 +15,15 @@ from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+
+_AWAY = (
+    OSError,
+    PoolTimeout,
+    asyncpg.CannotConnectNowError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.AdminShutdownError,
+)
 
 log = structlog.get_logger()
 
@@ -141,12 +151,19 @@ async def _on_invalid_request(request: Request, error: Exception) -> JSONRespons
     return answer(InvalidRequest(reason=f"{where}: {first['msg']}."))
 
 
-async def _on_database_error(request: Request, error: Exception) -> JSONResponse:
-    if isinstance(error, DBAPIError) and not error.connection_invalidated:
-        log.error("request.failed", exc_info=error)
-        return answer(InternalError())
-    log.error("database.away", exc_info=error)
-    return answer(ServiceUnavailable())
+def neighbour_away(error: Exception) -> bool:
+    """Whether this tells of a database (or another neighbour) that is away, not of a fault here."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    return isinstance(error, _AWAY)
+
+
+async def _on_infrastructure_error(request: Request, error: Exception) -> JSONResponse:
+    if neighbour_away(error):
+        log.error("neighbour.away", exc_info=error)
+        return answer(ServiceUnavailable())
+    log.error("request.failed", exc_info=error)
+    return answer(InternalError())
 
 
 async def _on_any_error(request: Request, error: Exception) -> JSONResponse:
@@ -158,8 +175,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    for away in (OSError, PoolTimeout, DBAPIError):
-        app.add_exception_handler(away, _on_database_error)
+    for kind in (*_AWAY, DBAPIError):
+        app.add_exception_handler(kind, _on_infrastructure_error)
     app.add_exception_handler(Exception, _on_any_error)
 
 

@@ -19,9 +19,7 @@ def define(metadata: MetaData) -> Table:
         metadata,
         Column("source", Text, primary_key=True),
         Column("id", BigInteger, primary_key=True, autoincrement=False),
-        Column(
-            "handled_at", DateTime(timezone=True), nullable=False, server_default=text("now()")
-        ),
+        Column("handled_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     )
 
 

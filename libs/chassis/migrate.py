@@ -8,20 +8,17 @@ import asyncio
 import importlib
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 from . import broker, consumer, database
 from .settings import ServiceSettings
 from .subscriptions import Subscriptions
 
 
-def _rooms(package: str) -> tuple[Path, ServiceSettings, Subscriptions | None]:
-    module = importlib.import_module(package)
-    settings: ServiceSettings = importlib.import_module(f"{package}.settings").Settings()
-    subscriptions = None
-    if find_spec(f"{package}.handlers") is not None:
-        subscriptions = importlib.import_module(f"{package}.handlers").subscriptions
-    return Path(module.__path__[0]), settings, subscriptions
+def _subscriptions(package: str) -> Subscriptions | None:
+    if find_spec(f"{package}.handlers") is None:
+        return None
+    subscriptions: Subscriptions = importlib.import_module(f"{package}.handlers").subscriptions
+    return subscriptions
 
 
 async def _at_broker(settings: ServiceSettings, subscriptions: Subscriptions, replay: bool) -> None:
@@ -41,9 +38,11 @@ def main(arguments: list[str]) -> int:
     if len(packages) != 1:
         print("usage: python -m chassis.migrate [--replay] services.<name>", file=sys.stderr)
         return 2
-    folder, settings, subscriptions = _rooms(packages[0])
+    package = packages[0]
+    settings: ServiceSettings = importlib.import_module(f"{package}.settings").Settings()
     if not replay:
-        database.upgrade(folder / "migrations", settings)
+        database.upgrade(package, settings)
+    subscriptions = _subscriptions(package)
     if subscriptions is not None:
         asyncio.run(_at_broker(settings, subscriptions, replay))
     return 0

@@ -144,9 +144,7 @@ class Relay:
                 "traceparent": row["traceparent"],
             },
         )
-        await exchange.publish(
-            message, row["routing_key"], mandatory=True, timeout=CONFIRM_SECONDS
-        )
+        await exchange.publish(message, row["routing_key"], mandatory=True, timeout=CONFIRM_SECONDS)
         EVENTS_PUBLISHED.labels(row["routing_key"]).inc()
 
     async def _measure(self, connection: asyncpg.Connection) -> None:

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from .events import Event
+from . import inbox
+from .events import Event, EventId
 
 RETRY_DELAYS = (1, 5, 30, 120)
 """Seconds that a failed message waits before its second, third, … and last try."""
@@ -32,6 +33,13 @@ class Subscription:
     @property
     def dead_queue(self) -> str:
         return f"{self.queue}.dead"
+
+    async def apply(self, session: AsyncSession, event_id: EventId, event: Event) -> bool:
+        """Has the event take its effect in this transaction; false where it had it before."""
+        if not await inbox.admit(session, event_id):
+            return False
+        await self.handler(session, event, event_id.number)
+        return True
 
 
 class Subscriptions:

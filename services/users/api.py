@@ -2,13 +2,14 @@
 
 from typing import Annotated, Literal
 
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
 from chassis.app import Done, Id
 from chassis.database import Transaction
 from chassis.errors import InvalidRequest, NotAnAdministrator, responses
 from chassis.identity import Administrator, FromGateway, SignedIn
 from chassis.paging import Cursor, Limit
-from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
 
 from . import commands, queries
 from .errors import (

@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 
-from chassis import outbox
 from sqlalchemy import text
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis import outbox
 
 from . import keys, names
 from .errors import CannotDeactivateYourself, CannotFollowYourself, KeyTaken, UserNotFound

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from chassis import app, worker
 from fastapi import APIRouter, FastAPI
+
+from chassis import app, worker
 
 from . import api, commands
 from .settings import Settings

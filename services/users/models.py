@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from chassis import outbox
 from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Identity, Index, LargeBinary, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
+
+from chassis import outbox
 
 
 class Table(SQLModel, registry=registry()):
@@ -22,10 +23,18 @@ def _now() -> Column[datetime]:
 
 class Person(Table, table=True):
     __table_args__ = (
-        Index("person_folded", "folded", postgresql_using="gin",
-              postgresql_ops={"folded": "gin_trgm_ops"}),
-        Index("person_popular", text("follower_count desc"), text("id desc"),
-              postgresql_where=text("deactivated_at is null")),
+        Index(
+            "person_folded",
+            "folded",
+            postgresql_using="gin",
+            postgresql_ops={"folded": "gin_trgm_ops"},
+        ),
+        Index(
+            "person_popular",
+            text("follower_count desc"),
+            text("id desc"),
+            postgresql_where=text("deactivated_at is null"),
+        ),
     )
 
     id: int = Field(
@@ -38,9 +47,7 @@ class Person(Table, table=True):
     follower_count: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     following_count: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     created_at: datetime = Field(default=None, sa_column=_now())
-    deactivated_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True))
-    )
+    deactivated_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
 
 
 class ApiKey(Table, table=True):
@@ -59,10 +66,12 @@ class Follow(Table, table=True):
     """One person's following another. An ended one stays, with the version that ended it."""
 
     __table_args__ = (
-        Index("follow_followers", "followed_id", text("version desc"),
-              postgresql_where=text("active")),
-        Index("follow_following", "follower_id", text("version desc"),
-              postgresql_where=text("active")),
+        Index(
+            "follow_followers", "followed_id", text("version desc"), postgresql_where=text("active")
+        ),
+        Index(
+            "follow_following", "follower_id", text("version desc"), postgresql_where=text("active")
+        ),
     )
 
     follower_id: int = Field(

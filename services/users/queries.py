@@ -2,15 +2,15 @@
 
 from typing import NamedTuple
 
-from chassis import paging
 from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from chassis import paging
+
 from . import names
 from .errors import KeyNotFound, UserNotFound
 from .models import ApiKey, Follow, Person
-
 
 LISTED = 100
 """How many followers and followed a profile lists; the counts beside them are true."""

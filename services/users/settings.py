@@ -2,9 +2,10 @@
 
 from typing import ClassVar
 
-from chassis.settings import ServiceSettings
 from pydantic import SecretStr
 from pydantic_settings import SettingsConfigDict
+
+from chassis.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):

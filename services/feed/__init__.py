@@ -1,0 +1,1 @@
+"""What each person reads: a projection of everyone's events, made to be read fast."""

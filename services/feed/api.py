@@ -1,0 +1,182 @@
+"""HTTP in, HTTP out: no SQL, no rules."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Literal
+
+import structlog
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict
+
+from chassis.app import Id
+from chassis.errors import InvalidRequest, responses
+from chassis.events import EventId
+from chassis.identity import SignedIn
+from chassis.paging import MAX_ID, Cursor, Limit
+
+from . import queries
+from .queries import Order, Scope, Selection
+from .settings import Settings
+
+AFTER = "warble-after"
+"""The request header that names the events which the answer has to know of."""
+STALE = "warble-stale"
+"""The response header of an answer that could not wait for them any longer."""
+AFTER_AT_MOST = 16
+
+router = APIRouter(prefix="/api", tags=["feed"])
+log = structlog.get_logger()
+
+
+class AuthorView(BaseModel):
+    id: int
+    name: str
+
+
+class LikeView(BaseModel):
+    user_id: int
+    name: str
+
+
+class TweetView(BaseModel):
+    id: int
+    content: str
+    attachments: list[str]
+    author: AuthorView
+    likes: list[LikeView]
+    created_at: datetime
+    stamp: datetime
+    like_count: int
+    liked: bool
+
+
+class TweetPage(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "result": True,
+                    "tweets": [
+                        {
+                            "id": 31,
+                            "content": "Готово: the new office is open!",
+                            "attachments": ["/uploads/Zk3vX1pQ9sYtB0aWcR7uLg.jpg"],
+                            "author": {"id": 7, "name": "Анна Ким"},
+                            "likes": [{"user_id": 3, "name": "Boris Gray"}],
+                            "created_at": "2026-11-23T09:30:00.123456Z",
+                            "stamp": "2026-11-23T09:30:00.123456Z",
+                            "like_count": 1,
+                            "liked": False,
+                        }
+                    ],
+                    "next_cursor": None,
+                }
+            ]
+        }
+    )
+
+    result: Literal[True] = True
+    tweets: list[TweetView]
+    next_cursor: str | None
+
+
+async def _own_writes(request: Request, response: Response) -> dict[str, str]:
+    """Waits for the events that the gateway names; gives the headers that say how it went."""
+    named = request.headers.get(AFTER)
+    if not named:
+        return {}
+    try:
+        events = [EventId.parse(name) for name in named.split(",")[:AFTER_AT_MOST]]
+    except ValueError as error:
+        raise InvalidRequest(reason=f"{AFTER}: not a list of events.") from error
+    settings: Settings = request.app.state.settings
+    if await request.app.state.arrivals.wait(events, settings.own_writes_seconds):
+        return {}
+    log.warning("own_writes.late", events=named)
+    return {STALE: "true"}
+
+
+OwnWrites = Annotated[dict[str, str], Depends(_own_writes)]
+
+
+@router.get(
+    "/tweets",
+    summary="The reader's feed",
+    response_model=TweetPage,
+    responses=responses(InvalidRequest),
+)
+async def feed(
+    request: Request,
+    identity: SignedIn,
+    headers: OwnWrites,
+    order: Order = Order.popular,
+    scope: Scope = Scope.following,
+    limit: Annotated[
+        int | None, Query(ge=1, le=100, description="How many to give; missing: the whole feed.")
+    ] = None,
+    offset: Annotated[
+        int | None, Query(ge=1, le=MAX_ID, description="The number of the page, from 1.")
+    ] = None,
+    cursor: Cursor = None,
+) -> Response:
+    """Tweets by the people whom the reader follows, and the reader's own.
+
+    With neither `limit` nor `offset` nor `cursor`: the whole feed, up to 1,000 tweets.
+    """
+    if offset is not None and cursor is not None:
+        raise InvalidRequest(reason="A page is named by offset or by cursor, not by both.")
+    pool, settings = request.app.state.pool, request.app.state.settings
+    if limit is None and offset is None and cursor is None:
+        selection = Selection(identity.user_id, order, scope, limit=settings.whole)
+        return StreamingResponse(
+            await _started(queries.whole(pool, selection)),
+            media_type="application/json",
+            headers=headers,
+        )
+    limit = limit or 20
+    # Pages by number cut the same list that the whole feed is; a cursor goes on beyond it.
+    skipped = min(((offset or 1) - 1) * limit, settings.whole)
+    if offset is not None:
+        limit = min(limit, settings.whole - skipped)
+    selection = Selection(
+        identity.user_id, order, scope, cursor=cursor, offset=skipped, limit=limit
+    )
+    return _answer(await queries.page(pool, selection), headers)
+
+
+@router.get(
+    "/users/{id}/tweets",
+    summary="A person's tweets, the newest first",
+    response_model=TweetPage,
+    responses=responses(InvalidRequest),
+)
+async def tweets_by_author(
+    id: Id,
+    request: Request,
+    identity: SignedIn,
+    headers: OwnWrites,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Response:
+    """A person who has written nothing, or is not there, has none: see their profile."""
+    selection = Selection(
+        identity.user_id, Order.recent, Scope.everyone, author_id=id, cursor=cursor, limit=limit
+    )
+    return _answer(await queries.page(request.app.state.pool, selection), headers)
+
+
+def _answer(body: bytes, headers: dict[str, str]) -> Response:
+    return Response(body, media_type="application/json", headers=headers)
+
+
+async def _started(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same chunks, the first of them at hand: what fails by then is still an error answer."""
+    first = await anext(chunks)
+
+    async def all_of_them() -> AsyncIterator[bytes]:
+        yield first
+        async for chunk in chunks:
+            yield chunk
+
+    return all_of_them()

@@ -1,0 +1,74 @@
+"""Waiting for one's own writes: a read that names events is held until the inbox has them."""
+
+import asyncio
+from collections.abc import Sequence
+
+import asyncpg
+import structlog
+
+from chassis import inbox
+from chassis.database import Database
+from chassis.events import EventId
+
+POLL_SECONDS = 0.1
+RECONNECT_SECONDS = 1
+
+_MISSING = """
+select count(*) from unnest($1::text[], $2::bigint[]) as wanted (source, id)
+where not exists (select from inbox where inbox.source = wanted.source and inbox.id = wanted.id)
+"""
+
+log = structlog.get_logger()
+
+
+class Arrivals:
+    """Hears of each event that the worker has committed, and tells those who wait for it."""
+
+    def __init__(self, database: Database, pool: asyncpg.Pool) -> None:
+        self._database = database
+        self._pool = pool
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+
+    async def listen(self) -> None:
+        """Runs until cancelled. While the connection is away, those who wait look now and then."""
+        while True:
+            try:
+                connection = await self._database.connection()
+                try:
+                    lost = asyncio.Event()
+                    connection.add_termination_listener(lambda *_, lost=lost: lost.set())
+                    await connection.add_listener(f"{self._database.service}_inbox", self._arrived)
+                    await lost.wait()
+                finally:
+                    connection.terminate()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("arrivals.database_away", error=repr(error))
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    def _arrived(self, _connection: object, _pid: int, _channel: str, event: str) -> None:
+        for waiting in self._waiting.get(event, ()):
+            waiting.set()
+
+    async def wait(self, events: Sequence[EventId], seconds: float) -> bool:
+        """True when all of the events have arrived, false when the time is up."""
+        arrived = asyncio.Event()
+        names = [str(event) for event in events]
+        for name in names:
+            self._waiting.setdefault(name, set()).add(arrived)
+        try:
+            async with asyncio.timeout(seconds):
+                while await self._pool.fetchval(_MISSING, *inbox.split(events)):
+                    try:
+                        async with asyncio.timeout(POLL_SECONDS):
+                            await arrived.wait()
+                    except TimeoutError:
+                        continue
+                    arrived.clear()
+        except TimeoutError:
+            return False
+        finally:
+            for name in names:
+                self._waiting[name].discard(arrived)
+                if not self._waiting[name]:
+                    del self._waiting[name]
+        return True

@@ -1,0 +1,56 @@
+"""What the feed reads of the others' events."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from chassis.events import Event
+
+
+class UserRegistered(Event):
+    routing_key: ClassVar[str] = "user.registered.v1"
+    user_id: int
+    name: str
+
+
+class UserRenamed(Event):
+    routing_key: ClassVar[str] = "user.renamed.v1"
+    user_id: int
+    name: str
+
+
+class UserFollowed(Event):
+    routing_key: ClassVar[str] = "user.followed.v1"
+    follower_id: int
+    followed_id: int
+
+
+class UserUnfollowed(Event):
+    routing_key: ClassVar[str] = "user.unfollowed.v1"
+    follower_id: int
+    followed_id: int
+
+
+class TweetPosted(Event):
+    routing_key: ClassVar[str] = "tweet.posted.v1"
+    tweet_id: int
+    author_id: int
+    content: str
+    attachments: list[str]
+    created_at: datetime
+
+
+class TweetDeleted(Event):
+    routing_key: ClassVar[str] = "tweet.deleted.v1"
+    tweet_id: int
+
+
+class TweetLiked(Event):
+    routing_key: ClassVar[str] = "tweet.liked.v1"
+    tweet_id: int
+    user_id: int
+
+
+class TweetUnliked(Event):
+    routing_key: ClassVar[str] = "tweet.unliked.v1"
+    tweet_id: int
+    user_id: int

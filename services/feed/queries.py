@@ -1,0 +1,181 @@
+"""Everything that reads: which tweets, in which order, as the bytes that go out.
+
+PostgreSQL writes the JSON; nothing on this path builds an object of a tweet. The order of a page
+comes from index-only scans, one per followed author; only the winners' rows are fetched.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import asyncpg
+
+from chassis import paging
+from chassis.database import POOL_WAIT_SECONDS
+
+LIKES_LISTED = 100
+"""How many likes a tweet lists; `like_count` beside them is true."""
+
+CHUNK = 100
+"""Tweets that are in this process's memory at once while a whole feed is sent."""
+
+
+class Order(StrEnum):
+    popular = "popular"
+    recent = "recent"
+
+
+class Scope(StrEnum):
+    following = "following"
+    everyone = "everyone"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which tweets, for whom, from where: `author_id` narrows it to one person's."""
+
+    reader_id: int
+    order: Order = Order.popular
+    scope: Scope = Scope.following
+    author_id: int | None = None
+    cursor: str | None = None
+    offset: int = 0
+    limit: int = 20
+
+
+# $1 the reader, $2 rows wanted, $3 rows skipped, $4 and $5 the cursor's key, $6 the author
+_BEHIND = {
+    Order.popular: "(like_count, id) < ($4::int, $5::bigint)",
+    Order.recent: "id < $5::bigint and $4::int is not null",
+}
+_SORT = {Order.popular: "like_count desc, id desc", Order.recent: "id desc"}
+
+_ONE_AUTHOR = """
+    select id, like_count from tweet
+    where visible and author_id = $6 and {behind}
+    order by {sort} limit $2 offset $3
+"""
+_EVERYONE = """
+    select id, like_count from tweet
+    where visible and $6::bigint is null and {behind}
+    order by {sort} limit $2 offset $3
+"""
+_FOLLOWING = """
+    select id, like_count
+    from (
+        select followed_id as author_id from follow where follower_id = $1 and active
+        union select $1
+    ) as authors
+    cross join lateral (
+        select id, like_count from tweet
+        where visible and author_id = authors.author_id and $6::bigint is null and {behind}
+        order by {sort} limit $2::bigint + $3::bigint
+    ) as top
+    order by {sort} limit $2 offset $3
+"""
+_TWEETS = """
+with chosen as materialized ({chosen})
+select
+    chosen.like_count,
+    chosen.id,
+    '{{' || tweet.card
+        || ',"author":{{"id":' || tweet.author_id
+        || ',"name":' || to_json(coalesce(author.name, '')) || '}}'
+        || ',"likes":[' || coalesce(likes.listed, '')
+        || '],"like_count":' || tweet.like_count
+        || ',"liked":' || case when own.user_id is null then 'false' else 'true' end
+        || '}}' as json
+from chosen
+join tweet on tweet.id = chosen.id
+left join person as author on author.id = tweet.author_id
+left join tweet_like as own
+    on own.tweet_id = chosen.id and own.user_id = $1 and own.active
+left join lateral (
+    select string_agg(
+        '{{"user_id":' || liker.user_id || ',"name":' || to_json(coalesce(person.name, '')) || '}}',
+        ',' order by liker.version
+    ) as listed
+    from (
+        (
+            select user_id, version from tweet_like
+            where tweet_id = chosen.id and active and user_id <> $1
+            order by version
+            limit {listed} - (own.user_id is not null)::int
+        )
+        union all
+        select own.user_id, own.version where own.user_id is not null
+    ) as liker
+    left join person on person.id = liker.user_id
+) as likes on true
+order by {order}
+"""
+_ONE_PAGE = """
+with tweets as ({tweets})
+select
+    convert_to(coalesce(string_agg(json, ',' order by {order}), ''), 'UTF8') as body,
+    count(*) as count,
+    (array_agg(like_count order by {order}))[$2] as last_like_count,
+    (array_agg(id order by {order}))[$2] as last_id
+from tweets
+"""
+
+_HIGHEST = (2**31 - 1, paging.MAX_ID)
+
+
+def _statement(selection: Selection) -> str:
+    if selection.author_id is not None:
+        chosen = _ONE_AUTHOR
+    elif selection.scope is Scope.everyone:
+        chosen = _EVERYONE
+    else:
+        chosen = _FOLLOWING
+    sort = _SORT[selection.order]
+    return _TWEETS.format(
+        chosen=chosen.format(behind=_BEHIND[selection.order], sort=sort),
+        listed=LIKES_LISTED,
+        order=sort.replace("like_count", "chosen.like_count").replace("id desc", "chosen.id desc"),
+    )
+
+
+def _arguments(selection: Selection) -> tuple[int | None, ...]:
+    like_count, tweet_id = _HIGHEST
+    if selection.cursor is not None:
+        like_count, tweet_id = paging.decode(selection.cursor, 2)
+    return (
+        selection.reader_id,
+        selection.limit,
+        selection.offset,
+        min(like_count, _HIGHEST[0]),
+        tweet_id,
+        selection.author_id,
+    )
+
+
+async def page(pool: asyncpg.Pool, selection: Selection) -> bytes:
+    """One page as the whole answer's bytes. Raises InvalidRequest for a made-up cursor."""
+    statement = _ONE_PAGE.format(tweets=_statement(selection), order=_SORT[selection.order])
+    async with pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
+        row = await connection.fetchrow(statement, *_arguments(selection))
+    cursor = "null"
+    if row["last_id"] is not None:
+        cursor = f'"{paging.encode(row["last_like_count"], row["last_id"])}"'
+    return b'{"result":true,"tweets":[%b],"next_cursor":%b}' % (row["body"], cursor.encode())
+
+
+async def whole(pool: asyncpg.Pool, selection: Selection) -> AsyncIterator[bytes]:
+    """A long list as the answer's bytes, a chunk at a time, from one snapshot."""
+    async with (
+        pool.acquire(timeout=POOL_WAIT_SECONDS) as connection,
+        connection.transaction(readonly=True),
+    ):
+        statement = await connection.cursor(_statement(selection), *_arguments(selection))
+        yield b'{"result":true,"tweets":['
+        sent, last = 0, None
+        while rows := await statement.fetch(CHUNK):
+            chunk = ",".join(row["json"] for row in rows)
+            yield (f",{chunk}" if sent else chunk).encode()
+            sent, last = sent + len(rows), rows[-1]
+        cursor = "null"
+        if last is not None and sent == selection.limit:
+            cursor = f'"{paging.encode(last["like_count"], last["id"])}"'
+        yield f'],"next_cursor":{cursor}}}'.encode()

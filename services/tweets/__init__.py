@@ -1,0 +1,1 @@
+"""What people say: their tweets, and who likes them."""

@@ -1,0 +1,137 @@
+"""Everything that changes tweets and likes."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis import outbox
+
+from . import texts
+from .errors import (
+    MediaNotFound,
+    MediaTaken,
+    NotTheAuthor,
+    NotYourMedia,
+    TooManyImages,
+    TweetNotFound,
+)
+from .events import TweetDeleted, TweetLiked, TweetPosted, TweetUnliked
+from .models import Like, Media, Tweet
+from .settings import Settings
+
+
+def check_draft(content: str, media_ids: Sequence[int], settings: Settings) -> None:
+    """The rules that need no database. Raises TooManyImages, MediaTaken, and as texts.check."""
+    texts.check(content, settings.length)
+    if len(media_ids) > settings.images:
+        raise TooManyImages(limit=settings.images)
+    if len(set(media_ids)) < len(media_ids):
+        raise MediaTaken
+
+
+async def post_tweet(
+    session: AsyncSession, author_id: int, content: str, media_ids: Sequence[int]
+) -> int:
+    """Posts a checked draft and gives the tweet's id.
+
+    Raises MediaNotFound, NotYourMedia or MediaTaken; the tweet is then not created.
+    """
+    taken = await _locked_media(session, author_id, media_ids)
+    tweet = Tweet(author_id=author_id, content=content, created_at=datetime.now(UTC))
+    session.add(tweet)
+    await session.flush()
+    for media in taken:
+        media.tweet_id = tweet.id
+    event = TweetPosted(
+        tweet_id=tweet.id,
+        author_id=author_id,
+        content=content,
+        media_ids=list(media_ids),
+        attachments=[media.path for media in taken],
+        created_at=tweet.created_at,
+    )
+    await outbox.record(session, event)
+    return tweet.id
+
+
+async def _locked_media(
+    session: AsyncSession, owner_id: int, media_ids: Sequence[int]
+) -> list[Media]:
+    """The pictures in the order given, each locked until the tweet is there."""
+    if not media_ids:
+        return []
+    statement = (
+        select(Media).where(col(Media.id).in_(media_ids)).order_by(col(Media.id)).with_for_update()
+    )
+    known = {media.id: media for media in await session.exec(statement)}
+    if any(media_id not in known for media_id in media_ids):
+        raise MediaNotFound
+    taken = [known[media_id] for media_id in media_ids]
+    if any(media.owner_id != owner_id for media in taken):
+        raise NotYourMedia
+    if any(media.closed for media in taken):
+        raise MediaNotFound
+    if any(media.tweet_id is not None for media in taken):
+        raise MediaTaken
+    return taken
+
+
+async def delete_tweet(session: AsyncSession, tweet_id: int, by: int) -> None:
+    """Raises TweetNotFound and NotTheAuthor."""
+    tweet = await session.get(Tweet, tweet_id, with_for_update=True)
+    if tweet is None or tweet.deleted_at is not None:
+        raise TweetNotFound
+    if tweet.author_id != by:
+        raise NotTheAuthor
+    tweet.deleted_at = datetime.now(UTC)
+    tweet.content = ""
+    pictures = (await session.exec(select(Media).where(col(Media.tweet_id) == tweet_id))).all()
+    for media in pictures:
+        media.closed = True
+    event = TweetDeleted(
+        tweet_id=tweet_id, author_id=by, media_ids=[media.id for media in pictures]
+    )
+    await outbox.record(session, event)
+
+
+async def like_tweet(session: AsyncSession, tweet_id: int, user_id: int) -> None:
+    """Idempotent. Raises TweetNotFound."""
+    await _held_tweet(session, tweet_id)
+    await session.exec(
+        insert(Like)
+        .values(tweet_id=tweet_id, user_id=user_id, active=False, version=0)
+        .on_conflict_do_nothing()
+    )
+    await _set_like(session, TweetLiked(tweet_id=tweet_id, user_id=user_id))
+
+
+async def unlike_tweet(session: AsyncSession, tweet_id: int, user_id: int) -> None:
+    """Idempotent. Raises TweetNotFound."""
+    await _held_tweet(session, tweet_id)
+    await _set_like(session, TweetUnliked(tweet_id=tweet_id, user_id=user_id))
+
+
+async def _set_like(session: AsyncSession, event: TweetLiked | TweetUnliked) -> None:
+    active = isinstance(event, TweetLiked)
+    like = await session.get(Like, (event.tweet_id, event.user_id), with_for_update=True)
+    if like is None:
+        return
+    if like.active != active:
+        like.active = active
+        like.version = await outbox.record(session, event)
+    elif like.version:
+        outbox.mention(session, like.version)
+
+
+async def _held_tweet(session: AsyncSession, tweet_id: int) -> None:
+    """Sees to it that the tweet is there until the transaction ends."""
+    statement = (
+        select(Tweet.id)
+        .where(col(Tweet.id) == tweet_id, col(Tweet.deleted_at).is_(None))
+        .with_for_update(read=True, key_share=True)
+    )
+    if (await session.exec(statement)).first() is None:
+        raise TweetNotFound

@@ -1,0 +1,31 @@
+"""What tweets does when pictures come and go."""
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis import outbox
+from chassis.subscriptions import Subscriptions
+
+from . import attachments
+from .events import MediaExpired, MediaReleased, MediaUploaded
+from .models import Media
+
+subscriptions = Subscriptions("tweets")
+
+
+@subscriptions.on(MediaUploaded)
+async def on_media_uploaded(session: AsyncSession, event: MediaUploaded, version: int) -> None:
+    await attachments.remember(
+        session, Media(id=event.media_id, owner_id=event.owner_id, path=event.path)
+    )
+
+
+@subscriptions.on(MediaExpired)
+async def on_media_expired(session: AsyncSession, event: MediaExpired, version: int) -> None:
+    """Gives the picture back, unless a tweet took it after all: then it stays where it is."""
+    await attachments.remember(
+        session, Media(id=event.media_id, owner_id=event.owner_id, path=event.path)
+    )
+    media = await session.get_one(Media, event.media_id, with_for_update=True)
+    if media.tweet_id is None:
+        media.closed = True
+        await outbox.record(session, MediaReleased(media_id=event.media_id))

@@ -1,0 +1,56 @@
+"""The tables of the schema `tweets`."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Identity, Index, Text, text
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from chassis import inbox, outbox
+
+
+class Table(SQLModel, registry=registry()):
+    """The tables of this schema share one metadata, apart from the other services'."""
+
+
+metadata = Table.metadata
+inbox.define(metadata)
+outbox.define(metadata)
+
+
+class Tweet(Table, table=True):
+    """A tweet. A deleted one stays without its text, so that it cannot be liked again."""
+
+    id: int = Field(
+        default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True)
+    )
+    author_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    content: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    deleted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+
+
+class Like(Table, table=True):
+    """One person's liking a tweet. An ended one stays, with the version that ended it."""
+
+    __tablename__ = "tweet_like"
+
+    tweet_id: int = Field(sa_column=Column(BigInteger, ForeignKey("tweet.id"), primary_key=True))
+    user_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    active: bool
+    version: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class Media(Table, table=True):
+    """What tweets knows of an uploaded picture: its copy of media's record."""
+
+    __table_args__ = (
+        Index("media_of_tweet", "tweet_id", postgresql_where=text("tweet_id is not null")),
+    )
+
+    id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    owner_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    path: str = Field(sa_column=Column(Text, nullable=False))
+    tweet_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    closed: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    """No tweet may take it any more: it was not taken in time, or its tweet was deleted."""

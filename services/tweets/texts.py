@@ -1,0 +1,24 @@
+"""What the text of a tweet may be."""
+
+import regex
+
+from .errors import TextNotAccepted, TweetEmpty, TweetTooLong
+
+_GRAPHEME = regex.compile(r"\X")
+_CODE_POINTS_PER_CHARACTER = 20
+"""A family emoji has 7 to 11 code points; a letter under a hundred accents is not a text."""
+
+
+def check(content: str, limit: int) -> None:
+    """Raises TweetEmpty, TweetTooLong or TextNotAccepted.
+
+    Characters are counted as a person counts them: extended grapheme clusters (UAX 29).
+    """
+    if not content.strip():
+        raise TweetEmpty
+    if "\0" in content:
+        raise TextNotAccepted
+    if len(content) > limit * _CODE_POINTS_PER_CHARACTER:
+        raise TweetTooLong(limit=limit)
+    if len(content) > limit and sum(1 for _ in _GRAPHEME.finditer(content)) > limit:
+        raise TweetTooLong(limit=limit)
