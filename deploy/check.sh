@@ -1,0 +1,16 @@
+#!/bin/sh
+# What needs no running system: format, lint, types, import contracts, drift of generated files.
+set -eu
+cd "$(dirname "$0")/.."
+export PYTHONPATH=.:libs
+bin=.venv/bin
+step() { printf '== %s\n' "$*"; "$@"; }
+step $bin/ruff format --check --quiet .
+step $bin/ruff check --quiet .
+for part in libs/chassis services/users services/tweets services/media services/feed gateway \
+    deploy docs tests; do
+    step $bin/mypy --no-error-summary "$part"
+done
+step $bin/lint-imports --no-logo 2>/dev/null || $bin/lint-imports
+step $bin/python docs/generate.py --check
+echo "All checks passed."

@@ -1,0 +1,110 @@
+"""The real parts that the tests run on: their own instance, on its own ports, beside `make up`."""
+
+import asyncio
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from chassis import database, testing
+from deploy.local import postgres
+from deploy.local.instance import Instance
+
+REPOSITORY = Path(__file__).parents[1]
+TWO_REPLICAS = {f"{name}_REPLICAS": "2" for name in ("USERS", "TWEETS", "MEDIA", "FEED")}
+SETTINGS = {
+    "WARBLE_HOME": os.environ.get("WARBLE_TEST_HOME", ".local/test"),
+    "WARBLE_PORT": os.environ.get("WARBLE_TEST_PORT", "18000"),
+    "WARBLE_ENV_FILE": "",
+    **TWO_REPLICAS,
+}
+
+
+def _instance() -> Instance:
+    return Instance(REPOSITORY / SETTINGS["WARBLE_HOME"], int(SETTINGS["WARBLE_PORT"]), SETTINGS)
+
+
+def _local(*arguments: str) -> None:
+    environment = {**os.environ, **SETTINGS}
+    ran = subprocess.run(
+        [sys.executable, "-m", "deploy.local", *arguments],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode:
+        pytest.exit(f"{' '.join(arguments)} failed:\n{ran.stdout}{ran.stderr}", 3)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Ends what the tests started, once all of xdist's workers are done."""
+    started = (REPOSITORY / SETTINGS["WARBLE_HOME"]).exists()
+    if started and "PYTEST_XDIST_WORKER" not in os.environ and "WARBLE_TEST_KEEP" not in os.environ:
+        _local("down")
+
+
+@pytest.fixture(scope="session")
+def infrastructure() -> Instance:
+    """PostgreSQL, RabbitMQ and an S3 store, running."""
+    _local("up", "--only", "infra")
+    return _instance()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Instance:
+    """The whole system, running, with two replicas of each service."""
+    _local("up")
+    return _instance()
+
+
+async def _owner(owner: dict[str, str], statement: str) -> None:
+    connection = await asyncpg.connect(
+        host=owner["DB_HOST"],
+        port=int(owner["DB_PORT"]),
+        user=owner["DB_USER"],
+        password=owner["DB_PASSWORD"],
+        database="postgres",
+    )
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="module")
+def database_name(infrastructure: Instance) -> Iterator[str]:
+    """A database of this module's own, with the roles and schemas of the real one."""
+    name = f"test_{secrets.token_hex(6)}"
+    owner = infrastructure.database()
+    postgres.prepare(owner | {"DB_NAME": name}, infrastructure.role_password)
+    yield name
+    asyncio.run(_owner(owner, f'drop database "{name}" with (force)'))
+
+
+@pytest.fixture(scope="module")
+def as_service(infrastructure: Instance, database_name: str) -> Iterator[Callable[[str], None]]:
+    """Gives this process the environment of a service, its schema up to date."""
+    patch = pytest.MonkeyPatch()
+    ready: set[str] = set()
+
+    def become(service: str) -> None:
+        environment = infrastructure.service_environment(service) | {
+            "DB_NAME": database_name,
+            f"{service.upper()}_IDENTITY_PUBLIC_KEY": testing.PUBLIC_KEY,
+        }
+        for name, value in environment.items():
+            if name.startswith((f"{service.upper()}_", "DB_")):
+                patch.setenv(name, value)
+        if service not in ready:
+            settings = __import__(f"services.{service}.settings", fromlist=["Settings"])
+            database.upgrade(f"services.{service}", settings.Settings())
+            ready.add(service)
+
+    yield become
+    patch.undo()

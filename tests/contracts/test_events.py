@@ -1,0 +1,63 @@
+"""The golden samples hold producers and consumers together, with no import between them."""
+
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+from chassis.events import Event
+from chassis.subscriptions import Subscription
+
+SAMPLES = {
+    path.name.removesuffix(".json"): path.read_text()
+    for path in Path(__file__).with_name("samples").glob("*.json")
+}
+SERVICES = ("users", "tweets", "media", "feed")
+GATEWAY_CONSUMES = {"key.revoked.v1", "user.deactivated.v1"}
+
+
+def _subscriptions() -> list[Subscription]:
+    found: list[Subscription] = []
+    for service in ("tweets", "media", "feed"):
+        found += importlib.import_module(f"services.{service}.handlers").subscriptions
+    return found
+
+
+def _produced() -> list[type[Event]]:
+    """Every event class of a service's that the service does not itself subscribe to."""
+    consumed = {subscription.event for subscription in _subscriptions()}
+    return [
+        declared
+        for service in SERVICES
+        for declared in vars(importlib.import_module(f"services.{service}.events")).values()
+        if isinstance(declared, type)
+        and issubclass(declared, Event)
+        and declared is not Event
+        and declared not in consumed
+    ]
+
+
+@pytest.mark.parametrize("event", _produced(), ids=lambda event: event.routing_key)
+def test_a_producer_writes_exactly_its_sample(event: type[Event]) -> None:
+    sample = SAMPLES[event.routing_key]
+
+    written = json.loads(event.model_validate_json(sample).model_dump_json())
+
+    assert written == json.loads(sample)
+
+
+@pytest.mark.parametrize("subscription", _subscriptions(), ids=lambda found: found.queue)
+def test_a_consumer_reads_the_sample_and_ignores_what_is_new(subscription: Subscription) -> None:
+    sample = json.loads(SAMPLES[subscription.event.routing_key])
+
+    read = subscription.event.model_validate_json(json.dumps({**sample, "new_field": 1}))
+
+    assert read.model_dump(mode="json").items() <= sample.items()
+
+
+def test_each_event_has_one_producer_and_at_least_one_consumer() -> None:
+    produced = [event.routing_key for event in _produced()]
+    consumed = {found.event.routing_key for found in _subscriptions()} | GATEWAY_CONSUMES
+
+    assert sorted(produced) == sorted(SAMPLES)
+    assert consumed == set(SAMPLES)

@@ -1,0 +1,162 @@
+"""What a reader gets: the order, the pages, the cap on likes, and waiting for one's own writes."""
+
+import asyncio
+from datetime import UTC, datetime
+from itertools import count
+
+import httpx
+import pytest
+from chassis import testing
+from chassis.database import Database
+from chassis.events import Event
+from services.feed.events import TweetLiked, TweetPosted, UserFollowed, UserRegistered
+from services.feed.handlers import subscriptions
+
+_numbers = count(1)
+_tweet_ids = count(1)
+_user_ids = count(1)
+
+
+async def tell(database: Database, *told: Event) -> int:
+    number = 0
+    for event in told:
+        number = next(_numbers)
+        await testing.deliver(database, subscriptions, event.routing_key, event, number)
+    return number
+
+
+async def person(database: Database) -> int:
+    user_id = next(_user_ids)
+    await tell(database, UserRegistered(user_id=user_id, name=f"Person {user_id}"))
+    return user_id
+
+
+async def tweet(database: Database, author_id: int) -> int:
+    tweet_id = next(_tweet_ids)
+    await tell(
+        database,
+        TweetPosted(
+            tweet_id=tweet_id,
+            author_id=author_id,
+            content="…",
+            attachments=[],
+            created_at=datetime.now(UTC),
+        ),
+    )
+    return tweet_id
+
+
+def ids(answer: httpx.Response) -> list[int]:
+    return [tweet["id"] for tweet in answer.json()["tweets"]]
+
+
+@pytest.mark.parametrize(
+    "query", ["", "order=recent", "scope=everyone", "scope=everyone&order=recent"]
+)
+async def test_pages_by_cursor_and_by_number_cut_the_same_list_as_the_whole_feed(
+    feed: httpx.AsyncClient, database: Database, query: str
+) -> None:
+    ann, boris = await person(database), await person(database)
+    await tell(database, UserFollowed(follower_id=ann, followed_id=boris))
+    for author in (ann, boris, ann, boris, boris, ann, boris):
+        tweet_id = await tweet(database, author)
+        if tweet_id % 3:
+            await tell(database, TweetLiked(tweet_id=tweet_id, user_id=boris))
+    headers = testing.signed("feed", ann)
+    whole = ids(await feed.get(f"/api/tweets?{query}", headers=headers))
+
+    by_cursor: list[int] = []
+    cursor = ""
+    while cursor is not None:
+        page = await feed.get(f"/api/tweets?limit=3&{query}{cursor}", headers=headers)
+        by_cursor += ids(page)
+        cursor = page.json()["next_cursor"] and f"&cursor={page.json()['next_cursor']}"
+    by_number = [
+        await feed.get(f"/api/tweets?limit=3&offset={number}&{query}", headers=headers)
+        for number in range(1, len(whole) // 3 + 3)
+    ]
+
+    assert len(whole) >= 7
+    assert by_cursor == whole
+    assert [tweet_id for page in by_number for tweet_id in ids(page)] == whole
+
+
+async def test_a_tweet_lists_a_hundred_likes_the_readers_own_among_them(
+    feed: httpx.AsyncClient, database: Database
+) -> None:
+    author = await person(database)
+    tweet_id = await tweet(database, author)
+    likers = [await person(database) for _ in range(102)]
+    await tell(database, *(TweetLiked(tweet_id=tweet_id, user_id=liker) for liker in likers))
+
+    for reader in (likers[0], likers[-1], author):
+        answer = await feed.get(
+            f"/api/users/{author}/tweets", headers=testing.signed("feed", reader)
+        )
+
+        (seen,) = answer.json()["tweets"]
+        listed = [like["user_id"] for like in seen["likes"]]
+        assert seen["like_count"] == 102
+        assert len(listed) == len(set(listed)) == 100
+        assert seen["liked"] == (reader in likers)
+        assert (reader in listed) == (reader in likers)
+
+
+async def test_a_read_waits_for_the_events_that_it_names(
+    feed: httpx.AsyncClient, database: Database
+) -> None:
+    ann = await person(database)
+    last = next(_numbers)
+    named = {**testing.signed("feed", ann), "warble-after": f"test:{last + 1}"}
+
+    reading = asyncio.create_task(feed.get("/api/tweets?limit=5", headers=named))
+    tweet_id = await tweet(database, ann)
+
+    answer = await reading
+    assert ids(answer) == [tweet_id]
+    assert "warble-stale" not in answer.headers
+
+
+async def test_a_read_that_cannot_wait_longer_answers_what_there_is_and_says_so(
+    feed: httpx.AsyncClient, database: Database
+) -> None:
+    ann = await person(database)
+    tweet_id = await tweet(database, ann)
+    named = {**testing.signed("feed", ann), "warble-after": "tweets:999999"}
+
+    answer = await feed.get("/api/tweets", headers=named)
+
+    assert ids(answer) == [tweet_id]
+    assert answer.headers["warble-stale"] == "true"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=101",
+        "limit=x",
+        "offset=0",
+        "offset=-1",
+        "offset=99999999999999999999",
+        "cursor=%00",
+        "cursor=AAAA",
+        "cursor=__________8AAAAAAAAAAQ",
+        "order=newest",
+        "scope=all",
+        "offset=1&cursor=AAAAAAAAAAEAAAAAAAAABw",
+    ],
+)
+async def test_rubbish_in_the_query_is_refused(feed: httpx.AsyncClient, query: str) -> None:
+    answer = await feed.get(f"/api/tweets?{query}", headers=testing.signed("feed", 1))
+
+    assert answer.status_code == 422
+    assert answer.json()["result"] is False
+
+
+async def test_a_page_number_beyond_the_whole_feed_is_empty(feed: httpx.AsyncClient) -> None:
+    answer = await feed.get(
+        "/api/tweets?offset=9007199254740991&limit=100", headers=testing.signed("feed", 1)
+    )
+
+    assert answer.json() == {"result": True, "tweets": [], "next_cursor": None}

@@ -1,0 +1,68 @@
+"""Handlers commute: whatever the order and however often, the same tables and the same feed."""
+
+from typing import Any
+
+import httpx
+from chassis import testing
+from chassis.database import Database
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from services.feed.handlers import subscriptions
+from sqlalchemy import text
+
+from .histories import PEOPLE, Company, Told, companies
+
+TABLES = ("person", "follow", "tweet", "tweet_like", "inbox")
+
+
+async def _empty(database: Database) -> None:
+    async with database.transaction() as session:
+        await session.execute(text(f"truncate {', '.join(TABLES)}"))
+
+
+async def _tables(database: Database) -> dict[str, list[Any]]:
+    """Everything that is stored, but for the moment at which an event came."""
+    stored: dict[str, list[Any]] = {}
+    async with database.transaction() as session:
+        for table in TABLES:
+            columns = "source, id" if table == "inbox" else "*"
+            rows = await session.execute(text(f"select {columns} from {table} order by 1, 2"))
+            stored[table] = [tuple(row) for row in rows]
+    return stored
+
+
+async def _deliver(database: Database, told: Told) -> None:
+    key = told.event.routing_key
+    await testing.deliver(
+        database, subscriptions, key, told.event, told.number, source=told.source
+    )
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(company=companies(), data=st.data())
+async def test_any_order_and_repetition_ends_in_the_tables_of_the_history_in_order(
+    database: Database, feed: httpx.AsyncClient, company: Company, data: st.DataObject
+) -> None:
+    await _empty(database)
+    for told in company.told:
+        await _deliver(database, told)
+    in_order = await _tables(database)
+    repeated = data.draw(st.lists(st.sampled_from(company.told), max_size=10))
+    arrivals = data.draw(st.permutations([*company.told, *repeated]))
+
+    await _empty(database)
+    for told in arrivals:
+        await _deliver(database, told)
+
+    assert await _tables(database) == in_order
+    for reader in range(1, PEOPLE + 1):
+        answer = await feed.get("/api/tweets", headers=testing.signed("feed", reader))
+        read = [
+            {key: tweet[key] for key in ("id", "content", "author", "likes", "like_count", "liked")}
+            for tweet in answer.json()["tweets"]
+        ]
+        assert read == company.feed(reader)

@@ -1,0 +1,278 @@
+"""Every row of the contract through the gateway, with its errors."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from .company import Company, Person, png
+
+ODD_IDS = ["0", "-1", "abc", "99999999999999999999"]
+
+
+def error(answer: httpx.Response) -> tuple[int, str]:
+    """The status and the name of an error, after a look at its shape."""
+    body = answer.json()
+    assert body.keys() == {"result", "error_type", "error_message"}, body
+    assert body["result"] is False
+    assert body["error_message"].endswith("."), body
+    return answer.status_code, body["error_type"]
+
+
+async def test_a_tweet_with_pictures_reaches_the_followers_and_goes_with_all_that_it_has(
+    company: Company,
+) -> None:
+    ann, boris = await company.hire("Анна Ким"), await company.hire("Boris Gray")
+    await boris.follow(ann)
+    media_ids = [await ann.upload() for _ in range(2)]
+    tweet_id = await ann.post("Готово: открыто! 🎉", media_ids)
+    await ann.done("POST", f"/api/tweets/{tweet_id}/likes")
+
+    (tweet,) = await until(boris, lambda feed: bool(feed) and feed[0]["like_count"] == 1)
+
+    assert tweet["id"] == tweet_id
+    assert tweet["content"] == "Готово: открыто! 🎉"
+    assert tweet["author"] == {"id": ann.id, "name": "Анна Ким"}
+    assert tweet["likes"] == [{"user_id": ann.id, "name": "Анна Ким"}]
+    assert (tweet["like_count"], tweet["liked"]) == (1, False)
+    assert tweet["created_at"] == tweet["stamp"]
+    assert len(tweet["attachments"]) == 2
+    for path in tweet["attachments"]:
+        picture = await company.http.get(path)
+        assert picture.headers["content-type"] == "image/png"
+        assert picture.headers["x-content-type-options"] == "nosniff"
+        assert "immutable" in picture.headers["cache-control"]
+        etag = {"if-none-match": picture.headers["etag"]}
+        assert (await company.http.get(path, headers=etag)).status_code == 304
+        part = await company.http.get(path, headers={"range": "bytes=0-9"})
+        assert (part.status_code, part.content) == (206, picture.content[:10])
+
+    assert (await ann.done("DELETE", f"/api/tweets/{tweet_id}")) == {"result": True}
+    await until(boris, lambda feed: feed == [])
+    for path in tweet["attachments"]:
+        await until_gone(company, path)
+
+
+async def until(person: Person, wanted: Any, query: str = "") -> list[dict[str, Any]]:
+    """The person's feed, read again and again until it is as wanted."""
+    for _ in range(1_000):
+        feed = await person.feed(query)
+        if wanted(feed):
+            return feed
+    raise AssertionError(f"the feed stays {feed}")
+
+
+async def until_gone(company: Company, path: str) -> None:
+    for _ in range(1_000):
+        answer = await company.http.get(path)
+        if answer.status_code == 404:
+            return
+    raise AssertionError(f"{path} stays")
+
+
+async def test_following_shows_on_the_profiles(company: Company) -> None:
+    ann, boris = await company.hire("Ann"), await company.hire("Boris")
+    for _ in range(2):
+        assert await ann.done("POST", f"/api/users/{boris.id}/follow") == {"result": True}
+
+    me = (await ann.done("GET", "/api/users/me"))["user"]
+    him = (await ann.done("GET", f"/api/users/{boris.id}"))["user"]
+    followers = await ann.done("GET", f"/api/users/{boris.id}/followers")
+
+    assert me["following"] == [{"id": boris.id, "name": "Boris"}]
+    assert him["followers"] == followers["users"] == [{"id": ann.id, "name": "Ann"}]
+    for _ in range(2):
+        assert await ann.done("DELETE", f"/api/users/{boris.id}/follow") == {"result": True}
+    assert (await ann.done("GET", "/api/users/me"))["user"]["following_count"] == 0
+
+
+async def test_liking_is_idempotent(company: Company) -> None:
+    ann = await company.hire("Ann")
+    tweet_id = await ann.post()
+    for method, count in (("POST", 1), ("DELETE", 0)):
+        for _ in range(2):
+            path = f"/api/tweets/{tweet_id}/likes"
+            assert await ann.done(method, path) == {"result": True}
+
+        assert (await ann.feed())[0]["like_count"] == count
+
+
+async def test_a_persons_tweets_are_listed_newest_first(company: Company) -> None:
+    ann, boris = await company.hire("Ann"), await company.hire("Boris")
+    tweet_ids = [await ann.post(f"number {number}") for number in range(5)]
+    await until(boris, lambda feed: len(feed) == 5, f"?scope=everyone&order=recent&limit=5")
+
+    first = await boris.done("GET", f"/api/users/{ann.id}/tweets?limit=3")
+    rest = await boris.done(
+        "GET", f"/api/users/{ann.id}/tweets?limit=3&cursor={first['next_cursor']}"
+    )
+
+    listed = [tweet["id"] for tweet in first["tweets"] + rest["tweets"]]
+    assert listed == tweet_ids[::-1]
+    assert rest["next_cursor"] is None
+
+
+async def test_people_are_found_by_name(company: Company) -> None:
+    zoe = await company.hire("Зоя Ненаходимова")
+
+    found = await zoe.done("GET", "/api/users", params={"query": "НЕНАХОДИМАВА"})
+
+    assert {"id": zoe.id, "name": zoe.name} in found["users"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/tweets"),
+        ("GET", "/api/tweets"),
+        ("POST", "/api/medias"),
+        ("DELETE", "/api/tweets/1"),
+        ("POST", "/api/tweets/1/likes"),
+        ("DELETE", "/api/tweets/1/likes"),
+        ("POST", "/api/users/1/follow"),
+        ("DELETE", "/api/users/1/follow"),
+        ("GET", "/api/users/me"),
+        ("GET", "/api/users/1"),
+        ("GET", "/api/users"),
+        ("POST", "/api/users"),
+        ("GET", "/api/users/1/tweets"),
+        ("GET", "/api/users/1/followers"),
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, {"api-key": "made up"}], ids=["no key", "unknown key"])
+async def test_nothing_is_done_for_someone_unknown(
+    company: Company, method: str, path: str, headers: dict[str, str]
+) -> None:
+    answer = await company.http.request(method, path, headers=headers)
+
+    assert error(answer) == (401, "NotSignedIn")
+
+
+async def test_what_is_not_there_is_not_found(company: Company) -> None:
+    ann = await company.hire("Ann")
+    calls = {
+        ("DELETE", "/api/tweets/900000000"): "TweetNotFound",
+        ("POST", "/api/tweets/900000000/likes"): "TweetNotFound",
+        ("DELETE", "/api/tweets/900000000/likes"): "TweetNotFound",
+        ("POST", "/api/users/900000000/follow"): "UserNotFound",
+        ("DELETE", "/api/users/900000000/follow"): "UserNotFound",
+        ("GET", "/api/users/900000000"): "UserNotFound",
+        ("GET", "/api/users/900000000/followers"): "UserNotFound",
+        ("GET", "/uploads/none.png"): "MediaNotFound",
+        ("GET", "/api/nothing"): "NotFound",
+        ("GET", "/api"): "NotFound",
+        ("GET", "/api/users/1/2/3"): "NotFound",
+        ("GET", "/api/internal/media"): "NotFound",
+        ("GET", "/internal/media"): "NotFound",
+    }
+    for (method, path), name in calls.items():
+        assert error(await ann.ask(method, path)) == (404, name), path
+
+
+async def test_what_is_not_yours_is_refused(company: Company) -> None:
+    ann, boris = await company.hire("Ann"), await company.hire("Boris")
+    tweet_id, media_id = await ann.post(), await ann.upload()
+
+    deleting = await boris.ask("DELETE", f"/api/tweets/{tweet_id}")
+    draft = {"tweet_data": "…", "tweet_media_ids": [media_id]}
+    attaching = await boris.ask("POST", "/api/tweets", json=draft)
+    hiring = await boris.ask("POST", "/api/users", json={"name": "X"})
+
+    assert error(deleting) == (403, "NotTheAuthor")
+    assert error(attaching) == (403, "NotYourMedia")
+    assert error(hiring) == (403, "NotAnAdministrator")
+
+
+async def test_what_cannot_be_twice_is_a_conflict(company: Company) -> None:
+    ann = await company.hire("Ann")
+    media_id = await ann.upload()
+    await ann.post("first", [media_id])
+
+    draft = {"tweet_data": "second", "tweet_media_ids": [media_id]}
+    again = await ann.ask("POST", "/api/tweets", json=draft)
+    missing = await ann.ask(
+        "POST", "/api/tweets", json={"tweet_data": "third", "tweet_media_ids": [900_000_000]}
+    )
+    oneself = await ann.ask("POST", f"/api/users/{ann.id}/follow")
+
+    assert error(again) == (409, "MediaTaken")
+    assert error(missing) == (404, "MediaNotFound")
+    assert error(oneself) == (409, "CannotFollowYourself")
+    assert [tweet["content"] for tweet in await ann.feed()] == ["first"]
+
+
+@pytest.mark.parametrize("id", ODD_IDS)
+async def test_an_id_that_cannot_be_one_is_refused(company: Company, id: str) -> None:
+    ann = await company.hire("Ann")
+    for method, path in (
+        ("DELETE", f"/api/tweets/{id}"),
+        ("POST", f"/api/tweets/{id}/likes"),
+        ("DELETE", f"/api/tweets/{id}/likes"),
+        ("POST", f"/api/users/{id}/follow"),
+        ("DELETE", f"/api/users/{id}/follow"),
+        ("GET", f"/api/users/{id}"),
+        ("GET", f"/api/users/{id}/tweets"),
+        ("GET", f"/api/users/{id}/following"),
+    ):
+        assert error(await ann.ask(method, path)) == (422, "InvalidRequest"), path
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", json.dumps("x").encode()])
+async def test_a_body_that_is_no_json_is_refused(company: Company, body: bytes) -> None:
+    ann = await company.hire("Ann")
+
+    answer = await ann.ask("POST", "/api/tweets", content=body)
+
+    assert error(answer) == (422, "InvalidRequest")
+
+
+async def test_a_wrong_method_is_refused(company: Company) -> None:
+    ann = await company.hire("Ann")
+    for method, path in (("PUT", "/api/tweets"), ("POST", "/api/users/me"), ("POST", "/docs")):
+        assert error(await ann.ask(method, path)) == (405, "MethodNotAllowed"), path
+
+
+async def test_an_upload_that_is_no_picture_of_ours_is_refused(company: Company) -> None:
+    ann = await company.hire("Ann")
+
+    async def upload(**files: Any) -> tuple[int, str]:
+        return error(await ann.ask("POST", "/api/medias", files=files))
+
+    assert await upload(file=("a.png", b"<svg/>", "image/png")) == (415, "ImageNotAccepted")
+    assert await upload(file=("a.png", png()[:100], "image/png")) == (415, "ImageNotAccepted")
+    assert await upload(other=("a.png", png(), "image/png")) == (422, "InvalidRequest")
+    assert error(await ann.ask("POST", "/api/medias")) == (422, "InvalidRequest")
+    assert (await upload(file=("a.png", bytes(12_000_000), "image/png")))[0] == 413
+    assert (await upload(file=("a.png", bytes(10_600_000), "image/png")))[0] == 413
+
+
+async def test_a_large_json_body_is_refused(company: Company) -> None:
+    ann = await company.hire("Ann")
+
+    answer = await ann.ask("POST", "/api/tweets", json={"tweet_data": "x" * 100_000})
+
+    assert error(answer) == (413, "PayloadTooLarge")
+
+
+async def test_a_revoked_key_and_a_deactivated_persons_key_are_refused(company: Company) -> None:
+    for method, path in (("DELETE", "/api/users/{}/key"), ("DELETE", "/api/users/{}")):
+        ann = await company.hire("Ann")
+        await ann.done("GET", "/api/users/me")
+        await company.administrator.done(method, path.format(ann.id))
+
+        for _ in range(1_000):
+            answer = await ann.ask("GET", "/api/users/me")
+            if not answer.is_success:
+                break
+
+        assert error(answer) == (401, "NotSignedIn")
+
+
+async def test_a_rotated_key_works_at_once(company: Company) -> None:
+    ann = await company.hire("Ann")
+
+    rotated = await company.administrator.done("POST", f"/api/users/{ann.id}/key")
+
+    renewed = Person(ann.id, ann.name, rotated["api_key"], company.http)
+    assert (await renewed.done("GET", "/api/users/me"))["user"]["id"] == ann.id

@@ -1,0 +1,77 @@
+"""What an operator sees: readiness that tells the truth, metrics, one request id from end to end."""
+
+import json
+import secrets
+
+import httpx
+from deploy.local.instance import Instance
+
+from .company import Company
+from .test_contract import until
+
+PROGRAMS = [
+    "gateway",
+    *(f"{service}-api-1" for service in ("users", "tweets", "media", "feed")),
+    *(f"{service}-worker" for service in ("users", "tweets", "media", "feed")),
+]
+
+
+async def test_every_process_is_live_and_ready_and_measured(stack: Instance) -> None:
+    async with httpx.AsyncClient() as http:
+        for program in PROGRAMS:
+            for path in ("/health/live", "/health/ready", "/metrics"):
+                answer = await http.get(f"{stack.url(program)}{path}")
+
+                assert answer.status_code == 200, (program, path, answer.text)
+
+
+async def test_the_workers_measure_the_way_of_an_event(company: Company, stack: Instance) -> None:
+    ann = await company.hire("Ann")
+    await ann.post()
+    await until(ann, lambda feed: len(feed) == 1)
+
+    async with httpx.AsyncClient() as http:
+        tweets = (await http.get(f"{stack.worker_url('tweets')}/metrics")).text
+        feed = (await http.get(f"{stack.worker_url('feed')}/metrics")).text
+
+    assert 'warble_events_published_total{routing_key="tweet.posted.v1"}' in tweets
+    assert "warble_outbox_pending_events" in tweets
+    assert "warble_outbox_oldest_age_seconds" in tweets
+    assert 'warble_events_handled_total{routing_key="tweet.posted.v1"}' in feed
+    assert 'warble_event_age_seconds_bucket{le="' in feed
+    for counted in ("retried", "dead_lettered"):
+        assert f"warble_events_{counted}_total" in feed
+
+
+async def test_one_request_id_goes_from_the_gateway_to_the_worker_that_handles_the_event(
+    company: Company, stack: Instance
+) -> None:
+    ann = await company.hire("Ann")
+    request_id = f"journey-{secrets.token_hex(8)}"
+
+    answer = await ann.ask(
+        "POST", "/api/tweets", json={"tweet_data": "traced"}, headers={"x-request-id": request_id}
+    )
+    await until(ann, lambda feed: len(feed) == 1)
+
+    assert answer.headers["x-request-id"] == request_id
+    for program in ("gateway", "tweets-api-1", "tweets-api-2", "feed-worker"):
+        lines = (stack.root / "logs" / f"{program}.log").read_text().splitlines()
+        found = [json.loads(line) for line in lines if request_id in line]
+        for line in found:
+            assert line["request_id"] == request_id
+            assert ann.key not in json.dumps(line)
+            assert "traced" not in json.dumps(line)
+        if program in ("gateway", "feed-worker"):
+            assert found, program
+
+
+async def test_no_key_is_in_any_log(company: Company, stack: Instance) -> None:
+    ann = await company.hire("Ann")
+    await ann.post()
+    await ann.feed()
+
+    for log in (stack.root / "logs").glob("*.log"):
+        text = log.read_text(errors="replace")
+        assert ann.key not in text, log
+        assert stack.admin_key not in text, log

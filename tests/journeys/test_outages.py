@@ -1,0 +1,153 @@
+"""What goes on while a part is away, and that everything is there when it is back."""
+
+import asyncio
+
+import httpx
+from chassis import testing
+from deploy.local.instance import Instance
+
+from .company import Company
+
+
+async def test_while_the_feeds_worker_is_away_a_read_answers_and_says_that_it_is_stale(
+    company: Company, stack: Instance
+) -> None:
+    ann = await company.hire("Ann")
+    earlier = await ann.post("earlier")
+    assert await ann.feed_ids() == [earlier]
+
+    stack.stop("feed-worker")
+    try:
+        later = await ann.post("later")
+        answer = await ann.ask("GET", "/api/tweets")
+    finally:
+        stack.start("feed-worker")
+
+    assert answer.headers["warble-stale"] == "true"
+    assert [tweet["id"] for tweet in answer.json()["tweets"]] == [earlier]
+    while await ann.feed_ids() != [later, earlier]:
+        assert (await ann.ask("GET", "/api/users/me")).is_success
+
+
+async def test_a_picture_whose_event_is_still_on_its_way_can_be_attached(
+    company: Company, stack: Instance
+) -> None:
+    ann = await company.hire("Ann")
+    stack.stop("tweets-worker")
+    try:
+        tweet_id = await ann.post("with a picture", [await ann.upload()])
+    finally:
+        stack.start("tweets-worker")
+
+    (tweet,) = await ann.feed()
+    while not (tweet := (await ann.feed())[0])["attachments"]:
+        continue
+    assert tweet["id"] == tweet_id
+
+
+async def test_a_worker_that_is_killed_comes_back_and_misses_nothing(
+    company: Company, stack: Instance
+) -> None:
+    ann = await company.hire("Ann")
+    before = stack.pid("feed-worker")
+
+    stack.kill("feed-worker")
+    stack.kill("tweets-worker")
+    tweet_ids = [await ann.post(f"number {number}") for number in range(5)]
+
+    while sorted(await ann.feed_ids()) != tweet_ids:
+        assert (await ann.ask("GET", "/api/users/me")).is_success
+    assert stack.pid("feed-worker") != before
+
+
+async def test_killing_a_replica_under_load_fails_no_get(
+    company: Company, stack: Instance
+) -> None:
+    ann = await company.hire("Ann")
+    await ann.post()
+    failed: list[str] = []
+    done = asyncio.Event()
+
+    async def keep_reading(path: str) -> None:
+        while not done.is_set():
+            answer = await ann.ask("GET", path)
+            if not answer.is_success:
+                failed.append(f"{path}: {answer.status_code} {answer.text}")
+
+    async with asyncio.TaskGroup() as group:
+        for path in ("/api/tweets?limit=20", "/api/users/me") * 4:
+            group.create_task(keep_reading(path))
+        for program in ("feed-api-1", "users-api-2", "feed-api-2", "users-api-1"):
+            before = stack.pid(program)
+            await asyncio.to_thread(stack.kill, program)
+            while await asyncio.to_thread(stack.pid, program) in (None, before):
+                pass
+            url = f"{stack.url(program)}/health/ready"
+            while not await _ready(url):
+                pass
+        done.set()
+
+    assert failed == []
+
+
+async def _ready(url: str) -> bool:
+    async with httpx.AsyncClient() as http:
+        try:
+            return (await http.get(url)).is_success
+        except httpx.TransportError:
+            return False
+
+
+async def test_both_replicas_get_work(company: Company, stack: Instance) -> None:
+    ann = await company.hire("Ann")
+
+    async def handled(program: str) -> float:
+        async with httpx.AsyncClient() as http:
+            metrics = (await http.get(f"{stack.url(program)}/metrics")).text
+        return sum(
+            float(line.rsplit(" ", 1)[1])
+            for line in metrics.splitlines()
+            if line.startswith("http_requests_total{")
+        )
+
+    for service in ("users", "tweets", "media", "feed"):
+        programs = [f"{service}-api-{number}" for number in (1, 2)]
+        before = [await handled(program) for program in programs]
+        for _ in range(10):
+            await ann.ask("GET", "/api/users/me")
+            await ann.ask("POST", "/api/tweets/900000000/likes")
+            await ann.ask("GET", "/api/tweets?limit=1")
+            await ann.upload()
+        after = [await handled(program) for program in programs]
+        assert all(late > early for early, late in zip(before, after, strict=True)), service
+
+
+async def test_a_made_up_identity_is_refused_by_every_service(stack: Instance) -> None:
+    calls = {
+        "users": "/api/users/me",
+        "tweets": "/api/tweets/1/likes",
+        "media": "/api/medias",
+        "feed": "/api/tweets",
+    }
+    async with httpx.AsyncClient() as http:
+        for service, path in calls.items():
+            method = "GET" if service in ("users", "feed") else "POST"
+            url = f"{stack.url(f'{service}-api-1')}{path}"
+            for headers in ({}, {"warble-identity": "1"}, testing.signed(service, 1)):
+                answer = await http.request(method, url, headers=headers)
+
+                assert answer.status_code == 401, (service, headers)
+                assert answer.json()["error_type"] == "NotSignedIn"
+
+
+async def test_an_identity_header_from_outside_is_not_passed_on(company: Company) -> None:
+    ann = await company.hire("Ann")
+
+    own = await ann.ask("GET", "/api/users/me", headers={"warble-identity": "made.up.one"})
+    forged = testing.signed("users", 1, administrator=True)
+    hiring = await ann.ask("POST", "/api/users", json={"name": "X"}, headers=forged)
+    nobody = await company.http.get("/api/users/me", headers=forged)
+
+    assert own.json()["user"]["id"] == ann.id
+    assert hiring.status_code == 403
+    assert nobody.status_code == 401

@@ -1,0 +1,105 @@
+"""Each person's own change is in that person's very next answer, whatever goes on beside."""
+
+import asyncio
+import random
+
+from .company import Company, Person
+
+WRITES = 500
+OTHERS = 20
+
+
+class Writer:
+    """Does one random thing at a time and knows what the next read must show."""
+
+    def __init__(self, person: Person, colleagues: list[Person], seed: int) -> None:
+        self.person = person
+        self.random = random.Random(seed)
+        self.colleagues = {colleague.id: colleague for colleague in colleagues}
+        self.followed: set[int] = set()
+        self.tweets: dict[int, bool] = {}
+        """The person's own tweets, and whether the person likes them."""
+
+    async def write(self) -> str:
+        choice = self.random.choice(["post", "like", "unlike", "follow", "unfollow", "delete"])
+        tweet_id = self.random.choice([*self.tweets]) if self.tweets else None
+        other = self.random.choice([*self.colleagues])
+        if choice == "follow":
+            await self.person.done("POST", f"/api/users/{other}/follow")
+            self.followed.add(other)
+        elif choice == "unfollow":
+            await self.person.done("DELETE", f"/api/users/{other}/follow")
+            self.followed.discard(other)
+        elif choice == "post" or tweet_id is None:
+            self.tweets[await self.person.post(f"{self.random.random()}")] = False
+        elif choice == "delete":
+            await self.person.done("DELETE", f"/api/tweets/{tweet_id}")
+            del self.tweets[tweet_id]
+        else:
+            method = "POST" if choice == "like" else "DELETE"
+            await self.person.done(method, f"/api/tweets/{tweet_id}/likes")
+            self.tweets[tweet_id] = choice == "like"
+        return choice
+
+    async def stale(self, colleagues_with_tweets: set[int]) -> list[str]:
+        """What the very next read shows that is not so."""
+        answer = await self.person.ask("GET", "/api/tweets")
+        feed = answer.json()["tweets"]
+        own = {
+            tweet["id"]: tweet["liked"] for tweet in feed if tweet["author"]["id"] == self.person.id
+        }
+        authors = {tweet["author"]["id"] for tweet in feed} - {self.person.id}
+        wrong = []
+        if own != self.tweets:
+            wrong.append(f"own tweets are {own}, not {self.tweets}")
+        if authors != self.followed & colleagues_with_tweets:
+            wrong.append(f"authors are {authors}, not {self.followed}")
+        if "warble-stale" in answer.headers:
+            wrong.append("the answer calls itself stale")
+        return wrong
+
+
+async def test_500_writes_are_each_in_the_next_read_while_20_others_write(
+    company: Company,
+) -> None:
+    others = [await company.hire(f"Other {number}") for number in range(OTHERS)]
+    for other in others:
+        await other.post("the first")
+    writer = Writer(await company.hire("Ann"), others, seed=1)
+    with_tweets = {other.id for other in others}
+    done = asyncio.Event()
+
+    async def keep_writing(person: Person) -> int:
+        written = 0
+        while not done.is_set():
+            tweet_id = await person.post(f"number {written}")
+            await person.done("POST", f"/api/tweets/{tweet_id}/likes")
+            await person.done("DELETE", f"/api/tweets/{tweet_id}")
+            written += 3
+        return written
+
+    async with asyncio.TaskGroup() as group:
+        noise = [group.create_task(keep_writing(other)) for other in others]
+        stale = []
+        for number in range(WRITES):
+            choice = await writer.write()
+            stale += [f"{number} {choice}: {wrong}" for wrong in await writer.stale(with_tweets)]
+        done.set()
+
+    assert stale == []
+    assert sum(task.result() for task in noise) > WRITES
+
+
+async def test_a_gateway_that_has_forgotten_the_write_is_told_by_the_client(
+    company: Company,
+) -> None:
+    """The events of a write travel by header and by cookie, for the sake of several gateways."""
+    ann = await company.hire("Ann")
+
+    answer = await ann.ask("POST", "/api/tweets", json={"tweet_data": "…"})
+
+    assert answer.headers["warble-events"].startswith("tweets:")
+    cookie = answer.headers["set-cookie"]
+    assert "warble_after=" in cookie
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie

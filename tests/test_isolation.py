@@ -1,0 +1,37 @@
+"""Each service's role reaches its own schema and no other."""
+
+import asyncpg
+import pytest
+from deploy.local.instance import Instance
+
+SERVICES = ("users", "tweets", "media", "feed")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_service_is_refused_every_schema_but_its_own(
+    stack: Instance, service: str
+) -> None:
+    environment = stack.service_environment(service)
+    connection = await asyncpg.connect(
+        host=environment["DB_HOST"],
+        port=int(environment["DB_PORT"]),
+        user=environment["DB_USER"],
+        password=environment["DB_PASSWORD"],
+        database=environment["DB_NAME"],
+    )
+    try:
+        for schema in SERVICES:
+            statement = f"select * from {schema}.alembic_version"
+            if schema == service:
+                assert await connection.fetchval(statement)
+            else:
+                with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied"):
+                    await connection.fetchval(statement)
+                with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied"):
+                    await connection.execute(f"create table {schema}.planted (id int)")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("create table public.planted (id int)")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("create schema planted")
+    finally:
+        await connection.close()

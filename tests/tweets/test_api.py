@@ -1,0 +1,217 @@
+"""Tweets and likes, as the gateway sees the service."""
+
+import asyncio
+from itertools import count
+
+import httpx
+import pytest
+from chassis import testing
+from chassis.database import Database
+from services.tweets.events import MediaExpired, MediaUploaded
+from services.tweets.handlers import subscriptions
+from sqlalchemy import text
+
+ANN, BORIS = 1, 2
+FAMILY = "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}\u200d\N{BOY}"
+
+_media_ids = count(1)
+_numbers = count(1)
+
+
+def signed(user_id: int) -> dict[str, str]:
+    return testing.signed("tweets", user_id)
+
+
+async def post(
+    tweets: httpx.AsyncClient, author_id: int, content: str = "…", media_ids: object = None
+) -> httpx.Response:
+    draft = {"tweet_data": content, "tweet_media_ids": media_ids, "mood": "ignored"}
+    return await tweets.post("/api/tweets", json=draft, headers=signed(author_id))
+
+
+async def posted(tweets: httpx.AsyncClient, author_id: int, media_ids: object = None) -> int:
+    answer = await post(tweets, author_id, media_ids=media_ids)
+    assert answer.status_code == 201, answer.text
+    tweet_id: int = answer.json()["tweet_id"]
+    return tweet_id
+
+
+async def uploaded(database: Database, owner_id: int) -> int:
+    media_id = next(_media_ids)
+    event = MediaUploaded(media_id=media_id, owner_id=owner_id, path=f"/uploads/{media_id}.png")
+    await testing.deliver(
+        database, subscriptions, event.routing_key, event, next(_numbers), source="media"
+    )
+    return media_id
+
+
+async def outbox(database: Database, routing_key: str) -> list[dict[str, object]]:
+    async with database.transaction() as session:
+        rows = await session.execute(
+            text("select payload from outbox where routing_key = :key order by id"),
+            {"key": routing_key},
+        )
+        return list(rows.scalars())
+
+
+@pytest.mark.parametrize(
+    "content", ["a" * 280, FAMILY * 280, "e\N{COMBINING ACUTE ACCENT}" * 280, "Ы" * 280]
+)
+async def test_280_characters_as_a_person_counts_them_are_accepted(
+    tweets: httpx.AsyncClient, content: str
+) -> None:
+    assert (await post(tweets, ANN, content)).status_code == 201
+    answer = await post(tweets, ANN, content + "!")
+    assert (answer.status_code, answer.json()["error_type"]) == (422, "TweetTooLong")
+
+
+@pytest.mark.parametrize(
+    ("content", "error_type"),
+    [
+        ("", "TweetEmpty"),
+        (" \n\t", "TweetEmpty"),
+        ("a\0b", "TextNotAccepted"),
+        ("a" + "\N{COMBINING ACUTE ACCENT}" * 10_000, "TweetTooLong"),
+    ],
+)
+async def test_a_text_that_cannot_be_shown_is_refused(
+    tweets: httpx.AsyncClient, content: str, error_type: str
+) -> None:
+    answer = await post(tweets, ANN, content)
+
+    assert (answer.status_code, answer.json()["error_type"]) == (422, error_type)
+
+
+async def test_pictures_go_with_the_tweet_in_the_authors_order(
+    tweets: httpx.AsyncClient, database: Database
+) -> None:
+    media_ids = [await uploaded(database, ANN) for _ in range(4)][::-1]
+
+    tweet_id = await posted(tweets, ANN, media_ids)
+
+    told = (await outbox(database, "tweet.posted.v1"))[-1]
+    assert told["tweet_id"] == tweet_id
+    assert told["attachments"] == [f"/uploads/{media_id}.png" for media_id in media_ids]
+
+
+async def test_a_picture_goes_on_one_tweet_alone_also_at_the_same_moment(
+    tweets: httpx.AsyncClient, database: Database
+) -> None:
+    media_id = await uploaded(database, ANN)
+
+    answers = await asyncio.gather(*(post(tweets, ANN, media_ids=[media_id]) for _ in range(5)))
+
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
+    twice = await uploaded(database, ANN)
+    answer = await post(tweets, ANN, media_ids=[twice, twice])
+    assert (answer.status_code, answer.json()["error_type"]) == (409, "MediaTaken")
+
+
+async def test_a_tweet_that_is_refused_leaves_nothing_behind(
+    tweets: httpx.AsyncClient, database: Database
+) -> None:
+    own, others = await uploaded(database, ANN), await uploaded(database, BORIS)
+    before = await outbox(database, "tweet.posted.v1")
+
+    refused = await post(tweets, ANN, media_ids=[own, others])
+    too_many = await post(tweets, ANN, media_ids=[1, 2, 3, 4, 5])
+
+    assert (refused.status_code, refused.json()["error_type"]) == (403, "NotYourMedia")
+    assert (too_many.status_code, too_many.json()["error_type"]) == (422, "TooManyImages")
+    assert await outbox(database, "tweet.posted.v1") == before
+    assert (await post(tweets, ANN, media_ids=[own])).status_code == 201
+
+
+async def test_a_tweet_that_needs_media_while_it_is_away_is_refused_for_now(
+    tweets: httpx.AsyncClient,
+) -> None:
+    answer = await post(tweets, ANN, media_ids=[900_000])
+
+    assert (answer.status_code, answer.json()["error_type"]) == (503, "ServiceUnavailable")
+    assert answer.headers["retry-after"] == "1"
+
+
+async def test_an_expired_picture_is_given_back_unless_a_tweet_has_it(
+    tweets: httpx.AsyncClient, database: Database
+) -> None:
+    taken, untaken = await uploaded(database, ANN), await uploaded(database, ANN)
+    await posted(tweets, ANN, [taken])
+
+    for media_id in (taken, untaken):
+        event = MediaExpired(media_id=media_id, owner_id=ANN, path=f"/uploads/{media_id}.png")
+        await testing.deliver(
+            database, subscriptions, event.routing_key, event, next(_numbers), source="media"
+        )
+
+    assert await outbox(database, "media.released.v1") == [{"media_id": untaken}]
+    answer = await post(tweets, ANN, media_ids=[untaken])
+    assert (answer.status_code, answer.json()["error_type"]) == (404, "MediaNotFound")
+
+
+async def test_only_the_author_deletes_a_tweet_and_only_once(
+    tweets: httpx.AsyncClient, database: Database
+) -> None:
+    media_id = await uploaded(database, ANN)
+    tweet_id = await posted(tweets, ANN, [media_id])
+    path = f"/api/tweets/{tweet_id}"
+
+    answers = [
+        await tweets.delete(path, headers=signed(user_id)) for user_id in (BORIS, ANN, ANN)
+    ]
+
+    assert [answer.status_code for answer in answers] == [403, 200, 404]
+    assert (await outbox(database, "tweet.deleted.v1"))[-1] == {
+        "tweet_id": tweet_id,
+        "author_id": ANN,
+        "media_ids": [media_id],
+    }
+    assert (await tweets.post(f"{path}/likes", headers=signed(BORIS))).status_code == 404
+
+
+async def test_liking_twice_tells_the_others_once_and_names_the_same_event(
+    tweets: httpx.AsyncClient, database: Database
+) -> None:
+    tweet_id = await posted(tweets, ANN)
+    path = f"/api/tweets/{tweet_id}/likes"
+
+    calls = [
+        await tweets.request(method, path, headers=signed(BORIS))
+        for method in ("DELETE", "POST", "POST", "DELETE", "DELETE")
+    ]
+
+    events = [call.headers.get("warble-events") for call in calls]
+    assert {call.status_code for call in calls} == {200}
+    assert events[0] is None
+    assert events[1] == events[2] != events[3] == events[4]
+    fact = {"tweet_id": tweet_id, "user_id": BORIS}
+    assert [told for told in await outbox(database, "tweet.liked.v1") if told == fact] == [fact]
+    assert [told for told in await outbox(database, "tweet.unliked.v1") if told == fact] == [fact]
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+async def test_liking_nothing_is_not_found(tweets: httpx.AsyncClient, method: str) -> None:
+    answer = await tweets.request(method, "/api/tweets/900000/likes", headers=signed(ANN))
+
+    assert (answer.status_code, answer.json()["error_type"]) == (404, "TweetNotFound")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not json",
+        b"[]",
+        b"{}",
+        b'{"tweet_data": null}',
+        b'{"tweet_data": "x", "tweet_media_ids": "1"}',
+        b'{"tweet_data": "x", "tweet_media_ids": [0]}',
+        b'{"tweet_data": "x", "tweet_media_ids": [99999999999999999999]}',
+        b'{"tweet_data": "\\ud83d"}',
+        b'{"tweet_data": "\xff"}',
+        b"[" * 50_000,
+    ],
+)
+async def test_a_malformed_draft_is_refused(tweets: httpx.AsyncClient, body: bytes) -> None:
+    answer = await tweets.post("/api/tweets", content=body, headers=signed(ANN))
+
+    assert (answer.status_code, answer.json()["result"]) == (422, False)

@@ -1,0 +1,253 @@
+"""People, their keys and their follows, as the gateway sees the service."""
+
+import asyncio
+import hashlib
+
+import httpx
+import pytest
+from chassis import testing
+
+from .conftest import People
+
+
+def signed(user_id: int) -> dict[str, str]:
+    return testing.signed("users", user_id)
+
+
+async def owner_of(users: httpx.AsyncClient, key: str) -> httpx.Response:
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    return await users.get(f"/internal/keys/{digest}", headers=signed(0))
+
+
+async def test_following_shows_on_both_profiles_once(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    ann, boris = await people.register("Ann"), await people.register("Boris")
+
+    first = await users.post(f"/api/users/{boris}/follow", headers=signed(ann))
+    second = await users.post(f"/api/users/{boris}/follow", headers=signed(ann))
+
+    assert first.json() == second.json() == {"result": True}
+    assert first.headers["warble-events"] == second.headers["warble-events"]
+    assert (await people.profile(ann))["following"] == [{"id": boris, "name": "Boris"}]
+    seen = await people.profile(boris)
+    assert (seen["followers"], seen["follower_count"]) == ([{"id": ann, "name": "Ann"}], 1)
+
+
+async def test_unfollowing_is_idempotent_and_ends_the_follow(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    ann, boris = await people.register("Ann"), await people.register("Boris")
+    await users.post(f"/api/users/{boris}/follow", headers=signed(ann))
+
+    for _ in range(2):
+        answer = await users.delete(f"/api/users/{boris}/follow", headers=signed(ann))
+        assert answer.json() == {"result": True}
+
+    seen = await people.profile(boris)
+    assert (seen["followers"], seen["follower_count"]) == ([], 0)
+
+
+async def test_two_who_follow_each_other_at_once_both_succeed(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    ann, boris = await people.register("Ann"), await people.register("Boris")
+
+    answers = await asyncio.gather(
+        *(
+            users.request(method, f"/api/users/{followed}/follow", headers=signed(follower))
+            for method in ("POST", "DELETE", "POST")
+            for follower, followed in ((ann, boris), (boris, ann))
+            for _ in range(3)
+        )
+    )
+
+    assert {answer.status_code for answer in answers} == {200}
+    for user_id in (ann, boris):
+        seen = await people.profile(user_id)
+        assert seen["follower_count"] == len(seen["followers"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+async def test_following_nobody_is_not_found(
+    users: httpx.AsyncClient, people: People, method: str
+) -> None:
+    ann = await people.register("Ann")
+
+    answer = await users.request(method, "/api/users/900000/follow", headers=signed(ann))
+
+    assert (answer.status_code, answer.json()["error_type"]) == (404, "UserNotFound")
+
+
+async def test_nobody_follows_themselves(users: httpx.AsyncClient, people: People) -> None:
+    ann = await people.register("Ann")
+
+    answer = await users.post(f"/api/users/{ann}/follow", headers=signed(ann))
+
+    assert (answer.status_code, answer.json()["error_type"]) == (409, "CannotFollowYourself")
+
+
+@pytest.mark.parametrize("id", ["0", "-1", "abc", "99999999999999999999", "1.5", "%00"])
+async def test_an_id_out_of_range_is_refused(users: httpx.AsyncClient, id: str) -> None:
+    answer = await users.get(f"/api/users/{id}", headers=signed(1))
+
+    assert (answer.status_code, answer.json()["error_type"]) == (422, "InvalidRequest")
+
+
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        ("Ёлкин Артём", "елкин"),
+        ("Ёлкин Артём", "АРТЕМ"),
+        ("José García", "garcia"),
+        ("Екатерина Смирнова", "смернова"),
+        ("Wolfgang Schmidt", "wolfgnag"),
+        ("100%_sure\\", "100%_sure\\"),
+    ],
+)
+async def test_a_person_is_found_whatever_the_case_the_marks_and_a_typo(
+    users: httpx.AsyncClient, people: People, name: str, query: str
+) -> None:
+    user_id = await people.register(name)
+
+    answer = await users.get("/api/users", params={"query": query}, headers=signed(1))
+
+    assert user_id in [user["id"] for user in answer.json()["users"]]
+
+
+async def test_a_search_pages_through_everyone_once(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    namesakes = {await people.register(f"Namesake {number}") for number in range(7)}
+    found: list[int] = []
+    params = {"query": "namesake", "limit": "3"}
+
+    while params.get("cursor") != "":
+        page = (await users.get("/api/users", params=params, headers=signed(1))).json()
+        found += [user["id"] for user in page["users"]]
+        params["cursor"] = page["next_cursor"] or ""
+
+    assert len(found) == len(namesakes)
+    assert set(found) == namesakes
+
+
+async def test_followers_page_through_all_while_the_profile_lists_a_hundred(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    star = await people.register("Star")
+    fans = [await people.register(f"Fan {number}") for number in range(102)]
+    for fan in fans:
+        await users.post(f"/api/users/{star}/follow", headers=signed(fan))
+
+    profile = await people.profile(star)
+    paged: list[int] = []
+    cursor = ""
+    while cursor is not None:
+        page = (
+            await users.get(f"/api/users/{star}/followers?limit=50{cursor}", headers=signed(star))
+        ).json()
+        paged += [user["id"] for user in page["users"]]
+        cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
+
+    assert profile["follower_count"] == 102
+    assert len(profile["followers"]) == 100  # type: ignore[arg-type]
+    assert paged == fans[::-1]
+
+
+async def test_only_administrators_make_people(users: httpx.AsyncClient, people: People) -> None:
+    ann = await people.register("Ann")
+    calls = [
+        ("POST", "/api/users"),
+        ("DELETE", f"/api/users/{ann}"),
+        ("POST", f"/api/users/{ann}/key"),
+        ("DELETE", f"/api/users/{ann}/key"),
+    ]
+    for method, path in calls:
+        answer = await users.request(method, path, json={"name": "x"}, headers=signed(ann))
+
+        assert (answer.status_code, answer.json()["error_type"]) == (403, "NotAnAdministrator")
+
+
+@pytest.mark.parametrize("name", ["", "  ", "\u200b", "a\0b", "x" * 101, "a\u202e"])
+async def test_a_name_that_cannot_be_shown_is_refused(
+    users: httpx.AsyncClient, people: People, name: str
+) -> None:
+    answer = await users.post("/api/users", json={"name": name}, headers=people.administrator)
+
+    assert (answer.status_code, answer.json()["error_type"]) == (422, "NameNotAccepted")
+
+
+async def test_a_key_is_known_by_its_hash_until_it_is_rotated_or_revoked(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    made = await users.post("/api/users", json={"name": "Ann"}, headers=people.administrator)
+    ann, first = made.json()["user_id"], made.json()["api_key"]
+    rotated = await users.post(f"/api/users/{ann}/key", headers=people.administrator)
+    second = rotated.json()["api_key"]
+
+    assert (await owner_of(users, first)).status_code == 404
+    assert (await owner_of(users, second)).json() == {"user_id": ann, "administrator": False}
+
+    await users.delete(f"/api/users/{ann}/key", headers=people.administrator)
+
+    assert (await owner_of(users, second)).status_code == 404
+
+
+async def test_a_deactivated_person_keeps_the_profile_and_loses_the_access(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    made = await users.post(
+        "/api/users", json={"name": "Leaver Unusual"}, headers=people.administrator
+    )
+    leaver, key = made.json()["user_id"], made.json()["api_key"]
+
+    for _ in range(2):
+        answer = await users.delete(f"/api/users/{leaver}", headers=people.administrator)
+        assert answer.status_code == 200
+
+    found = await users.get("/api/users?query=unusual", headers=signed(1))
+    followed = await users.post(f"/api/users/{leaver}/follow", headers=people.administrator)
+    assert (await owner_of(users, key)).status_code == 404
+    assert found.json()["users"] == []
+    assert followed.status_code == 404
+    assert (await people.profile(leaver))["name"] == "Leaver Unusual"
+
+
+async def test_people_rename_themselves_and_nobody_else(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    ann, boris = await people.register("Ann"), await people.register("Boris")
+
+    own = await users.patch(f"/api/users/{ann}", json={"name": "Anna"}, headers=signed(ann))
+    other = await users.patch(f"/api/users/{ann}", json={"name": "X"}, headers=signed(boris))
+
+    assert own.json() == {"result": True}
+    assert (other.status_code, other.json()["error_type"]) == (403, "NotYourName")
+    assert (await people.profile(ann))["name"] == "Anna"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"warble-identity": "1"},
+        {"warble-identity": "e30.e30.e30"},
+        testing.signed("tweets", 1, administrator=True),
+    ],
+    ids=["none", "made up", "unsigned", "for another service"],
+)
+async def test_a_request_without_a_signed_identity_of_ours_is_refused(
+    users: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    answer = await users.get("/api/users/me", headers=headers)
+
+    assert (answer.status_code, answer.json()["error_type"]) == (401, "NotSignedIn")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b'{"name": 5}', b'{"name":"\\ud800"}'])
+async def test_a_malformed_body_is_refused(
+    users: httpx.AsyncClient, people: People, body: bytes
+) -> None:
+    answer = await users.post("/api/users", content=body, headers=people.administrator)
+
+    assert (answer.status_code, answer.json()["result"]) == (422, False)
