@@ -1,6 +1,7 @@
 """The real parts that the tests run on: their own instance, on its own ports, beside `make up`."""
 
 import asyncio
+import importlib
 import os
 import secrets
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+
 from chassis import database, testing
 from deploy.local import postgres
 from deploy.local.instance import Instance
@@ -78,32 +80,31 @@ async def _owner(owner: dict[str, str], statement: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def database_name(infrastructure: Instance) -> Iterator[str]:
-    """A database of this module's own, with the roles and schemas of the real one."""
-    name = f"test_{secrets.token_hex(6)}"
+def apart(infrastructure: Instance) -> Iterator[Instance]:
+    """The same parts with a database of this module's own: roles and schemas as in the real one."""
     owner = infrastructure.database()
-    postgres.prepare(owner | {"DB_NAME": name}, infrastructure.role_password)
-    yield name
+    name = f"test_{secrets.token_hex(6)}"
+    own = Instance(infrastructure.root, infrastructure.port, SETTINGS | owner | {"DB_NAME": name})
+    postgres.bootstrap(own)
+    yield own
     asyncio.run(_owner(owner, f'drop database "{name}" with (force)'))
 
 
 @pytest.fixture(scope="module")
-def as_service(infrastructure: Instance, database_name: str) -> Iterator[Callable[[str], None]]:
+def as_service(apart: Instance) -> Iterator[Callable[[str], None]]:
     """Gives this process the environment of a service, its schema up to date."""
     patch = pytest.MonkeyPatch()
     ready: set[str] = set()
 
     def become(service: str) -> None:
-        environment = infrastructure.service_environment(service) | {
-            "DB_NAME": database_name,
-            f"{service.upper()}_IDENTITY_PUBLIC_KEY": testing.PUBLIC_KEY,
-        }
-        for name, value in environment.items():
-            if name.startswith((f"{service.upper()}_", "DB_")):
+        prefix = f"{service.upper()}_"
+        for name, value in apart.service_environment(service).items():
+            if name.startswith((prefix, "DB_")):
                 patch.setenv(name, value)
+        patch.setenv(f"{prefix}IDENTITY_PUBLIC_KEY", testing.PUBLIC_KEY)
         if service not in ready:
-            settings = __import__(f"services.{service}.settings", fromlist=["Settings"])
-            database.upgrade(f"services.{service}", settings.Settings())
+            settings = importlib.import_module(f"services.{service}.settings").Settings()
+            database.upgrade(f"services.{service}", settings)
             ready.add(service)
 
     yield become

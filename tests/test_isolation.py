@@ -2,15 +2,14 @@
 
 import asyncpg
 import pytest
+
 from deploy.local.instance import Instance
 
 SERVICES = ("users", "tweets", "media", "feed")
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_a_service_is_refused_every_schema_but_its_own(
-    stack: Instance, service: str
-) -> None:
+async def test_a_service_is_refused_every_schema_but_its_own(stack: Instance, service: str) -> None:
     environment = stack.service_environment(service)
     connection = await asyncpg.connect(
         host=environment["DB_HOST"],

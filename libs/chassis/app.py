@@ -12,7 +12,7 @@ from . import errors, telemetry
 from .database import Database
 from .identity import Verifier
 from .paging import MAX_ID
-from .settings import ServiceSettings
+from .settings import ProcessSettings, ServiceSettings
 
 Check = Callable[[], Awaitable[None]]
 """Raises whatever it likes when the thing that it asks after does not answer."""
@@ -61,7 +61,7 @@ def create(
 
 
 def frame(
-    settings: ServiceSettings, role: str, lifespan: Lifespan, checks: Mapping[str, Check]
+    settings: ProcessSettings, role: str, lifespan: Lifespan, checks: Mapping[str, Check]
 ) -> FastAPI:
     """An application with what an api and a worker share: health, metrics, errors, logs."""
     telemetry.configure(settings, role)

@@ -90,14 +90,21 @@ class Database:
         await self.engine.dispose()
 
 
-async def _request_transaction(request: Request) -> AsyncIterator[AsyncSession]:
+@asynccontextmanager
+async def request_transaction(request: Request) -> AsyncIterator[AsyncSession]:
+    """A transaction of this request's, for a route that has long work to do before or after it."""
     async with request.app.state.database.transaction() as session:
         yield session
     request.state.events = session.info["events"]
 
 
+async def _whole_request(request: Request) -> AsyncIterator[AsyncSession]:
+    async with request_transaction(request) as session:
+        yield session
+
+
 # With the default scope the client would have its 201 before a commit that then fails.
-Transaction = Annotated[AsyncSession, Depends(_request_transaction, scope="function")]
+Transaction = Annotated[AsyncSession, Depends(_whole_request, scope="function")]
 
 
 def alembic_config(package: str, settings: ServiceSettings) -> Config:

@@ -72,6 +72,11 @@ class MethodNotAllowed(Problem):
     message = "This address does not take this method."
 
 
+class RequestTimeout(Problem):
+    status = 408
+    message = "The request did not arrive in time."
+
+
 class PayloadTooLarge(Problem):
     status = 413
     message = "The request is too large."

@@ -3,6 +3,7 @@
 Which events exist, and who reads them, is each service's own affair.
 """
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -19,14 +20,13 @@ class Event(BaseModel):
     """`noun.verb.vN`; written out in every event, since it outlives the class's name."""
 
 
-class EventId(BaseModel):
+@dataclass(frozen=True, slots=True)
+class EventId:
     """Names one event of the whole system: the producing service and its outbox id.
 
     The outbox id also serves as the version of the aggregate that changed: it is drawn while the
     aggregate's row is locked, so it grows with each change to that aggregate.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     source: str
     number: int

@@ -10,13 +10,26 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 
 
-class ServiceSettings(BaseSettings):
-    """Settings of one service. A subclass names the service and sets `env_prefix` to match."""
+class ProcessSettings(BaseSettings):
+    """Settings of any process of ours. A subclass names it and sets `env_prefix` to match."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     service: ClassVar[str]
     """The bounded context's name: also its schema, its role and the prefix of its queues."""
+
+    sentry_dsn: str = Field("", validation_alias=AliasChoices("SENTRY_DSN", "sentry_dsn"))
+    log_level: str = Field("INFO", validation_alias=AliasChoices("LOG_LEVEL", "log_level"))
+    log_format: str = Field(
+        "json",
+        pattern="^(json|text)$",
+        validation_alias=AliasChoices("LOG_FORMAT", "log_format"),
+    )
+    broker_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
+
+
+class ServiceSettings(ProcessSettings):
+    """Settings of a service: beside the above, its database and whose identities it trusts."""
 
     db_host: str = Field("127.0.0.1", validation_alias=AliasChoices("DB_HOST", "db_host"))
     db_port: int = Field(5432, validation_alias=AliasChoices("DB_PORT", "db_port"))
@@ -25,15 +38,7 @@ class ServiceSettings(BaseSettings):
     db_password: SecretStr = Field(
         SecretStr(""), validation_alias=AliasChoices("DB_PASSWORD", "db_password")
     )
-    sentry_dsn: str = Field("", validation_alias=AliasChoices("SENTRY_DSN", "sentry_dsn"))
-    log_level: str = Field("INFO", validation_alias=AliasChoices("LOG_LEVEL", "log_level"))
-    log_format: str = Field(
-        "json",
-        pattern="^(json|text)$",
-        validation_alias=AliasChoices("LOG_FORMAT", "log_format"),
-    )
 
-    broker_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
     identity_public_key: str = ""
     """Ed25519 public key of the gateway: 32 raw bytes in URL-safe base64."""
     db_pool_size: int = Field(10, ge=1, le=200)

@@ -18,7 +18,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .settings import ServiceSettings
+from .settings import ProcessSettings
 
 REQUEST_ID = "x-request-id"
 EVENTS = "warble-events"
@@ -53,7 +53,7 @@ _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 log = structlog.get_logger("request")
 
 
-def configure(settings: ServiceSettings, role: str) -> None:
+def configure(settings: ProcessSettings, role: str) -> None:
     """Sets up logs and error reports for this process. `role` is `api` or `worker`."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
+
 from services.feed import events
 
 PEOPLE = 4
@@ -35,7 +36,7 @@ class Company:
         self.told.append(Told(source, len(self.told) + 1, event))
 
     def feed(self, reader: int) -> list[dict[str, Any]]:
-        """The reader's feed, recomputed: own and followed people's tweets by likes, then newness."""
+        """The reader's feed, recomputed: own and followed people's tweets by likes, then age."""
         seen = [
             tweet_id
             for tweet_id, (author, _) in self.tweets.items()

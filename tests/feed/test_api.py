@@ -6,6 +6,7 @@ from itertools import count
 
 import httpx
 import pytest
+
 from chassis import testing
 from chassis.database import Database
 from chassis.events import Event

@@ -3,12 +3,13 @@
 from typing import Any
 
 import httpx
-from chassis import testing
-from chassis.database import Database
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from services.feed.handlers import subscriptions
 from sqlalchemy import text
+
+from chassis import testing
+from chassis.database import Database
+from services.feed.handlers import subscriptions
 
 from .histories import PEOPLE, Company, Told, companies
 
@@ -33,9 +34,7 @@ async def _tables(database: Database) -> dict[str, list[Any]]:
 
 async def _deliver(database: Database, told: Told) -> None:
     key = told.event.routing_key
-    await testing.deliver(
-        database, subscriptions, key, told.event, told.number, source=told.source
-    )
+    await testing.deliver(database, subscriptions, key, told.event, told.number, source=told.source)
 
 
 @settings(

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from deploy.local.instance import Instance
 from PIL import Image
+
+from deploy.local.instance import Instance
 
 
 @dataclass(frozen=True)

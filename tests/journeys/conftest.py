@@ -1,6 +1,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+
 from deploy.local.instance import Instance
 
 from .company import Company, company_at

@@ -101,7 +101,7 @@ async def test_liking_is_idempotent(company: Company) -> None:
 async def test_a_persons_tweets_are_listed_newest_first(company: Company) -> None:
     ann, boris = await company.hire("Ann"), await company.hire("Boris")
     tweet_ids = [await ann.post(f"number {number}") for number in range(5)]
-    await until(boris, lambda feed: len(feed) == 5, f"?scope=everyone&order=recent&limit=5")
+    await until(boris, lambda feed: len(feed) == 5, "?scope=everyone&order=recent&limit=5")
 
     first = await boris.done("GET", f"/api/users/{ann.id}/tweets?limit=3")
     rest = await boris.done(

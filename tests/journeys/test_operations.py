@@ -1,9 +1,10 @@
-"""What an operator sees: readiness that tells the truth, metrics, one request id from end to end."""
+"""What an operator sees: true readiness, metrics, one request id from end to end."""
 
 import json
 import secrets
 
 import httpx
+
 from deploy.local.instance import Instance
 
 from .company import Company

@@ -3,6 +3,7 @@
 import asyncio
 
 import httpx
+
 from chassis import testing
 from deploy.local.instance import Instance
 
@@ -60,9 +61,7 @@ async def test_a_worker_that_is_killed_comes_back_and_misses_nothing(
     assert stack.pid("feed-worker") != before
 
 
-async def test_killing_a_replica_under_load_fails_no_get(
-    company: Company, stack: Instance
-) -> None:
+async def test_killing_a_replica_under_load_fails_no_get(company: Company, stack: Instance) -> None:
     ann = await company.hire("Ann")
     await ann.post()
     failed: list[str] = []

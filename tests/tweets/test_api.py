@@ -5,11 +5,12 @@ from itertools import count
 
 import httpx
 import pytest
+from sqlalchemy import text
+
 from chassis import testing
 from chassis.database import Database
 from services.tweets.events import MediaExpired, MediaUploaded
 from services.tweets.handlers import subscriptions
-from sqlalchemy import text
 
 ANN, BORIS = 1, 2
 FAMILY = "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}\u200d\N{BOY}"
@@ -155,9 +156,7 @@ async def test_only_the_author_deletes_a_tweet_and_only_once(
     tweet_id = await posted(tweets, ANN, [media_id])
     path = f"/api/tweets/{tweet_id}"
 
-    answers = [
-        await tweets.delete(path, headers=signed(user_id)) for user_id in (BORIS, ANN, ANN)
-    ]
+    answers = [await tweets.delete(path, headers=signed(user_id)) for user_id in (BORIS, ANN, ANN)]
 
     assert [answer.status_code for answer in answers] == [403, 200, 404]
     assert (await outbox(database, "tweet.deleted.v1"))[-1] == {

@@ -2,6 +2,7 @@ from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
+
 from chassis import testing
 from services.users import main
 

@@ -5,6 +5,7 @@ import hashlib
 
 import httpx
 import pytest
+
 from chassis import testing
 
 from .conftest import People

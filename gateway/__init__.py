@@ -1,0 +1,1 @@
+"""The edge: identity, the contract, and the way to the services."""

@@ -1,0 +1,68 @@
+"""The contract for people: the document itself, and a page that reads it, with no other host."""
+
+import json
+from importlib.resources import files
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse, HTMLResponse, Response
+
+from chassis.errors import NotFound
+
+_ASSETS = files("fastapi_swagger") / "resources"
+_FILES = {
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
+    "favicon-32x32.png": "image/png",
+}
+_START = """window.ui = SwaggerUIBundle({
+  url: "/openapi.json", dom_id: "#ui", deepLinking: true, validatorUrl: null,
+  persistAuthorization: false, tryItOutEnabled: true,
+});
+"""
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Warble: the API</title>
+<link rel="icon" href="/docs/favicon-32x32.png">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+</head>
+<body>
+<div id="ui"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+"""
+_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline';"
+    " frame-ancestors 'none'; base-uri 'none'"
+)
+"""Swagger UI styles its own elements; it runs no script that is not a file."""
+
+
+def router(contract: dict[str, Any]) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+    document = json.dumps(contract, ensure_ascii=False).encode()
+
+    @router.get("/openapi.json")
+    async def openapi() -> Response:
+        return Response(document, media_type="application/json")
+
+    @router.get("/docs")
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(_PAGE, headers={"content-security-policy": _POLICY})
+
+    @router.get("/docs/start.js")
+    async def start() -> Response:
+        return Response(_START, media_type="text/javascript")
+
+    @router.get("/docs/{name}")
+    async def asset(name: str) -> Response:
+        if name not in _FILES:
+            raise NotFound
+        return FileResponse(str(_ASSETS / name), media_type=_FILES[name])
+
+    return router

@@ -1,0 +1,86 @@
+"""The routing table. It is the contract itself: each operation names the service that answers it."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from chassis.errors import MethodNotAllowed, NotFound
+
+_PATH = re.compile(rb"(?:/[A-Za-z0-9_.~-]+)+")
+_METHODS = ("get", "head", "post", "put", "patch", "delete")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    template: str
+    """The path as the contract writes it: the label of the route's metrics."""
+    service: str
+    open: bool
+    """Needs no key."""
+    upload: bool
+    """Takes a file in place of a small JSON body."""
+
+
+class WrongMethod(Exception):
+    """The path is one of ours, the method is not. `allowed` lists those that are."""
+
+    def __init__(self, allowed: list[str]) -> None:
+        self.problem = MethodNotAllowed()
+        self.allowed = ", ".join(sorted(allowed))
+
+
+class _Node:
+    __slots__ = ("literals", "operations", "parameter")
+
+    def __init__(self) -> None:
+        self.literals: dict[str, _Node] = {}
+        self.parameter: _Node | None = None
+        self.operations: dict[str, Route] = {}
+
+
+class Routes:
+    def __init__(self, contract: dict[str, Any]) -> None:
+        """`contract` is the OpenAPI document, its operations marked with `x-warble-service`."""
+        self._root = _Node()
+        for template, operations in contract["paths"].items():
+            node = self._root
+            for segment in template.split("/")[1:]:
+                if segment.startswith("{"):
+                    node.parameter = node.parameter or _Node()
+                    node = node.parameter
+                else:
+                    node = node.literals.setdefault(segment, _Node())
+            for method in _METHODS:
+                if method in operations:
+                    node.operations[method.upper()] = _route(template, operations[method])
+
+    def match(self, method: str, raw_path: bytes) -> Route:
+        """Raises NotFound, and WrongMethod.
+
+        A path goes to the service as it came. So whatever one side could read in another way than
+        the other (an escaped slash, a dot segment) is no path of ours.
+        """
+        if not _PATH.fullmatch(raw_path):
+            raise NotFound
+        node = self._root
+        for segment in raw_path.decode("ascii").split("/")[1:]:
+            step = node.literals.get(segment) or node.parameter
+            if step is None or segment in (".", ".."):
+                raise NotFound
+            node = step
+        route = node.operations.get(method)
+        if route is None:
+            if not node.operations:
+                raise NotFound
+            raise WrongMethod(list(node.operations))
+        return route
+
+
+def _route(template: str, operation: dict[str, Any]) -> Route:
+    body = operation.get("requestBody", {}).get("content", {})
+    return Route(
+        template=template,
+        service=operation["x-warble-service"],
+        open=operation.get("security") == [],
+        upload="multipart/form-data" in body,
+    )

@@ -1,0 +1,39 @@
+"""What an operator may change about the gateway."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from chassis.settings import ProcessSettings
+
+SERVICES = ("users", "tweets", "media", "feed")
+
+
+class Settings(ProcessSettings):
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_", extra="ignore", frozen=True)
+    service: ClassVar[str] = "gateway"
+
+    users_urls: str = "http://127.0.0.1:8010"
+    """Where the replicas of users answer, comma-separated; likewise below."""
+    tweets_urls: str = "http://127.0.0.1:8020"
+    media_urls: str = "http://127.0.0.1:8030"
+    feed_urls: str = "http://127.0.0.1:8040"
+    identity_private_key: SecretStr
+    """Ed25519: 32 raw bytes in URL-safe base64. No other process has it."""
+    web_dir: Path | None = None
+    """A built single-page app to serve in place of the plain page."""
+
+    key_seconds: float = Field(60, gt=0)
+    """How long a key is believed without asking users, while revocations are heard of."""
+    json_bytes: int = Field(64 * 1024, gt=0)
+    upload_bytes: int = Field(11 * 1024 * 1024, gt=0)
+    connect_seconds: float = Field(1, gt=0)
+    answer_seconds: float = Field(10, gt=0)
+    """How long a service may be silent, before its answer and within it."""
+    upload_seconds: float = Field(60, gt=0)
+
+    def replicas(self, service: str) -> list[str]:
+        urls: str = getattr(self, f"{service}_urls")
+        return [url.strip().rstrip("/") for url in urls.split(",") if url.strip()]

@@ -1,0 +1,205 @@
+"""Asking a service: which replica, how long, and when another one may be asked instead."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+import aiohttp
+import structlog
+from prometheus_client import Counter
+from starlette.types import Receive
+from yarl import URL
+
+from chassis.errors import (
+    BadGateway,
+    PayloadTooLarge,
+    RequestTimeout,
+    ServiceTimeout,
+    ServiceUnavailable,
+)
+
+from .settings import SERVICES, Settings
+
+SHORT_BODY = 64 * 1024
+"""An answer up to this size is held until it is whole: a replica that dies within costs nothing."""
+
+_DOWN_SECONDS = 1.0
+_POOLED_SECONDS = 30
+_BODY_IDLE_SECONDS = 30
+_POOL = 500
+_SKIPPED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+ERRORS = Counter(
+    "warble_gateway_upstream_errors_total", "Failed calls to a replica.", ["service", "kind"]
+)
+RETRIES = Counter(
+    "warble_gateway_retries_total", "Calls that another replica took over.", ["service"]
+)
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Answer:
+    response: aiohttp.ClientResponse
+    body: bytes | None
+    """The whole body of a short answer to a GET; else None, and the response streams it."""
+
+
+class ClientGone(Exception):
+    """The client went away before its body was whole."""
+
+
+class Body:
+    """A request's body on its way through, counted and never whole here.
+
+    aiohttp hides what goes wrong within a body: `problem` keeps it.
+    """
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self.problem: Exception | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        passed = 0
+        more = True
+        while more:
+            try:
+                async with asyncio.timeout(_BODY_IDLE_SECONDS):
+                    message = await self._receive()
+            except TimeoutError as error:
+                raise self._because(RequestTimeout()) from error
+            if message["type"] == "http.disconnect":
+                raise self._because(ClientGone())
+            chunk: bytes = message.get("body", b"")
+            passed += len(chunk)
+            if passed > self._limit:
+                raise self._because(PayloadTooLarge())
+            if chunk:
+                yield chunk
+            more = message.get("more_body", False)
+
+    def _because(self, problem: Exception) -> Exception:
+        self.problem = problem
+        return problem
+
+
+class Upstream:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._replicas = {service: settings.replicas(service) for service in SERVICES}
+        self._turns = {service: itertools.count() for service in SERVICES}
+        self._down_until: dict[str, float] = {}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=_POOL, limit_per_host=_POOL, keepalive_timeout=_POOLED_SECONDS
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=_SKIPPED,
+        )
+
+    async def stop(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def replicas(self, service: str) -> list[str]:
+        """All replicas of the service, the next in turn first, those seen down last."""
+        every = self._replicas[service]
+        turn = next(self._turns[service]) % len(every)
+        ordered = every[turn:] + every[:turn]
+        if self._down_until:
+            now = time.monotonic()
+            ordered.sort(key=lambda replica: self._down_until.get(replica, 0) > now)
+        return ordered
+
+    async def ask(
+        self,
+        service: str,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: Body | None = None,
+        seconds: float | None = None,
+    ) -> Answer:
+        """The answer of some replica. `target` is the path with its query, as it came.
+
+        A GET is asked again elsewhere when a replica fails before its answer was begun, anything
+        else only when no connection was made, since nothing was sent then.
+
+        Raises ServiceUnavailable, ServiceTimeout or BadGateway. Who asks releases the response.
+        """
+        again = method in ("GET", "HEAD")
+        timeout = aiohttp.ClientTimeout(
+            total=None,
+            sock_connect=self._settings.connect_seconds,
+            sock_read=seconds or self._settings.answer_seconds,
+        )
+        problem: Exception = ServiceUnavailable()
+        for number, replica in enumerate(self.replicas(service)):
+            if number:
+                RETRIES.labels(service).inc()
+            try:
+                return await self._call(method, replica + target, headers, body, timeout)
+            except (aiohttp.ClientError, OSError) as error:
+                if body is not None and body.problem is not None:
+                    raise body.problem from error
+                if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+                    self._down_until[replica] = time.monotonic() + _DOWN_SECONDS
+                    self._failed(service, "connect", error)
+                elif isinstance(error, TimeoutError):
+                    # Another replica would be given just as long: the person has waited enough.
+                    self._failed(service, "timeout", error)
+                    raise ServiceTimeout from error
+                else:
+                    self._failed(service, "broken", error)
+                    problem = BadGateway()
+                    if not again:
+                        break
+        raise problem
+
+    async def _call(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: Body | None,
+        timeout: aiohttp.ClientTimeout,
+    ) -> Answer:
+        assert self._session is not None
+        response = await self._session.request(
+            method,
+            URL(url, encoded=True),
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            timeout=timeout,
+        )
+        length = response.content_length
+        if method == "GET" and length is not None and length <= SHORT_BODY:
+            return Answer(response, await response.read())
+        return Answer(response, None)
+
+    def _failed(self, service: str, kind: str, error: Exception) -> None:
+        ERRORS.labels(service, kind).inc()
+        log.warning("upstream.failed", upstream=service, kind=kind, error=repr(error))
+
+    async def ready(self, service: str) -> bool:
+        """Whether at least one replica says that it is ready."""
+        assert self._session is not None
+        session = self._session
+
+        async def probe(replica: str) -> bool:
+            try:
+                async with asyncio.timeout(2), session.get(f"{replica}/health/ready") as response:
+                    return response.status == 200
+            except (aiohttp.ClientError, OSError):
+                return False
+
+        return any(await asyncio.gather(*map(probe, self._replicas[service])))

@@ -1,0 +1,1 @@
+"""What people attach: pictures, cleaned and kept in an S3 store, and their records."""

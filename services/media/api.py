@@ -1,0 +1,171 @@
+"""HTTP in, HTTP out: no SQL, no rules."""
+
+import asyncio
+import secrets
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, UploadFile
+from fastapi.responses import Response, StreamingResponse
+from prometheus_client import Counter
+from pydantic import BaseModel, ConfigDict, Field
+
+from chassis.database import request_transaction
+from chassis.errors import InvalidRequest, Problem, answer, responses
+from chassis.identity import HEADER, SignedIn, Verifier
+from chassis.paging import MAX_ID
+
+from . import commands, pictures, queries, ranges
+from .errors import ImageNotAccepted, ImageTooLarge, MediaNotFound, RangeNotSatisfiable
+from .pictures import Picture
+from .settings import Settings
+from .storage import ObjectMissing, Storage
+
+NAME_BYTES = 16
+"""128 random bits: who does not know a picture's name does not find it."""
+
+ASKED_AT_ONCE = 100
+
+REFUSED = Counter("warble_media_refused_total", "Uploads refused.", ["reason"])
+
+router = APIRouter(tags=["media"])
+internal = APIRouter(prefix="/internal", include_in_schema=False)
+
+
+class MediaAnswer(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"result": True, "media_id": 12}]})
+
+    result: Literal[True] = True
+    media_id: int
+
+
+@router.post(
+    "/api/medias",
+    status_code=201,
+    summary="Upload a picture",
+    responses=responses(ImageTooLarge, ImageNotAccepted, InvalidRequest),
+)
+async def upload(file: UploadFile, identity: SignedIn, request: Request) -> MediaAnswer:
+    """JPEG, PNG, WebP or GIF, known by content. No transaction is open during the long work."""
+    storage: Storage = request.app.state.storage
+    async with request.app.state.decoding:
+        picture = await _cleaned(file, request.app.state.settings)
+    name = f"{secrets.token_urlsafe(NAME_BYTES)}.{picture.extension}"
+    await storage.put(name, picture.content, picture.content_type)
+    async with request_transaction(request) as session:
+        media_id = await commands.record_upload(session, identity.user_id, name, picture)
+    return MediaAnswer(media_id=media_id)
+
+
+async def _cleaned(file: UploadFile, settings: Settings) -> Picture:
+    try:
+        raw = await file.read(settings.bytes + 1)
+        if len(raw) > settings.bytes:
+            raise ImageTooLarge(
+                bytes=settings.bytes, pixels=settings.pixels, frames=settings.frames
+            )
+        return await asyncio.to_thread(pictures.clean, raw, settings)
+    except Problem as problem:
+        REFUSED.labels(type(problem).__name__).inc()
+        raise
+
+
+_IMAGE = {
+    "description": "The picture",
+    "content": {
+        kind: {"schema": {"type": "string", "format": "binary"}}
+        for kind in ("image/jpeg", "image/png", "image/webp", "image/gif")
+    },
+}
+
+
+@router.head(
+    "/uploads/{name}",
+    summary="What is known of a picture",
+    response_class=Response,
+    responses={200: {"description": "The picture's headers"}},
+)
+@router.get(
+    "/uploads/{name}",
+    summary="A picture",
+    response_class=Response,
+    responses={
+        200: _IMAGE,
+        206: {**_IMAGE, "description": "The part that was asked for"},
+        304: {"description": "The picture that the client has"},
+        **responses(MediaNotFound, RangeNotSatisfiable),
+    },
+)
+async def picture(name: str, request: Request) -> Response:
+    """Needs no key. The name never stands for another picture: keep it for ever."""
+    async with request_transaction(request) as session:
+        media = await queries.media_by_name(session, name)
+    etag = f'"{media.name}"'
+    headers = {
+        "etag": etag,
+        "cache-control": "public, max-age=31536000, immutable",
+        "accept-ranges": "bytes",
+        "x-content-type-options": "nosniff",
+        "content-disposition": "inline",
+        "content-security-policy": "default-src 'none'; sandbox",
+    }
+    if _has(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    asked = request.headers.get("range") if request.method == "GET" else None
+    if request.headers.get("if-range", etag) != etag:
+        asked = None
+    try:
+        part = ranges.part(asked, media.size)
+    except RangeNotSatisfiable as problem:
+        refusal = answer(problem)
+        refusal.headers["content-range"] = f"bytes */{media.size}"
+        return refusal
+    first, last = part or (0, media.size - 1)
+    headers["content-length"] = str(last - first + 1)
+    if part:
+        headers["content-range"] = f"bytes {first}-{last}/{media.size}"
+    if request.method == "HEAD":
+        return Response(headers=headers, media_type=media.content_type)
+    try:
+        chunks = await request.app.state.storage.get(media.name, first, last - first + 1)
+    except ObjectMissing as error:
+        raise MediaNotFound from error
+    return StreamingResponse(
+        chunks, 206 if part else 200, headers=headers, media_type=media.content_type
+    )
+
+
+def _has(header: str | None, etag: str) -> bool:
+    tags = [tag.strip().removeprefix("W/") for tag in (header or "").split(",")]
+    return etag in tags or "*" in tags
+
+
+class MediaRecord(BaseModel):
+    id: int
+    owner_id: int
+    path: str
+
+
+class MediaRecords(BaseModel):
+    media: list[MediaRecord]
+
+
+async def _person_of_tweets(request: Request) -> None:
+    """The call comes from tweets, with the identity that the gateway signed for it."""
+    settings: Settings = request.app.state.settings
+    verifier = Verifier(settings.identity_public_key, ["media", "tweets"])
+    verifier.identity(request.headers.get(HEADER, ""))
+
+
+@internal.get("/media", dependencies=[Depends(_person_of_tweets)])
+async def records(
+    ids: Annotated[
+        list[Annotated[int, Field(ge=1, le=MAX_ID)]],
+        Query(min_length=1, max_length=ASKED_AT_ONCE),
+    ],
+    request: Request,
+) -> MediaRecords:
+    async with request_transaction(request) as session:
+        found = await queries.media_by_ids(session, ids)
+    return MediaRecords(
+        media=[MediaRecord(id=one.id, owner_id=one.owner_id, path=one.path) for one in found]
+    )

@@ -1,0 +1,81 @@
+"""Everything that changes records of pictures."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlmodel import col, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis import outbox
+
+from .events import MediaExpired, MediaUploaded
+from .models import Media
+from .pictures import Picture
+
+BATCH = 100
+
+
+async def record_upload(session: AsyncSession, owner_id: int, name: str, picture: Picture) -> int:
+    """Makes the record of an object that is in the store already; gives its id."""
+    media = Media(
+        owner_id=owner_id,
+        name=name,
+        content_type=picture.content_type,
+        size=len(picture.content),
+        width=picture.width,
+        height=picture.height,
+    )
+    session.add(media)
+    await session.flush()
+    event = MediaUploaded(
+        media_id=media.id,
+        owner_id=owner_id,
+        path=media.path,
+        width=media.width,
+        height=media.height,
+        content_type=media.content_type,
+        size=media.size,
+    )
+    await outbox.record(session, event)
+    return media.id
+
+
+async def take(session: AsyncSession, media_ids: Sequence[int], tweet_id: int) -> None:
+    await session.exec(update(Media).where(col(Media.id).in_(media_ids)).values(taken_by=tweet_id))
+
+
+async def remove(session: AsyncSession, media_ids: Sequence[int]) -> None:
+    """Hides the pictures for good; upkeep takes their objects from the store."""
+    await session.exec(
+        update(Media)
+        .where(col(Media.id).in_(media_ids), col(Media.removed_at).is_(None))
+        .values(removed_at=datetime.now(UTC))
+    )
+
+
+async def expire_untaken(session: AsyncSession, hours: float) -> int:
+    """Asks tweets about pictures that no tweet is known to have; gives how many."""
+    statement = (
+        select(Media)
+        .where(
+            col(Media.taken_by).is_(None),
+            col(Media.expired_at).is_(None),
+            col(Media.removed_at).is_(None),
+            col(Media.uploaded_at) < datetime.now(UTC) - timedelta(hours=hours),
+        )
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    untaken = (await session.exec(statement)).all()
+    for media in untaken:
+        media.expired_at = datetime.now(UTC)
+        await outbox.record(
+            session, MediaExpired(media_id=media.id, owner_id=media.owner_id, path=media.path)
+        )
+    return len(untaken)
+
+
+async def mark_purged(session: AsyncSession, media_ids: Sequence[int]) -> None:
+    await session.exec(
+        update(Media).where(col(Media.id).in_(media_ids)).values(purged_at=datetime.now(UTC))
+    )

@@ -1,0 +1,23 @@
+"""What can go wrong with pictures, in words for people."""
+
+from chassis.errors import Problem
+
+
+class MediaNotFound(Problem):
+    status = 404
+    message = "There is no such picture."
+
+
+class ImageTooLarge(Problem):
+    status = 413
+    message = "A picture has at most {bytes} bytes, {pixels} pixels and {frames} frames."
+
+
+class ImageNotAccepted(Problem):
+    status = 415
+    message = "This is not a picture that can be shown: send JPEG, PNG, WebP or GIF."
+
+
+class RangeNotSatisfiable(Problem):
+    status = 416
+    message = "The picture has no such part."

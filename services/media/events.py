@@ -1,0 +1,42 @@
+"""What media tells the others, and what it reads of theirs."""
+
+from typing import ClassVar
+
+from chassis.events import Event
+
+
+class MediaUploaded(Event):
+    routing_key: ClassVar[str] = "media.uploaded.v1"
+    media_id: int
+    owner_id: int
+    path: str
+    width: int
+    height: int
+    content_type: str
+    size: int
+
+
+class MediaExpired(Event):
+    """No tweet is known to have this picture, and its time is up: may it go?"""
+
+    routing_key: ClassVar[str] = "media.expired.v1"
+    media_id: int
+    owner_id: int
+    path: str
+
+
+class TweetPosted(Event):
+    routing_key: ClassVar[str] = "tweet.posted.v1"
+    tweet_id: int
+    media_ids: list[int]
+
+
+class TweetDeleted(Event):
+    routing_key: ClassVar[str] = "tweet.deleted.v1"
+    tweet_id: int
+    media_ids: list[int]
+
+
+class MediaReleased(Event):
+    routing_key: ClassVar[str] = "media.released.v1"
+    media_id: int
