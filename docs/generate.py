@@ -1,4 +1,4 @@
-"""Writes what can be generated: gateway/openapi.json and docs/events.md. `--check` only compares."""
+"""Writes gateway/openapi.json and docs/events.md from the code; `--check` only compares."""
 
 import importlib
 import json
@@ -39,15 +39,14 @@ def events() -> str:
     consumers: dict[str, list[str]] = defaultdict(list)
     produced: dict[str, tuple[str, type[Event]]] = {}
     for service in SERVICES:
-        own: set[type[Event]] = set()
+        own: set[type[Event]] = {Event}
         if importlib.util.find_spec(f"services.{service}.handlers"):
             for found in importlib.import_module(f"services.{service}.handlers").subscriptions:
                 consumers[found.event.routing_key].append(service)
                 own.add(found.event)
         for declared in vars(importlib.import_module(f"services.{service}.events")).values():
-            if isinstance(declared, type) and issubclass(declared, Event) and declared is not Event:
-                if declared not in own:
-                    produced[declared.routing_key] = (service, declared)
+            if isinstance(declared, type) and issubclass(declared, Event) and declared not in own:
+                produced[declared.routing_key] = (service, declared)
     for key in REVOKING:
         consumers[key].append("gateway")
     rows = [

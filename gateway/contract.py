@@ -38,8 +38,7 @@ def merge(documents: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """
     paths: dict[str, dict[str, Any]] = {}
     schemas: dict[str, Any] = {}
-    for service, document in documents.items():
-        document = copy.deepcopy(document)
+    for service, document in copy.deepcopy(dict(documents)).items():
         for name, schema in document.get("components", {}).get("schemas", {}).items():
             if name in ("HTTPValidationError", "ValidationError"):
                 continue

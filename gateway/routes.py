@@ -1,4 +1,4 @@
-"""The routing table. It is the contract itself: each operation names the service that answers it."""
+"""The routing table: the contract itself, where each operation names who answers it."""
 
 import re
 from dataclasses import dataclass

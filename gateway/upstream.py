@@ -136,7 +136,7 @@ class Upstream:
         Raises ServiceUnavailable, ServiceTimeout or BadGateway. Who asks releases the response.
         """
         again = method in ("GET", "HEAD")
-        timeout = aiohttp.ClientTimeout(
+        patience = aiohttp.ClientTimeout(
             total=None,
             sock_connect=self._settings.connect_seconds,
             sock_read=seconds or self._settings.answer_seconds,
@@ -146,7 +146,7 @@ class Upstream:
             if number:
                 RETRIES.labels(service).inc()
             try:
-                return await self._call(method, replica + target, headers, body, timeout)
+                return await self._call(method, replica + target, headers, body, patience)
             except (aiohttp.ClientError, OSError) as error:
                 if body is not None and body.problem is not None:
                     raise body.problem from error
@@ -170,7 +170,7 @@ class Upstream:
         url: str,
         headers: Mapping[str, str],
         body: Body | None,
-        timeout: aiohttp.ClientTimeout,
+        patience: aiohttp.ClientTimeout,
     ) -> Answer:
         assert self._session is not None
         response = await self._session.request(
@@ -179,7 +179,7 @@ class Upstream:
             headers=headers,
             data=body,
             allow_redirects=False,
-            timeout=timeout,
+            timeout=patience,
         )
         length = response.content_length
         if method == "GET" and length is not None and length <= SHORT_BODY:

@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 
@@ -15,21 +13,13 @@ from .settings import Settings
 from .storage import Storage
 
 
-@asynccontextmanager
-async def _with_bucket(application: FastAPI) -> AsyncIterator[None]:
-    await application.state.storage.make_bucket()
-    yield
-
-
 def create_app() -> FastAPI:
     settings = Settings()
     storage = Storage(settings)
     router = APIRouter()
     router.include_router(api.router)
     router.include_router(api.internal)
-    application = app.create(
-        settings, router, lifespan=_with_bucket, checks={"store": storage.check}
-    )
+    application = app.create(settings, router, checks={"store": storage.check})
     application.state.storage = storage
     # More pictures at once would only take memory: a decoder fills a core.
     application.state.decoding = asyncio.Semaphore(os.cpu_count() or 1)
@@ -43,7 +33,6 @@ def create_worker() -> FastAPI:
         settings,
         subscriptions,
         jobs=[upkeep.purge, upkeep.expire, upkeep.sweep],
-        lifespan=_with_bucket,
         checks={"store": storage.check},
     )
     application.state.storage = storage

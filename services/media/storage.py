@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import structlog
 import urllib3
 from minio import Minio
-from minio.error import MinioException, S3Error
+from minio.error import MinioException
 from prometheus_client import Counter, Histogram
 
 from chassis.errors import ServiceUnavailable
@@ -21,7 +21,6 @@ CHUNK_BYTES = 256 * 1024
 _CONNECT_SECONDS = 2
 _SILENT_SECONDS = 10
 _POOL = 32
-_THERE_ALREADY = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 
 STORED = Counter("warble_media_stored_bytes_total", "Bytes written to the store.")
 DURATION = Histogram("warble_media_storage_seconds", "Time of a call to the store.", ["operation"])
@@ -39,6 +38,7 @@ class Storage:
 
     def __init__(self, settings: Settings) -> None:
         self._bucket = settings.s3_bucket
+        self._has_bucket = False
         self._client = Minio(
             settings.s3_endpoint,
             access_key=settings.s3_access_key.get_secret_value(),
@@ -56,36 +56,34 @@ class Storage:
         started = time.perf_counter()
         try:
             return await asyncio.to_thread(call)
-        except S3Error as error:
-            if error.code in ("NoSuchKey", "NoSuchObject"):
-                raise ObjectMissing from error
-            log.error("storage.refused", operation=operation, error=repr(error))
-            raise ServiceUnavailable from error
         except (urllib3.exceptions.HTTPError, MinioException, OSError) as error:
+            # Some stores label their XML so that the client does not read it: hence the text.
+            if "NoSuchKey" in str(error):
+                raise ObjectMissing from error
             log.error("storage.away", operation=operation, error=repr(error))
             raise ServiceUnavailable from error
         finally:
             DURATION.labels(operation).observe(time.perf_counter() - started)
 
-    async def make_bucket(self) -> None:
-        """Makes the bucket unless it is there. Not every store can be asked whether it is."""
-
-        def make() -> None:
-            try:
-                self._client.make_bucket(self._bucket)
-            except S3Error as error:
-                if error.code not in _THERE_ALREADY:
-                    raise
-
-        await self._call("make_bucket", make)
+    def _make_bucket(self) -> None:
+        if self._has_bucket:
+            return
+        try:
+            self._client.make_bucket(self._bucket)
+        except MinioException:
+            # Made before, or by another process just now. (Not every store can be asked first.)
+            if not self._client.bucket_exists(self._bucket):
+                raise
+        self._has_bucket = True
 
     async def put(self, name: str, content: bytes, content_type: str) -> None:
-        await self._call(
-            "put",
-            lambda: self._client.put_object(
+        def put() -> None:
+            self._make_bucket()
+            self._client.put_object(
                 self._bucket, name, io.BytesIO(content), len(content), content_type
-            ),
-        )
+            )
+
+        await self._call("put", put)
         STORED.inc(len(content))
 
     async def get(self, name: str, offset: int, length: int) -> AsyncIterator[bytes]:
@@ -116,6 +114,7 @@ class Storage:
 
     async def check(self) -> None:
         def first() -> None:
+            self._make_bucket()
             next(iter(self._client.list_objects(self._bucket, prefix="ready/")), None)
 
         await self._call("check", first)

@@ -1,0 +1,72 @@
+# Warble. `make` alone prints what there is to do.
+# The recipes are thin: what runs the system lies in deploy/local.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+RUN := .venv/bin/python
+LOCAL := $(RUN) -m deploy.local
+VENV := @deploy/local/venv.sh
+
+# Only a value given to make itself counts: some systems have a NAME in every environment.
+needed = @$(if $(filter command,$(firstword $(origin $(1)))),:,echo 'Say which: make $@ $(2)' >&2; exit 2)
+
+.PHONY: help up down reset status logs user demo import replay test check openapi lock
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+up: ## start everything; `FEED_REPLICAS=2 make up`, `WARBLE_PORT=9000 make up` and the like
+	$(VENV) local
+	@$(LOCAL) up
+
+down: ## stop everything, keep the data
+	@if [ -x $(RUN) ]; then $(LOCAL) down; else echo 'Nothing runs: there is no .venv yet.'; fi
+
+reset: ## stop everything and wipe the data; asks, `YES=1 make reset` does not
+	$(VENV) local
+	@$(LOCAL) reset
+
+status: ## what runs, since when, healthy or not
+	$(VENV) local
+	@$(LOCAL) status
+
+logs: ## S=feed: follow a service's logs
+	$(call needed,S,S=feed)
+	$(VENV) local
+	@$(LOCAL) logs -- "$$S"
+
+user: ## NAME="Ann Kim": add a person, print the key
+	$(call needed,NAME,NAME="Ann Kim")
+	$(VENV) local
+	@$(LOCAL) user -- "$$NAME"
+
+demo: ## a small company to look at; one of them has the key `test`
+	$(VENV) local
+	@$(RUN) -m deploy.seed.demo
+
+import: ## GRAPH=edges.txt [UNDIRECTED=1]: load a who-follows-whom list through the API
+	$(call needed,GRAPH,GRAPH=edges.txt [UNDIRECTED=1])
+	$(VENV) local
+	@$(RUN) -m deploy.seed.graph "$$GRAPH" $(if $(filter 1,$(UNDIRECTED)),--undirected)
+
+replay: ## SERVICE=feed: put a service's dead letters back into its queues
+	$(call needed,SERVICE,SERVICE=feed)
+	$(VENV) local
+	@variables=$$($(LOCAL) env -- "$$SERVICE") && eval "$$variables" && \
+		$(RUN) -m chassis.migrate --replay "services.$$SERVICE"
+
+test: ## all tests, on their own ports and data, also while `make up` runs
+	$(VENV) dev
+	@$(RUN) -m pytest
+
+check: ## format, lint, types, import contracts, drift of generated files
+	$(VENV) dev
+	@deploy/check.sh
+
+openapi: ## write the generated documents anew
+	$(VENV) dev
+	@PYTHONPATH=.:libs $(RUN) docs/generate.py
+
+lock: ## resolve every dependency anew
+	$(VENV) dev
+	@requirements/lock.sh

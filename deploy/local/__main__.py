@@ -1,0 +1,143 @@
+"""`python -m deploy.local <command>`: what the Makefile calls."""
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import LOCK_EX, LOCK_NB, flock
+from xmlrpc.client import Fault
+
+from . import down, people, places, status, up
+from .broker_files import BrokerNotFetched
+from .instance import BadSettings, Instance
+from .postgres import PostgresFailed
+from .supervisor import Unreachable
+from .terminal import Refused, complain, say
+
+
+@contextmanager
+def _alone(instance: Instance) -> Iterator[None]:
+    """One at a time changes what runs. The lock ends with the process, however that ends."""
+    instance.make_folder()
+    with (instance.root / "lock").open("w") as lock:
+        try:
+            flock(lock, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            say("Another make up, down or reset is at work here: waiting for it …")
+            flock(lock, LOCK_EX)
+        yield
+
+
+def _up(instance: Instance, chosen: argparse.Namespace) -> int:
+    with _alone(instance):
+        up.bring_up(instance, only_infra=chosen.only == "infra")
+    return 0
+
+
+def _down(instance: Instance, chosen: argparse.Namespace) -> int:
+    if not instance.root.exists():
+        say(f"Nothing of this instance ({instance.root}) runs.")
+        return 0
+    with _alone(instance):
+        down.bring_down(instance)
+    return 0
+
+
+def _reset(instance: Instance, chosen: argparse.Namespace) -> int:
+    if not instance.root.exists():
+        down.reset(instance, sure=True)
+        return 0
+    with _alone(instance):
+        down.reset(instance, sure=os.environ.get("YES") == "1")
+    return 0
+
+
+def _status(instance: Instance, chosen: argparse.Namespace) -> int:
+    return 0 if status.show(instance) else 1
+
+
+def _logs(instance: Instance, chosen: argparse.Namespace) -> int:
+    status.follow_logs(instance, chosen.name)
+    return 0
+
+
+def _user(instance: Instance, chosen: argparse.Namespace) -> int:
+    people.add(instance, chosen.name)
+    return 0
+
+
+def _env(instance: Instance, chosen: argparse.Namespace) -> int:
+    plain = places.plain_environment()
+    for name, value in instance.service_environment(chosen.service).items():
+        if name not in plain:
+            print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def _start(instance: Instance, chosen: argparse.Namespace) -> int:
+    instance.start(chosen.program)
+    return 0
+
+
+def _stop(instance: Instance, chosen: argparse.Namespace) -> int:
+    instance.stop(chosen.program)
+    return 0
+
+
+def _kill(instance: Instance, chosen: argparse.Namespace) -> int:
+    instance.kill(chosen.program)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    command = commands.add_parser("up", help="start everything, or what is missing")
+    command.add_argument("--only", choices=["infra"], help="the embedded parts, no service")
+    command.set_defaults(run=_up)
+    for name, run, meaning in (
+        ("down", _down, "stop everything"),
+        ("reset", _reset, "stop everything and wipe the data; asks, unless YES=1"),
+        ("status", _status, "what runs, and whether it is healthy"),
+    ):
+        commands.add_parser(name, help=meaning).set_defaults(run=run)
+    command = commands.add_parser("logs", help="follow the logs of a service")
+    command.add_argument("name", help="users, tweets, media, feed, gateway, postgres, …")
+    command.set_defaults(run=_logs)
+    command = commands.add_parser("user", help="add a person, print the key")
+    command.add_argument("name")
+    command.set_defaults(run=_user)
+    command = commands.add_parser("env", help="the environment of a service, as export lines")
+    command.add_argument("service", choices=[*places.SERVICES, "gateway"])
+    command.set_defaults(run=_env)
+    for name, run, meaning in (
+        ("start", _start, "start one program, and wait until it is ready"),
+        ("stop", _stop, "stop one program, gently"),
+        ("kill", _kill, "SIGKILL one program: the supervisor starts it again"),
+    ):
+        command = commands.add_parser(name, help=meaning)
+        command.add_argument("program", help="feed-api-1, feed-worker, gateway, postgres, …")
+        command.set_defaults(run=run)
+    return parser
+
+
+def main() -> int:
+    chosen = _parser().parse_args()
+    try:
+        return int(chosen.run(Instance.from_environment(), chosen))
+    except (Refused, BadSettings, BrokerNotFetched, PostgresFailed, Unreachable) as refusal:
+        complain(str(refusal))
+    except TimeoutError as error:
+        complain(f"{error}.")
+    except Fault as fault:
+        complain(f"The supervisor says: {fault.faultString}.")
+    except KeyboardInterrupt:
+        complain("Interrupted. `make up` takes up where this ended; `make down` stops all.")
+        return 130
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

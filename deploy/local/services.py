@@ -1,0 +1,83 @@
+"""The processes of our own: each service's api and worker, and the gateway."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import health, places
+from .instance import Instance
+from .programs import Program
+
+
+def gateway_exists() -> bool:
+    return (places.REPOSITORY / "gateway" / "main.py").exists()
+
+
+def names() -> list[str]:
+    """The services whose code is there."""
+    return [
+        service
+        for service in places.SERVICES
+        if (places.REPOSITORY / "services" / service / "main.py").exists()
+    ]
+
+
+def environment(instance: Instance, service: str) -> dict[str, str]:
+    """What a process of the service runs with. A change of its code changes it as well."""
+    return instance.service_environment(service) | {"WARBLE_REVISION": revision(service)}
+
+
+def revision(service: str) -> str:
+    """A digest of all the code that a process of the service loads."""
+    own = Path("gateway") if service == "gateway" else Path("services") / service
+    digest = hashlib.sha256()
+    for top in (Path("libs"), own, Path("requirements/local.txt")):
+        start = places.REPOSITORY / top
+        for path in sorted(start.rglob("*")) if start.is_dir() else [start]:
+            parts = path.relative_to(places.REPOSITORY).parts
+            if any(part.startswith((".", "__pycache__")) for part in parts) or not path.is_file():
+                continue
+            digest.update("/".join(parts).encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def programs(instance: Instance) -> list[Program]:
+    made = []
+    for service in names():
+        variables = environment(instance, service)
+        for replica in range(1, instance.replicas(service) + 1):
+            port = instance.offset(places.api_offset(service, replica))
+            made.append(_program(instance, service, f"api-{replica}", port, variables))
+        port = instance.offset(places.worker_offset(service))
+        made.append(_program(instance, service, "worker", port, variables))
+    if gateway_exists():
+        variables = environment(instance, "gateway")
+        made.append(_program(instance, "gateway", "", instance.port, variables))
+    return made
+
+
+def _program(
+    instance: Instance, service: str, role: str, port: int, variables: dict[str, str]
+) -> Program:
+    name = f"{service}-{role}" if role else service
+    package = f"services.{service}" if role else service
+    host = "127.0.0.1" if role else instance.gateway_host
+    url = instance.url(name) or ""
+    factory = "create_worker" if role == "worker" else "create_app"
+    return Program(
+        name=name,
+        command=_uvicorn(package, factory, host, port),
+        environment=variables,
+        ready=lambda: health.is_ready(url),
+        ports={port: f"the {name.replace('-', ' ')}"},
+        host=host,
+    )
+
+
+def _uvicorn(package: str, factory: str, host: str, port: int) -> Sequence[str]:
+    return [
+        places.python(), "-m", "uvicorn", f"{package}.main:{factory}", "--factory",
+        "--host", host, "--port", str(port), "--no-access-log", "--no-server-header",
+        "--timeout-graceful-shutdown", "10",
+    ]  # fmt: skip

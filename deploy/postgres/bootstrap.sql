@@ -1,0 +1,24 @@
+-- Prepares a database for Warble: run by psql, connected to it as its owner. Safe to run again.
+-- Each service's password comes from the environment: USERS_DB_PASSWORD, and so on.
+\set ON_ERROR_STOP on
+set client_min_messages = warning;
+
+create schema if not exists extensions;
+create extension if not exists pg_trgm schema extensions;
+create extension if not exists unaccent schema extensions;
+
+revoke all on schema public from public;
+select format('revoke all on database %I from public', current_database()) \gexec
+
+\set service users
+\getenv password USERS_DB_PASSWORD
+\ir service.sql
+\set service tweets
+\getenv password TWEETS_DB_PASSWORD
+\ir service.sql
+\set service media
+\getenv password MEDIA_DB_PASSWORD
+\ir service.sql
+\set service feed
+\getenv password FEED_DB_PASSWORD
+\ir service.sql
