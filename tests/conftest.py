@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
@@ -104,8 +105,10 @@ def as_service(apart: Instance) -> Iterator[Callable[[str], None]]:
         patch.setenv(f"{prefix}IDENTITY_PUBLIC_KEY", testing.PUBLIC_KEY)
         if service not in ready:
             settings = importlib.import_module(f"services.{service}.settings").Settings()
-            database.upgrade(f"services.{service}", settings)
+            # Alembic wants a loop of its own, and fixtures that are coroutines call this.
+            thread.submit(database.upgrade, f"services.{service}", settings).result()
             ready.add(service)
 
-    yield become
+    with ThreadPoolExecutor(1) as thread:
+        yield become
     patch.undo()

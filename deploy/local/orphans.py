@@ -9,11 +9,11 @@ from pathlib import Path
 from .supervisor import MARK
 from .terminal import step
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 15
 
 
 def find(root: Path) -> dict[int, str]:
-    """Pid and name of every process that carries this instance's mark, or works in its folder."""
+    """Pid and command line of every process that carries this instance's mark."""
     mark = os.fsencode(f"{MARK}={root}")
     found = {}
     for process in Path("/proc").iterdir():
@@ -22,12 +22,13 @@ def find(root: Path) -> dict[int, str]:
         try:
             marked = mark in (process / "environ").read_bytes().split(b"\0")
             # PostgreSQL's own children write their titles over their environment.
-            inside = (process / "cwd").readlink().is_relative_to(root / "postgres")
+            inside = (process / "cwd").readlink() == root / "postgres"
             if marked or inside:
-                found[int(process.name)] = (process / "comm").read_text().strip()
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                found[int(process.name)] = os.fsdecode(b" ".join(words)).strip()
         except OSError:
             continue
-    return found
+    return {pid: command for pid, command in found.items() if command}
 
 
 def end(root: Path) -> None:
@@ -35,17 +36,42 @@ def end(root: Path) -> None:
     found = find(root)
     if not found:
         return
-    with step(f"ending {len(found)} processes that an earlier run left behind") as tell:
-        for pid, name in found.items():
-            # To PostgreSQL, SIGTERM means to wait for its clients.
-            _signal(pid, signal.SIGINT if name == "postgres" else signal.SIGTERM)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while left := find(root):
-            tell(", ".join(sorted(set(left.values()))))
-            if time.monotonic() > deadline:
-                for pid in left:
-                    _signal(pid, signal.SIGKILL)
-            time.sleep(0.1)
+    with step(f"ending {len(found)} processes that an earlier run left behind"):
+        ours = [pid for pid, command in found.items() if " -m uvicorn " in command]
+        # Those that need the database and the broker go before these.
+        _end(root, ours, signal.SIGTERM)
+        postmaster = _postmaster(root)
+        if postmaster in found:
+            # Its children go with it. SIGTERM would wait for its clients.
+            _signal(postmaster, signal.SIGINT)
+        _end(root, [pid for pid in find(root) if not _is_postgres(pid)], signal.SIGTERM)
+        _end(root, list(find(root)), None)
+
+
+def _end(root: Path, pids: list[int], gently: signal.Signals | None) -> None:
+    if gently is not None:
+        for pid in pids:
+            _signal(pid, gently)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while left := find(root).keys() & set(pids):
+        if time.monotonic() > deadline:
+            for pid in left:
+                _signal(pid, signal.SIGKILL)
+        time.sleep(0.1)
+
+
+def _postmaster(root: Path) -> int:
+    try:
+        return int((root / "postgres" / "postmaster.pid").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _is_postgres(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "postgres"
+    except OSError:
+        return False
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

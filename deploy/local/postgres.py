@@ -115,7 +115,7 @@ def prepare(instance: Instance) -> None:
         command = [
             *prefix, _binary("initdb"), "--pgdata", str(data), "--username", "postgres",
             "--pwfile", secret.name, "--auth", "scram-sha-256", "--encoding", "UTF8",
-            "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C",
+            "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C.UTF-8",
         ]  # fmt: skip
         done = subprocess.run(
             command,

@@ -79,5 +79,5 @@ def _uvicorn(package: str, factory: str, host: str, port: int) -> Sequence[str]:
     return [
         places.python(), "-m", "uvicorn", f"{package}.main:{factory}", "--factory",
         "--host", host, "--port", str(port), "--no-access-log", "--no-server-header",
-        "--timeout-graceful-shutdown", "10",
+        "--timeout-graceful-shutdown", "10", "--timeout-keep-alive", "75",
     ]  # fmt: skip

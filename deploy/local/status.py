@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from . import health, parts
+from . import health, orphans, parts
 from .instance import Instance
 from .supervisor import Process
 from .terminal import Refused, console, say
@@ -18,7 +18,11 @@ def show(instance: Instance) -> bool:
     """Prints a table; says whether all that there should be is healthy."""
     supervisor = instance.supervisor
     if not supervisor.answers():
-        say(f"Nothing of this instance ({instance.root}) runs: `make up` starts it.")
+        left = len(orphans.find(instance.root))
+        if left:
+            say(f"The supervisor is gone; {left} processes run on without it. `make up` mends it.")
+        else:
+            say(f"Nothing of this instance ({instance.root}) runs: `make up` starts it.")
         return False
     embedded = {program.name: program.ready for program in parts.programs(instance)}
 

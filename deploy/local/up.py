@@ -81,7 +81,7 @@ def _stop_what_changed(supervisor: Supervisor, wanted: set[str], only_infra: boo
             [name for name in names if name in wanted] for names in (added, changed, removed)
         )
     if changed or removed:
-        with step("stopping what has changed: " + ", ".join(sorted((*changed, *removed)))):
+        with step(f"stopping what has changed ({len(changed) + len(removed)} programs)"):
             supervisor.stop(*changed, *removed)
     for name in (*changed, *removed):
         supervisor.remove(name)

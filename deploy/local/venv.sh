@@ -88,6 +88,16 @@ or give another Python, which has pip: make up PYTHON=/path/to/python3"
 fi
 
 say "Installing requirements/$wanted.txt into $venv …"
-"$@" install --disable-pip-version-check --require-hashes --requirement "requirements/$wanted.txt"
+set -- "$@" install --disable-pip-version-check --require-hashes \
+    --requirement "requirements/$wanted.txt"
+if ls "$venv"/installed-* >/dev/null 2>&1; then
+    # Most is there already, which pip would tell at length.
+    exec 4>&1
+    result=$({ { "$@" 3>&-; echo $? >&3; } |
+        grep -v '^Requirement already satisfied' >&4; } 3>&1) || true
+    [ "$result" = 0 ] || exit 1
+else
+    "$@"
+fi
 printf '%s\n' "$local_sum" >"$venv/installed-local"
 [ "$wanted" = local ] || printf '%s\n' "$dev_sum" >"$venv/installed-dev"

@@ -5,7 +5,7 @@ A transaction is opened and committed at the edge, one per request or message: n
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ import asyncpg
 from alembic import command, context, op
 from alembic.config import Config
 from fastapi import Depends, Request
-from sqlalchemy import MetaData, text
+from sqlalchemy import CursorResult, Executable, MetaData, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -37,6 +37,8 @@ class Database:
             max_overflow=0,
             pool_timeout=POOL_WAIT_SECONDS,
             pool_pre_ping=True,
+            # What people wrote stands in no log and no error report.
+            hide_parameters=True,
             connect_args=self._connect_arguments(),
         )
 
@@ -88,6 +90,17 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+async def execute(
+    session: AsyncSession, statement: Executable, parameters: Mapping[str, Any] | None = None
+) -> CursorResult[Any]:
+    """Runs SQL that is no query for models, within the session's transaction.
+
+    What the session has not flushed yet is not seen.
+    """
+    connection = await session.connection()
+    return await connection.execute(statement, parameters)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import BigInteger, Column, DateTime, MetaData, Table, Text, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from .database import execute
 from .events import EventId
 
 _INSERT = text(
@@ -36,7 +37,7 @@ create table inbox (
 
 async def admit(session: AsyncSession, event: EventId) -> bool:
     """True the first time; false for an event whose effect is here already."""
-    row = await session.execute(_INSERT, {"source": event.source, "id": event.number})
+    row = await execute(session, _INSERT, {"source": event.source, "id": event.number})
     return row.first() is not None
 
 

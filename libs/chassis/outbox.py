@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, MetaData, 
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from .database import execute
 from .events import Event, EventId
 
 _INSERT = text(
@@ -63,7 +64,8 @@ async def record(session: AsyncSession, event: Event) -> int:
     """
     context = structlog.contextvars.get_contextvars()
     version: int = (
-        await session.execute(
+        await execute(
+            session,
             _INSERT,
             {
                 "routing_key": event.routing_key,

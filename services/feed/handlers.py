@@ -3,6 +3,7 @@
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from chassis.database import execute
 from chassis.subscriptions import Subscriptions
 
 from . import cards
@@ -66,38 +67,38 @@ where tweet.id = :tweet_id and change.step <> 0
 
 @subscriptions.on(UserRegistered)
 async def on_user_registered(session: AsyncSession, event: UserRegistered, version: int) -> None:
-    await session.execute(_NAME, {**event.model_dump(), "version": version})
+    await execute(session, _NAME, {**event.model_dump(), "version": version})
 
 
 @subscriptions.on(UserRenamed)
 async def on_user_renamed(session: AsyncSession, event: UserRenamed, version: int) -> None:
-    await session.execute(_NAME, {**event.model_dump(), "version": version})
+    await execute(session, _NAME, {**event.model_dump(), "version": version})
 
 
 @subscriptions.on(UserFollowed)
 async def on_user_followed(session: AsyncSession, event: UserFollowed, version: int) -> None:
-    await session.execute(_FOLLOW, {**event.model_dump(), "active": True, "version": version})
+    await execute(session, _FOLLOW, {**event.model_dump(), "active": True, "version": version})
 
 
 @subscriptions.on(UserUnfollowed)
 async def on_user_unfollowed(session: AsyncSession, event: UserUnfollowed, version: int) -> None:
-    await session.execute(_FOLLOW, {**event.model_dump(), "active": False, "version": version})
+    await execute(session, _FOLLOW, {**event.model_dump(), "active": False, "version": version})
 
 
 @subscriptions.on(TweetPosted)
 async def on_tweet_posted(session: AsyncSession, event: TweetPosted, version: int) -> None:
     if not await _hold(session, event.tweet_id):
         card = cards.render(event)
-        await session.execute(
-            _POST, {"tweet_id": event.tweet_id, "author_id": event.author_id, "card": card}
+        await execute(
+            session, _POST, {"tweet_id": event.tweet_id, "author_id": event.author_id, "card": card}
         )
 
 
 @subscriptions.on(TweetDeleted)
 async def on_tweet_deleted(session: AsyncSession, event: TweetDeleted, version: int) -> None:
     await _hold(session, event.tweet_id)
-    await session.execute(_DELETE, event.model_dump())
-    await session.execute(_DELETE_LIKES, event.model_dump())
+    await execute(session, _DELETE, event.model_dump())
+    await execute(session, _DELETE_LIKES, event.model_dump())
 
 
 @subscriptions.on(TweetLiked)
@@ -114,7 +115,7 @@ async def _like(
     session: AsyncSession, event: TweetLiked | TweetUnliked, version: int, *, active: bool
 ) -> None:
     if not await _hold(session, event.tweet_id):
-        await session.execute(_LIKE, {**event.model_dump(), "active": active, "version": version})
+        await execute(session, _LIKE, {**event.model_dump(), "active": active, "version": version})
 
 
 async def _hold(session: AsyncSession, tweet_id: int) -> bool:
@@ -123,5 +124,5 @@ async def _hold(session: AsyncSession, tweet_id: int) -> bool:
     All that concerns one tweet takes its turn here, so that a like and the tweet that it is for,
     handled at the same moment by two workers, see each other.
     """
-    deleted: bool = (await session.execute(_HOLD_TWEET, {"tweet_id": tweet_id})).scalar_one()
+    deleted: bool = (await execute(session, _HOLD_TWEET, {"tweet_id": tweet_id})).scalar_one()
     return deleted

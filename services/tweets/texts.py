@@ -5,6 +5,8 @@ import regex
 from .errors import TextNotAccepted, TweetEmpty, TweetTooLong
 
 _GRAPHEME = regex.compile(r"\X")
+_UNSTORABLE = regex.compile(r"[\x00\ud800-\udfff]")
+"""NUL, and halves of a character: JSON can write both, UTF-8 text has neither."""
 _CODE_POINTS_PER_CHARACTER = 20
 """A family emoji has 7 to 11 code points; a letter under a hundred accents is not a text."""
 
@@ -16,7 +18,7 @@ def check(content: str, limit: int) -> None:
     """
     if not content.strip():
         raise TweetEmpty
-    if "\0" in content:
+    if _UNSTORABLE.search(content):
         raise TextNotAccepted
     if len(content) > limit * _CODE_POINTS_PER_CHARACTER:
         raise TweetTooLong(limit=limit)

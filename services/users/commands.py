@@ -7,6 +7,7 @@ from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import outbox
+from chassis.database import execute
 
 from . import keys, names
 from .errors import CannotDeactivateYourself, CannotFollowYourself, KeyTaken, UserNotFound
@@ -90,7 +91,7 @@ async def revoke_keys(session: AsyncSession, user_id: int) -> None:
 async def ensure_administrator(session: AsyncSession, key: str, *, name_length: int) -> None:
     """Makes the first administrator, unless the key is somebody's already."""
     # Replicas that start at once would each make one.
-    await session.execute(text("select pg_advisory_xact_lock(hashtext('first administrator'))"))
+    await execute(session, text("select pg_advisory_xact_lock(hashtext('first administrator'))"))
     if await session.get(ApiKey, keys.digest(key)) is None:
         user_id = await register_user(
             session, "Administrator", name_length=name_length, administrator=True

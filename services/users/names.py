@@ -4,6 +4,10 @@ import unicodedata
 
 from .errors import NameNotAccepted
 
+_UNSEEN = ("Cc", "Cs", "Co", "Cn")
+_TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""They turn the direction of what follows, beyond the name itself (UAX 9)."""
+
 
 def clean(name: str, limit: int) -> str:
     """The name in NFC, trimmed, runs of white space as one blank.
@@ -14,7 +18,8 @@ def clean(name: str, limit: int) -> str:
     name = " ".join(unicodedata.normalize("NFC", name).split())
     kinds = [unicodedata.category(character) for character in name]
     visible = any(kind[0] in "LNPS" for kind in kinds)
-    if not visible or len(name) > limit or any(kind in ("Cc", "Cs", "Co", "Cn") for kind in kinds):
+    hidden = any(kind in _UNSEEN for kind in kinds) or any(turn in name for turn in _TURNS)
+    if not visible or hidden or len(name) > limit:
         raise NameNotAccepted(limit=limit)
     return name
 

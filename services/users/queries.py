@@ -7,6 +7,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import paging
+from chassis.database import execute
 
 from . import names
 from .errors import KeyNotFound, UserNotFound
@@ -99,8 +100,9 @@ async def people_by_name(
     offset = paging.decode(cursor, 1)[0] if cursor else 0
     folded = names.fold(query.strip())
     escaped = folded.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    await session.execute(_TYPO_TOLERANCE)
-    found = await session.execute(
+    await execute(session, _TYPO_TOLERANCE)
+    found = await execute(
+        session,
         _SEARCH,
         {
             "query": folded,

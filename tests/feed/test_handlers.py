@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from chassis import testing
-from chassis.database import Database
+from chassis.database import Database, execute
 from services.feed.handlers import subscriptions
 
 from .histories import PEOPLE, Company, Told, companies
@@ -18,7 +18,7 @@ TABLES = ("person", "follow", "tweet", "tweet_like", "inbox")
 
 async def _empty(database: Database) -> None:
     async with database.transaction() as session:
-        await session.execute(text(f"truncate {', '.join(TABLES)}"))
+        await execute(session, text(f"truncate {', '.join(TABLES)}"))
 
 
 async def _tables(database: Database) -> dict[str, list[Any]]:
@@ -27,7 +27,7 @@ async def _tables(database: Database) -> dict[str, list[Any]]:
     async with database.transaction() as session:
         for table in TABLES:
             columns = "source, id" if table == "inbox" else "*"
-            rows = await session.execute(text(f"select {columns} from {table} order by 1, 2"))
+            rows = await execute(session, text(f"select {columns} from {table} order by 1, 2"))
             stored[table] = [tuple(row) for row in rows]
     return stored
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from chassis import testing
-from chassis.database import Database
+from chassis.database import Database, execute
 from services.tweets.events import MediaExpired, MediaUploaded
 from services.tweets.handlers import subscriptions
 
@@ -48,7 +48,8 @@ async def uploaded(database: Database, owner_id: int) -> int:
 
 async def outbox(database: Database, routing_key: str) -> list[dict[str, object]]:
     async with database.transaction() as session:
-        rows = await session.execute(
+        rows = await execute(
+            session,
             text("select payload from outbox where routing_key = :key order by id"),
             {"key": routing_key},
         )
