@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import orphans
 from .health import wait_until
-from .instance import Instance
+from .instance import Instance, is_ours
 from .terminal import Refused, say, step
 
 _EMBEDDED = ("postgres", "rabbitmq", "s3")
@@ -24,7 +24,7 @@ def bring_down(instance: Instance) -> None:
             say(f"Nothing of this instance ({instance.root}) runs.")
         return
     running = [process.name for process in supervisor.processes() if process.pid]
-    ours = [name for name in running if instance.url(name)]
+    ours = [name for name in running if is_ours(name)]
     embedded = [name for name in running if name in _EMBEDDED]
     # Those that need the database and the broker finish what they began before these go.
     name_server = [name for name in running if name == "epmd"]

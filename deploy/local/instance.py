@@ -16,10 +16,17 @@ from .places import REPOSITORY, SERVICES
 from .supervisor import Supervisor
 
 _SHARED = ("SENTRY_DSN", "LOG_", "OTEL_")
+_OURS = ("REPLICAS", "DB_PASSWORD", "HOST")
+"""What stands after a service's prefix and is said to us, not to the service."""
 
 
 class BadSettings(Exception):
     """The settings contradict each other; the message says how."""
+
+
+def is_ours(program: str) -> bool:
+    """Whether it is a service's process or the gateway: not a database, a broker or a store."""
+    return program.partition("-")[0] in (*SERVICES, "gateway")
 
 
 class Instance:
@@ -118,9 +125,9 @@ class Instance:
         """Where a process of ours answers HTTP; None for the embedded parts."""
         if program == "gateway":
             return self.gateway_url
-        service, _, role = program.partition("-")
-        if service not in SERVICES:
+        if not is_ours(program):
             return None
+        service, _, role = program.partition("-")
         if role == "worker":
             return self.worker_url(service)
         return self._local(places.api_offset(service, int(role.removeprefix("api-"))))
@@ -183,7 +190,9 @@ class Instance:
         passed = {
             name: value
             for name, value in self.given.items()
-            if name.startswith((prefix, *_SHARED)) and value
+            if value
+            and name.startswith((prefix, *_SHARED))
+            and name.removeprefix(prefix) not in _OURS
         }
         return places.plain_environment() | own | passed
 

@@ -14,21 +14,32 @@ PATIENCE_SECONDS = 15
 
 def find(root: Path) -> dict[int, str]:
     """Pid and command line of every process that carries this instance's mark."""
-    mark = os.fsencode(f"{MARK}={root}")
     found = {}
     for process in Path("/proc").iterdir():
         if not process.name.isdecimal() or int(process.name) == os.getpid():
             continue
         try:
-            marked = mark in (process / "environ").read_bytes().split(b"\0")
             # PostgreSQL's own children write their titles over their environment.
             inside = (process / "cwd").readlink() == root / "postgres"
-            if marked or inside:
+            if inside or home_of(int(process.name)) == root:
                 words = (process / "cmdline").read_bytes().split(b"\0")
                 found[int(process.name)] = os.fsdecode(b" ".join(words)).strip()
         except OSError:
             continue
     return {pid: command for pid, command in found.items() if command}
+
+
+def home_of(pid: int) -> Path | None:
+    """The folder of the instance that a process belongs to."""
+    mark = os.fsencode(f"{MARK}=")
+    try:
+        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    for variable in variables:
+        if variable.startswith(mark):
+            return Path(os.fsdecode(variable.removeprefix(mark)))
+    return None
 
 
 def end(root: Path) -> None:

@@ -3,19 +3,19 @@
 import errno
 import os
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import places, services
 from .instance import Instance
-from .supervisor import Supervisor
+from .orphans import home_of
 from .terminal import Refused
 
 
 @dataclass(frozen=True)
 class Port:
     number: int
-    program: str
     what_for: str
     host: str = "127.0.0.1"
 
@@ -24,39 +24,37 @@ def of(instance: Instance, *, only_infra: bool) -> list[Port]:
     """Every port that the instance listens on with its present settings."""
     made = []
     if instance.embeds_database:
-        made.append(Port(instance.offset(places.POSTGRES), "postgres", "PostgreSQL"))
+        made.append(Port(instance.offset(places.POSTGRES), "PostgreSQL"))
     if instance.embeds_broker:
         made += [
-            Port(instance.offset(places.EPMD), "epmd", "Erlang's name server"),
-            Port(instance.offset(places.AMQP), "rabbitmq", "RabbitMQ"),
-            Port(instance.offset(places.DISTRIBUTION), "rabbitmq", "RabbitMQ's Erlang"),
-            Port(instance.offset(places.PROMETHEUS), "rabbitmq", "RabbitMQ's figures"),
+            Port(instance.offset(places.AMQP), "RabbitMQ"),
+            Port(instance.offset(places.DISTRIBUTION), "RabbitMQ's Erlang"),
+            Port(instance.offset(places.EPMD), "Erlang's name server"),
+            Port(instance.offset(places.PROMETHEUS), "RabbitMQ's figures"),
         ]
     if instance.embeds_store:
-        made.append(Port(instance.offset(places.S3), "s3", "the picture store (S3)"))
+        made.append(Port(instance.offset(places.S3), "the picture store (S3)"))
     for program in [] if only_infra else services.programs(instance):
-        made += [
-            Port(number, program.name, what_for, program.host)
-            for number, what_for in program.ports.items()
-        ]
-    return made
+        made.append(Port(program.port, program.name, program.host))
+    return sorted(made, key=lambda port: port.number)
 
 
-def check(expected: list[Port], supervisor: Supervisor) -> None:
+def check(instance: Instance, expected: Iterable[Port]) -> None:
     """Raises Refused, naming each port that is taken by anything but this instance."""
-    ours = set()
-    if supervisor.answers():
-        ours = {process.name for process in supervisor.processes() if process.pid}
-    taken = [port for port in expected if port.program not in ours and _is_taken(port)]
-    if taken:
-        lines = "\n".join(
-            f"  {port.number}, for {port.what_for}: taken by {_holder(port.number)}"
-            for port in taken
-        )
+    taken = [port for port in expected if _is_taken(port)]
+    if not taken:
+        return
+    holders = _holders({port.number for port in taken})
+    lines = []
+    for port in taken:
+        pids = holders.get(port.number, [])
+        if instance.root not in map(home_of, pids):
+            lines.append(f"  {port.number}, for {port.what_for}: taken by {_described(pids)}")
+    if lines:
         raise Refused(
-            f"These ports are taken, so nothing was started:\n{lines}\n"
+            "These ports are taken, so nothing was started:\n" + "\n".join(lines) + "\n"
             "Stop what holds them, or choose another block of a hundred ports: "
-            "`WARBLE_PORT=9000 make up`."
+            f"`WARBLE_PORT={instance.port + 1000 if instance.port < 64000 else 9000} make up`."
         )
 
 
@@ -76,8 +74,9 @@ def _is_taken(port: Port) -> bool:
     return False
 
 
-def _holder(number: int) -> str:
-    inodes = set()
+def _holders(numbers: set[int]) -> dict[int, list[int]]:
+    """The processes that listen on each of the ports, as far as /proc shows them to us."""
+    listening: dict[str, int] = {}
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
             rows = Path(table).read_text().splitlines()[1:]
@@ -85,17 +84,28 @@ def _holder(number: int) -> str:
             continue
         for row in rows:
             fields = row.split()
-            listening = fields[3] == "0A"
-            if listening and int(fields[1].rpartition(":")[2], 16) == number:
-                inodes.add(f"socket:[{fields[9]}]")
+            number = int(fields[1].rpartition(":")[2], 16)
+            if fields[3] == "0A" and number in numbers:
+                listening[f"socket:[{fields[9]}]"] = number
+    holders: dict[int, list[int]] = {}
     for process in Path("/proc").iterdir():
         if not process.name.isdecimal():
             continue
         try:
             links = {os.readlink(link) for link in (process / "fd").iterdir()}
-            if links & inodes:
-                name = (process / "comm").read_text().strip()
-                return f"{name} (pid {process.name})"
         except OSError:
             continue
-    return "another user's process" if inodes else "something that /proc does not show"
+        for link in links & listening.keys():
+            holders.setdefault(listening[link], []).append(int(process.name))
+    return holders
+
+
+def _described(pids: list[int]) -> str:
+    for pid in sorted(pids):
+        try:
+            name = Path(f"/proc/{pid}/comm").read_text().strip()
+        except OSError:
+            continue
+        home = home_of(pid)
+        return f"{name} (pid {pid}{f', of the Warble in {home}' if home else ''})"
+    return "another user's process, which /proc does not show"

@@ -155,9 +155,8 @@ def program(instance: Instance) -> Program:
         command=[*prefix, _binary("postgres"), "-D", str(_data(instance)), *options],
         environment=_environment(),
         directory=Path("/"),
-        ports={port: "PostgreSQL"},
+        port=port,
         ready=lambda: _psql(instance, "postgres", "--command", "select 1").returncode == 0,
-        embedded=True,
         stop_signal="INT",
         launch={
             "pid_file": str(_data(instance) / "postmaster.pid"),
@@ -166,8 +165,10 @@ def program(instance: Instance) -> Program:
     )
 
 
-def _psql(instance: Instance, database: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    address = instance.database()
+def _psql(
+    instance: Instance, database: str, *arguments: str, **other: str
+) -> "subprocess.CompletedProcess[str]":
+    address = instance.database() | other
     return subprocess.run(
         [
             _binary("psql"),
@@ -217,7 +218,17 @@ def _bootstrap(instance: Instance) -> None:
             "--command", f"create database {quoted} template template0 encoding 'UTF8'",
         )  # fmt: skip
         if made.returncode:
-            raise PostgresFailed(made.stderr.strip())
+            raise PostgresFailed(
+                f"The database {name} is not there and cannot be made: {made.stderr.strip()}"
+            )
     done = _psql(instance, name, "--file", str(BOOTSTRAP))
     if done.returncode:
-        raise PostgresFailed(done.stderr.strip())
+        raise PostgresFailed(f"The database {name} cannot be prepared: {done.stderr.strip()}")
+    for service in places.SERVICES:
+        owner = {"DB_USER": service, "DB_PASSWORD": instance.role_password(service)}
+        tried = _psql(instance, name, "--command", "select 1", **owner)
+        if tried.returncode:
+            raise PostgresFailed(
+                f"The role {service} cannot use the database {name}: {tried.stderr.strip()}\n"
+                f"If it has a password of its own, say {service.upper()}_DB_PASSWORD in .env."
+            )

@@ -18,12 +18,9 @@ class Program:
     environment: Mapping[str, str]
     ready: Callable[[], bool]
     """Asked again and again until it says yes; a no costs a few seconds at most."""
-    ports: Mapping[int, str]
-    """Each port that the program listens on, and what for."""
+    port: int
     host: str = "127.0.0.1"
     directory: Path = places.REPOSITORY
-    embedded: bool = False
-    """Not ours: a database, a broker, a store."""
     stop_signal: str = "TERM"
     launch: Mapping[str, Any] = field(default_factory=dict)
     """What launch.py does beside becoming the program."""

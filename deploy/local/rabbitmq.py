@@ -75,9 +75,8 @@ def programs(instance: Instance, files: BrokerFiles) -> list[Program]:
             str(ports[places.EPMD]),
         ],
         environment=environment,
-        ports={ports[places.EPMD]: "Erlang's name server"},
+        port=ports[places.EPMD],
         ready=lambda: listens(ports[places.EPMD]),
-        embedded=True,
     )
     broker = Program(
         name="rabbitmq",
@@ -100,13 +99,8 @@ def programs(instance: Instance, files: BrokerFiles) -> list[Program]:
             "RUNNING_UNDER_SYSTEMD": "true",
         },
         directory=folder,
-        ports={
-            ports[places.AMQP]: "RabbitMQ",
-            ports[places.DISTRIBUTION]: "RabbitMQ's Erlang",
-            ports[places.PROMETHEUS]: "RabbitMQ's figures",
-        },
+        port=ports[places.AMQP],
         ready=lambda: greets(ports[places.AMQP]),
-        embedded=True,
     )
     return [epmd, broker]
 

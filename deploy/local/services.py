@@ -70,7 +70,7 @@ def _program(
         command=_uvicorn(package, factory, host, port),
         environment=variables,
         ready=lambda: health.is_ready(url),
-        ports={port: f"the {name.replace('-', ' ')}"},
+        port=port,
         host=host,
     )
 

@@ -27,7 +27,6 @@ def program(instance: Instance) -> Program:
             "NOTICE",
         ],
         environment={**places.plain_environment(), "RCLONE_AUTH_KEY": key},
-        ports={port: "the picture store (S3)"},
+        port=port,
         ready=lambda: health.answers_http(f"http://127.0.0.1:{port}/") > 0,
-        embedded=True,
     )

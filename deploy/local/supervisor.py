@@ -68,7 +68,9 @@ class _Transport(xmlrpc.client.Transport):
         self._path = path
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        return _Connection(self._path)
+        # Kept where the base class looks for it when it closes.
+        self._connection = host, _Connection(self._path)
+        return self._connection[1]
 
 
 class Supervisor:
@@ -79,9 +81,10 @@ class Supervisor:
         self.socket = socket_path(root)
 
     def _call(self, method: str, *arguments: Any) -> Any:
-        proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(self.socket))
+        transport = _Transport(self.socket)
         try:
-            return getattr(proxy.supervisor, method)(*arguments)
+            with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as proxy:
+                return getattr(proxy.supervisor, method)(*arguments)
         except (OSError, http.client.HTTPException) as error:
             raise Unreachable("Nothing of this instance runs: `make up` starts it.") from error
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import orphans, parts, ports, postgres, programs, services
-from .instance import Instance
+from .instance import Instance, is_ours
 from .places import REPOSITORY, python
 from .programs import Program
 from .supervisor import Supervisor
@@ -27,7 +27,7 @@ def bring_up(instance: Instance, *, only_infra: bool) -> None:
     supervisor = instance.supervisor
     if not supervisor.answers():
         orphans.end(instance.root)
-    ports.check(ports.of(instance, only_infra=only_infra), supervisor)
+    ports.check(instance, ports.of(instance, only_infra=only_infra))
     parts.prepare(instance)
     embedded = parts.programs(instance)
     ours = services.programs(instance)
@@ -82,7 +82,10 @@ def _stop_what_changed(supervisor: Supervisor, wanted: set[str], only_infra: boo
         )
     if changed or removed:
         with step(f"stopping what has changed ({len(changed) + len(removed)} programs)"):
-            supervisor.stop(*changed, *removed)
+            names = [*changed, *removed]
+            # Those that need the database and the broker go before these.
+            supervisor.stop(*(name for name in names if is_ours(name)))
+            supervisor.stop(*names)
     for name in (*changed, *removed):
         supervisor.remove(name)
     for name in (*changed, *added):

@@ -107,6 +107,7 @@ class Consumer:
                 await self._retry(subscription, message, attempt, error)
             return
         await message.ack()
+        log.info("event.handled")
         key = subscription.event.routing_key
         EVENTS_HANDLED.labels(key).inc()
         occurred_at = message.headers.get("occurred_at")

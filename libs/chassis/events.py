@@ -19,6 +19,9 @@ class Event(BaseModel):
     routing_key: ClassVar[str]
     """`noun.verb.vN`; written out in every event, since it outlives the class's name."""
 
+    awaited: ClassVar[bool] = True
+    """Whether its author's next read has to know of it: the answer of the write names it then."""
+
 
 @dataclass(frozen=True, slots=True)
 class EventId:

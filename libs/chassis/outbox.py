@@ -75,7 +75,8 @@ async def record(session: AsyncSession, event: Event) -> int:
             },
         )
     ).scalar_one()
-    mention(session, version)
+    if event.awaited:
+        mention(session, version)
     return version
 
 

@@ -7,6 +7,7 @@ from chassis.events import Event
 
 class MediaUploaded(Event):
     routing_key: ClassVar[str] = "media.uploaded.v1"
+    awaited: ClassVar[bool] = False
     media_id: int
     owner_id: int
     path: str
@@ -20,6 +21,7 @@ class MediaExpired(Event):
     """No tweet is known to have this picture, and its time is up: may it go?"""
 
     routing_key: ClassVar[str] = "media.expired.v1"
+    awaited: ClassVar[bool] = False
     media_id: int
     owner_id: int
     path: str

@@ -40,6 +40,7 @@ class MediaReleased(Event):
     """No tweet has taken this picture, and none will."""
 
     routing_key: ClassVar[str] = "media.released.v1"
+    awaited: ClassVar[bool] = False
     media_id: int
 
 

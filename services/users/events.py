@@ -19,6 +19,7 @@ class UserRenamed(Event):
 
 class UserDeactivated(Event):
     routing_key: ClassVar[str] = "user.deactivated.v1"
+    awaited: ClassVar[bool] = False
     user_id: int
 
 
@@ -26,6 +27,7 @@ class KeyRevoked(Event):
     """Every key that this person had is dead."""
 
     routing_key: ClassVar[str] = "key.revoked.v1"
+    awaited: ClassVar[bool] = False
     user_id: int
 
 
