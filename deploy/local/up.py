@@ -3,8 +3,8 @@
 import os
 import subprocess
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from .supervisor import Supervisor
 from .terminal import Refused, say, step
 
 HEALTHY_SECONDS = 120
-HOPELESS_SECONDS = 20
-"""How long a program may be between its deaths before its start counts as failed."""
+HOPELESS_SECONDS, HOPELESS_LIVES = 15, 4
+"""A program that has died so often by then will not come up."""
 LINES_SHOWN = 20
 
 
@@ -33,16 +33,17 @@ def bring_up(instance: Instance, *, only_infra: bool) -> None:
     ours = services.programs(instance)
     programs.write(instance.root, [*embedded, *ours])
     _supervise(supervisor)
-    wanted = embedded if only_infra else [*embedded, *ours]
-    changed = _stop_what_changed(supervisor, {program.name for program in wanted}, only_infra)
+    _replace_parts(supervisor, only_infra)
     if embedded:
         _run(instance, parts.named(instance), embedded)
     with step("database, roles and schemas"):
         postgres.bootstrap(instance)
     if only_infra:
         return
-    if changed or not _all_run(supervisor, ours):
+    if any(_pending(supervisor, is_ours)) or not _all_run(supervisor, ours):
+        # What runs goes on until the migrations are through: if one fails, nothing is lost.
         _migrate(instance)
+    _replace(supervisor, *_pending(supervisor, is_ours))
     if ours:
         _run(instance, "services and gateway" if services.gateway_exists() else "services", ours)
     _say_what_next(instance)
@@ -73,24 +74,33 @@ def _supervise(supervisor: Supervisor) -> None:
             supervisor.launch()
 
 
-def _stop_what_changed(supervisor: Supervisor, wanted: set[str], only_infra: bool) -> bool:
-    """Takes a changed configuration over; what has changed is stopped and not yet started."""
+def _pending(
+    supervisor: Supervisor, concerns: Callable[[str], bool]
+) -> tuple[list[str], list[str]]:
+    """The programs whose run is out of date, and those that are to be: a changed one is in both."""
     added, changed, removed = supervisor.reread()
-    if only_infra:
-        added, changed, removed = (
-            [name for name in names if name in wanted] for names in (added, changed, removed)
-        )
-    if changed or removed:
-        with step(f"stopping what has changed ({len(changed) + len(removed)} programs)"):
-            names = [*changed, *removed]
-            # Those that need the database and the broker go before these.
-            supervisor.stop(*(name for name in names if is_ours(name)))
-            supervisor.stop(*names)
-    for name in (*changed, *removed):
+    outdated = [name for name in (*changed, *removed) if concerns(name)]
+    return outdated, [name for name in (*changed, *added) if concerns(name)]
+
+
+def _replace_parts(supervisor: Supervisor, only_infra: bool) -> None:
+    outdated, wanted = _pending(supervisor, lambda name: not is_ours(name))
+    running = {process.name for process in supervisor.processes() if process.pid}
+    if running & set(outdated) and not only_infra:
+        # A part that moves takes the services along, and they stop well only while it is there.
+        supervisor.stop(*_pending(supervisor, is_ours)[0])
+    _replace(supervisor, outdated, wanted)
+
+
+def _replace(supervisor: Supervisor, outdated: Sequence[str], wanted: Sequence[str]) -> None:
+    """Takes the new configuration over. What is outdated stops; what is wanted is not started."""
+    if outdated:
+        with step(f"stopping what has changed ({len(outdated)} programs)"):
+            supervisor.stop(*outdated)
+    for name in outdated:
         supervisor.remove(name)
-    for name in (*changed, *added):
+    for name in wanted:
         supervisor.add(name)
-    return bool(added or changed or removed)
 
 
 def _all_run(supervisor: Supervisor, wanted: Sequence[Program]) -> bool:
@@ -106,29 +116,32 @@ def _run(instance: Instance, what: str, wanted: Sequence[Program]) -> None:
             supervisor.start(program.name, wait=False)
         begun = time.monotonic()
         waiting = list(wanted)
+        lives: dict[str, set[int]] = defaultdict(set)
         while waiting:
             answers = list(pool.map(lambda program: program.ready(), waiting))
             waiting = [
                 program for program, ready in zip(waiting, answers, strict=True) if not ready
             ]
             for program in waiting:
-                _give_up_if_hopeless(instance, program, time.monotonic() - begun)
+                lives[program.name].add(supervisor.process(program.name).pid)
+                waited = time.monotonic() - begun
+                if len(lives[program.name]) >= HOPELESS_LIVES and waited > HOPELESS_SECONDS:
+                    raise _failure(instance, program.name, "dies again and again")
+                if waited > HEALTHY_SECONDS:
+                    raise _failure(instance, program.name, f"is not ready after {waited:.0f} s")
             if waiting:
                 tell("waiting for " + ", ".join(program.name for program in waiting))
                 time.sleep(0.1 if time.monotonic() - begun < 10 else 0.5)
 
 
-def _give_up_if_hopeless(instance: Instance, program: Program, waited: float) -> None:
-    process = instance.supervisor.process(program.name)
-    fallen = process.state in ("BACKOFF", "EXITED", "FATAL") and waited > HOPELESS_SECONDS
-    if process.state == "FATAL" or fallen or waited > HEALTHY_SECONDS:
-        reason = "dies as soon as it starts" if fallen else f"is not ready after {waited:.0f} s"
-        log = instance.root / "logs" / f"{program.name}.log"
-        raise Refused(
-            f"{program.name} {reason}. {process.trouble}\nThe end of {shown(log)}:\n{tail(log)}\n"
-            "Mend what it says and run `make up` again; what runs already keeps running, "
-            "`make down` stops it."
-        )
+def _failure(instance: Instance, name: str, what: str) -> Refused:
+    trouble = instance.supervisor.process(name).trouble
+    log = instance.root / "logs" / f"{name}.log"
+    return Refused(
+        f"{name} {what}. {trouble}\nThe end of {shown(log)}:\n{tail(log)}\n"
+        "Mend what it says and run `make up` again. What runs keeps running; "
+        "`make down` stops it."
+    )
 
 
 def _migrate(instance: Instance) -> None:
@@ -150,7 +163,7 @@ def _migrate_one(instance: Instance, service: str) -> None:
         )
     if done.returncode:
         raise Refused(
-            f"The migration of {service} failed, so no service was started. "
+            f"The migration of {service} failed, so no service was started anew. "
             f"The end of {shown(log)}:\n{tail(log)}"
         )
 

@@ -23,6 +23,7 @@ if is_new_enough "$own"; then
     stamped dev "$dev_sum" && exit 0
     [ "$wanted" = local ] && stamped local "$local_sum" && exit 0
 elif [ -f "$venv/pyvenv.cfg" ]; then
+    [ -w "$venv/pyvenv.cfg" ] || fail "$venv belongs to another user: work in a clone of your own."
     say "The interpreter of $venv is gone or too old: making it anew."
     rm -rf "$venv"
 fi

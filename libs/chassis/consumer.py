@@ -28,6 +28,7 @@ from .telemetry import (
     EVENTS_DEAD_LETTERED,
     EVENTS_HANDLED,
     EVENTS_RETRIED,
+    OCCURRED_AT,
     message_context,
 )
 
@@ -110,9 +111,9 @@ class Consumer:
         log.info("event.handled")
         key = subscription.event.routing_key
         EVENTS_HANDLED.labels(key).inc()
-        occurred_at = message.headers.get("occurred_at")
-        if isinstance(occurred_at, int | float):
-            EVENT_AGE_SECONDS.labels(key).observe(max(0.0, time.time() - occurred_at))
+        occurred_at = message.headers.get(OCCURRED_AT)
+        if isinstance(occurred_at, int):
+            EVENT_AGE_SECONDS.labels(key).observe(max(0.0, time.time() - occurred_at / 1000))
 
     async def handle(self, subscription: Subscription, event_id: EventId, event: Event) -> None:
         """Runs the handler in a transaction with the inbox row; waits while the database is away.
@@ -180,7 +181,7 @@ def _attempt(message: AbstractIncomingMessage) -> int:
 def _again(
     message: AbstractIncomingMessage, attempt: int, error: Exception | None = None
 ) -> aio_pika.Message:
-    kept = ("occurred_at", "request_id", "traceparent")
+    kept = (OCCURRED_AT, "request_id", "traceparent")
     headers = {name: message.headers.get(name) for name in kept} | {ATTEMPT_HEADER: attempt}
     if error is not None:
         headers[ERROR_HEADER] = f"{type(error).__name__}: {error}"[:500]

@@ -14,7 +14,7 @@ from aio_pika.exceptions import AMQPError, DeliveryError
 from . import broker
 from .database import Database
 from .events import EventId
-from .telemetry import EVENTS_PUBLISHED, OUTBOX_OLDEST_SECONDS, OUTBOX_PENDING
+from .telemetry import EVENTS_PUBLISHED, OCCURRED_AT, OUTBOX_OLDEST_SECONDS, OUTBOX_PENDING
 
 BATCH = 200
 POLL_SECONDS = 5
@@ -139,7 +139,7 @@ class Relay:
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             timestamp=row["occurred_at"],
             headers={
-                "occurred_at": row["occurred_at"].timestamp(),
+                OCCURRED_AT: int(row["occurred_at"].timestamp() * 1000),
                 "request_id": row["request_id"],
                 "traceparent": row["traceparent"],
             },

@@ -24,6 +24,10 @@ REQUEST_ID = "x-request-id"
 EVENTS = "warble-events"
 """The response header that names the events of a write, for reading one's own writes."""
 
+OCCURRED_AT = "occurred_at_ms"
+"""The message header with the moment of the change: whole milliseconds of the epoch, since the
+client writes a float with 32 bits, which is right to two minutes."""
+
 EVENTS_PUBLISHED = Counter(
     "warble_events_published_total", "Events that the broker confirmed.", ["routing_key"]
 )

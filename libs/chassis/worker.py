@@ -31,6 +31,7 @@ def create(
     settings: ServiceSettings,
     subscriptions: Subscriptions | None = None,
     *,
+    publishes: bool = True,
     jobs: Sequence[Job] = (),
     lifespan: Lifespan | None = None,
     checks: Mapping[str, Check] | None = None,
@@ -38,7 +39,8 @@ def create(
     """The worker process of a service.
 
     `app.state.database` and `app.state.settings` are set; `lifespan` opens and closes what is the
-    service's own, before anything is consumed and after everything is settled.
+    service's own, before anything is consumed and after everything is settled. A service without an
+    outbox does not publish.
     """
     database = Database(settings)
     connection: AbstractRobustConnection | None = None
@@ -59,10 +61,11 @@ def create(
                 await stack.enter_async_context(lifespan(app))
             running = [asyncio.create_task(_for_ever(job, app)) for job in jobs]
             stack.push_async_callback(_cancel, running)
-            relay = Relay(database, connection, settings.event_retention_days)
-            publishing = asyncio.create_task(relay.run())
-            stack.push_async_callback(asyncio.wait, [publishing])
-            stack.callback(relay.stop)
+            if publishes:
+                relay = Relay(database, connection, settings.event_retention_days)
+                publishing = asyncio.create_task(relay.run())
+                stack.push_async_callback(asyncio.wait, [publishing])
+                stack.callback(relay.stop)
             if subscriptions is not None:
                 consumer = Consumer(database, connection, subscriptions)
                 await consumer.start()

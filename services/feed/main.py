@@ -34,4 +34,4 @@ def create_app() -> FastAPI:
 
 
 def create_worker() -> FastAPI:
-    return worker.create(Settings(), subscriptions)
+    return worker.create(Settings(), subscriptions, publishes=False)

@@ -1,0 +1,1 @@
+"""The content for a fresh system, sent through the public API."""
