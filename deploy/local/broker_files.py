@@ -173,6 +173,7 @@ def _closure(options: list[str]) -> list[str]:
         check=False,
     ).stdout
     wanted = set(re.findall(rf"^({PACKAGE}|erlang-[a-z0-9-]+)$", told, re.MULTILINE))
+    wanted -= {"erlang-base-hipe"}  # Another build of erlang-base, in its place.
     if PACKAGE not in wanted:
         return []
     simulated = subprocess.run(

@@ -62,31 +62,21 @@ def _data(instance: Instance) -> Path:
     return instance.root / "postgres"
 
 
-def _let_in(instance: Instance, user: tuple[int, int]) -> None:
+def _let_in(instance: Instance) -> None:
     """Lets a stand-in user reach the data. Raises PostgresFailed where a folder keeps him out."""
-    data = _data(instance)
-    data.mkdir(exist_ok=True)
-    for path in (data, *data.rglob("*")):
-        os.chown(path, *user)
     instance.root.chmod(0o711)
-    done = (
-        subprocess.run(
-            [_binary("postgres"), "--version"],
-            cwd="/",
-            user=user[0],
-            group=user[1],
-            extra_groups=[],
-            capture_output=True,
-            check=False,
-        )
-        if _reachable(Path(_binary("postgres")), data)
-        else None
-    )
-    if done is None or done.returncode:
+    if not _reachable(Path(_binary("postgres")), _data(instance)):
         raise PostgresFailed(
             "PostgreSQL refuses to run as root, and no other user can enter this folder: run "
             "`make up` as an ordinary user, or from a clone in a folder that others may enter."
         )
+
+
+def _give(data: Path, owner: tuple[int, int]) -> None:
+    """Root's data may have been another user's in an earlier run, or the other way round."""
+    if os.geteuid() == 0 and data.stat().st_uid != owner[0]:
+        for path in (data, *data.rglob("*")):
+            os.chown(path, *owner)
 
 
 def _reachable(*paths: Path) -> bool:
@@ -98,15 +88,14 @@ def prepare(instance: Instance) -> None:
     data = _data(instance)
     prefix, user = _unprivileged()
     if user is not None:
-        _let_in(instance, user)
+        _let_in(instance)
+    data.mkdir(mode=0o700, exist_ok=True)
+    _give(data, user or (os.geteuid(), os.getegid()))
     if (data / "PG_VERSION").exists() and (data / "warble.ready").exists():
         return
-    if data.exists():
+    for entry in data.iterdir():
         # A run that was cut off has left it half made.
-        for entry in data.iterdir():
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-    else:
-        data.mkdir(mode=0o700)
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     with tempfile.NamedTemporaryFile("w", dir=instance.root, prefix=".owner") as secret:
         secret.write(instance.secrets["database_owner"])
         secret.flush()

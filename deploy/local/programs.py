@@ -58,7 +58,6 @@ def write(root: Path, programs: Sequence[Program]) -> None:
                 launch=_plain(Path(__file__).with_name("launch.py")),
                 plan=_plain(folder / f"{program.name}.json"),
                 signal=program.stop_signal,
-                log=_plain(root / "logs" / f"{program.name}.log"),
                 stamp=_stamp(plan),
             )
         )
@@ -97,6 +96,8 @@ silent=true
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 """
 
+# supervisord works in the instance's folder, so that the log needs no path in front of it: there it
+# would expand percent signs twice.
 # The stamp is there to change when the plan does: it makes supervisord see a changed program.
 _PROGRAM = """\
 [program:{name}]
@@ -110,7 +111,7 @@ stopsignal={signal}
 stopwaitsecs=15
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={log}
+stdout_logfile=logs/{name}.log
 stdout_logfile_maxbytes=10MB
 stdout_logfile_backups=3
 """

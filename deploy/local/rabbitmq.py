@@ -21,10 +21,6 @@ def prepare(instance: Instance) -> None:
     folder = _folder(instance)
     folder.mkdir(mode=0o700, exist_ok=True)
     write_private(folder / "rabbitmq.conf", _configuration(instance))
-    write_private(
-        folder / "advanced.config",
-        "[{kernel, [{inet_dist_use_interface, {127,0,0,1}}]}].\n",
-    )
     write_private(folder / "enabled_plugins", "[rabbitmq_prometheus].\n")
     cookie = folder / ".erlang.cookie"
     if not cookie.exists():
@@ -90,9 +86,11 @@ def programs(instance: Instance, files: BrokerFiles) -> list[Program]:
             "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_LOGS": "-",
             "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
-            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "no-advanced"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
             "RABBITMQ_CONF_ENV_FILE": str(folder / "no-environment-file"),
+            # Distribution begins before any configuration file is read.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ("-kernel inet_dist_use_interface {127,0,0,1}"),
             "RABBITMQ_SCHEDULER_BUSY_WAIT_THRESHOLD": "none",
             # The start script becomes the broker instead of staying as its parent, so that the
             # supervisor's signals reach the broker itself.

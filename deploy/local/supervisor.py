@@ -114,8 +114,8 @@ class Supervisor:
     def launch(self) -> None:
         """Starts supervisord, which leaves this terminal and outlives it."""
         done = subprocess.run(
-            [places.tool("supervisord"), "-c", self.configuration],
-            cwd=places.REPOSITORY,
+            [places.python(), "-m", "supervisor.supervisord", "-c", self.configuration],
+            cwd=self._root,
             env={**places.plain_environment(), MARK: str(self._root)},
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -15,6 +15,8 @@ PATIENCE = 10
 """How often one call is sent at most."""
 _BUSY = frozenset({429, 502, 503, 504})
 _LONGEST_WAIT = 30.0
+_LATE_LOOKS = 15
+"""How often a tweet whose answer is lost is looked for: readers see it a little later."""
 _SEARCHED = 300
 """Among how many people that resemble a name the very name is looked for."""
 
@@ -89,9 +91,9 @@ class Client:
         return Registered(answer["user_id"], answer["api_key"])
 
     async def find_user(self, name: str) -> int | None:
-        """The id of the person with exactly this name, the oldest where there are several."""
+        """The id of the person with exactly this name, the newest where there are several."""
         pages = self._pages("/api/users", "users", self.admin_key, {"query": name}, _SEARCHED)
-        return min([user["id"] async for user in pages if user["name"] == name], default=None)
+        return max([user["id"] async for user in pages if user["name"] == name], default=None)
 
     async def follow(self, key: str, user_id: int) -> None:
         await self._send("POST", f"/api/users/{user_id}/follow", key, repeats=True)
@@ -110,17 +112,28 @@ class Client:
 
     async def post(self, key: str, text: str, media: Sequence[int] = ()) -> int:
         """The new tweet's id. Where the answer is lost, it looks for the text at the author's."""
+        try:
+            return await self.post_once(key, text, media)
+        except Unanswered:
+            author_id = (await self.whoami(key))["id"]
+            for _ in range(_LATE_LOOKS):
+                if (found := await self.find_tweet(key, author_id, text)) is not None:
+                    return found
+                await asyncio.sleep(1)
+            return await self.post(key, text, media)
+
+    async def post_once(self, key: str, text: str, media: Sequence[int] = ()) -> int:
+        """Raises Unanswered where the answer is lost: the tweet may be there or not."""
         body: dict[str, Any] = {"tweet_data": text}
         if media:
             body["tweet_media_ids"] = list(media)
-        try:
-            return int((await self._send("POST", "/api/tweets", key, body))["tweet_id"])
-        except Unanswered:
-            found = await self.find_tweet(key, (await self.whoami(key))["id"], text)
-            return await self.post(key, text, media) if found is None else found
+        return int((await self._send("POST", "/api/tweets", key, body))["tweet_id"])
 
     async def like(self, key: str, tweet_id: int) -> None:
         await self._send("POST", f"/api/tweets/{tweet_id}/likes", key, repeats=True)
+
+    async def unlike(self, key: str, tweet_id: int) -> None:
+        await self._send("DELETE", f"/api/tweets/{tweet_id}/likes", key, repeats=True)
 
     async def find_tweet(self, key: str, author_id: int, text: str) -> int | None:
         async for tweet in self.tweets_of(key, author_id):

@@ -1,11 +1,15 @@
 """The consumer: brings each message to its handler, once, and says what became of it.
 
-A message is acknowledged after its transaction has committed. One that fails is tried again with
-a growing delay, then buried among the dead letters with the reason; its neighbours go on.
+What has come in meanwhile is handled in one transaction: the higher the load, the cheaper each
+message. A message is acknowledged after its transaction has committed. When a batch fails, each of
+its messages is handled on its own; one that fails again is tried again with a growing delay, then
+buried among the dead letters with the reason. Its neighbours go on.
 """
 
 import asyncio
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import aio_pika
@@ -32,13 +36,23 @@ from .telemetry import (
     message_context,
 )
 
-PREFETCH = 8
+BATCH = 50
 HANDLER_SECONDS = 20
 DATABASE_AWAY_SECONDS = 1
 ATTEMPT_HEADER = "warble-attempt"
 ERROR_HEADER = "warble-error"
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A message that is an event of ours."""
+
+    subscription: Subscription
+    message: AbstractIncomingMessage
+    event_id: EventId
+    event: Event
 
 
 class Consumer:
@@ -53,72 +67,91 @@ class Consumer:
         self._subscriptions = subscriptions
         self._channel: AbstractChannel | None = None
         self._consuming: list[tuple[AbstractQueue, str]] = []
-        self._in_hand = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._arrived: asyncio.Queue[Arrived | None] = asyncio.Queue()
+        self._handling: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         self._channel = await self._connection.channel(on_return_raises=True)
-        await self._channel.set_qos(prefetch_count=PREFETCH)
+        await self._channel.set_qos(prefetch_count=BATCH)
         await broker.declare(self._channel, self._subscriptions)
+        self._handling = asyncio.create_task(self._handle_batches())
         for subscription in self._subscriptions:
             queue = await self._channel.get_queue(subscription.queue)
             tag = await queue.consume(partial(self._receive, subscription))
             self._consuming.append((queue, tag))
 
     async def stop(self) -> None:
-        """Takes no more messages and waits for those in hand."""
+        """Takes no more messages and ends the batch in hand; the rest is given out again."""
         for queue, tag in self._consuming:
             try:
                 await queue.cancel(tag)
             except (AMQPError, ChannelInvalidStateError) as error:
                 log.info("consumer.cancel_failed", error=repr(error))
-        await self._idle.wait()
+        if self._handling is not None:
+            while not self._arrived.empty():
+                self._arrived.get_nowait()
+            self._arrived.put_nowait(None)
+            await self._handling
         if self._channel is not None:
             await self._channel.close()
 
     async def _receive(self, subscription: Subscription, message: AbstractIncomingMessage) -> None:
-        self._in_hand += 1
-        self._idle.clear()
-        try:
-            with message_context(message):
-                await self._settle(subscription, message)
-        except (AMQPError, ChannelInvalidStateError) as error:
-            # The broker gives it out again; the inbox knows it then.
-            log.warning("consumer.not_settled", error=repr(error))
-        finally:
-            self._in_hand -= 1
-            if not self._in_hand:
-                self._idle.set()
-
-    async def _settle(self, subscription: Subscription, message: AbstractIncomingMessage) -> None:
         try:
             event_id = EventId.parse(message.message_id or "")
             event = subscription.event.model_validate_json(message.body)
         except ValueError as error:
-            await self._bury(subscription, message, error)
-            return
-        try:
-            await self.handle(subscription, event_id, event)
-        except Exception as error:
-            attempt = _attempt(message)
-            if attempt > len(RETRY_DELAYS):
+            with message_context(message):
                 await self._bury(subscription, message, error)
-            else:
-                await self._retry(subscription, message, attempt, error)
+        else:
+            self._arrived.put_nowait(Arrived(subscription, message, event_id, event))
+
+    async def _handle_batches(self) -> None:
+        while (first := await self._arrived.get()) is not None:
+            batch = [first]
+            while len(batch) < BATCH and not self._arrived.empty():
+                following = self._arrived.get_nowait()
+                if following is None:
+                    self._arrived.put_nowait(None)
+                    break
+                batch.append(following)
+            try:
+                await self._settle(batch)
+            except Exception as error:
+                # They come again, and the inbox knows those that were handled.
+                log.error("consumer.not_settled", exc_info=error)
+                await self._give_back(batch)
+
+    async def _give_back(self, batch: Sequence[Arrived]) -> None:
+        for arrived in batch:
+            if arrived.message.processed:
+                continue
+            try:
+                await arrived.message.reject(requeue=True)
+            except (AMQPError, ChannelInvalidStateError):
+                # The connection is gone: the broker has them back already.
+                return
+
+    async def _settle(self, batch: Sequence[Arrived]) -> None:
+        try:
+            await self.handle(batch)
+        except Exception as error:
+            if len(batch) > 1:
+                log.warning("consumer.batch_split", events=len(batch), error=repr(error))
+                for arrived in batch:
+                    await self._settle([arrived])
+                return
+            (arrived,) = batch
+            with message_context(arrived.message):
+                await self._failed(arrived, error)
             return
-        await message.ack()
-        log.info("event.handled")
-        key = subscription.event.routing_key
-        EVENTS_HANDLED.labels(key).inc()
-        occurred_at = message.headers.get(OCCURRED_AT)
-        if isinstance(occurred_at, int):
-            EVENT_AGE_SECONDS.labels(key).observe(max(0.0, time.time() - occurred_at / 1000))
+        for arrived in batch:
+            await arrived.message.ack()
+            self._note_handled(arrived)
 
-    async def handle(self, subscription: Subscription, event_id: EventId, event: Event) -> None:
-        """Runs the handler in a transaction with the inbox row; waits while the database is away.
+    async def handle(self, batch: Sequence[Arrived]) -> None:
+        """Runs the handlers and writes the inbox in one transaction; waits for an absent database.
 
-        Raises what the handler raises.
+        Raises what a handler raises; nothing has happened then.
         """
         while True:
             try:
@@ -126,7 +159,11 @@ class Consumer:
                     asyncio.timeout(HANDLER_SECONDS),
                     self._database.transaction() as session,
                 ):
-                    await subscription.apply(session, event_id, event)
+                    for arrived in batch:
+                        with message_context(arrived.message):
+                            await arrived.subscription.apply(
+                                session, arrived.event_id, arrived.event
+                            )
                 return
             except Exception as error:
                 # An outage is not the message's fault and does not count as an attempt; a handler
@@ -146,20 +183,29 @@ class Consumer:
             return False
         return True
 
-    async def _retry(
-        self,
-        subscription: Subscription,
-        message: AbstractIncomingMessage,
-        attempt: int,
-        error: Exception,
-    ) -> None:
+    def _note_handled(self, arrived: Arrived) -> None:
+        key = arrived.event.routing_key
+        EVENTS_HANDLED.labels(key).inc()
+        occurred_at = arrived.message.headers.get(OCCURRED_AT)
+        if isinstance(occurred_at, int):
+            EVENT_AGE_SECONDS.labels(key).observe(max(0.0, time.time() - occurred_at / 1000))
+        with message_context(arrived.message):
+            log.info("event.handled")
+
+    async def _failed(self, arrived: Arrived, error: Exception) -> None:
+        attempt = _attempt(arrived.message)
+        if attempt > len(RETRY_DELAYS):
+            await self._bury(arrived.subscription, arrived.message, error)
+            return
         delay = RETRY_DELAYS[attempt - 1]
         log.warning("consumer.retried", attempt=attempt, delay=delay, exc_info=error)
         assert self._channel is not None
         exchange = await self._channel.get_exchange(self._subscriptions.retry_exchange(delay))
-        await exchange.publish(_again(message, attempt + 1, error), subscription.queue)
-        await message.ack()
-        EVENTS_RETRIED.labels(subscription.event.routing_key).inc()
+        await exchange.publish(
+            _again(arrived.message, attempt + 1, error), arrived.subscription.queue
+        )
+        await arrived.message.ack()
+        EVENTS_RETRIED.labels(arrived.event.routing_key).inc()
 
     async def _bury(
         self, subscription: Subscription, message: AbstractIncomingMessage, error: Exception

@@ -1,0 +1,57 @@
+"""Who follows whom, from an edge list: two integers a line, white space or a comma between."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_LINE = re.compile(r"(\d{1,18})(?:\s*,\s*|\s+)(\d{1,18})")
+
+
+class BadGraph(Exception):
+    """The file is no edge list; the message says where."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """`follows` are (follower, followed) pairs: in the file's order, each once, none to oneself."""
+
+    nodes: list[int]
+    follows: list[tuple[int, int]]
+
+    def followed_by(self) -> dict[int, list[int]]:
+        """Whom each person follows."""
+        followed: dict[int, list[int]] = {node: [] for node in self.nodes}
+        for follower, other in self.follows:
+            followed[follower].append(other)
+        return followed
+
+
+def read(path: Path, *, undirected: bool = False) -> Graph:
+    """Lines that begin with `#` or `%` are comments. Raises BadGraph and OSError.
+
+    Who stands only in a self-loop is a person too, who follows nobody.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadGraph(f"{path.name} is not a text file in UTF-8.") from error
+    nodes: set[int] = set()
+    follows: dict[tuple[int, int], None] = {}
+    # Not splitlines(): it would count a form feed within a comment as a line's end.
+    for number, raw in enumerate(text.split("\n"), start=1):
+        line = raw.strip()
+        if not line or line.startswith(("#", "%")):
+            continue
+        match = _LINE.fullmatch(line)
+        if match is None:
+            shown = line if len(line) <= 60 else f"{line[:60]}…"
+            raise BadGraph(f"{path.name}, line {number}: not two whole numbers: {shown!r}")
+        one, other = int(match[1]), int(match[2])
+        nodes |= {one, other}
+        if one != other:
+            follows[one, other] = None
+            if undirected:
+                follows[other, one] = None
+    if not nodes:
+        raise BadGraph(f"{path.name} has no edge in it.")
+    return Graph(sorted(nodes), list(follows))

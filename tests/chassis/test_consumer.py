@@ -1,0 +1,187 @@
+"""Each message has its effect once; one that fails does not take its neighbours along."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractRobustConnection
+from chassis import broker, subscriptions
+from chassis.consumer import Consumer, replay
+from chassis.database import Database, execute
+from chassis.subscriptions import Subscriptions
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from .conftest import Happened
+
+
+class Bug(Exception):
+    """What a handler raises."""
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failed messages come back at once: retries at a person's pace would make a slow test."""
+    for module in ("subscriptions", "consumer", "broker"):
+        monkeypatch.setattr(f"chassis.{module}.RETRY_DELAYS", (0, 0))
+    monkeypatch.setattr(
+        subscriptions.Subscriptions, "retry_exchange", lambda self, delay: f"test.retry.{delay}s"
+    )
+
+
+@pytest.fixture
+async def effects(database: Database) -> AsyncIterator[Callable[[], Awaitable[list[int]]]]:
+    """A table for the handlers' effects; gives what is in it."""
+    async with database.transaction() as session:
+        await execute(session, text("create table if not exists effect (number bigint)"))
+        await execute(session, text("truncate effect"))
+
+    async def numbers() -> list[int]:
+        async with database.transaction() as session:
+            rows = await execute(session, text("select number from effect order by number"))
+            return list(rows.scalars())
+
+    yield numbers
+
+
+async def note(session: AsyncSession, event: Happened) -> None:
+    await execute(session, text("insert into effect values (:number)"), {"number": event.number})
+
+
+async def publish(
+    connection: AbstractRobustConnection, key: str, messages: list[tuple[str, bytes]]
+) -> None:
+    async with connection.channel(on_return_raises=True) as channel:
+        exchange = await broker.events_exchange(channel)
+        for message_id, body in messages:
+            await exchange.publish(aio_pika.Message(body, message_id=message_id, type=key), key)
+
+
+def message(number: int, event_number: int | None = None) -> tuple[str, bytes]:
+    """An event under the number of its own, or under a given one."""
+    body = b'{"number": %d}' % number
+    return f"test:{number if event_number is None else event_number}", body
+
+
+@asynccontextmanager
+async def consuming(
+    database: Database, connection: AbstractRobustConnection, reactions: Subscriptions
+) -> AsyncIterator[None]:
+    consumer = Consumer(database, connection, reactions)
+    await consumer.start()
+    try:
+        yield
+    finally:
+        await consumer.stop()
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await condition():
+            pass
+
+
+async def dead_letters(connection: AbstractRobustConnection, reactions: Subscriptions) -> int:
+    (subscription,) = reactions
+    async with connection.channel() as channel:
+        queue = await channel.get_queue(subscription.dead_queue)
+        return queue.declaration_result.message_count or 0
+
+
+async def test_a_message_that_comes_many_times_has_its_effect_once(
+    database: Database,
+    connection: AbstractRobustConnection,
+    happened: type[Happened],
+    effects: Callable[[], Awaitable[list[int]]],
+) -> None:
+    reactions = Subscriptions(happened.routing_key.partition(".")[0])
+
+    @reactions.on(happened)
+    async def on_happened(session: AsyncSession, event: Happened, version: int) -> None:
+        await note(session, event)
+
+    async with consuming(database, connection, reactions):
+        first = int(happened.routing_key[5:13], 16) * 100
+        messages = [message(first + number % 20) for number in range(100)]
+        await publish(connection, happened.routing_key, messages)
+        await eventually(lambda: _are(effects, [first + number for number in range(20)]))
+
+    assert await dead_letters(connection, reactions) == 0
+
+
+async def _are(effects: Callable[[], Awaitable[list[int]]], wanted: list[int]) -> bool:
+    return await effects() == wanted
+
+
+async def test_poison_is_buried_with_its_reason_and_its_neighbours_go_on(
+    database: Database,
+    connection: AbstractRobustConnection,
+    happened: type[Happened],
+    effects: Callable[[], Awaitable[list[int]]],
+) -> None:
+    reactions = Subscriptions(happened.routing_key.partition(".")[0])
+    first = int(happened.routing_key[5:13], 16) * 100
+    mended = False
+
+    @reactions.on(happened)
+    async def on_happened(session: AsyncSession, event: Happened, version: int) -> None:
+        await note(session, event)
+        if event.number == first + 5 and not mended:
+            raise Bug("five is not handled")
+
+    messages = [message(first + number) for number in range(10)]
+    rubbish = [("", b"{}"), ("test:x", b"{}"), message(1)[:1] + (b"\xff",), ("test:1", b"[]")]
+    async with consuming(database, connection, reactions):
+        await publish(connection, happened.routing_key, [*rubbish, *messages])
+        wanted = [first + number for number in range(10) if number != 5]
+        await eventually(lambda: _are(effects, wanted))
+        await eventually(lambda: _buried(connection, reactions, len(rubbish) + 1))
+
+        (subscription,) = reactions
+        async with connection.channel() as channel:
+            dead = await channel.get_queue(subscription.dead_queue)
+            reasons = set()
+            for _ in range(len(rubbish) + 1):
+                letter = await dead.get()
+                assert letter is not None
+                reasons.add(str(letter.headers["warble-error"]).partition(":")[0])
+                await letter.reject(requeue=True)
+            assert {"Bug", "ValueError"} <= reasons
+
+            mended = True
+            assert await replay(channel, reactions) == len(rubbish) + 1
+        await eventually(lambda: _are(effects, [first + number for number in range(10)]))
+        await eventually(lambda: _buried(connection, reactions, len(rubbish)))
+
+
+async def _buried(
+    connection: AbstractRobustConnection, reactions: Subscriptions, count: int
+) -> bool:
+    return await dead_letters(connection, reactions) == count
+
+
+async def test_what_fails_once_is_tried_again_and_leaves_one_effect(
+    database: Database,
+    connection: AbstractRobustConnection,
+    happened: type[Happened],
+    effects: Callable[[], Awaitable[list[int]]],
+) -> None:
+    reactions = Subscriptions(happened.routing_key.partition(".")[0])
+    first = int(happened.routing_key[5:13], 16) * 100
+    failed: set[int] = set()
+
+    @reactions.on(happened)
+    async def on_happened(session: AsyncSession, event: Happened, version: int) -> None:
+        await note(session, event)
+        if event.number not in failed:
+            failed.add(event.number)
+            raise Bug
+
+    async with consuming(database, connection, reactions):
+        messages = [message(first + number) for number in range(20)]
+        await publish(connection, happened.routing_key, messages)
+        await eventually(lambda: _are(effects, [first + number for number in range(20)]))
+
+    assert await dead_letters(connection, reactions) == 0

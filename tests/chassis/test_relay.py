@@ -1,0 +1,137 @@
+"""What the outbox holds is published, once it has a queue to go to, by however many relays."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aio_pika.abc import AbstractQueue, AbstractRobustConnection
+from chassis import broker, outbox
+from chassis.database import Database, execute
+from chassis.relay import Relay
+from sqlalchemy import text
+
+from .conftest import Happened
+
+
+async def record(database: Database, happened: type[Happened], numbers: range) -> None:
+    async with database.transaction() as session:
+        for number in numbers:
+            await outbox.record(session, happened(number=number))
+
+
+async def pending(database: Database, happened: type[Happened]) -> int:
+    statement = text(
+        "select count(*) from outbox where routing_key = :key and published_at is null"
+    )
+    async with database.transaction() as session:
+        found = await execute(session, statement, {"key": happened.routing_key})
+        count: int = found.scalar_one()
+    return count
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await condition():
+            pass
+
+
+@asynccontextmanager
+async def relaying(
+    database: Database, connection: AbstractRobustConnection, relays: int = 1
+) -> AsyncIterator[None]:
+    running = [Relay(database, connection, None) for _ in range(relays)]
+    tasks = [asyncio.create_task(relay.run()) for relay in running]
+    try:
+        yield
+    finally:
+        for relay in running:
+            relay.stop()
+        await asyncio.wait(tasks)
+
+
+async def listening(
+    connection: AbstractRobustConnection, happened: type[Happened]
+) -> AbstractQueue:
+    channel = await connection.channel()
+    exchange = await broker.events_exchange(channel)
+    queue = await channel.declare_queue(exclusive=True)
+    await queue.bind(exchange, happened.routing_key)
+    return queue
+
+
+async def received(queue: AbstractQueue, count: int) -> list[int]:
+    numbers = []
+    async with asyncio.timeout(30), queue.iterator() as messages:
+        async for message in messages:
+            numbers.append(Happened.model_validate_json(message.body).number)
+            await message.ack()
+            if len(numbers) == count:
+                break
+    return numbers
+
+
+async def test_two_relays_at_once_publish_each_event_once(
+    database: Database, connection: AbstractRobustConnection, happened: type[Happened]
+) -> None:
+    queue = await listening(connection, happened)
+    await record(database, happened, range(500))
+
+    async with relaying(database, connection, relays=2):
+        numbers = await received(queue, 500)
+        await eventually(lambda: _none_pending(database, happened))
+
+    assert sorted(numbers) == list(range(500))
+    left = await queue.declare()
+    assert left.message_count == 0
+
+
+async def _none_pending(database: Database, happened: type[Happened]) -> bool:
+    return await pending(database, happened) == 0
+
+
+async def test_an_event_that_no_queue_takes_stays_pending_and_holds_up_no_other(
+    database: Database, connection: AbstractRobustConnection, happened: type[Happened]
+) -> None:
+    unheard = type("Unheard", (Happened,), {"routing_key": f"un{happened.routing_key}"})
+    queue = await listening(connection, happened)
+    await record(database, unheard, range(3))
+    await record(database, happened, range(3))
+
+    async with relaying(database, connection):
+        assert sorted(await received(queue, 3)) == [0, 1, 2]
+        assert await pending(database, unheard) == 3
+
+        late = await listening(connection, unheard)
+        assert sorted(await received(late, 3)) == [0, 1, 2]
+        await eventually(lambda: _none_pending(database, unheard))
+
+
+async def test_an_event_whose_change_was_rolled_back_is_not_published(
+    database: Database, connection: AbstractRobustConnection, happened: type[Happened]
+) -> None:
+    queue = await listening(connection, happened)
+
+    class Refused(Exception):
+        pass
+
+    try:
+        async with database.transaction() as session:
+            await outbox.record(session, happened(number=0))
+            raise Refused
+    except Refused:
+        await record(database, happened, range(1, 2))
+
+    async with relaying(database, connection):
+        assert await received(queue, 1) == [1]
+
+
+async def test_an_event_is_published_without_waiting_for_the_next_poll(
+    database: Database, connection: AbstractRobustConnection, happened: type[Happened]
+) -> None:
+    """A hundred in a row, each after the one before has come: polls alone would take minutes."""
+    queue = await listening(connection, happened)
+
+    async with relaying(database, connection):
+        for number in range(100):
+            await record(database, happened, range(number, number + 1))
+            assert await received(queue, 1) == [number]
