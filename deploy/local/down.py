@@ -53,8 +53,10 @@ def reset(instance: Instance, *, sure: bool) -> None:
         say(f"There is nothing to wipe: {instance.root} does not exist.")
         return
     goes = [instance.root / name for name in _CONTENTS if (instance.root / name).exists()]
-    if instance.embeds_store and instance.uploads not in goes and instance.uploads.exists():
-        goes += [instance.uploads]
+    if instance.embeds_store and instance.uploads not in goes:
+        # A folder of the user's own may hold other things too.
+        bucket = instance.uploads / instance.bucket
+        goes += [bucket] if bucket.exists() else []
     say("This stops everything of this instance and wipes, for good:")
     for path in goes:
         say(f"  {path}  ({_size(path) / 1_000_000:.1f} MB)")

@@ -92,6 +92,10 @@ class Instance:
         """Where the embedded store keeps its files."""
         return REPOSITORY / (self.given.get("UPLOAD_DIR") or self.root / "uploads")
 
+    @property
+    def bucket(self) -> str:
+        return self.given.get("MEDIA_S3_BUCKET") or "warble"
+
     # Addresses.
 
     @property
@@ -197,7 +201,7 @@ class Instance:
         return places.plain_environment() | own | passed
 
     def _store(self) -> dict[str, str]:
-        settings = {"MEDIA_S3_BUCKET": "warble", "MEDIA_S3_SECURE": "false"}
+        settings = {"MEDIA_S3_BUCKET": self.bucket, "MEDIA_S3_SECURE": "false"}
         if self.embeds_store:
             settings |= {
                 "MEDIA_S3_ENDPOINT": f"127.0.0.1:{self.offset(places.S3)}",

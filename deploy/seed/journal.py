@@ -106,6 +106,9 @@ class Journal:
         row = self._database.execute("select value from fact where name = ?", (name,)).fetchone()
         return row[0] if row else None
 
-    def state(self, name: str, value: str) -> None:
-        self._database.execute("insert or replace into fact values (?, ?)", (name, value))
+    def state(self, name: str, value: str | None) -> None:
+        """Replaces the fact, or drops it. It is on disk on return."""
+        self._database.execute("delete from fact where name = ?", (name,))
+        if value is not None:
+            self._database.execute("insert into fact values (?, ?)", (name, value))
         self.save()

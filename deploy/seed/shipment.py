@@ -15,6 +15,7 @@ _ON_THE_WAY_SECONDS = 3.0
 _FENCE_SECONDS = 300
 
 PEOPLE, FOLLOWS, TWEETS, LIKES = "people", "follows", "tweets", "likes"
+_FENCE = "fence"
 
 
 class Stopped(Exception):
@@ -38,6 +39,7 @@ class Shipment:
         await self._register()
         await self._repeatable(FOLLOWS, len(plan.follows), self._follow)
         await self._post_tweets()
+        await self._take_fence_away()
         await self._repeatable(LIKES, len(plan.likes), self._like)
 
     def key(self, person: int) -> str:
@@ -114,16 +116,31 @@ class Shipment:
             if not self.tweets:
                 await asyncio.sleep(_ON_THE_WAY_SECONDS * 4)
                 return
-            number, tweet_id = next(iter(self.tweets.items()))
-            author_id, key = self.people[self._plan.tweets[number][0]]
-            await self._client.like(key, tweet_id)
-            try:
-                async with asyncio.timeout(_FENCE_SECONDS):
-                    while not await self._shows_like(key, author_id, tweet_id):
-                        await asyncio.sleep(0.5)
-            finally:
-                # Likes are a later stage: this one is not of the plan yet.
-                await self._client.unlike(key, tweet_id)
+            number = min(self.tweets)
+            self._journal.state(_FENCE, str(number))
+            await self._liked(number, False)
+            await self._liked(number, True)
+            await self._take_fence_away()
+
+    async def _liked(self, number: int, wanted: bool) -> None:
+        """The author likes their own tweet, or no more; returns when it shows."""
+        author_id, key = self.people[self._plan.tweets[number][0]]
+        tweet_id = self.tweets[number]
+        call = self._client.like if wanted else self._client.unlike
+        await call(key, tweet_id)
+        async with asyncio.timeout(_FENCE_SECONDS):
+            while True:
+                if await self._shows_like(key, author_id, tweet_id) == wanted:
+                    return
+                await asyncio.sleep(0.5)
+
+    async def _take_fence_away(self) -> None:
+        """Likes are a later stage: the one that only told of the tweets is not of the plan."""
+        if (number := self._journal.fact(_FENCE)) is not None:
+            await self._client.unlike(
+                self.key(self._plan.tweets[int(number)][0]), self.tweets[int(number)]
+            )
+            self._journal.state(_FENCE, None)
 
     async def _shows_like(self, key: str, author_id: int, tweet_id: int) -> bool:
         async for tweet in self._client.tweets_of(key, author_id):

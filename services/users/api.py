@@ -137,7 +137,12 @@ async def find_users(
     identity: SignedIn,
     session: Transaction,
     query: Annotated[
-        str, Query(max_length=100, description="Part of a name; a typo is forgiven.")
+        str,
+        Query(
+            max_length=100,
+            pattern=r"^[^\x00]*$",
+            description="Part of a name; a typo is forgiven. Missing: everyone.",
+        ),
     ] = "",
     limit: Limit = 20,
     cursor: Cursor = None,

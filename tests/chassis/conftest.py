@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import pytest
 from aio_pika.abc import AbstractRobustConnection
+
 from chassis import broker
 from chassis.database import Database
 from chassis.events import Event

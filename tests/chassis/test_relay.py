@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from aio_pika.abc import AbstractQueue, AbstractRobustConnection
+from sqlalchemy import text
+
 from chassis import broker, outbox
 from chassis.database import Database, execute
 from chassis.relay import Relay
-from sqlalchemy import text
 
 from .conftest import Happened
 

@@ -116,6 +116,13 @@ async def test_a_person_is_found_whatever_the_case_the_marks_and_a_typo(
     assert user_id in [user["id"] for user in answer.json()["users"]]
 
 
+@pytest.mark.parametrize("query", ["%00", "a%00b", "x" * 101])
+async def test_a_search_for_rubbish_is_refused(users: httpx.AsyncClient, query: str) -> None:
+    answer = await users.get(f"/api/users?query={query}", headers=signed(1))
+
+    assert (answer.status_code, answer.json()["error_type"]) == (422, "InvalidRequest")
+
+
 async def test_a_search_pages_through_everyone_once(
     users: httpx.AsyncClient, people: People
 ) -> None:

@@ -1,0 +1,62 @@
+"""Pictures for the tests, good ones and crafted ones."""
+
+import io
+import struct
+import zlib
+
+from PIL import Image, ImageCms
+
+GPS = 0x8825
+ORIENTATION = 0x0112
+COMMENT = b"a secret place"
+
+
+def picture(kind: str, width: int = 40, height: int = 20) -> bytes:
+    """Red on the left, blue on the right, full of metadata where the kind takes it."""
+    image = Image.new("RGB", (width, height), "red")
+    image.paste("blue", (width // 2, 0, width, height))
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    exif[GPS] = {1: "N", 2: (55.0, 45.0, 0.0)}
+    exif[0x010E] = COMMENT.decode()
+    out = io.BytesIO()
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    options = {"exif": exif, "icc_profile": profile} if kind in ("JPEG", "PNG", "WEBP") else {}
+    if kind in ("JPEG", "GIF"):
+        options["comment"] = COMMENT
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def animation(kind: str, frames: int = 3) -> bytes:
+    images = [Image.new("RGB", (16, 16), (index * 40 % 256, 90, 30)) for index in range(frames)]
+    out = io.BytesIO()
+    images[0].save(out, kind, save_all=True, append_images=images[1:], duration=70, loop=0)
+    return out.getvalue()
+
+
+def bomb(width: int = 60_000, height: int = 60_000) -> bytes:
+    """A PNG of a few hundred bytes whose header promises ten gigabytes."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = chunk(b"IDAT", zlib.compress(bytes(10_000)))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + data + chunk(b"IEND", b"")
+
+
+NOT_PICTURES = {
+    "empty": b"",
+    "text": b"hello",
+    "svg": b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
+    "html": b"<!doctype html><script>alert(1)</script>",
+    "gif header alone": b"GIF89a",
+    "truncated jpeg": picture("JPEG")[:300],
+    "truncated png": picture("PNG")[:-60],
+    "bmp": b"BM" + bytes(60),
+    "tiff": b"II*\x00" + bytes(60),
+    "zip": b"PK\x03\x04" + bytes(60),
+}

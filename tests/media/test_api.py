@@ -1,0 +1,185 @@
+"""Uploads and downloads, as the gateway sees the service."""
+
+import io
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from PIL import Image
+from sqlalchemy import text
+
+from chassis import testing
+from chassis.database import Database, execute
+from services.media.settings import Settings
+from services.media.storage import Storage
+
+from . import samples
+
+ANN = 1
+KINDS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
+
+
+def signed(user_id: int = ANN) -> dict[str, str]:
+    return testing.signed("media", user_id)
+
+
+async def upload(media: httpx.AsyncClient, content: bytes, name: str = "x.png") -> httpx.Response:
+    files = {"file": (name, content, "image/png")}
+    return await media.post("/api/medias", files=files, headers=signed())
+
+
+async def uploaded(media: httpx.AsyncClient, content: bytes) -> tuple[int, str]:
+    """The id and the path of a picture that was taken."""
+    answer = await upload(media, content)
+    assert answer.status_code == 201, answer.text
+    media_id = answer.json()["media_id"]
+    found = await media.get(
+        f"/internal/media?ids={media_id}", headers=testing.signed("tweets", ANN)
+    )
+    (record,) = found.json()["media"]
+    assert record["owner_id"] == ANN
+    return media_id, record["path"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_picture_comes_back_without_its_metadata(
+    media: httpx.AsyncClient, kind: str
+) -> None:
+    _, path = await uploaded(media, samples.picture(kind))
+
+    answer = await media.get(path)
+
+    assert answer.headers["content-type"] == KINDS[kind]
+    assert samples.COMMENT not in answer.content
+    with Image.open(io.BytesIO(answer.content)) as image:
+        assert image.format == kind
+        assert not image.getexif()
+        assert "icc_profile" not in image.info
+        upright = kind in ("JPEG", "PNG", "WEBP")
+        assert image.size == ((20, 40) if upright else (40, 20))
+        red, _, blue = image.convert("RGB").getpixel((2, 2))  # type: ignore[misc]
+        assert red > 200
+        assert blue < 60
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP"])
+async def test_an_animation_keeps_moving(media: httpx.AsyncClient, kind: str) -> None:
+    _, path = await uploaded(media, samples.animation(kind))
+
+    answer = await media.get(path)
+
+    with Image.open(io.BytesIO(answer.content)) as image:
+        assert image.n_frames == 3  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", samples.NOT_PICTURES)
+async def test_what_is_no_picture_is_refused_whatever_it_is_called(
+    media: httpx.AsyncClient, name: str
+) -> None:
+    answer = await upload(media, samples.NOT_PICTURES[name])
+
+    assert (answer.status_code, answer.json()["error_type"]) == (415, "ImageNotAccepted")
+
+
+async def test_what_follows_a_picture_in_its_file_is_not_kept(media: httpx.AsyncClient) -> None:
+    _, path = await uploaded(media, samples.picture("PNG") + b"<script>alert(1)</script>")
+
+    assert b"script" not in (await media.get(path)).content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [bytes(10_000_001), samples.bomb(), samples.animation("GIF", frames=201)],
+    ids=["bytes", "pixels", "frames"],
+)
+async def test_what_is_too_large_is_refused_before_it_is_decoded(
+    media: httpx.AsyncClient, content: bytes
+) -> None:
+    answer = await upload(media, content)
+
+    assert (answer.status_code, answer.json()["error_type"]) == (413, "ImageTooLarge")
+
+
+async def test_an_upload_without_a_file_is_refused(media: httpx.AsyncClient) -> None:
+    bodies = (
+        {"files": {"other": ("x.png", b"", "image/png")}},
+        {"data": {"file": "text"}},
+        {"json": {}},
+        {"content": b"--x", "headers": {"content-type": "multipart/form-data; boundary=x"}},
+        {"content": b"", "headers": {"content-type": "multipart/form-data"}},
+    )
+    for body in bodies:
+        headers = {**signed(), **body.pop("headers", {})}  # type: ignore[attr-defined]
+        answer = await media.post("/api/medias", headers=headers, **body)  # type: ignore[arg-type]
+
+        assert (answer.status_code, answer.json()["result"]) == (422, False), body
+
+
+async def test_a_picture_is_served_in_parts_and_kept_by_clients(media: httpx.AsyncClient) -> None:
+    _, path = await uploaded(media, samples.picture("PNG"))
+    whole = await media.get(path)
+    size = len(whole.content)
+    etag = whole.headers["etag"]
+
+    async def asked(**headers: str) -> httpx.Response:
+        return await media.get(
+            path, headers={name.replace("_", "-"): value for name, value in headers.items()}
+        )
+
+    assert whole.headers["content-length"] == str(size)
+    assert "immutable" in whole.headers["cache-control"]
+    assert whole.headers["x-content-type-options"] == "nosniff"
+    for header, expected in {
+        "bytes=0-9": whole.content[:10],
+        "bytes=10-": whole.content[10:],
+        "bytes=-5": whole.content[-5:],
+        f"bytes=0-{size * 2}": whole.content,
+    }.items():
+        part = await asked(range=header)
+        assert (part.status_code, part.content) == (206, expected), header
+        assert part.headers["content-range"].endswith(f"/{size}")
+    for header in ("bytes=5-2", "bytes=0-1,3-4", "lines=1-2", "bytes=-", "rubbish"):
+        assert (await asked(range=header)).content == whole.content
+    for header in (f"bytes={size}-", "bytes=-0"):
+        beyond = await asked(range=header)
+        assert (beyond.status_code, beyond.json()["error_type"]) == (416, "RangeNotSatisfiable")
+        assert beyond.headers["content-range"] == f"bytes */{size}"
+    assert (await asked(if_none_match=f'W/{etag}, "x"')).status_code == 304
+    assert (await asked(range="bytes=0-9", if_range='"other"')).status_code == 200
+    head = await media.head(path)
+    assert (head.content, head.headers["content-length"]) == (b"", str(size))
+
+
+@pytest.mark.parametrize("name", ["none.png", "..%2f..%2fetc%2fpasswd", "%00", "a" * 3000])
+async def test_a_name_that_nobody_was_given_is_not_found(
+    media: httpx.AsyncClient, name: str
+) -> None:
+    answer = await media.get(f"/uploads/{name}")
+
+    assert answer.status_code == 404
+
+
+async def test_records_are_given_to_the_gateways_people_alone(media: httpx.AsyncClient) -> None:
+    media_id, _ = await uploaded(media, samples.picture("PNG"))
+    for headers in ({}, {"warble-identity": "x"}, testing.signed("users", ANN)):
+        answer = await media.get(f"/internal/media?ids={media_id}", headers=headers)
+
+        assert answer.status_code == 401
+
+
+async def test_while_the_store_is_away_an_upload_is_refused_and_leaves_no_record(
+    media: httpx.AsyncClient, app: FastAPI, database: Database, unused_tcp_port: int
+) -> None:
+    settings: Settings = app.state.settings
+    away = settings.model_copy(update={"s3_endpoint": f"127.0.0.1:{unused_tcp_port}"})
+    app.state.storage = Storage(away)
+    count = text("select count(*) from media")
+    async with database.transaction() as session:
+        before = (await execute(session, count)).scalar_one()
+
+    answer = await upload(media, samples.picture("PNG"))
+
+    assert (answer.status_code, answer.json()["error_type"]) == (503, "ServiceUnavailable")
+    assert "retry-after" in answer.headers
+    async with database.transaction() as session:
+        assert (await execute(session, count)).scalar_one() == before

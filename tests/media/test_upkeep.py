@@ -1,0 +1,120 @@
+"""Pictures go when their tweet goes or nobody took them, and never because an event is late."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import httpx
+from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from chassis import testing
+from chassis.database import Database, execute
+from chassis.events import Event
+from services.media import commands, upkeep
+from services.media.events import MediaReleased, TweetDeleted, TweetPosted
+from services.media.handlers import subscriptions
+
+from . import samples
+from .test_api import uploaded
+
+_numbers = count(1)
+
+
+async def tell(database: Database, event: Event, number: int | None = None) -> None:
+    key = event.routing_key
+    number = number or next(_numbers)
+    await testing.deliver(database, subscriptions, key, event, number, source="tweets")
+
+
+async def asked_about(database: Database) -> list[int]:
+    """The pictures that tweets was asked about, from the first on."""
+    statement = text(
+        "select (payload ->> 'media_id')::bigint from outbox"
+        " where routing_key = 'media.expired.v1' order by id"
+    )
+    async with database.transaction() as session:
+        return list((await execute(session, statement)).scalars())
+
+
+async def test_a_deleted_tweets_picture_is_gone_at_once_and_from_the_store(
+    media: httpx.AsyncClient, app: FastAPI, database: Database
+) -> None:
+    media_id, path = await uploaded(media, samples.picture("PNG"))
+    name = path.rpartition("/")[2]
+    await tell(database, TweetPosted(tweet_id=1, media_ids=[media_id]))
+    assert (await media.get(path)).status_code == 200
+
+    await tell(database, TweetDeleted(tweet_id=1, media_ids=[media_id]))
+
+    assert (await media.get(path)).status_code == 404
+    await upkeep.purge_once(database, app.state.storage)
+    stored = await app.state.storage.names_before(_far_future())
+    assert name not in stored
+
+
+def _far_future() -> datetime:
+    return datetime.now(UTC) + timedelta(days=1)
+
+
+async def test_an_untaken_picture_stays_until_tweets_has_released_it(
+    media: httpx.AsyncClient, database: Database
+) -> None:
+    untaken, path = await uploaded(media, samples.picture("PNG"))
+    taken, _ = await uploaded(media, samples.picture("PNG"))
+    await tell(database, TweetPosted(tweet_id=2, media_ids=[taken]))
+
+    for _ in range(2):
+        async with database.transaction() as session:
+            await commands.expire_untaken(session, hours=0)
+
+    asked = await asked_about(database)
+    assert asked.count(untaken) == 1
+    assert taken not in asked
+    assert (await media.get(path)).status_code == 200
+    await tell(database, MediaReleased(media_id=untaken))
+    assert (await media.get(path)).status_code == 404
+
+
+async def test_an_object_that_no_record_names_is_swept_and_no_other(
+    media: httpx.AsyncClient, app: FastAPI, database: Database
+) -> None:
+    _, path = await uploaded(media, samples.picture("PNG"))
+    storage = app.state.storage
+    await storage.put("orphan.png", b"x", "image/png")
+
+    await upkeep.sweep_once(database, storage, timedelta(days=1))
+    assert "orphan.png" in await storage.names_before(_far_future())
+    await upkeep.sweep_once(database, storage, timedelta(days=-1))
+
+    assert "orphan.png" not in await storage.names_before(_far_future())
+    assert (await media.get(path)).status_code == 200
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+async def test_any_order_and_repetition_of_events_ends_in_the_same_state(
+    media: httpx.AsyncClient, database: Database, data: st.DataObject
+) -> None:
+    states = []
+    kinds: Sequence[str] = ["posted", "deleted"]
+    arrivals = data.draw(st.permutations([*kinds, *data.draw(st.lists(st.sampled_from(kinds)))]))
+    for order in (kinds, arrivals):
+        media_id, path = await uploaded(media, samples.picture("PNG", 4, 4))
+        events = {
+            "posted": (next(_numbers), TweetPosted(tweet_id=3, media_ids=[media_id])),
+            "deleted": (next(_numbers), TweetDeleted(tweet_id=3, media_ids=[media_id])),
+        }
+        for kind in order:
+            number, event = events[kind]
+            await tell(database, event, number)
+        statement = text("select taken_by, removed_at is not null from media where id = :id")
+        async with database.transaction() as session:
+            row = (await execute(session, statement, {"id": media_id})).one()
+        states.append((tuple(row), (await media.get(path)).status_code))
+
+    assert states[0] == states[1]
