@@ -13,7 +13,7 @@ from . import down, people, places, status, up
 from .broker_files import BrokerNotFetched
 from .instance import BadSettings, Instance
 from .postgres import PostgresFailed
-from .supervisor import Unreachable
+from .supervisor import BAD_NAME, Unreachable
 from .terminal import Refused, complain, say
 
 
@@ -69,9 +69,8 @@ def _user(instance: Instance, chosen: argparse.Namespace) -> int:
 
 
 def _env(instance: Instance, chosen: argparse.Namespace) -> int:
-    plain = places.plain_environment()
     for name, value in instance.service_environment(chosen.service).items():
-        if name not in plain:
+        if not places.is_plain(name):
             print(f"export {name}={shlex.quote(value)}")
     return 0
 
@@ -132,7 +131,8 @@ def main() -> int:
     except TimeoutError as error:
         complain(f"{error}.")
     except Fault as fault:
-        complain(f"The supervisor says: {fault.faultString}.")
+        hint = " `make status` lists the programs." if fault.faultCode == BAD_NAME else ""
+        complain(f"The supervisor says: {fault.faultString}.{hint}")
     except KeyboardInterrupt:
         complain("Interrupted. `make up` takes up where this ended; `make down` stops all.")
         return 130

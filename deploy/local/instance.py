@@ -33,7 +33,7 @@ class Instance:
     """`given` are the settings from outside: the calling environment and, below it, `.env`."""
 
     def __init__(self, root: Path, port: int, given: Mapping[str, str] | None = None) -> None:
-        self.root = root.absolute()
+        self.root = root.resolve()
         self.port = port
         self.given = dict(os.environ if given is None else given)
 

@@ -48,15 +48,20 @@ def end(root: Path) -> None:
     if not found:
         return
     with step(f"ending {len(found)} processes that an earlier run left behind"):
-        ours = [pid for pid, command in found.items() if " -m uvicorn " in command]
+        # A supervisor that lives and cannot be reached would start anew what ends here.
+        _end(root, _naming(found, " -m supervisor.supervisord "), signal.SIGTERM)
         # Those that need the database and the broker go before these.
-        _end(root, ours, signal.SIGTERM)
+        _end(root, _naming(found, " -m uvicorn "), signal.SIGTERM)
         postmaster = _postmaster(root)
         if postmaster in found:
             # Its children go with it. SIGTERM would wait for its clients.
             _signal(postmaster, signal.SIGINT)
         _end(root, [pid for pid in find(root) if not _is_postgres(pid)], signal.SIGTERM)
         _end(root, list(find(root)), None)
+
+
+def _naming(found: dict[int, str], words: str) -> list[int]:
+    return [pid for pid, command in found.items() if words in command]
 
 
 def _end(root: Path, pids: list[int], gently: signal.Signals | None) -> None:

@@ -29,12 +29,14 @@ def tool(name: str) -> Path:
     return REPOSITORY / ".venv" / "bin" / name
 
 
+_PLAIN = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "USER", "LOGNAME")
+_PLAIN_PREFIXES = ("LC_", "SSL_", "REQUESTS_CA_")
+
+
+def is_plain(variable: str) -> bool:
+    """Whether a process needs it to run at all: it configures nothing of ours, nor is it secret."""
+    return variable in _PLAIN or variable.startswith(_PLAIN_PREFIXES)
+
+
 def plain_environment() -> dict[str, str]:
-    """What a process needs to run at all, and nothing that configures ours or holds a secret."""
-    names = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "USER", "LOGNAME")
-    prefixes = ("LC_", "SSL_", "REQUESTS_CA_")
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name in names or name.startswith(prefixes)
-    }
+    return {name: value for name, value in os.environ.items() if is_plain(name)}

@@ -67,8 +67,9 @@ def write(root: Path, programs: Sequence[Program]) -> None:
 def _stamp(plan: str) -> str:
     """Of all but the terminal's own environment: another shell's PATH is no reason to restart."""
     told = json.loads(plan)
-    for name in places.plain_environment():
-        told["environment"].pop(name, None)
+    told["environment"] = {
+        name: value for name, value in told["environment"].items() if not places.is_plain(name)
+    }
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 

@@ -16,8 +16,8 @@ from . import places
 _LONGEST_SOCKET_PATH = 90
 """The system allows 107 characters, of which supervisord adds up to a dozen for a moment."""
 
-ALREADY_STARTED, NOT_RUNNING = 60, 70
-"""Faults by which supervisord says that the wish is fulfilled already."""
+BAD_NAME, ALREADY_STARTED, NOT_RUNNING = 10, 60, 70
+"""supervisord's faults. The last two say that the wish is fulfilled already."""
 
 
 MARK = "WARBLE_INSTANCE"

@@ -20,6 +20,7 @@ from .settings import ServiceSettings
 from .subscriptions import Subscriptions
 
 RESTART_SECONDS = 1
+STOP_SECONDS = 3
 
 Job = Callable[[FastAPI], Awaitable[None]]
 """Runs until it is cancelled, beside the relay and the consumer."""
@@ -56,7 +57,7 @@ def create(
             connection = await broker.connect(
                 settings.broker_url.get_secret_value(), f"warble-{settings.service}-worker"
             )
-            stack.push_async_callback(connection.close)
+            stack.push_async_callback(_in_time, connection.close)
             if lifespan is not None:
                 await stack.enter_async_context(lifespan(app))
             running = [asyncio.create_task(_for_ever(job, app)) for job in jobs]
@@ -64,12 +65,12 @@ def create(
             if publishes:
                 relay = Relay(database, connection, settings.event_retention_days)
                 publishing = asyncio.create_task(relay.run())
-                stack.push_async_callback(asyncio.wait, [publishing])
+                stack.push_async_callback(_end, publishing)
                 stack.callback(relay.stop)
             if subscriptions is not None:
                 consumer = Consumer(database, connection, subscriptions)
                 await consumer.start()
-                stack.push_async_callback(consumer.stop)
+                stack.push_async_callback(_in_time, consumer.stop)
             yield
 
     app = frame(
@@ -89,6 +90,20 @@ async def _for_ever(job: Job, app: FastAPI) -> None:
         except Exception as error:
             log.error("job.failed", job=getattr(job, "__name__", repr(job)), exc_info=error)
         await asyncio.sleep(RESTART_SECONDS)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Waits for a task that was told to stop; one that waits for an absent broker never would."""
+    await asyncio.wait([task], timeout=STOP_SECONDS)
+    await _cancel([task])
+
+
+async def _in_time(stop: Callable[[], Awaitable[object]]) -> None:
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await stop()
+    except TimeoutError:
+        log.warning("stop.cut_short", step=stop.__qualname__)
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

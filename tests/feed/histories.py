@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from chassis.events import Event
 from services.feed import events
 
 PEOPLE = 4
@@ -18,7 +19,7 @@ class Told:
 
     source: str
     number: int
-    event: events.Event
+    event: Event
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Company:
     told: list[Told] = field(default_factory=list)
     posted: int = 0
 
-    def tell(self, source: str, event: events.Event) -> None:
+    def tell(self, source: str, event: Event) -> None:
         self.told.append(Told(source, len(self.told) + 1, event))
 
     def feed(self, reader: int) -> list[dict[str, Any]]:

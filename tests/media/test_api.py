@@ -1,6 +1,7 @@
 """Uploads and downloads, as the gateway sees the service."""
 
 import io
+from typing import Any
 
 import httpx
 import pytest
@@ -101,7 +102,7 @@ async def test_what_is_too_large_is_refused_before_it_is_decoded(
 
 
 async def test_an_upload_without_a_file_is_refused(media: httpx.AsyncClient) -> None:
-    bodies = (
+    bodies: tuple[dict[str, Any], ...] = (
         {"files": {"other": ("x.png", b"", "image/png")}},
         {"data": {"file": "text"}},
         {"json": {}},
@@ -109,8 +110,8 @@ async def test_an_upload_without_a_file_is_refused(media: httpx.AsyncClient) -> 
         {"content": b"", "headers": {"content-type": "multipart/form-data"}},
     )
     for body in bodies:
-        headers = {**signed(), **body.pop("headers", {})}  # type: ignore[attr-defined]
-        answer = await media.post("/api/medias", headers=headers, **body)  # type: ignore[arg-type]
+        headers = {**signed(), **body.pop("headers", {})}
+        answer = await media.post("/api/medias", headers=headers, **body)
 
         assert (answer.status_code, answer.json()["result"]) == (422, False), body
 

@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -33,11 +34,11 @@ class People:
     def administrator(self) -> dict[str, str]:
         return testing.signed("users", 1, administrator=True)
 
-    async def profile(self, user_id: int) -> dict[str, object]:
+    async def profile(self, user_id: int) -> dict[str, Any]:
         answer = await self.client.get(
             f"/api/users/{user_id}", headers=testing.signed("users", user_id)
         )
-        profile: dict[str, object] = answer.json()["user"]
+        profile: dict[str, Any] = answer.json()["user"]
         return profile
 
 

@@ -66,7 +66,7 @@ async def test_two_who_follow_each_other_at_once_both_succeed(
     assert {answer.status_code for answer in answers} == {200}
     for user_id in (ann, boris):
         seen = await people.profile(user_id)
-        assert seen["follower_count"] == len(seen["followers"])  # type: ignore[arg-type]
+        assert seen["follower_count"] == len(seen["followers"])
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
@@ -158,7 +158,7 @@ async def test_followers_page_through_all_while_the_profile_lists_a_hundred(
         cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
 
     assert profile["follower_count"] == 102
-    assert len(profile["followers"]) == 100  # type: ignore[arg-type]
+    assert len(profile["followers"]) == 100
     assert paged == fans[::-1]
 
 

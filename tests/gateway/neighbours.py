@@ -1,0 +1,79 @@
+"""Services as the gateway's neighbours see them: real servers whose behaviour a test decides."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+Behaviour = Callable[[Request], Awaitable[Response]]
+
+
+class Neighbour:
+    """A server that keeps what it was asked."""
+
+    def __init__(self, behaviour: Behaviour, port: int) -> None:
+        self.behaviour = behaviour
+        self.port = port
+        self.asked: list[dict[str, Any]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        self.asked.append(
+            {
+                "method": scope["method"],
+                "target": scope["raw_path"].decode() + "?" + scope["query_string"].decode(),
+                "headers": dict(request.headers),
+            }
+        )
+        response = await self.behaviour(request)
+        await response(scope, receive, send)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["Neighbour"]:
+        config = uvicorn.Config(
+            self, host="127.0.0.1", port=self.port, log_config=None, lifespan="off"
+        )
+        server = uvicorn.Server(config)
+        with contextlib.suppress(AttributeError):
+            server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        serving = asyncio.create_task(server.serve())
+        async with asyncio.timeout(10):
+            while not server.started:
+                await asyncio.wait([serving], timeout=0.01)
+        try:
+            yield self
+        finally:
+            server.should_exit = True
+            server.force_exit = True
+            await serving
+
+
+async def echo(request: Request) -> Response:
+    """Says what came; the body as text."""
+    body = await request.body()
+    return JSONResponse({"result": True, "length": len(body)})
+
+
+async def owner_of_any_key(request: Request) -> Response:
+    return JSONResponse({"user_id": 7, "administrator": False})
+
+
+async def html(request: Request) -> Response:
+    return Response("<h1>Traceback at 10.0.0.7</h1>", 500, media_type="text/html")
+
+
+async def refusal(request: Request) -> Response:
+    body = {"result": False, "error_type": "TweetNotFound", "error_message": "None."}
+    return Response(json.dumps(body), 404, media_type="application/json")

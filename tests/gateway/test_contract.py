@@ -1,0 +1,64 @@
+"""The committed document is valid, and says of each call what it needs and what it answers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+
+import gateway
+
+DOCUMENT: dict[str, Any] = json.loads((Path(gateway.__path__[0]) / "openapi.json").read_text())
+OPERATIONS = [
+    pytest.param(path, method, operation, id=f"{method} {path}")
+    for path, operations in DOCUMENT["paths"].items()
+    for method, operation in operations.items()
+]
+FIXED = {
+    ("/api/tweets", "post"): "201",
+    ("/api/tweets", "get"): "200",
+    ("/api/medias", "post"): "201",
+    ("/api/tweets/{id}", "delete"): "200",
+    ("/api/tweets/{id}/likes", "post"): "200",
+    ("/api/tweets/{id}/likes", "delete"): "200",
+    ("/api/users/{id}/follow", "post"): "200",
+    ("/api/users/{id}/follow", "delete"): "200",
+    ("/api/users/me", "get"): "200",
+    ("/api/users/{id}", "get"): "200",
+    ("/uploads/{name}", "get"): "200",
+}
+
+
+def test_the_document_is_valid_openapi() -> None:
+    validate(DOCUMENT)
+
+
+@pytest.mark.parametrize(("call", "status"), FIXED.items())
+def test_every_fixed_call_is_there(call: tuple[str, str], status: str) -> None:
+    path, method = call
+    assert status in DOCUMENT["paths"][path][method]["responses"]
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
+def test_every_call_describes_its_errors_and_shows_an_example(
+    path: str, method: str, operation: dict[str, Any]
+) -> None:
+    responses = operation["responses"]
+    expected = {"429", "500", "502", "503", "504"}
+    if not path.startswith("/uploads/"):
+        expected |= {"401"}
+        success = next(iter(response for status, response in responses.items() if status < "300"))
+        schema = success["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        assert _has_example(DOCUMENT["components"]["schemas"][schema])
+    assert expected <= responses.keys()
+    for status, response in responses.items():
+        if status >= "400":
+            content = response["content"]["application/json"]
+            assert content["schema"]["$ref"].endswith("/ErrorBody")
+            assert content["examples"]
+    assert operation["summary"]
+
+
+def _has_example(schema: dict[str, Any]) -> bool:
+    return bool(schema.get("examples")) or set(schema["properties"]) == {"result"}

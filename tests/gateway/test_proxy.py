@@ -1,0 +1,269 @@
+"""The way of a request through the gateway: what passes, what does not, what happens in between."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from chassis import testing
+from chassis.identity import Verifier
+from deploy.local.instance import Instance
+from gateway import main
+from gateway.settings import SERVICES
+
+from .neighbours import Behaviour, Neighbour, echo, html, owner_of_any_key, refusal
+
+KEY = {"api-key": "anything"}
+Ports = Callable[[], int]
+
+
+class Edge:
+    """A gateway in this process, between a client and neighbours that are real servers."""
+
+    def __init__(self, client: httpx.AsyncClient, neighbours: dict[str, Neighbour]) -> None:
+        self.client = client
+        self.neighbours = neighbours
+
+    def __getattr__(self, service: str) -> Neighbour:
+        return self.neighbours[service]
+
+
+@pytest.fixture
+async def edge(
+    infrastructure: Instance, monkeypatch: pytest.MonkeyPatch, unused_tcp_port_factory: Ports
+) -> AsyncIterator[Callable[..., contextlib.AbstractAsyncContextManager[Edge]]]:
+    @contextlib.asynccontextmanager
+    async def made(
+        urls: dict[str, str] | None = None, **behaviours: Behaviour
+    ) -> AsyncIterator[Edge]:
+        monkeypatch.setenv("GATEWAY_BROKER_URL", infrastructure.broker_url)
+        monkeypatch.setenv("GATEWAY_IDENTITY_PRIVATE_KEY", testing.PRIVATE_KEY)
+        monkeypatch.setenv("GATEWAY_ANSWER_SECONDS", "1")
+        async with contextlib.AsyncExitStack() as stack:
+            neighbours = {}
+            for service in SERVICES:
+                behaviour = behaviours.get(service)
+                behaviour = behaviour or (owner_of_any_key if service == "users" else echo)
+                neighbour = Neighbour(behaviour, unused_tcp_port_factory())
+                neighbours[service] = await stack.enter_async_context(neighbour.running())
+                url = (urls or {}).get(service, "{own}").format(own=neighbour.url)
+                monkeypatch.setenv(f"GATEWAY_{service.upper()}_URLS", url)
+            app: Any = main.create_app()
+            application = app._application
+            await stack.enter_async_context(application.router.lifespan_context(application))
+            transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+            client = httpx.AsyncClient(transport=transport, base_url="http://gateway")
+            yield Edge(await stack.enter_async_context(client), neighbours)
+
+    yield made
+
+
+Made = Callable[..., contextlib.AbstractAsyncContextManager[Edge]]
+
+
+def error(answer: httpx.Response) -> tuple[int, str]:
+    body = answer.json()
+    assert body.keys() == {"result", "error_type", "error_message"}
+    return answer.status_code, body["error_type"]
+
+
+async def test_a_service_learns_who_asks_from_us_alone(edge: Made) -> None:
+    forged = {
+        "warble-identity": testing.signed("tweets", 1, administrator=True)["warble-identity"],
+        "x-forwarded-for": "1.2.3.4",
+        "cookie": "a=b",
+        "authorization": "x",
+        "warble-after": "tweets:5",
+    }
+    async with edge() as it:
+        await it.client.post("/api/tweets?a=%20b", headers={**KEY, **forged}, json={"x": 1})
+
+        (asked,) = it.tweets.asked
+        headers = asked["headers"]
+        assert asked["target"] == "/api/tweets?a=%20b"
+        assert not headers.keys() & {"api-key", "cookie", "authorization", "warble-after"}
+        assert headers.get("x-forwarded-for") != "1.2.3.4"
+        identity = Verifier(testing.PUBLIC_KEY, "tweets").identity(headers["warble-identity"])
+        assert (identity.user_id, identity.administrator) == (7, False)
+
+
+async def test_a_key_is_asked_about_once_and_after_a_revocation_again(edge: Made) -> None:
+    async with edge() as it:
+        await asyncio.gather(*(it.client.get("/api/tweets", headers=KEY) for _ in range(20)))
+        assert len(it.users.asked) == 1
+        for _ in range(5):
+            await it.client.get("/api/users/me", headers=KEY)
+
+        lookups = [ask for ask in it.users.asked if "/internal/keys/" in ask["target"]]
+        assert len(lookups) == 1
+        assert "anything" not in str(lookups)
+
+
+async def test_a_lookup_that_a_revocation_overtakes_is_not_remembered(edge: Made) -> None:
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def slow_owner(request: Request) -> Response:
+        asked.set()
+        await answered.wait()
+        return await owner_of_any_key(request)
+
+    async with edge(users=slow_owner) as it:
+        keys = it.client._transport.app._proxy._keys  # type: ignore[attr-defined]
+        reading = asyncio.create_task(it.client.get("/api/tweets", headers=KEY))
+        await asked.wait()
+        keys.drop(7)
+        answered.set()
+        await reading
+        await it.client.get("/api/tweets", headers=KEY)
+
+        assert len(it.users.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/api/nothing", (404, "NotFound")),
+        ("GET", "/api/tweets/", (404, "NotFound")),
+        ("GET", "/api//tweets", (404, "NotFound")),
+        ("GET", "/api/users/../tweets", (404, "NotFound")),
+        ("GET", "/api/users/%2e%2e/tweets", (404, "NotFound")),
+        ("GET", "/api/users/1%2ffollow", (404, "NotFound")),
+        ("GET", "/uploads/..%2f..%2fsecret", (404, "NotFound")),
+        ("GET", "/internal/keys/x", (404, "NotFound")),
+        ("PUT", "/api/tweets", (405, "MethodNotAllowed")),
+        ("DELETE", "/api/users/me", (405, "MethodNotAllowed")),
+        ("POST", "/docs", (405, "MethodNotAllowed")),
+    ],
+)
+async def test_a_path_that_is_none_of_ours_reaches_no_service(
+    edge: Made, method: str, path: str, expected: tuple[int, str]
+) -> None:
+    async with edge() as it:
+        url = httpx.URL("http://gateway").copy_with(raw_path=path.encode())
+        answer = await it.client.request(method, url, headers=KEY)
+
+        if (method, path) != ("DELETE", "/api/users/me"):
+            assert error(answer) == expected
+        assert all("internal/keys" in ask["target"] for ask in it.users.asked) or path.endswith(
+            "me"
+        )
+        assert it.tweets.asked == it.media.asked == it.feed.asked == []
+
+
+async def test_a_services_own_error_passes_and_anything_else_does_not(edge: Made) -> None:
+    async with edge(tweets=refusal, feed=html) as it:
+        own = await it.client.delete("/api/tweets/1", headers=KEY)
+        broken = await it.client.get("/api/tweets", headers=KEY)
+
+        assert error(own) == (404, "TweetNotFound")
+        assert error(broken) == (502, "BadGateway")
+        assert "10.0.0.7" not in broken.text
+
+
+async def test_a_service_that_is_away_or_silent_is_an_answer_in_time(
+    edge: Made, unused_tcp_port_factory: Ports
+) -> None:
+    async def silent(request: Request) -> Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    nowhere = f"http://127.0.0.1:{unused_tcp_port_factory()}"
+    async with edge(urls={"tweets": nowhere}, feed=silent) as it:
+        away = await it.client.delete("/api/tweets/1", headers=KEY)
+        late = await it.client.get("/api/tweets", headers=KEY)
+
+        assert error(away) == (503, "ServiceUnavailable")
+        assert error(late) == (504, "ServiceTimeout")
+        assert away.headers["retry-after"] == late.headers["retry-after"] == "1"
+
+
+async def test_a_get_goes_to_another_replica_when_one_dies_and_a_post_does_not(
+    edge: Made, unused_tcp_port_factory: Ports
+) -> None:
+    async def dying(request: Request) -> Response:
+        async def cut() -> AsyncIterator[bytes]:
+            yield b"{"
+            raise ConnectionResetError
+
+        return StreamingResponse(cut(), headers={"content-length": "100"})
+
+    neighbour = Neighbour(dying, unused_tcp_port_factory())
+    async with (
+        neighbour.running() as mortal,
+        edge(urls={"feed": f"{{own}},{mortal.url}", "tweets": f"{{own}},{mortal.url}"}) as it,
+    ):
+        reads = [await it.client.get("/api/tweets", headers=KEY) for _ in range(6)]
+        writes = [await it.client.post("/api/tweets", headers=KEY, json={}) for _ in range(6)]
+
+        assert {read.status_code for read in reads} == {200}
+        assert len([ask for ask in mortal.asked if ask["method"] == "POST"]) == 3
+        assert len(it.tweets.asked) == 3
+        assert len(writes) == 6
+
+
+async def test_a_replica_that_is_not_there_costs_nothing(
+    edge: Made, unused_tcp_port_factory: Ports
+) -> None:
+    nowhere = f"http://127.0.0.1:{unused_tcp_port_factory()}"
+    async with edge(urls={"tweets": f"{nowhere},{{own}}"}) as it:
+        answers = [
+            await it.client.post("/api/tweets", headers=KEY, json={"a": 1}) for _ in range(4)
+        ]
+
+        assert [answer.json() for answer in answers] == [{"result": True, "length": 7}] * 4
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_body_that_is_too_large_is_refused(edge: Made, chunked: bool) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield bytes(1024)
+
+    content = chunks() if chunked else bytes(100 * 1024)
+    async with edge() as it:
+        answer = await it.client.post("/api/tweets", headers=KEY, content=content)
+
+        assert error(answer) == (413, "PayloadTooLarge")
+
+
+async def test_a_reader_hands_back_own_writes_and_rubbish_is_passed_over(edge: Made) -> None:
+    async def writing(request: Request) -> Response:
+        return Response(b"{}", 201, {"warble-events": "tweets:31"}, "application/json")
+
+    async with edge(tweets=writing) as it:
+        await it.client.post("/api/tweets", headers=KEY, json={})
+        it.client.cookies.clear()
+        handed_back = {
+            "warble-events": "users:4,rubbish,tweets:31,other:1,tweets:-1," + "x" * 5000,
+            "cookie": "a=b; warble_after=media:9,;;=",
+        }
+        await it.client.get("/api/tweets", headers={**KEY, **handed_back})
+
+        assert it.feed.asked[-1]["headers"]["warble-after"] == "tweets:31,users:4,media:9"
+
+
+async def test_each_upload_and_download_streams(edge: Made) -> None:
+    async def large(request: Request) -> Response:
+        async def chunks() -> AsyncIterator[bytes]:
+            for _ in range(64):
+                yield bytes(64 * 1024)
+
+        if request.method == "GET":
+            return StreamingResponse(chunks(), media_type="image/png")
+        return await echo(request)
+
+    async with edge(media=large) as it:
+        upload = await it.client.post("/api/medias", headers=KEY, content=bytes(5_000_000))
+        download = await it.client.get("/uploads/x.png")
+
+        assert upload.json()["length"] == 5_000_000
+        assert len(download.content) == 64 * 64 * 1024
+        assert "warble-identity" not in it.media.asked[-1]["headers"]
+
+
+Nothing = Awaitable[None]
