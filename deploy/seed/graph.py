@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from deploy.local.instance import BadSettings
+from deploy.local.instance import BadSettings, Instance
 
 from . import edges, plan, verify
 from .client import Client, NotUp, Refused
@@ -21,12 +21,14 @@ from .shipment import FLIGHTS, Shipment, Stopped
 STOPPED = "Stopped. Run it again: it goes on where it stopped."
 
 
-async def load(file: Path, options: Options, console: Console) -> bool:
+async def load(
+    file: Path, options: Options, console: Console, instance: Instance | None = None
+) -> bool:
     """Whether everything is there and reads as it was sent. Raises what `main` catches."""
     graph = edges.read(file, undirected=options.undirected)
     plan_ = plan.make(file, graph, options)
     shown = Progression(console)
-    async with Client(flights=FLIGHTS) as client:
+    async with Client(instance, flights=FLIGHTS) as client:
         name = f"import-{plan.short_name(file)}-{plan_.digest}.sqlite"
         journal = Journal(client.instance.root / name)
         try:
@@ -82,12 +84,14 @@ async def _verify(
 
 
 def _stop_on_signals(shipment: Shipment) -> None:
-    """The first signal lets what is in flight end, the second one does not."""
+    """The first signal lets the calls in flight end. The second one, or a first while nothing is
+    sent, does not wait.
+    """
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
 
     def stop() -> None:
-        if shipment.stopping and task is not None:
+        if task is not None and (shipment.stopping or not shipment.sending):
             task.cancel()
         shipment.stopping = True
 

@@ -26,6 +26,7 @@ class Shipment:
     def __init__(self, client: Client, plan: Plan, journal: Journal, shown: Progression) -> None:
         self.people = journal.people()
         self.tweets = journal.tweets()
+        self.sending = False
         self.stopping = False
         self._client = client
         self._plan = plan
@@ -193,6 +194,7 @@ class Shipment:
                 await work(number)
                 meter.advance()
 
+        self.sending = True
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(FLIGHTS):
@@ -200,6 +202,7 @@ class Shipment:
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         finally:
+            self.sending = False
             self._journal.save()
         if self.stopping:
             raise Stopped

@@ -80,8 +80,8 @@ def expected_feeds(
 
 async def catch_up(
     client: Client, keys: dict[int, str], feeds: Feeds, tell: Callable[[int], None]
-) -> bool:
-    """Waits until the readers see as many tweets and likes as were sent; false at a standstill."""
+) -> None:
+    """Returns when the readers see as many tweets and likes as were sent, or at a standstill."""
     waiting = dict.fromkeys(feeds, 0)
     best, moved_at = -1, time.monotonic()
     while True:
@@ -93,11 +93,11 @@ async def catch_up(
         seen = sum(waiting.values())
         tell(seen)
         if seen >= sum(map(weight, feeds.values())):
-            return True
+            return
         if seen > best:
             best, moved_at = seen, time.monotonic()
         if time.monotonic() - moved_at > _STANDSTILL_SECONDS:
-            return False
+            return
         await asyncio.sleep(_LOOK_SECONDS)
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import TextClause, text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import outbox
+from chassis.database import execute
 
 from . import texts
 from .errors import (
@@ -19,8 +20,34 @@ from .errors import (
     TweetNotFound,
 )
 from .events import TweetDeleted, TweetLiked, TweetPosted, TweetUnliked
-from .models import Like, Media, Tweet
+from .models import Media, Tweet
 from .settings import Settings
+
+# Both hold the tweet and lock the like until the transaction ends, and give the like as it is; no
+# row means that there is no such tweet. A like that never was has the version 0.
+_HELD_FOR_LIKE = text("""
+with tweet as (
+    select id from tweet where id = :tweet_id and deleted_at is null for key share
+)
+insert into tweet_like (tweet_id, user_id, active, version)
+select id, :user_id, false, 0 from tweet
+on conflict (tweet_id, user_id) do update set active = tweet_like.active
+returning active, version
+""")
+_HELD_FOR_UNLIKE = text("""
+with tweet as (
+    select id from tweet where id = :tweet_id and deleted_at is null for key share
+), held as (
+    select tweet_id, active, version from tweet_like
+    where tweet_id = :tweet_id and user_id = :user_id for update
+)
+select coalesce(active, false) as active, coalesce(version, 0) as version
+from tweet left join held on held.tweet_id = tweet.id
+""")
+_SET_LIKE = text("""
+update tweet_like set active = :active, version = :version
+where tweet_id = :tweet_id and user_id = :user_id
+""")
 
 
 def check_draft(content: str, media_ids: Sequence[int], settings: Settings) -> None:
@@ -99,39 +126,25 @@ async def delete_tweet(session: AsyncSession, tweet_id: int, by: int) -> None:
 
 async def like_tweet(session: AsyncSession, tweet_id: int, user_id: int) -> None:
     """Idempotent. Raises TweetNotFound."""
-    await _held_tweet(session, tweet_id)
-    await session.exec(
-        insert(Like)
-        .values(tweet_id=tweet_id, user_id=user_id, active=False, version=0)
-        .on_conflict_do_nothing()
-    )
-    await _set_like(session, TweetLiked(tweet_id=tweet_id, user_id=user_id))
+    await _set_like(session, _HELD_FOR_LIKE, TweetLiked(tweet_id=tweet_id, user_id=user_id))
 
 
 async def unlike_tweet(session: AsyncSession, tweet_id: int, user_id: int) -> None:
     """Idempotent. Raises TweetNotFound."""
-    await _held_tweet(session, tweet_id)
-    await _set_like(session, TweetUnliked(tweet_id=tweet_id, user_id=user_id))
+    await _set_like(session, _HELD_FOR_UNLIKE, TweetUnliked(tweet_id=tweet_id, user_id=user_id))
 
 
-async def _set_like(session: AsyncSession, event: TweetLiked | TweetUnliked) -> None:
+async def _set_like(
+    session: AsyncSession, hold: TextClause, event: TweetLiked | TweetUnliked
+) -> None:
     active = isinstance(event, TweetLiked)
-    like = await session.get(Like, (event.tweet_id, event.user_id), with_for_update=True)
+    like = (await execute(session, hold, event.model_dump())).first()
     if like is None:
-        return
+        raise TweetNotFound
     if like.active != active:
-        like.active = active
-        like.version = await outbox.record(session, event)
+        version = await outbox.record(session, event)
+        await execute(
+            session, _SET_LIKE, {**event.model_dump(), "active": active, "version": version}
+        )
     elif like.version:
         outbox.mention(session, like.version)
-
-
-async def _held_tweet(session: AsyncSession, tweet_id: int) -> None:
-    """Sees to it that the tweet is there until the transaction ends."""
-    statement = (
-        select(Tweet.id)
-        .where(col(Tweet.id) == tweet_id, col(Tweet.deleted_at).is_(None))
-        .with_for_update(read=True, key_share=True)
-    )
-    if (await session.exec(statement)).first() is None:
-        raise TweetNotFound
