@@ -1,0 +1,240 @@
+"""The demonstration's company: an architects' and engineers' firm that writes in two languages."""
+
+from dataclasses import dataclass
+
+PEOPLE = {
+    "anna": "Анна Ким",
+    "boris": "Boris Gray",
+    "chiara": "Chiara Rossi",
+    "dmitri": "Дмитрий Ёлкин",
+    "emeka": "Emeka Obi",
+    "farida": "Фарида Юсупова",
+    "haruto": "佐藤 陽斗",
+    "ines": "Inês Carvalho",
+    "katya": "Екатерина Смирнова",
+    "liam": "Liam O'Connor",
+    "mona": "منى حداد",
+    "oleg": "Олег Петренко",
+}
+TESTER = "anna"
+"""Whoever signs in with the key `test`."""
+
+FOLLOWS = {
+    "anna": "boris chiara dmitri emeka farida haruto ines katya liam mona oleg",
+    "boris": "anna chiara dmitri liam katya",
+    "chiara": "anna boris ines haruto mona",
+    "dmitri": "anna katya oleg farida emeka",
+    "emeka": "anna boris liam dmitri",
+    "farida": "anna dmitri katya oleg mona",
+    "haruto": "anna chiara ines boris",
+    "ines": "anna chiara haruto mona liam",
+    "katya": "anna dmitri farida oleg boris",
+    "liam": "anna boris emeka",
+    "mona": "anna ines chiara farida",
+    "oleg": "anna dmitri katya",
+}
+
+
+@dataclass(frozen=True)
+class Said:
+    author: str
+    text: str
+    liked_by: str
+    """Names of those who like it, or `all`."""
+    drawings: tuple[str, ...] = ()
+
+
+_LONG = (
+    "Что мы поняли за год с новым процессом: чертёж, который видели трое, дешевле чертежа, который "
+    "видел один. Правка на бумаге стоит час, на площадке — неделю. Поэтому теперь каждое утро "
+    "десять минут смотрим чужие листы. Никаких слайдов, только вопросы. Попробуйте, это заразно"
+)
+
+TWEETS = [
+    Said(
+        "boris",
+        "First week in the new office. The light at eight in the morning is the real "
+        "design award here.",
+        "anna chiara ines haruto liam emeka",
+        ("morning",),
+    ),
+    Said(
+        "dmitri",
+        "Мост прошёл испытания: 40 гружёных самосвалов, прогиб 31 мм при расчётных 34. "
+        "Спасибо всем, кто считал, и тем, кто пересчитывал 🌉",
+        "all",
+        ("bridge",),
+    ),
+    Said(
+        "chiara",
+        "Poster series for the open day is ready. Three colours, one typeface, zero stock photos.",
+        "anna boris ines haruto mona",
+        ("circles", "waves", "stairs"),
+    ),
+    Said(
+        "anna",
+        "Готово: новый планшетный стол для макетов собран. Винтов осталось всего два, и "
+        "мы решили не спрашивать откуда.",
+        "dmitri katya farida oleg boris liam",
+    ),
+    Said(
+        "haruto",
+        "雨の日のスケッチ。 Sketching in the rain: the paper decides half of the lines.",
+        "chiara ines anna",
+        ("city",),
+    ),
+    Said(
+        "katya",
+        "Кто забыл зонт с жирафами в переговорной «Нева»? Он сушится у Фариды.",
+        "farida dmitri oleg",
+    ),
+    Said(
+        "emeka",
+        "Deploy went out in nine minutes, rollback rehearsed in two. Boring is a feature.",
+        "anna boris liam dmitri katya",
+    ),
+    Said(
+        "farida",
+        "Планировка школы, вариант 7. Коридоров больше нет, есть улица с окнами классов. "
+        "Дети на экскурсии нашли три места для пряток за минуту.",
+        "all",
+        ("plan",),
+    ),
+    Said(
+        "ines",
+        "Model day! 1:50, basswood, four people, one very steady hand.\n\n"
+        "Come and see it by the lift until Friday.",
+        "chiara haruto anna mona",
+        ("stairs",),
+    ),
+    Said(
+        "liam",
+        "Energy model of the library: down 38 % against last year, and nobody is cold. "
+        "Numbers: https://example.com/library-energy",
+        "boris emeka anna dmitri",
+        ("chart",),
+    ),
+    Said(
+        "mona",
+        "قهوة الصباح قبل الاجتماع الأول ☕ The machine on the second floor is fixed!",
+        "all",
+        ("coffee",),
+    ),
+    Said(
+        "oleg",
+        "Геодезия вернулась с участка: рельеф на 40 см ниже, чем на карте 1987 года. "
+        "Карте верили все, кроме лягушек.",
+        "dmitri katya anna farida",
+    ),
+    Said("anna", _LONG, "boris dmitri katya chiara ines liam emeka"),
+    Said(
+        "boris",
+        "Reading group on Thursday: the chapter about doors that nobody can open. "
+        "Bring your favourite bad door.",
+        "liam chiara ines",
+    ),
+    Said(
+        "katya",
+        "Разрешение на строительство получено! Четырнадцать месяцев, 312 листов, один "
+        "торт. Торт на кухне.",
+        "all",
+        ("sunset",),
+    ),
+    Said(
+        "chiara",
+        "Colour is a material. Today's samples under north light, noon and lamp: three "
+        "different buildings.",
+        "haruto ines mona",
+        ("waves",),
+    ),
+    Said(
+        "dmitri",
+        "Напоминание: в пятницу учебная тревога в 11:00. Настоящие пироги в 11:15.",
+        "oleg katya farida emeka",
+    ),
+    Said(
+        "haruto",
+        "Night walk after the deadline. Cities are best when they are not looking.",
+        "anna chiara boris ines mona",
+        ("night",),
+    ),
+    Said(
+        "emeka",
+        "TIL: the longest variable name in our code is 61 characters, and it is right.",
+        "liam boris",
+    ),
+    Said(
+        "ines",
+        "Small thing that works: a shelf at the entrance where every team leaves one "
+        "drawing it is not proud of. Best conversations of the week happen there.",
+        "anna chiara haruto mona boris katya",
+    ),
+    Said(
+        "farida",
+        "Спасибо команде за субботник на площадке 🌱 Двенадцать лип, одна яблоня и "
+        "очень довольный прораб.",
+        "katya anna oleg dmitri mona",
+        ("hills",),
+    ),
+    Said(
+        "liam", "If a chart needs a legend, try drawing it again.", "boris anna chiara", ("chart",)
+    ),
+    Said(
+        "mona",
+        "Three schools, one courtyard: the competition entry is in. Now we sleep.",
+        "ines chiara anna farida",
+        ("plan", "circles"),
+    ),
+    Said(
+        "oleg",
+        "Дрон отлетал участок за 18 минут. Облако точек: 92 миллиона. Ноутбук просит отпуск.",
+        "dmitri emeka katya",
+    ),
+    Said(
+        "boris",
+        "Welcome to the two interns who found an error in a drawing on day one. "
+        "You know who you are. You may stay.",
+        "all",
+    ),
+    Said(
+        "katya",
+        "Вопрос к знатокам: как по-русски «handrail», если это произведение искусства?",
+        "farida dmitri anna",
+    ),
+    Said(
+        "anna",
+        "Ищем добровольцев на день открытых дверей: показать макеты, рассказать про мост, "
+        "налить чаю. Записывайтесь прямо здесь ❤️",
+        "boris farida katya chiara",
+    ),
+    Said(
+        "liam",
+        "Façade mock-up survived the wind tunnel. The wind tunnel operator survived us.",
+        "emeka boris ines",
+        ("bridge", "morning"),
+    ),
+    Said(
+        "haruto",
+        "展覧会は来週から。 The exhibition opens next week: eleven models, two films, "
+        "one bench to sit on and argue.",
+        "chiara ines boris anna",
+        ("circles", "stairs"),
+    ),
+    Said(
+        "dmitri",
+        "Сварной шов №214 переделан. Теперь он лучше, чем №213. Бригада №213 просит слова.",
+        "oleg katya",
+    ),
+    Said(
+        "emeka",
+        "Backups restored into an empty room today, timed, with witnesses: 11 minutes. "
+        "That is the only backup metric I believe in.",
+        "anna liam boris dmitri",
+    ),
+    Said(
+        "chiara",
+        "Found the perfect red. It was in the archive, on a 1962 tram ticket.",
+        "mona ines haruto anna",
+        ("sunset",),
+    ),
+]

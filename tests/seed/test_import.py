@@ -1,0 +1,131 @@
+"""Imports into the real system: killed, forgetful, and looked through afterwards."""
+
+import asyncio
+import os
+import secrets
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from deploy.local.instance import Instance
+from deploy.seed import edges, graph, plan, verify
+from deploy.seed.client import Client
+from deploy.seed.plan import Options, Plan
+
+pytestmark = pytest.mark.xdist_group("stack")
+
+OPTIONS = Options(tweets=5, likes=150)
+ARGUMENTS = ("--tweets", "5", "--likes", "150")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A graph of twelve people that no other test has loaded."""
+    path = tmp_path / f"{secrets.token_hex(6)}.txt"
+    path.write_text(
+        "".join(f"{one} {(one * step + 1) % 12}\n" for one in range(12) for step in (1, 5))
+    )
+    return path
+
+
+def planned(file: Path) -> Plan:
+    return plan.make(file, edges.read(file), OPTIONS)
+
+
+def journal_of(stack: Instance, file: Path) -> Path:
+    (path,) = stack.root.glob(f"import-{file.stem}-*.sqlite")
+    return path
+
+
+async def load(stack: Instance, file: Path) -> tuple[bool, str]:
+    console = Console(record=True, quiet=True)
+    return await graph.load(file, OPTIONS, console, stack), console.export_text()
+
+
+async def everything(stack: Instance, wanted: Plan) -> tuple[list[str], list[tuple[str, str]]]:
+    """The names of the people on the server, and (name, text) of what they said."""
+    async with Client(stack) as client:
+        tag = wanted.names[0].split()[-1].rpartition("-")[0]
+        query: dict[str, str | int] = {"query": tag, "limit": 100}
+        found = (await client.get("/api/users", client.admin_key, query))["users"]
+        people = [person for person in found if tag in person["name"]]
+        said = [
+            (person["name"], tweet["content"])
+            for person in people
+            async for tweet in client.tweets_of(client.admin_key, person["id"])
+        ]
+        return sorted(person["name"] for person in people), sorted(said)
+
+
+def all_of(wanted: Plan) -> tuple[list[str], list[tuple[str, str]]]:
+    return sorted(wanted.names), sorted((wanted.names[n], text) for n, text in wanted.tweets)
+
+
+async def test_a_killed_import_goes_on_and_doubles_nothing(stack: Instance, file: Path) -> None:
+    environment = os.environ | {
+        "WARBLE_HOME": str(stack.root),
+        "WARBLE_PORT": str(stack.port),
+        "WARBLE_ENV_FILE": "",
+    }
+    for seconds in (1.0, 1.5, 2.0):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "deploy.seed.graph", str(file), *ARGUMENTS),
+            env=environment,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        await asyncio.wait([waiting := asyncio.ensure_future(process.wait())], timeout=seconds)
+        if not waiting.done():
+            process.kill()
+            await waiting
+
+    right, said = await load(stack, file)
+
+    assert right, said
+    assert await everything(stack, planned(file)) == all_of(planned(file))
+
+
+async def test_what_was_sent_but_not_journaled_is_found_again(stack: Instance, file: Path) -> None:
+    assert (await load(stack, file))[0]
+    with sqlite3.connect(journal_of(stack, file)) as journal:
+        journal.execute("delete from person where number in (0, 4, 11)")
+        journal.execute("delete from tweet where number in (0, 7, 30, 59)")
+    journal.close()
+
+    right, said = await load(stack, file)
+
+    assert right, said
+    assert await everything(stack, planned(file)) == all_of(planned(file))
+
+
+async def test_a_journal_of_a_wiped_system_is_begun_anew(stack: Instance, file: Path) -> None:
+    assert (await load(stack, file))[0]
+    with sqlite3.connect(journal_of(stack, file)) as journal:
+        journal.execute("update person set id = id + 1000000000")
+    journal.close()
+
+    right, said = await load(stack, file)
+
+    assert right, said
+    assert len((await everything(stack, planned(file)))[0]) == 24
+
+
+async def test_a_feed_that_is_not_as_sent_is_noticed(stack: Instance, file: Path) -> None:
+    assert (await load(stack, file))[0]
+    reader = verify.readers(planned(file), OPTIONS.seed)[0]
+    with sqlite3.connect(journal_of(stack, file)) as journal:
+        statement = "select key from person where number = ?"
+        (key,) = journal.execute(statement, (reader,)).fetchone()
+    journal.close()
+    async with Client(stack) as client:
+        await client.post(key, "Nobody planned this.")
+
+    right, said = await load(stack, file)
+
+    assert not right
+    assert f"The feed of {planned(file).names[reader]} " in said
+    assert "the whole feed, place " in said or "instead of" in said
