@@ -33,7 +33,7 @@ class Edge:
         self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(("/api/", "/uploads/")):
+        if scope["type"] == "http" and f"{scope['path']}/".startswith(("/api/", "/uploads/")):
             await self._proxy(scope, receive, send)
         else:
             await self._application(scope, receive, send)

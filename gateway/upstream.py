@@ -45,7 +45,7 @@ log = structlog.get_logger()
 class Answer:
     response: aiohttp.ClientResponse
     body: bytes | None
-    """The whole body of a short answer to a GET; else None, and the response streams it."""
+    """The whole body of a short answer; else None, and the response streams it."""
 
 
 class ClientGone(Exception):
@@ -182,7 +182,7 @@ class Upstream:
             timeout=patience,
         )
         length = response.content_length
-        if method == "GET" and length is not None and length <= SHORT_BODY:
+        if method != "HEAD" and length is not None and length <= SHORT_BODY:
             return Answer(response, await response.read())
         return Answer(response, None)
 

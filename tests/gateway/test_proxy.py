@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -124,35 +124,16 @@ async def test_a_lookup_that_a_revocation_overtakes_is_not_remembered(edge: Made
         assert len(it.users.asked) == 2
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "expected"),
-    [
-        ("GET", "/api/nothing", (404, "NotFound")),
-        ("GET", "/api/tweets/", (404, "NotFound")),
-        ("GET", "/api//tweets", (404, "NotFound")),
-        ("GET", "/api/users/../tweets", (404, "NotFound")),
-        ("GET", "/api/users/%2e%2e/tweets", (404, "NotFound")),
-        ("GET", "/api/users/1%2ffollow", (404, "NotFound")),
-        ("GET", "/uploads/..%2f..%2fsecret", (404, "NotFound")),
-        ("GET", "/internal/keys/x", (404, "NotFound")),
-        ("PUT", "/api/tweets", (405, "MethodNotAllowed")),
-        ("DELETE", "/api/users/me", (405, "MethodNotAllowed")),
-        ("POST", "/docs", (405, "MethodNotAllowed")),
-    ],
-)
-async def test_a_path_that_is_none_of_ours_reaches_no_service(
-    edge: Made, method: str, path: str, expected: tuple[int, str]
-) -> None:
+async def test_a_path_that_is_none_of_ours_reaches_no_service(edge: Made) -> None:
     async with edge() as it:
-        url = httpx.URL("http://gateway").copy_with(raw_path=path.encode())
-        answer = await it.client.request(method, url, headers=KEY)
+        unknown = await it.client.get("/api/nothing", headers=KEY)
+        inside = await it.client.get("/internal/keys/x", headers=KEY)
+        wrong = await it.client.put("/api/tweets", headers=KEY)
 
-        if (method, path) != ("DELETE", "/api/users/me"):
-            assert error(answer) == expected
-        assert all("internal/keys" in ask["target"] for ask in it.users.asked) or path.endswith(
-            "me"
-        )
-        assert it.tweets.asked == it.media.asked == it.feed.asked == []
+        assert error(unknown) == error(inside) == (404, "NotFound")
+        assert error(wrong) == (405, "MethodNotAllowed")
+        assert wrong.headers["allow"] == "GET, POST"
+        assert all(it.neighbours[service].asked == [] for service in SERVICES)
 
 
 async def test_a_services_own_error_passes_and_anything_else_does_not(edge: Made) -> None:
@@ -203,7 +184,7 @@ async def test_a_get_goes_to_another_replica_when_one_dies_and_a_post_does_not(
         assert {read.status_code for read in reads} == {200}
         assert len([ask for ask in mortal.asked if ask["method"] == "POST"]) == 3
         assert len(it.tweets.asked) == 3
-        assert len(writes) == 6
+        assert sorted(write.status_code for write in writes) == [200] * 3 + [502] * 3
 
 
 async def test_a_replica_that_is_not_there_costs_nothing(
@@ -264,6 +245,3 @@ async def test_each_upload_and_download_streams(edge: Made) -> None:
         assert upload.json()["length"] == 5_000_000
         assert len(download.content) == 64 * 64 * 1024
         assert "warble-identity" not in it.media.asked[-1]["headers"]
-
-
-Nothing = Awaitable[None]

@@ -1,0 +1,67 @@
+"""Which path is whose: a path that two sides could read in two ways is nobody's."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import gateway
+from chassis.errors import NotFound
+from gateway.routes import Routes, WrongMethod
+
+ROUTES = Routes(json.loads((Path(gateway.__path__[0]) / "openapi.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "template", "service"),
+    [
+        ("GET", "/api/tweets", "/api/tweets", "feed"),
+        ("POST", "/api/tweets", "/api/tweets", "tweets"),
+        ("GET", "/api/users/me", "/api/users/me", "users"),
+        ("GET", "/api/users/7", "/api/users/{id}", "users"),
+        ("GET", "/api/users/abc", "/api/users/{id}", "users"),
+        ("GET", "/api/users/-1/tweets", "/api/users/{id}/tweets", "feed"),
+        ("GET", "/uploads/Zk3_-x.png", "/uploads/{name}", "media"),
+        ("HEAD", "/uploads/x.png", "/uploads/{name}", "media"),
+    ],
+)
+def test_a_path_of_the_contract_has_its_service(
+    method: str, path: str, template: str, service: str
+) -> None:
+    route = ROUTES.match(method, path.encode())
+
+    assert (route.template, route.service) == (template, service)
+    assert route.open == path.startswith("/uploads/")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api",
+        "/api/",
+        "/api/tweets/",
+        "/api//tweets",
+        "/api/users/../tweets",
+        "/api/users/./me",
+        "/api/users/%2e%2e/tweets",
+        "/api/users/1%2ffollow",
+        "/api/users/1%00",
+        "/api/users/1;a=b",
+        "/api/users/1\\follow",
+        "/uploads/..%2fsecret",
+        "/uploads/..",
+        "/internal/keys/x",
+        "/metrics",
+        "/api/users/ы",
+    ],
+)
+def test_any_other_path_is_not_found(path: str) -> None:
+    with pytest.raises(NotFound):
+        ROUTES.match("GET", path.encode())
+
+
+def test_another_method_says_which_are_allowed() -> None:
+    with pytest.raises(WrongMethod) as refused:
+        ROUTES.match("POST", b"/api/users/me")
+
+    assert "GET" in refused.value.allowed
