@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import aio_pika
+import sentry_sdk
 import structlog
 from aio_pika.abc import (
     AbstractChannel,
@@ -211,6 +212,7 @@ class Consumer:
         self, subscription: Subscription, message: AbstractIncomingMessage, error: Exception
     ) -> None:
         log.error("consumer.dead_lettered", exc_info=error)
+        sentry_sdk.capture_exception(error)
         assert self._channel is not None
         await self._channel.default_exchange.publish(
             _again(message, 1, error), subscription.dead_queue

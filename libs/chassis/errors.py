@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar, Literal
 
 import asyncpg
+import sentry_sdk
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -168,6 +169,7 @@ async def _on_infrastructure_error(request: Request, error: Exception) -> JSONRe
         log.error("neighbour.away", exc_info=error)
         return answer(ServiceUnavailable())
     log.error("request.failed", exc_info=error)
+    sentry_sdk.capture_exception(error)
     return answer(InternalError())
 
 

@@ -16,6 +16,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from fastapi import FastAPI
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_fastapi_instrumentator import Instrumentator
+from sentry_sdk.integrations.logging import LoggingIntegration
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .settings import ProcessSettings
@@ -101,6 +102,8 @@ def configure(settings: ProcessSettings, role: str) -> None:
             send_default_pii=False,
             max_request_body_size="never",
             include_local_variables=False,
+            # Reports are made where errors happen: a log line may hold more than a report should.
+            integrations=[LoggingIntegration(level=None, event_level=None)],
             before_send=_scrub,
         )
         sentry_sdk.set_tag("service", settings.service)

@@ -1,0 +1,64 @@
+"""Each service's chain leads from nothing to what the models say, and leaves data alone."""
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import asyncpg
+import pytest
+from alembic import command
+
+from chassis import database
+from deploy.local.instance import Instance
+
+ROWS = {
+    "users": "insert into person (name, folded) values ('Ann', 'ann')",
+    "tweets": "insert into tweet (author_id, content, created_at) values (1, 'x', now())",
+    "media": (
+        "insert into media (owner_id, name, content_type, size, width, height)"
+        " values (1, 'x', 'image/png', 1, 1, 1)"
+    ),
+    "feed": "insert into tweet (id, author_id, card) values (1, 1, '')",
+}
+
+
+@pytest.mark.parametrize("service", ROWS)
+async def test_a_chain_ends_where_the_models_are_and_keeps_what_is_there(
+    apart: Instance, as_service: Callable[[str], None], service: str
+) -> None:
+    await _migrate_twice_at_once(apart, service)
+    environment = apart.service_environment(service)
+    connection = await asyncpg.connect(
+        host=environment["DB_HOST"],
+        port=int(environment["DB_PORT"]),
+        user=environment["DB_USER"],
+        password=environment["DB_PASSWORD"],
+        database=environment["DB_NAME"],
+    )
+    try:
+        await connection.execute(ROWS[service])
+        await _migrate_twice_at_once(apart, service)
+
+        table = ROWS[service].split()[2]
+        assert await connection.fetchval(f"select count(*) from {table}") == 1
+    finally:
+        await connection.close()
+    as_service(service)
+    settings = importlib.import_module(f"services.{service}.settings").Settings()
+    config = database.alembic_config(f"services.{service}", settings)
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(command.check, config).result()
+
+
+async def _migrate_twice_at_once(apart: Instance, service: str) -> None:
+    """As two replicas that are rolled out together do."""
+    running = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "chassis.migrate", f"services.{service}",
+            env=apart.service_environment(service),
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    assert [await process.wait() for process in running] == [0, 0]
