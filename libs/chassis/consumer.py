@@ -102,7 +102,11 @@ class Consumer:
             event = subscription.event.model_validate_json(message.body)
         except ValueError as error:
             with message_context(message):
-                await self._bury(subscription, message, error)
+                try:
+                    await self._bury(subscription, message, error)
+                except (AMQPError, ChannelInvalidStateError) as lost:
+                    # It is given out again when the broker is back.
+                    log.warning("consumer.not_settled", error=repr(lost))
         else:
             self._arrived.put_nowait(Arrived(subscription, message, event_id, event))
 
