@@ -68,6 +68,8 @@ def frame(
     app = FastAPI(
         title=f"Warble {settings.service}",
         lifespan=lifespan,
+        # The gateway serves one document for all.
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         strict_content_type=False,

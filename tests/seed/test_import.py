@@ -6,6 +6,7 @@ import os
 import secrets
 import sqlite3
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,13 +24,14 @@ ARGUMENTS = ("--tweets", "5", "--likes", "150")
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def file(stack: Instance, tmp_path: Path) -> Iterator[Path]:
     """A graph of twelve people that no other test has loaded."""
     path = tmp_path / f"{secrets.token_hex(6)}.txt"
-    path.write_text(
-        "".join(f"{one} {(one * step + 1) % 12}\n" for one in range(12) for step in (1, 5))
-    )
-    return path
+    lines = [f"{one} {(one * step + 1) % 12}\n" for one in range(12) for step in (1, 5)]
+    path.write_text("".join(lines))
+    yield path
+    for journal in stack.root.glob(f"import-{path.stem}-*"):
+        journal.unlink()
 
 
 def planned(file: Path) -> Plan:
@@ -72,7 +74,7 @@ async def test_a_killed_import_goes_on_and_doubles_nothing(stack: Instance, file
         "WARBLE_PORT": str(stack.port),
         "WARBLE_ENV_FILE": "",
     }
-    for seconds in (1.0, 1.5, 2.0):
+    for seconds in (1.5, 2.0, 2.5):
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "deploy.seed.graph", str(file), *ARGUMENTS),
