@@ -51,9 +51,7 @@ def create_app() -> ASGIApp:
         await upstream.start()
         hearing = asyncio.create_task(keys.hear_revocations())
         yield
-        hearing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await hearing
+        await app.end(hearing)
         await upstream.stop()
 
     async def service_answers(service: str) -> None:

@@ -1,6 +1,7 @@
 """The real parts that the tests run on: their own instance, on its own ports, beside `make up`."""
 
 import asyncio
+import fcntl
 import importlib
 import os
 import secrets
@@ -60,10 +61,18 @@ def infrastructure() -> Instance:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Instance:
+def running_stack() -> Instance:
     """The whole system, running, with two replicas of each service."""
     _local("up")
     return _instance()
+
+
+@pytest.fixture
+def stack(running_stack: Instance) -> Iterator[Instance]:
+    """The running system for one test alone: some stop a part of it."""
+    with (running_stack.root / "one-at-a-time").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield running_stack
 
 
 async def _owner(owner: dict[str, str], statement: str) -> None:

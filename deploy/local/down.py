@@ -53,6 +53,8 @@ def reset(instance: Instance, *, sure: bool) -> None:
         say(f"There is nothing to wipe: {instance.root} does not exist.")
         return
     goes = [instance.root / name for name in _CONTENTS if (instance.root / name).exists()]
+    # What the seeders keep holds people's keys.
+    goes += [*instance.root.glob("import-*"), *instance.root.glob("demo.json")]
     if instance.embeds_store and instance.uploads not in goes:
         # A folder of the user's own may hold other things too.
         bucket = instance.uploads / instance.bucket

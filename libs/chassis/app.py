@@ -1,5 +1,6 @@
 """The frame of every process: the application, its health, its metrics, its way of stopping."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Literal
@@ -107,6 +108,14 @@ def _health(checks: Mapping[str, Check]) -> APIRouter:
         return JSONResponse({**problem.body(), "checks": state}, problem.status)
 
     return router
+
+
+async def end(*tasks: asyncio.Task[None]) -> None:
+    """Cancels the tasks until they end: what a task cleans up may swallow a cancellation."""
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=1)
 
 
 class NotReady(errors.Problem):

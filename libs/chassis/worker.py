@@ -12,7 +12,7 @@ from aio_pika.abc import AbstractRobustConnection
 from fastapi import FastAPI
 
 from . import broker
-from .app import Check, Lifespan, frame
+from .app import Check, Lifespan, end, frame
 from .consumer import Consumer
 from .database import Database
 from .relay import Relay
@@ -61,11 +61,11 @@ def create(
             if lifespan is not None:
                 await stack.enter_async_context(lifespan(app))
             running = [asyncio.create_task(_for_ever(job, app)) for job in jobs]
-            stack.push_async_callback(_cancel, running)
+            stack.push_async_callback(end, *running)
             if publishes:
                 relay = Relay(database, connection, settings.event_retention_days)
                 publishing = asyncio.create_task(relay.run())
-                stack.push_async_callback(_end, publishing)
+                stack.push_async_callback(_let_end, publishing)
                 stack.callback(relay.stop)
             if subscriptions is not None:
                 consumer = Consumer(database, connection, subscriptions)
@@ -92,10 +92,10 @@ async def _for_ever(job: Job, app: FastAPI) -> None:
         await asyncio.sleep(RESTART_SECONDS)
 
 
-async def _end(task: asyncio.Task[None]) -> None:
+async def _let_end(task: asyncio.Task[None]) -> None:
     """Waits for a task that was told to stop; one that waits for an absent broker never would."""
     await asyncio.wait([task], timeout=STOP_SECONDS)
-    await _cancel([task])
+    await end(task)
 
 
 async def _in_time(stop: Callable[[], Awaitable[object]]) -> None:
@@ -104,9 +104,3 @@ async def _in_time(stop: Callable[[], Awaitable[object]]) -> None:
             await stop()
     except TimeoutError:
         log.warning("stop.cut_short", step=stop.__qualname__)
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

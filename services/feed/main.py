@@ -24,9 +24,7 @@ async def _reading(application: FastAPI) -> AsyncIterator[None]:
         application.state.arrivals = arrivals
         listening = asyncio.create_task(arrivals.listen())
         yield
-        listening.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await listening
+        await app.end(listening)
 
 
 def create_app() -> FastAPI:

@@ -1,31 +1,31 @@
 """HTTP in, HTTP out: no SQL, no rules."""
 
 import asyncio
-import secrets
 from typing import Annotated, Literal
 
+import structlog
 from fastapi import APIRouter, Depends, Query, Request, UploadFile
 from fastapi.responses import Response, StreamingResponse
 from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.types import Receive, Scope, Send
 
 from chassis.database import request_transaction
-from chassis.errors import InvalidRequest, Problem, answer, responses
-from chassis.identity import HEADER, SignedIn, Verifier
+from chassis.errors import InvalidRequest, Problem, ServiceUnavailable, answer, responses
+from chassis.identity import HEADER, SignedIn
 from chassis.paging import MAX_ID
 
 from . import commands, pictures, queries, ranges
 from .errors import ImageNotAccepted, ImageTooLarge, MediaNotFound, RangeNotSatisfiable
 from .pictures import Picture
 from .settings import Settings
-from .storage import ObjectMissing, Storage
-
-NAME_BYTES = 16
-"""128 random bits: who does not know a picture's name does not find it."""
+from .storage import Download, ObjectMissing, Storage, new_name
 
 ASKED_AT_ONCE = 100
 
 REFUSED = Counter("warble_media_refused_total", "Uploads refused.", ["reason"])
+
+log = structlog.get_logger()
 
 router = APIRouter(tags=["media"])
 internal = APIRouter(prefix="/internal", include_in_schema=False)
@@ -49,20 +49,33 @@ async def upload(file: UploadFile, identity: SignedIn, request: Request) -> Medi
     storage: Storage = request.app.state.storage
     async with request.app.state.decoding:
         picture = await _cleaned(file, request.app.state.settings)
-    name = f"{secrets.token_urlsafe(NAME_BYTES)}.{picture.extension}"
+    name = new_name(picture.extension)
     await storage.put(name, picture.content, picture.content_type)
-    async with request_transaction(request) as session:
-        media_id = await commands.record_upload(session, identity.user_id, name, picture)
+    recorded = False
+    try:
+        async with request_transaction(request) as session:
+            media_id = await commands.record_upload(session, identity.user_id, name, picture)
+            recorded = True
+    except Exception:
+        # A commit whose answer is lost may have happened: then the sweep decides, a day later.
+        if not recorded:
+            await _remove(storage, name)
+        raise
     return MediaAnswer(media_id=media_id)
+
+
+async def _remove(storage: Storage, name: str) -> None:
+    try:
+        await storage.remove(name)
+    except ServiceUnavailable:
+        log.warning("object.left_to_the_sweep", name=name)
 
 
 async def _cleaned(file: UploadFile, settings: Settings) -> Picture:
     try:
         raw = await file.read(settings.bytes + 1)
         if len(raw) > settings.bytes:
-            raise ImageTooLarge(
-                bytes=settings.bytes, pixels=settings.pixels, frames=settings.frames
-            )
+            raise pictures.too_large(settings)
         return await asyncio.to_thread(pictures.clean, raw, settings)
     except Problem as problem:
         REFUSED.labels(type(problem).__name__).inc()
@@ -126,12 +139,26 @@ async def picture(name: str, request: Request) -> Response:
     if request.method == "HEAD":
         return Response(headers=headers, media_type=media.content_type)
     try:
-        chunks = await request.app.state.storage.get(media.name, first, last - first + 1)
+        download = await request.app.state.storage.get(media.name, first, last - first + 1)
     except ObjectMissing as error:
         raise MediaNotFound from error
-    return StreamingResponse(
-        chunks, 206 if part else 200, headers=headers, media_type=media.content_type
-    )
+    return _Streamed(download, 206 if part else 200, headers, media.content_type)
+
+
+class _Streamed(StreamingResponse):
+    """Gives the connection to the store back however it ends, also when the client goes away."""
+
+    def __init__(
+        self, download: Download, status: int, headers: dict[str, str], content_type: str
+    ) -> None:
+        super().__init__(download, status, headers, content_type)
+        self._download = download
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._download.close()
 
 
 def _has(header: str | None, etag: str) -> bool:
@@ -151,9 +178,7 @@ class MediaRecords(BaseModel):
 
 async def _person_of_tweets(request: Request) -> None:
     """The call comes from tweets, with the identity that the gateway signed for it."""
-    settings: Settings = request.app.state.settings
-    verifier = Verifier(settings.identity_public_key, ["media", "tweets"])
-    verifier.identity(request.headers.get(HEADER, ""))
+    request.app.state.neighbours.identity(request.headers.get(HEADER, ""))
 
 
 @internal.get("/media", dependencies=[Depends(_person_of_tweets)])

@@ -6,21 +6,27 @@ import os
 from fastapi import APIRouter, FastAPI
 
 from chassis import app, worker
+from chassis.identity import Verifier
 
 from . import api, upkeep
 from .handlers import subscriptions
 from .settings import Settings
 from .storage import Storage
 
+BODY_MARGIN = 1024 * 1024
+"""What a form may hold beside the picture."""
+
 
 def create_app() -> FastAPI:
     settings = Settings()
     storage = Storage(settings)
-    router = APIRouter()
+    # Beyond this a body is not read; what a picture may be is judged when it is here.
+    router = APIRouter(max_body_size=settings.bytes + BODY_MARGIN)
     router.include_router(api.router)
     router.include_router(api.internal)
     application = app.create(settings, router, checks={"store": storage.check})
     application.state.storage = storage
+    application.state.neighbours = Verifier(settings.identity_public_key, ["media", "tweets"])
     # More pictures at once would only take memory: a decoder fills a core.
     application.state.decoding = asyncio.Semaphore(os.cpu_count() or 1)
     return application

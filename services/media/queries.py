@@ -1,6 +1,5 @@
 """Everything that reads records of pictures."""
 
-import re
 from collections.abc import Sequence
 
 from sqlmodel import col, select
@@ -8,14 +7,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .errors import MediaNotFound
 from .models import Media
-
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-"""What a name may consist of; anything else was never given out."""
+from .storage import is_name
 
 
 async def media_by_name(session: AsyncSession, name: str) -> Media:
     """Raises MediaNotFound, also for a removed one."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise MediaNotFound
     statement = select(Media).where(col(Media.name) == name, col(Media.removed_at).is_(None))
     media = (await session.exec(statement)).one_or_none()

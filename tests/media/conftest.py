@@ -1,4 +1,6 @@
-from collections.abc import AsyncIterator, Callable
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
 import pytest
@@ -6,12 +8,24 @@ from fastapi import FastAPI
 
 from chassis import testing
 from chassis.database import Database
+from deploy.local.instance import Instance
 from services.media import main
 
 
 @pytest.fixture
-async def app(as_service: Callable[[str], None]) -> FastAPI:
+def bucket(
+    apart: Instance, as_service: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """A bucket of the test's own: a sweep takes what others have put there, too."""
     as_service("media")
+    name = f"test-{secrets.token_hex(6)}"
+    monkeypatch.setenv("MEDIA_S3_BUCKET", name)
+    yield
+    shutil.rmtree(apart.uploads / name, ignore_errors=True)
+
+
+@pytest.fixture
+async def app(bucket: None) -> FastAPI:
     return main.create_app()
 
 

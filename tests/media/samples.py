@@ -28,10 +28,23 @@ def picture(kind: str, width: int = 40, height: int = 20) -> bytes:
     return out.getvalue()
 
 
-def animation(kind: str, frames: int = 3) -> bytes:
-    images = [Image.new("RGB", (16, 16), (index * 40 % 256, 90, 30)) for index in range(frames)]
+def animation(
+    kind: str, frames: int = 3, duration: int | list[int] = 70, **options: object
+) -> bytes:
+    """Frames of one colour each, wide and low. `options` are the encoder's, such as `loop`."""
+    images = [Image.new("RGB", (16, 8), (index * 40 % 256, 90, 30)) for index in range(frames)]
     out = io.BytesIO()
-    images[0].save(out, kind, save_all=True, append_images=images[1:], duration=70, loop=0)
+    images[0].save(out, kind, save_all=True, append_images=images[1:], duration=duration, **options)
+    return out.getvalue()
+
+
+def mirrored_colours(kind: str) -> bytes:
+    """Red by its numbers, and blue by its profile."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = profile.replace(b"rXYZ", b"....").replace(b"bXYZ", b"rXYZ").replace(b"....", b"bXYZ")
+    profile = profile.replace("sRGB".encode("utf-16-be"), "RGBs".encode("utf-16-be"))
+    out = io.BytesIO()
+    Image.new("RGB", (16, 16), "red").save(out, kind, icc_profile=profile)
     return out.getvalue()
 
 
@@ -48,6 +61,25 @@ def bomb(width: int = 60_000, height: int = 60_000) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + data + chunk(b"IEND", b"")
 
 
+def growing_gif() -> bytes:
+    """66 bytes: one pixel, and a second frame far outside of it."""
+    frame = b"\x02\x02\x44\x01\x00"
+    return (
+        b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff"
+        + b"".join(b"\x2c" + struct.pack("<HHHHB", at, at, 1, 1, 0) + frame for at in (0, 60_000))
+        + b";"
+    )
+
+
+def many_scans() -> bytes:
+    """A JPEG that has its decoder walk over all pixels again and again."""
+    out = io.BytesIO()
+    Image.new("L", (64, 64), 128).save(out, "JPEG", progressive=True)
+    whole = out.getvalue()
+    last = whole[whole.rindex(b"\xff\xda") : -2]
+    return whole[:-2] + last * 100 + b"\xff\xd9"
+
+
 NOT_PICTURES = {
     "empty": b"",
     "text": b"hello",
@@ -56,6 +88,9 @@ NOT_PICTURES = {
     "gif header alone": b"GIF89a",
     "truncated jpeg": picture("JPEG")[:300],
     "truncated png": picture("PNG")[:-60],
+    "truncated gif": picture("GIF", 200, 200)[:-40],
+    "truncated webp": picture("WEBP")[:-4],
+    "jpeg of many scans": many_scans(),
     "bmp": b"BM" + bytes(60),
     "tiff": b"II*\x00" + bytes(60),
     "zip": b"PK\x03\x04" + bytes(60),

@@ -1,12 +1,14 @@
 """Uploads and downloads, as the gateway sees the service."""
 
 import io
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from PIL import Image
+from PIL import Image, ImageSequence
 from sqlalchemy import text
 
 from chassis import testing
@@ -64,13 +66,43 @@ async def test_a_picture_comes_back_without_its_metadata(
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP"])
-async def test_an_animation_keeps_moving(media: httpx.AsyncClient, kind: str) -> None:
-    _, path = await uploaded(media, samples.animation(kind))
+async def test_an_animation_keeps_moving_as_it_did(media: httpx.AsyncClient, kind: str) -> None:
+    durations = [70, 200, 500]
+    _, path = await uploaded(media, samples.animation(kind, duration=durations, loop=2))
 
     answer = await media.get(path)
 
     with Image.open(io.BytesIO(answer.content)) as image:
-        assert image.n_frames == 3  # type: ignore[attr-defined]
+        frames = [frame.copy() for frame in ImageSequence.Iterator(image)]
+        assert [frame.info["duration"] for frame in frames] == durations
+        assert image.info["loop"] == 2
+
+
+async def test_a_gif_that_plays_once_does_not_play_for_ever(media: httpx.AsyncClient) -> None:
+    _, path = await uploaded(media, samples.animation("GIF"))
+
+    with Image.open(io.BytesIO((await media.get(path)).content)) as image:
+        assert "loop" not in image.info
+
+
+async def test_an_animation_is_turned_upright(media: httpx.AsyncClient) -> None:
+    exif = Image.Exif()
+    exif[samples.ORIENTATION] = 6
+    _, path = await uploaded(media, samples.animation("WEBP", exif=exif))
+
+    with Image.open(io.BytesIO((await media.get(path)).content)) as image:
+        assert image.size == (8, 16)
+        assert not image.getexif()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+async def test_colours_are_what_the_profile_says(media: httpx.AsyncClient, kind: str) -> None:
+    _, path = await uploaded(media, samples.mirrored_colours(kind))
+
+    with Image.open(io.BytesIO((await media.get(path)).content)) as image:
+        red, _, blue = image.convert("RGB").getpixel((8, 8))  # type: ignore[misc]
+        assert red < 60
+        assert blue > 200
 
 
 @pytest.mark.parametrize("name", samples.NOT_PICTURES)
@@ -90,8 +122,14 @@ async def test_what_follows_a_picture_in_its_file_is_not_kept(media: httpx.Async
 
 @pytest.mark.parametrize(
     "content",
-    [bytes(10_000_001), samples.bomb(), samples.animation("GIF", frames=201)],
-    ids=["bytes", "pixels", "frames"],
+    [
+        bytes(10_000_001),
+        samples.bomb(),
+        samples.animation("GIF", frames=201),
+        samples.animation("WEBP", frames=201),
+        samples.growing_gif(),
+    ],
+    ids=["bytes", "pixels", "frames", "webp frames", "a frame outside"],
 )
 async def test_what_is_too_large_is_refused_before_it_is_decoded(
     media: httpx.AsyncClient, content: bytes
@@ -99,6 +137,23 @@ async def test_what_is_too_large_is_refused_before_it_is_decoded(
     answer = await upload(media, content)
 
     assert (answer.status_code, answer.json()["error_type"]) == (413, "ImageTooLarge")
+
+
+async def test_a_body_beyond_any_picture_is_refused_unread(media: httpx.AsyncClient) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        yield b'--x\r\ncontent-disposition: form-data; name="file"; filename="x.png"\r\n\r\n'
+        while sent < 100:
+            sent += 1
+            yield bytes(1_000_000)
+
+    headers = {**signed(), "content-type": "multipart/form-data; boundary=x"}
+    answer = await media.post("/api/medias", content=endless(), headers=headers)
+
+    assert (answer.status_code, answer.json()["error_type"]) == (413, "PayloadTooLarge")
+    assert sent < 20
 
 
 async def test_an_upload_without_a_file_is_refused(media: httpx.AsyncClient) -> None:
@@ -184,3 +239,21 @@ async def test_while_the_store_is_away_an_upload_is_refused_and_leaves_no_record
     assert "retry-after" in answer.headers
     async with database.transaction() as session:
         assert (await execute(session, count)).scalar_one() == before
+
+
+async def test_an_upload_that_cannot_be_recorded_leaves_no_object(
+    media: httpx.AsyncClient, app: FastAPI, database: Database
+) -> None:
+    forbid = "alter table media add constraint nothing_more check (size < 0) not valid"
+    allow = "alter table media drop constraint nothing_more"
+    async with database.transaction() as session:
+        await execute(session, text(forbid))
+    try:
+        answer = await upload(media, samples.picture("PNG"))
+    finally:
+        async with database.transaction() as session:
+            await execute(session, text(allow))
+
+    assert (answer.status_code, answer.json()["error_type"]) == (500, "InternalError")
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    assert await app.state.storage.names_before(tomorrow) == []

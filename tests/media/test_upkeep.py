@@ -16,6 +16,7 @@ from chassis.events import Event
 from services.media import commands, upkeep
 from services.media.events import MediaReleased, TweetDeleted, TweetPosted
 from services.media.handlers import subscriptions
+from services.media.storage import new_name
 
 from . import samples
 from .test_api import uploaded
@@ -83,13 +84,16 @@ async def test_an_object_that_no_record_names_is_swept_and_no_other(
 ) -> None:
     _, path = await uploaded(media, samples.picture("PNG"))
     storage = app.state.storage
-    await storage.put("orphan.png", b"x", "image/png")
+    orphan, foreign = new_name("png"), "backup-of-somebody-else.png"
+    for name in (orphan, foreign):
+        await storage.put(name, b"x", "image/png")
 
     await upkeep.sweep_once(database, storage, timedelta(days=1))
-    assert "orphan.png" in await storage.names_before(_far_future())
+    assert orphan in await storage.names_before(_far_future())
     await upkeep.sweep_once(database, storage, timedelta(days=-1))
 
-    assert "orphan.png" not in await storage.names_before(_far_future())
+    assert orphan not in await storage.names_before(_far_future())
+    assert [chunk async for chunk in await storage.get(foreign, 0, 1)] == [b"x"]
     assert (await media.get(path)).status_code == 200
 
 
@@ -101,13 +105,17 @@ async def test_any_order_and_repetition_of_events_ends_in_the_same_state(
     media: httpx.AsyncClient, database: Database, data: st.DataObject
 ) -> None:
     states = []
-    kinds: Sequence[str] = ["posted", "deleted"]
+    # A picture that tweets released is on no tweet, but the handlers do not rest on it.
+    kinds: Sequence[str] = data.draw(
+        st.sampled_from([("posted",), ("posted", "deleted"), ("posted", "deleted", "released")])
+    )
     arrivals = data.draw(st.permutations([*kinds, *data.draw(st.lists(st.sampled_from(kinds)))]))
     for order in (kinds, arrivals):
         media_id, path = await uploaded(media, samples.picture("PNG", 4, 4))
         events = {
             "posted": (next(_numbers), TweetPosted(tweet_id=3, media_ids=[media_id])),
             "deleted": (next(_numbers), TweetDeleted(tweet_id=3, media_ids=[media_id])),
+            "released": (next(_numbers), MediaReleased(media_id=media_id)),
         }
         for kind in order:
             number, event = events[kind]

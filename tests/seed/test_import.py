@@ -17,8 +17,6 @@ from deploy.seed import edges, graph, plan, verify
 from deploy.seed.client import Client
 from deploy.seed.plan import Options, Plan
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 OPTIONS = Options(tweets=5, likes=150)
 ARGUMENTS = ("--tweets", "5", "--likes", "150")
 

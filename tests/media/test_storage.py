@@ -1,0 +1,78 @@
+"""A store that falls silent harms nobody but the one who waits for it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from starlette.types import Message
+
+from chassis.errors import ServiceUnavailable
+from services.media import api, storage
+from services.media.settings import Settings
+from services.media.storage import Storage
+
+
+class SilentStore:
+    """Answers the first part of a long object, or nothing at all, and then says no more."""
+
+    def __init__(self) -> None:
+        self.first = b""
+        self.left = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(self.first)
+        await writer.drain()
+        await reader.read()
+        self.left.set()
+        writer.close()
+
+
+@pytest.fixture
+async def silent() -> AsyncIterator[tuple[SilentStore, Storage]]:
+    store = SilentStore()
+    server = await asyncio.start_server(store.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield store, Storage(Settings(s3_endpoint=f"127.0.0.1:{port}"))
+
+
+async def test_a_client_that_goes_away_frees_the_connection_and_holds_up_nobody(
+    silent: tuple[SilentStore, Storage],
+) -> None:
+    store, client = silent
+    size = storage.CHUNK_BYTES * 3
+    store.first = f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode()
+    store.first += bytes(storage.CHUNK_BYTES + 1)
+    response = api._Streamed(await client.get("x", 0, size), 200, {}, "image/png")
+    arrived = asyncio.Event()
+
+    async def send(message: Message) -> None:
+        if message.get("body"):
+            arrived.set()
+
+    async def receive() -> Message:
+        await arrived.wait()
+        return {"type": "http.disconnect"}
+
+    started = time.monotonic()
+    await response({"type": "http", "asgi": {"spec_version": "2.0"}}, receive, send)
+    await store.left.wait()
+
+    assert time.monotonic() - started < storage._SILENT_SECONDS / 2
+
+
+async def test_however_many_wait_for_a_silent_store_all_are_answered_in_time(
+    silent: tuple[SilentStore, Storage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, client = silent
+    monkeypatch.setattr(storage, "_CALL_SECONDS", 0.5)
+    started = time.monotonic()
+
+    answers = await asyncio.gather(
+        *(client.get("x", 0, 1) for _ in range(storage._THREADS * 2)), return_exceptions=True
+    )
+
+    assert {type(answer) for answer in answers} == {ServiceUnavailable}
+    assert time.monotonic() - started < storage._SILENT_SECONDS / 2
