@@ -13,15 +13,11 @@ from .handlers import subscriptions
 from .settings import Settings
 from .storage import Storage
 
-BODY_MARGIN = 1024 * 1024
-"""What a form may hold beside the picture."""
-
 
 def create_app() -> FastAPI:
     settings = Settings()
     storage = Storage(settings)
-    # Beyond this a body is not read; what a picture may be is judged when it is here.
-    router = APIRouter(max_body_size=settings.bytes + BODY_MARGIN)
+    router = APIRouter()
     router.include_router(api.router)
     router.include_router(api.internal)
     application = app.create(settings, router, checks={"store": storage.check})

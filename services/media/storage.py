@@ -110,7 +110,7 @@ class Storage:
         operation: str,
         call: Callable[[], T],
         *,
-        seconds: float = _CALL_SECONDS,
+        seconds: float | None = None,
         abandon: Callable[[Future[T]], None] | None = None,
     ) -> T:
         """`abandon` takes what the thread brings when nobody waits for it any more."""
@@ -118,7 +118,7 @@ class Storage:
         waited = False
         working = self._threads.submit(call)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds or _CALL_SECONDS):
                 result = await asyncio.wrap_future(working)
             waited = True
             return result
@@ -174,6 +174,7 @@ class Storage:
         """The names of all pictures that were written before this moment."""
 
         def names() -> list[str]:
+            self._make_bucket()
             return [
                 found.object_name
                 for found in self._client.list_objects(self._bucket)

@@ -1,6 +1,7 @@
 """A store that falls silent harms nobody but the one who waits for it."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 
@@ -19,14 +20,22 @@ class SilentStore:
     def __init__(self) -> None:
         self.first = b""
         self.left = asyncio.Event()
+        self._serving: set[asyncio.StreamWriter] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._serving.add(writer)
         await reader.readuntil(b"\r\n\r\n")
         writer.write(self.first)
-        await writer.drain()
-        await reader.read()
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+            await reader.read()
         self.left.set()
-        writer.close()
+
+    async def stop(self) -> None:
+        for writer in self._serving:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 @pytest.fixture
@@ -35,7 +44,11 @@ async def silent() -> AsyncIterator[tuple[SilentStore, Storage]]:
     server = await asyncio.start_server(store.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
-        yield store, Storage(Settings(s3_endpoint=f"127.0.0.1:{port}"))
+        client = Storage(Settings(s3_endpoint=f"127.0.0.1:{port}"))
+        yield store, client
+        server.close()
+        await store.stop()
+        await asyncio.to_thread(client._threads.shutdown)
 
 
 async def test_a_client_that_goes_away_frees_the_connection_and_holds_up_nobody(
