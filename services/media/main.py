@@ -14,10 +14,16 @@ from .settings import Settings
 from .storage import Storage
 
 
+BODY_MARGIN = 2 * 1024 * 1024
+"""What a form may hold beside the picture. It is more than the gateway lets through, whose refusal
+has the one shape of errors; here a length that is declared too large is refused in plain text."""
+
+
 def create_app() -> FastAPI:
     settings = Settings()
     storage = Storage(settings)
-    router = APIRouter()
+    # Beyond this a body is not read; what a picture may be is judged when it is here.
+    router = APIRouter(max_body_size=settings.bytes + BODY_MARGIN)
     router.include_router(api.router)
     router.include_router(api.internal)
     application = app.create(settings, router, checks={"store": storage.check})
