@@ -13,7 +13,6 @@ from .handlers import subscriptions
 from .settings import Settings
 from .storage import Storage
 
-
 BODY_MARGIN = 2 * 1024 * 1024
 """What a form may hold beside the picture. It is more than the gateway lets through, whose refusal
 has the one shape of errors; here a length that is declared too large is refused in plain text."""
