@@ -13,4 +13,5 @@ for part in libs/chassis services/users services/tweets services/media services/
 done
 step $bin/lint-imports --no-logo 2>/dev/null || $bin/lint-imports
 step $bin/python docs/generate.py --check
+step $bin/python -m deploy.local page check
 echo "All checks passed."

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_NB, flock
 from xmlrpc.client import Fault
 
-from . import down, people, places, status, up
+from . import down, page, people, places, status, up
 from .broker_files import BrokerNotFetched
 from .instance import BadSettings, Instance
 from .postgres import PostgresFailed
@@ -75,6 +75,13 @@ def _env(instance: Instance, chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _page(instance: Instance, chosen: argparse.Namespace) -> int:
+    if chosen.script:
+        return page.run(chosen.script)
+    page.build()
+    return 0
+
+
 def _start(instance: Instance, chosen: argparse.Namespace) -> int:
     instance.start(chosen.program)
     return 0
@@ -111,6 +118,9 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("env", help="the environment of a service, as export lines")
     command.add_argument("service", choices=[*places.SERVICES, "gateway"])
     command.set_defaults(run=_env)
+    command = commands.add_parser("page", help="build the web page, or run one of its scripts")
+    command.add_argument("script", nargs="?", choices=["check", "format"])
+    command.set_defaults(run=_page)
     for name, run, meaning in (
         ("start", _start, "start one program, and wait until it is ready"),
         ("stop", _stop, "stop one program, gently"),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import orphans, parts, ports, postgres, programs, services
+from . import orphans, page, parts, ports, postgres, programs, services
 from .instance import Instance, is_ours
 from .places import REPOSITORY, python
 from .programs import Program
@@ -29,6 +29,8 @@ def bring_up(instance: Instance, *, only_infra: bool) -> None:
         orphans.end(instance.root)
     ports.check(instance, ports.of(instance, only_infra=only_infra))
     parts.prepare(instance)
+    if not only_infra and not instance.given.get("GATEWAY_WEB_DIR"):
+        page.build()
     embedded = parts.programs(instance)
     ours = services.programs(instance)
     programs.write(instance.root, [*embedded, *ours])

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes .venv and installs a set of requirements into it: `venv.sh local` or `venv.sh dev`.
-# Costs nothing when both are there already. dev contains all of local.
+# Makes .venv and installs a set of requirements into it: `venv.sh local` or `venv.sh dev`, which
+# contains all of local; `venv.sh node` adds a Node.js. Costs nothing when it is there already.
 set -eu
 cd "$(dirname "$0")/../.."
 wanted=$1
@@ -18,10 +18,14 @@ fi
 
 local_sum=$(sha256sum <requirements/local.txt)
 dev_sum=$(cat requirements/local.txt requirements/dev.txt | sha256sum)
+node_sum=$(sha256sum <requirements/node.txt)
 stamped() { [ "$(cat "$venv/installed-$1" 2>/dev/null)" = "$2" ]; }
 if is_new_enough "$own"; then
-    stamped dev "$dev_sum" && exit 0
-    [ "$wanted" = local ] && stamped local "$local_sum" && exit 0
+    case $wanted in
+    node) stamped node "$node_sum" && exit 0 ;;
+    local) { stamped dev "$dev_sum" || stamped local "$local_sum"; } && exit 0 ;;
+    dev) stamped dev "$dev_sum" && exit 0 ;;
+    esac
 elif [ -f "$venv/pyvenv.cfg" ]; then
     [ -w "$venv/pyvenv.cfg" ] || fail "$venv belongs to another user: work in a clone of your own."
     say "The interpreter of $venv is gone or too old: making it anew."
@@ -100,5 +104,8 @@ if ls "$venv"/installed-* >/dev/null 2>&1; then
 else
     "$@"
 fi
-printf '%s\n' "$local_sum" >"$venv/installed-local"
-[ "$wanted" = local ] || printf '%s\n' "$dev_sum" >"$venv/installed-dev"
+case $wanted in
+node) printf '%s\n' "$node_sum" >"$venv/installed-node" ;;
+dev) printf '%s\n' "$dev_sum" >"$venv/installed-dev" ;;
+esac
+[ "$wanted" = node ] || printf '%s\n' "$local_sum" >"$venv/installed-local"

@@ -1,0 +1,163 @@
+/** The one door to the API. Its shapes are generated from gateway/openapi.json. */
+
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+export type Tweet = Schemas["TweetView"];
+export type Media = Schemas["MediaView"];
+export type Person = Schemas["UserView"];
+export type Profile = Schemas["ProfileView"];
+
+/** Somebody in a list, who tells the reader whether they are followed. */
+export type Listed = Schemas["UserPage"]["users"][number];
+export type Order = "popular" | "recent";
+export type Scope = "following" | "everyone";
+
+export interface Page<T> {
+  items: T[];
+  cursor: string | null;
+}
+
+/**
+ * What the API refuses, by its stable name; `Offline` when nothing was reached, `Unreadable` for
+ * an answer that is not the API's.
+ */
+export class ApiError extends Error {
+  constructor(
+    readonly type: string,
+    message: string,
+    readonly status = 0,
+  ) {
+    super(message);
+  }
+}
+
+let signedOut = () => {};
+
+/** `act` is called whenever the API says that nobody is signed in. */
+export function onSignedOut(act: () => void) {
+  signedOut = act;
+}
+
+const PATIENCE_MS = 20_000;
+
+async function call<T>(method: string, path: string, body?: unknown, quiet = false): Promise<T> {
+  let answer: Response;
+  try {
+    answer = await fetch(`/api${path}`, {
+      method,
+      signal: AbortSignal.timeout(PATIENCE_MS),
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+    });
+  } catch (error) {
+    const late = error instanceof DOMException && error.name === "TimeoutError";
+    throw new ApiError(late ? "ServiceTimeout" : "Offline", "");
+  }
+  return understood(answer.status, await answer.text().catch(() => ""), quiet) as T;
+}
+
+function understood(status: number, text: string, quiet = false): unknown {
+  let said: { result?: boolean; error_type?: string; error_message?: string };
+  try {
+    said = JSON.parse(text);
+  } catch {
+    throw new ApiError("Unreadable", "", status);
+  }
+  if (said.result === true) return said;
+  if (status === 401 && !quiet) signedOut();
+  throw new ApiError(said.error_type ?? "Unreadable", said.error_message ?? "", status);
+}
+
+function query(values: Record<string, string | number | null>): string {
+  const asked = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== null) asked.set(name, String(value));
+  }
+  return `?${asked}`;
+}
+
+export const PAGE = 20;
+
+async function tweets(path: string, values: Record<string, string | number | null>) {
+  const page = await call<Schemas["TweetPage"]>("GET", path + query(values));
+  return { items: page.tweets, cursor: page.next_cursor } satisfies Page<Tweet>;
+}
+
+async function people<T extends Person>(path: string, values: Record<string, string | null>) {
+  const page = await call<{ users: T[]; next_cursor: string | null }>(
+    "GET",
+    path + query({ limit: PAGE, ...values }),
+  );
+  return { items: page.users, cursor: page.next_cursor } satisfies Page<T>;
+}
+
+export const signIn = (key: string) => call("POST", "/session", { api_key: key }, true);
+export const signOut = () => call("DELETE", "/session", undefined, true);
+
+export async function me(): Promise<Profile> {
+  return (await call<Schemas["ProfileAnswer"]>("GET", "/users/me")).user;
+}
+
+export async function profile(id: number): Promise<Profile> {
+  return (await call<Schemas["ProfileAnswer"]>("GET", `/users/${id}`)).user;
+}
+
+export const rename = (id: number, name: string) => call("PATCH", `/users/${id}`, { name });
+
+export const feed = (order: Order, scope: Scope, cursor: string | null, limit = PAGE) =>
+  tweets("/tweets", { order, scope, cursor, limit });
+
+export const tweetsBy = (id: number, cursor: string | null) =>
+  tweets(`/users/${id}/tweets`, { cursor, limit: PAGE });
+
+export const findPeople = (name: string, cursor: string | null) =>
+  people<Listed>("/users", { query: name, cursor });
+
+export const followersOf = (id: number, cursor: string | null) =>
+  people<Listed>(`/users/${id}/followers`, { cursor });
+
+export const followedBy = (id: number, cursor: string | null) =>
+  people<Listed>(`/users/${id}/following`, { cursor });
+
+export const likersOf = (tweetId: number, cursor: string | null) =>
+  people<Person>(`/tweets/${tweetId}/likes`, { cursor });
+
+export const setFollow = (id: number, on: boolean) =>
+  call(on ? "POST" : "DELETE", `/users/${id}/follow`);
+
+export const setLike = (tweetId: number, on: boolean) =>
+  call(on ? "POST" : "DELETE", `/tweets/${tweetId}/likes`);
+
+export const deleteTweet = (tweetId: number) => call("DELETE", `/tweets/${tweetId}`);
+
+export async function postTweet(text: string, mediaIds: number[]): Promise<number> {
+  const draft = { tweet_data: text, tweet_media_ids: mediaIds };
+  return (await call<Schemas["TweetAnswer"]>("POST", "/tweets", draft)).tweet_id;
+}
+
+/** Uploads a picture and gives its id. `told` hears how much of it is sent, from 0 to 1. */
+export function upload(picture: Blob, alt: string, told: (share: number) => void): Promise<number> {
+  const form = new FormData();
+  form.append("file", picture);
+  form.append("alt", alt);
+  // fetch tells nothing of a body on its way out.
+  const request = new XMLHttpRequest();
+  request.upload.onprogress = (event) => {
+    if (event.lengthComputable) told(event.loaded / event.total);
+  };
+  return new Promise((resolve, reject) => {
+    request.onerror = () => reject(new ApiError("Offline", ""));
+    request.onload = () => {
+      try {
+        const said = understood(request.status, request.responseText) as Schemas["MediaAnswer"];
+        resolve(said.media_id);
+      } catch (error) {
+        reject(error);
+      }
+    };
+    request.open("POST", "/api/medias");
+    request.send(form);
+  });
+}

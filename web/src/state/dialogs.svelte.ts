@@ -1,0 +1,28 @@
+/** The one dialog that is open above the page, if any. */
+
+import type { Tweet } from "./tweets.svelte";
+
+export type Dialog =
+  | { kind: "write" }
+  | { kind: "pictures"; tweet: Tweet; index: number }
+  | { kind: "likers"; tweet: Tweet }
+  | { kind: "delete"; tweet: Tweet }
+  | { kind: "rename" }
+  | { kind: "settings" }
+  | { kind: "shortcuts" };
+
+let open = $state.raw<Dialog | null>(null);
+
+export const dialogs = {
+  get open() {
+    return open;
+  },
+};
+
+export function show(dialog: Dialog) {
+  open = dialog;
+}
+
+export function closed() {
+  open = null;
+}

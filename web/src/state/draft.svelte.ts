@@ -1,0 +1,197 @@
+/** The tweet that is being written. It survives a reload: the text at once, its pictures too. */
+
+import { del, get, set } from "idb-keyval";
+import * as api from "../api/client";
+import { showPosted } from "./feeds.svelte";
+import { who } from "./session.svelte";
+
+// The defaults of services/tweets and services/media. Whatever is set there, the server decides.
+export const CHARACTERS = 280;
+export const PICTURES = 4;
+export const PICTURE_BYTES = 10_000_000;
+export const ALT_CHARACTERS = 1000;
+export const PICTURE_KINDS = ["image/jpeg", "image/png", "image/webp", "image/gif"];
+
+export class Picture {
+  readonly url: string;
+  alt = $state("");
+  /** How much of it is sent, from 0 to 1; null when nothing is under way. */
+  share = $state<number | null>(null);
+  failed = $state(false);
+  /** What the server calls it, and the alt text that it has there. */
+  sent = $state.raw<{ mediaId: number; alt: string } | null>(null);
+
+  constructor(
+    readonly blob: Blob,
+    alt = "",
+  ) {
+    this.url = URL.createObjectURL(blob);
+    this.alt = alt;
+  }
+
+  async send(): Promise<number> {
+    const alt = this.alt.trim();
+    if (this.sent?.alt === alt) return this.sent.mediaId;
+    this.failed = false;
+    this.share = 0;
+    try {
+      const mediaId = await api.upload(this.blob, alt, (share) => (this.share = share));
+      this.sent = { mediaId, alt };
+      return mediaId;
+    } catch (error) {
+      this.failed = true;
+      throw error;
+    } finally {
+      this.share = null;
+    }
+  }
+}
+
+const characters = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+
+/** How many characters a person counts: what the server counts, too (UAX 29). */
+export function count(text: string): number {
+  let counted = 0;
+  for (const _ of characters.segment(text)) counted++;
+  return counted;
+}
+
+/** Why a file is no picture for a tweet. */
+export type Unfit = "kind" | "size" | "number";
+
+let text = $state("");
+let pictures = $state<Picture[]>([]);
+let sending = $state(false);
+let failure = $state<api.ApiError | null>(null);
+/** When a tweet was sent whose answer is lost: it may be there. */
+let unanswered: { text: string; at: number } | null = null;
+
+const left = $derived(CHARACTERS - count(text.trim()));
+const textKey = () => `warble.draft.${who.me.id}`;
+const picturesKey = () => `draft ${who.me.id}`;
+
+export const draft = {
+  get text() {
+    return text;
+  },
+  set text(value) {
+    text = value;
+    failure = null;
+    try {
+      localStorage.setItem(textKey(), value);
+    } catch {
+      return;
+    }
+  },
+  get pictures() {
+    return pictures;
+  },
+  get sending() {
+    return sending;
+  },
+  get failure() {
+    return failure;
+  },
+  /** How many characters may still be written; below 0 there are too many. */
+  get left() {
+    return left;
+  },
+  get isEmpty() {
+    return text.trim() === "" && pictures.length === 0;
+  },
+  get isReady() {
+    return text.trim() !== "" && left >= 0 && !sending;
+  },
+};
+
+/** Keeps the pictures and their texts for after a reload. */
+export async function keepPictures() {
+  const kept = pictures.map(({ blob, alt }) => ({ blob, alt }));
+  // A private window may have no database: then the pictures live as long as the page.
+  await (kept.length ? set(picturesKey(), kept) : del(picturesKey())).catch(() => {});
+}
+
+export async function restoreDraft() {
+  text = localStorage.getItem(textKey()) ?? "";
+  const kept = await get<{ blob: Blob; alt: string }[]>(picturesKey()).catch(() => undefined);
+  if (kept && pictures.length === 0) pictures = kept.map(({ blob, alt }) => new Picture(blob, alt));
+}
+
+/** Adds what of the files is fit, and tells what was not. */
+export function attach(files: Iterable<File>): Set<Unfit> {
+  const refused = new Set<Unfit>();
+  for (const file of files) {
+    if (!PICTURE_KINDS.includes(file.type)) refused.add("kind");
+    else if (file.size > PICTURE_BYTES) refused.add("size");
+    else if (pictures.length >= PICTURES) refused.add("number");
+    else pictures.push(new Picture(file));
+  }
+  void keepPictures();
+  return refused;
+}
+
+export function detach(picture: Picture) {
+  pictures = pictures.filter((other) => other.url !== picture.url);
+  URL.revokeObjectURL(picture.url);
+  failure = null;
+  void keepPictures();
+}
+
+function clear() {
+  for (const picture of pictures) URL.revokeObjectURL(picture.url);
+  pictures = [];
+  draft.text = "";
+  void keepPictures();
+}
+
+export const forgetDraft = clear;
+
+/** Sends the tweet; whatever goes wrong, what was written stays. Gives whether it is posted. */
+export async function post(): Promise<boolean> {
+  if (!draft.isReady) return false;
+  sending = true;
+  failure = null;
+  try {
+    const posted = (await alreadyPosted()) ?? (await send());
+    unanswered = null;
+    clear();
+    // The tweet is there; that it cannot be shown yet is no failure of posting it.
+    await showPosted(posted).catch(() => {});
+    return true;
+  } catch (error) {
+    if (!(error instanceof api.ApiError)) throw error;
+    // An upload that no tweet took in time is gone from the server: the next try sends it anew.
+    if (error.type === "MediaNotFound") for (const picture of pictures) picture.sent = null;
+    failure = error;
+    return false;
+  } finally {
+    sending = false;
+  }
+}
+
+async function send(): Promise<number> {
+  const mediaIds = [];
+  for (const picture of pictures) mediaIds.push(await picture.send());
+  const said = text.trim();
+  const at = Date.now();
+  try {
+    return await api.postTweet(said, mediaIds);
+  } catch (error) {
+    const lost = error instanceof api.ApiError && (error.status === 0 || error.status >= 502);
+    unanswered = lost ? { text: said, at } : null;
+    throw error;
+  }
+}
+
+const CLOCKS_DIFFER_MS = 60_000;
+
+/** The tweet of a try whose answer was lost, if it did get through. */
+async function alreadyPosted(): Promise<number | null> {
+  if (unanswered === null || unanswered.text !== text.trim()) return null;
+  const since = unanswered.at - CLOCKS_DIFFER_MS;
+  const { items } = await api.tweetsBy(who.me.id, null);
+  const found = items.find(
+    (tweet) => tweet.content === unanswered?.text && Date.parse(tweet.created_at) > since,
+  );
+  return found?.id ?? null;
+}

@@ -1,0 +1,86 @@
+/** The lists of tweets, kept while the page is open: who comes back finds the place again. */
+
+import * as api from "../api/client";
+import { Paged } from "./paged.svelte";
+import { who } from "./session.svelte";
+import { kept, type Tweet } from "./tweets.svelte";
+
+const ANNOUNCED = 20;
+
+/** One of the reader's feeds, which hears of new tweets and shows them when it is asked to. */
+export class Feed extends Paged<Tweet> {
+  /** New tweets that are not in the list yet, the newest first. */
+  waiting = $state<Tweet[]>([]);
+  /** What it shows is outdated: the reader follows others now. */
+  outdated = false;
+
+  #newest: number | null = null;
+
+  constructor(
+    order: api.Order,
+    readonly scope: api.Scope,
+  ) {
+    super((cursor) => kept(api.feed(order, scope, cursor)));
+  }
+
+  override async refresh() {
+    this.outdated = false;
+    await super.refresh();
+    this.waiting = [];
+    this.#newest = null;
+    await this.look();
+  }
+
+  /** Asks for tweets that have come since; the first time it only learns where it stands. */
+  async look() {
+    const { items } = await kept(api.feed("recent", this.scope, null, ANNOUNCED));
+    const newest = this.#newest;
+    if (newest === null) {
+      this.#newest = Math.max(0, ...items.map((tweet) => tweet.id));
+      return;
+    }
+    const here = new Set(this.items.map((tweet) => tweet.id));
+    this.waiting = items.filter((tweet) => tweet.id > newest && !here.has(tweet.id));
+  }
+
+  showWaiting() {
+    this.add(this.waiting);
+    this.waiting = [];
+  }
+
+  /** Puts tweets on top, where a reader sees them whatever the order. */
+  add(tweets: Tweet[]) {
+    const added = new Set(tweets.map((tweet) => tweet.id));
+    this.items = [...tweets, ...this.items.filter((tweet) => !added.has(tweet.id))];
+    this.#newest = Math.max(this.#newest ?? 0, ...added);
+  }
+}
+
+const feeds = new Map<string, Feed>();
+const profiles = new Map<number, Paged<Tweet>>();
+
+export function feedOf(order: api.Order, scope: api.Scope): Feed {
+  const key = `${order} ${scope}`;
+  const feed = feeds.get(key) ?? new Feed(order, scope);
+  feeds.set(key, feed);
+  return feed;
+}
+
+export function tweetsOf(userId: number): Paged<Tweet> {
+  const list = profiles.get(userId) ?? new Paged((cursor) => kept(api.tweetsBy(userId, cursor)));
+  profiles.set(userId, list);
+  return list;
+}
+
+export function outdateFollowing() {
+  for (const feed of feeds.values()) if (feed.scope === "following") feed.outdated = true;
+}
+
+/** The reader's tweet that was just posted goes where the reader looks next. */
+export async function showPosted(tweetId: number) {
+  const { items } = await kept(api.tweetsBy(who.me.id, null));
+  const posted = items.filter((tweet) => tweet.id === tweetId);
+  for (const feed of feeds.values()) if (feed.begun) feed.add(posted);
+  const own = profiles.get(who.me.id);
+  if (own?.begun) own.items = [...posted, ...own.items.filter(({ id }) => id !== tweetId)];
+}

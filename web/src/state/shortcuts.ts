@@ -1,0 +1,63 @@
+/** One key, one action; they act on the tweet that has the focus. */
+
+import { dialogs, show } from "./dialogs.svelte";
+import { preferences } from "./preferences.svelte";
+import { go, HOME, PEOPLE, profilePath } from "./route.svelte";
+import { who } from "./session.svelte";
+
+const SECOND_KEY_MS = 1500;
+
+let led = 0;
+
+const current = () => document.activeElement?.closest<HTMLElement>("[data-tweet]");
+
+/** Moves the focus to the next tweet, or to the first that is to be seen. */
+function step(by: 1 | -1) {
+  const all = [...document.querySelectorAll<HTMLElement>("[data-tweet]")];
+  const at = current();
+  const next = at
+    ? all[all.indexOf(at) + by]
+    : all.find((tweet) => tweet.getBoundingClientRect().bottom > 120);
+  next?.focus({ preventScroll: true });
+  next?.scrollIntoView({ block: "nearest" });
+}
+
+const press = (selector: string) => current()?.querySelector<HTMLElement>(selector)?.click();
+
+function find() {
+  const fields = document.querySelectorAll<HTMLElement>("[data-search]");
+  const seen = [...fields].find((field) => field.checkVisibility());
+  if (seen) seen.focus();
+  else go(PEOPLE);
+}
+
+const ACTIONS: Record<string, () => void> = {
+  "?": () => show({ kind: "shortcuts" }),
+  n: () => show({ kind: "write" }),
+  j: () => step(1),
+  k: () => step(-1),
+  l: () => press(".like"),
+  o: () => press("ul button"),
+  a: () => press(".author"),
+  ".": () => document.querySelector<HTMLElement>("[data-fresh]")?.click(),
+  "/": find,
+};
+
+const PLACES: Record<string, () => string> = {
+  h: () => HOME,
+  p: () => PEOPLE,
+  m: () => profilePath(who.me.id),
+};
+
+export function shortcut(event: KeyboardEvent) {
+  if (!preferences.shortcuts || who.state !== "signed in" || dialogs.open) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  if ((event.target as Element).closest("input, textarea, select, [contenteditable]")) return;
+  const key = event.key.toLowerCase();
+  const place = performance.now() - led < SECOND_KEY_MS ? PLACES[key] : undefined;
+  led = key === "g" ? performance.now() : 0;
+  const act = place ? () => go(place()) : ACTIONS[key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+}

@@ -1,0 +1,63 @@
+/** The tweets that this page has seen: one object for each, in however many lists it stands. */
+
+import * as api from "../api/client";
+import { reason } from "../text/reason";
+import { tell } from "./notices.svelte";
+import { words } from "./preferences.svelte";
+import { who } from "./session.svelte";
+import { isSettling, settle } from "./settle";
+
+export type Tweet = api.Tweet & { deleted: boolean };
+
+const seen = new Map<number, Tweet>();
+
+function keep(tweet: api.Tweet): Tweet {
+  const known = seen.get(tweet.id);
+  if (known === undefined) {
+    const kept = $state({ ...tweet, deleted: false });
+    seen.set(tweet.id, kept);
+    return kept;
+  }
+  if (!isSettling(`like ${tweet.id}`)) Object.assign(known, tweet);
+  return known;
+}
+
+export async function kept(page: Promise<api.Page<api.Tweet>>): Promise<api.Page<Tweet>> {
+  const { items, cursor } = await page;
+  return { items: items.map(keep), cursor };
+}
+
+function showLike(tweet: Tweet, on: boolean) {
+  if (tweet.liked === on) return;
+  const { id, name } = who.me;
+  tweet.liked = on;
+  tweet.like_count += on ? 1 : -1;
+  tweet.likes = tweet.likes.filter((like) => like.user_id !== id);
+  if (on) tweet.likes.push({ user_id: id, name });
+}
+
+export async function toggleLike(tweet: Tweet) {
+  showLike(tweet, !tweet.liked);
+  await settle(
+    `like ${tweet.id}`,
+    () => tweet.liked,
+    (on) => api.setLike(tweet.id, on),
+    (known, error) => {
+      showLike(tweet, known);
+      if (error instanceof api.ApiError && error.type === "TweetNotFound") tweet.deleted = true;
+      tell(reason(error), true);
+    },
+  );
+}
+
+export async function deleteTweet(tweet: Tweet) {
+  tweet.deleted = true;
+  try {
+    await api.deleteTweet(tweet.id);
+    tell(words().deleted);
+  } catch (error) {
+    if (error instanceof api.ApiError && error.type === "TweetNotFound") return;
+    tweet.deleted = false;
+    tell(reason(error), true);
+  }
+}
