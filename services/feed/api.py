@@ -16,6 +16,7 @@ from chassis.identity import SignedIn
 from chassis.paging import MAX_ID, Cursor, Limit
 
 from . import queries
+from .errors import TweetNotFound
 from .queries import Order, Scope, Selection
 from .settings import Settings
 
@@ -49,6 +50,24 @@ class TweetView(BaseModel):
     stamp: datetime
     like_count: int
     liked: bool
+
+
+class LikerPage(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "result": True,
+                    "users": [{"id": 3, "name": "Boris Gray"}],
+                    "next_cursor": None,
+                }
+            ]
+        }
+    )
+
+    result: Literal[True] = True
+    users: list[AuthorView]
+    next_cursor: str | None
 
 
 class TweetPage(BaseModel):
@@ -164,6 +183,23 @@ async def tweets_by_author(
         identity.user_id, Order.recent, Scope.everyone, author_id=id, cursor=cursor, limit=limit
     )
     return _answer(await queries.page(request.app.state.pool, selection), headers)
+
+
+@router.get(
+    "/tweets/{id}/likes",
+    summary="Who likes a tweet, the first first",
+    response_model=LikerPage,
+    responses=responses(InvalidRequest, TweetNotFound),
+)
+async def likers(
+    id: Id,
+    request: Request,
+    identity: SignedIn,
+    headers: OwnWrites,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Response:
+    return _answer(await queries.likers(request.app.state.pool, id, cursor, limit), headers)
 
 
 def _answer(body: bytes, headers: dict[str, str]) -> Response:

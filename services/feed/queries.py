@@ -13,6 +13,8 @@ import asyncpg
 from chassis import paging
 from chassis.database import POOL_WAIT_SECONDS
 
+from .errors import TweetNotFound
+
 LIKES_LISTED = 100
 """How many likes a tweet lists; `like_count` beside them is true."""
 
@@ -119,6 +121,29 @@ select
 from tweets
 """
 
+# $1 the tweet, $2 the version behind which the page begins, $3 rows wanted
+_LIKERS = """
+with chosen as (
+    select user_id, version from tweet_like
+    where tweet_id = $1 and active and version > $2
+    order by version limit $3
+)
+select
+    exists (select from tweet where id = $1 and visible) as found,
+    convert_to(
+        coalesce(
+            string_agg(
+                '{"id":' || user_id || ',"name":' || to_json(coalesce(person.name, '')) || '}',
+                ',' order by chosen.version
+            ),
+            ''
+        ),
+        'UTF8'
+    ) as body,
+    (array_agg(chosen.version order by chosen.version))[$3] as last
+from chosen left join person on person.id = chosen.user_id
+"""
+
 _HIGHEST = (2**31 - 1, paging.MAX_ID)
 
 
@@ -160,6 +185,17 @@ async def page(pool: asyncpg.Pool, selection: Selection) -> bytes:
     if row["last_id"] is not None:
         cursor = f'"{paging.encode(row["last_like_count"], row["last_id"])}"'
     return b'{"result":true,"tweets":[%b],"next_cursor":%b}' % (row["body"], cursor.encode())
+
+
+async def likers(pool: asyncpg.Pool, tweet_id: int, cursor: str | None, limit: int) -> bytes:
+    """Who likes a tweet, the first first. Raises TweetNotFound, and InvalidRequest as `page`."""
+    (behind,) = paging.decode(cursor, 1) if cursor is not None else (0,)
+    async with pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
+        row = await connection.fetchrow(_LIKERS, tweet_id, behind, limit)
+    if not row["found"]:
+        raise TweetNotFound
+    following = "null" if row["last"] is None else f'"{paging.encode(row["last"])}"'
+    return b'{"result":true,"users":[%b],"next_cursor":%b}' % (row["body"], following.encode())
 
 
 async def whole(pool: asyncpg.Pool, selection: Selection) -> AsyncIterator[bytes]:

@@ -39,7 +39,12 @@ class UserView(BaseModel):
     name: str
 
 
-class ProfileView(UserView):
+class ListedUserView(UserView):
+    followed: bool
+    """By the reader."""
+
+
+class ProfileView(ListedUserView):
     followers: list[UserView]
     following: list[UserView]
     follower_count: int
@@ -55,6 +60,7 @@ class ProfileAnswer(BaseModel):
                     "user": {
                         "id": 7,
                         "name": "Анна Ким",
+                        "followed": True,
                         "followers": [{"id": 3, "name": "Boris Gray"}],
                         "following": [],
                         "follower_count": 1,
@@ -75,7 +81,7 @@ class UserPage(BaseModel):
             "examples": [
                 {
                     "result": True,
-                    "users": [{"id": 7, "name": "Анна Ким"}],
+                    "users": [{"id": 7, "name": "Анна Ким", "followed": True}],
                     "next_cursor": None,
                 }
             ]
@@ -83,7 +89,7 @@ class UserPage(BaseModel):
     )
 
     result: Literal[True] = True
-    users: list[UserView]
+    users: list[ListedUserView]
     next_cursor: str | None
 
 
@@ -102,20 +108,22 @@ class KeyAnswer(BaseModel):
 
 
 def _views(listed: Listed) -> list[UserView]:
-    return [UserView(id=user_id, name=name) for user_id, name in listed.people]
+    return [UserView(id=person.id, name=person.name) for person in listed.people]
 
 
 def _page(listed: Listed) -> UserPage:
-    return UserPage(users=_views(listed), next_cursor=listed.next_cursor)
+    users = [ListedUserView(**person._asdict()) for person in listed.people]
+    return UserPage(users=users, next_cursor=listed.next_cursor)
 
 
-async def _profile(session: Transaction, person: Person) -> ProfileAnswer:
+async def _profile(session: Transaction, person: Person, reader_id: int) -> ProfileAnswer:
     return ProfileAnswer(
         user=ProfileView(
             id=person.id,
             name=person.name,
-            followers=_views(await queries.followers(session, person.id)),
-            following=_views(await queries.following(session, person.id)),
+            followed=await queries.follows(session, reader_id, person.id),
+            followers=_views(await queries.followers(session, person.id, reader_id)),
+            following=_views(await queries.following(session, person.id, reader_id)),
             follower_count=person.follower_count,
             following_count=person.following_count,
         )
@@ -129,7 +137,8 @@ def _settings(request: Request) -> Settings:
 
 @router.get("/me", summary="Who am I", responses=responses(UserNotFound))
 async def my_profile(identity: SignedIn, session: Transaction) -> ProfileAnswer:
-    return await _profile(session, await queries.person_by_id(session, identity.user_id))
+    person = await queries.person_by_id(session, identity.user_id)
+    return await _profile(session, person, identity.user_id)
 
 
 @router.get("", summary="Find people by name", responses=responses(InvalidRequest))
@@ -148,8 +157,10 @@ async def find_users(
     cursor: Cursor = None,
 ) -> UserPage:
     if query.strip():
-        return _page(await queries.people_by_name(session, query, limit, cursor))
-    return _page(await queries.people_by_followers(session, limit, cursor))
+        found = await queries.people_by_name(session, query, identity.user_id, limit, cursor)
+    else:
+        found = await queries.people_by_followers(session, identity.user_id, limit, cursor)
+    return _page(found)
 
 
 @router.post(
@@ -168,7 +179,8 @@ async def register_user(
 
 @router.get("/{id}", summary="A person's profile", responses=responses(UserNotFound))
 async def profile(id: Id, identity: SignedIn, session: Transaction) -> ProfileAnswer:
-    return await _profile(session, await queries.person_by_id(session, id))
+    person = await queries.person_by_id(session, id)
+    return await _profile(session, person, identity.user_id)
 
 
 @router.patch(
@@ -221,7 +233,7 @@ async def followers(
     id: Id, identity: SignedIn, session: Transaction, limit: Limit = 20, cursor: Cursor = None
 ) -> UserPage:
     await queries.person_by_id(session, id)
-    return _page(await queries.followers(session, id, limit, cursor))
+    return _page(await queries.followers(session, id, identity.user_id, limit, cursor))
 
 
 @router.get("/{id}/following", summary="Whom they follow", responses=responses(UserNotFound))
@@ -229,7 +241,7 @@ async def following(
     id: Id, identity: SignedIn, session: Transaction, limit: Limit = 20, cursor: Cursor = None
 ) -> UserPage:
     await queries.person_by_id(session, id)
-    return _page(await queries.following(session, id, limit, cursor))
+    return _page(await queries.following(session, id, identity.user_id, limit, cursor))
 
 
 @router.post(

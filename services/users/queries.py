@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import ColumnElement, exists, text
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -20,7 +21,10 @@ SEARCHED = 500
 """How deep a search can be paged."""
 
 _SEARCH = text("""
-select id, name from person
+select id, name, exists (
+    select from follow where follower_id = :reader_id and followed_id = person.id and active
+) as followed
+from person
 where deactivated_at is null and (folded like :part escape '\\' or :query <% folded)
 order by folded like :start escape '\\' desc, folded like :part escape '\\' desc,
          word_similarity(:query, folded) desc, follower_count desc, id
@@ -29,11 +33,31 @@ limit :limit offset :offset
 _TYPO_TOLERANCE = text("select set_config('pg_trgm.word_similarity_threshold', '0.4', true)")
 
 
-class Listed(NamedTuple):
-    """A page of people as (id, name), and the cursor of the next."""
+class ListedPerson(NamedTuple):
+    id: int
+    name: str
+    followed: bool
+    """By the reader."""
 
-    people: list[tuple[int, str]]
+
+class Listed(NamedTuple):
+    """A page of people, and the cursor of the next."""
+
+    people: list[ListedPerson]
     next_cursor: str | None
+
+
+def _followed_by(reader_id: int) -> ColumnElement[bool]:
+    """Whether the reader follows the Person of the row."""
+    own = aliased(Follow)
+    return exists().where(
+        col(own.follower_id) == reader_id, col(own.followed_id) == col(Person.id), col(own.active)
+    )
+
+
+async def follows(session: AsyncSession, reader_id: int, user_id: int) -> bool:
+    follow = await session.get(Follow, (reader_id, user_id))
+    return follow is not None and follow.active
 
 
 async def person_by_id(session: AsyncSession, user_id: int) -> Person:
@@ -62,24 +86,38 @@ async def key_owner(session: AsyncSession, digest: bytes) -> Person:
 
 
 async def followers(
-    session: AsyncSession, user_id: int, limit: int = LISTED, cursor: str | None = None
+    session: AsyncSession,
+    user_id: int,
+    reader_id: int,
+    limit: int = LISTED,
+    cursor: str | None = None,
 ) -> Listed:
     """Who follows this person, the latest first."""
-    return await _edges(session, "followed_id", "follower_id", user_id, limit, cursor)
+    return await _edges(session, "followed_id", "follower_id", user_id, reader_id, limit, cursor)
 
 
 async def following(
-    session: AsyncSession, user_id: int, limit: int = LISTED, cursor: str | None = None
+    session: AsyncSession,
+    user_id: int,
+    reader_id: int,
+    limit: int = LISTED,
+    cursor: str | None = None,
 ) -> Listed:
     """Whom this person follows, the latest first."""
-    return await _edges(session, "follower_id", "followed_id", user_id, limit, cursor)
+    return await _edges(session, "follower_id", "followed_id", user_id, reader_id, limit, cursor)
 
 
 async def _edges(
-    session: AsyncSession, near: str, far: str, user_id: int, limit: int, cursor: str | None
+    session: AsyncSession,
+    near: str,
+    far: str,
+    user_id: int,
+    reader_id: int,
+    limit: int,
+    cursor: str | None,
 ) -> Listed:
     statement = (
-        select(Person.id, Person.name, Follow.version)
+        select(Person.id, Person.name, _followed_by(reader_id), Follow.version)
         .join(Follow, col(getattr(Follow, far)) == col(Person.id))
         .where(getattr(Follow, near) == user_id, col(Follow.active))
         .order_by(col(Follow.version).desc())
@@ -89,12 +127,12 @@ async def _edges(
         (behind,) = paging.decode(cursor, 1)
         statement = statement.where(col(Follow.version) < behind)
     rows = (await session.exec(statement)).all()
-    more = paging.encode(rows[limit - 1][2]) if len(rows) > limit else None
-    return Listed([(row[0], row[1]) for row in rows[:limit]], more)
+    more = paging.encode(rows[limit - 1][3]) if len(rows) > limit else None
+    return Listed([ListedPerson(*row[:3]) for row in rows[:limit]], more)
 
 
 async def people_by_name(
-    session: AsyncSession, query: str, limit: int, cursor: str | None
+    session: AsyncSession, query: str, reader_id: int, limit: int, cursor: str | None
 ) -> Listed:
     """People whose name holds the query or nearly does, the best match first."""
     offset = paging.decode(cursor, 1)[0] if cursor else 0
@@ -106,6 +144,7 @@ async def people_by_name(
         _SEARCH,
         {
             "query": folded,
+            "reader_id": reader_id,
             "part": f"%{escaped}%",
             "start": f"{escaped}%",
             "limit": max(0, min(limit + 1, SEARCHED - offset)),
@@ -114,13 +153,15 @@ async def people_by_name(
     )
     rows = found.all()
     more = paging.encode(offset + limit) if len(rows) > limit else None
-    return Listed([(row.id, row.name) for row in rows[:limit]], more)
+    return Listed([ListedPerson(row.id, row.name, row.followed) for row in rows[:limit]], more)
 
 
-async def people_by_followers(session: AsyncSession, limit: int, cursor: str | None) -> Listed:
+async def people_by_followers(
+    session: AsyncSession, reader_id: int, limit: int, cursor: str | None
+) -> Listed:
     """Everyone, the most followed first."""
     statement = (
-        select(Person)
+        select(Person.id, Person.name, _followed_by(reader_id), Person.follower_count)
         .where(col(Person.deactivated_at).is_(None))
         .order_by(col(Person.follower_count).desc(), col(Person.id).desc())
         .limit(limit + 1)
@@ -132,5 +173,5 @@ async def people_by_followers(session: AsyncSession, limit: int, cursor: str | N
         )
     rows = (await session.exec(statement)).all()
     last = rows[limit - 1] if len(rows) > limit else None
-    more = paging.encode(last.follower_count, last.id) if last else None
-    return Listed([(person.id, person.name) for person in rows[:limit]], more)
+    more = paging.encode(last[3], last[0]) if last else None
+    return Listed([ListedPerson(*row[:3]) for row in rows[:limit]], more)

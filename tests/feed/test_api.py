@@ -161,3 +161,23 @@ async def test_a_page_number_beyond_the_whole_feed_is_empty(feed: httpx.AsyncCli
     )
 
     assert answer.json() == {"result": True, "tweets": [], "next_cursor": None}
+
+
+async def test_likers_are_paged_in_the_order_of_their_likes(
+    feed: httpx.AsyncClient, database: Database
+) -> None:
+    ann = await person(database)
+    tweet_id = await tweet(database, ann)
+    fans = [await person(database) for _ in range(5)]
+    await tell(database, *(TweetLiked(tweet_id=tweet_id, user_id=fan) for fan in fans))
+    headers = testing.signed("feed", ann)
+
+    path = f"/api/tweets/{tweet_id}/likes"
+    first = (await feed.get(f"{path}?limit=3", headers=headers)).json()
+    rest = (await feed.get(f"{path}?limit=3&cursor={first['next_cursor']}", headers=headers)).json()
+    none = await feed.get("/api/tweets/900000/likes", headers=headers)
+
+    listed = first["users"] + rest["users"]
+    assert listed == [{"id": fan, "name": f"Person {fan}"} for fan in fans]
+    assert rest["next_cursor"] is None
+    assert (none.status_code, none.json()["error_type"]) == (404, "TweetNotFound")

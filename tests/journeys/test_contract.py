@@ -81,7 +81,9 @@ async def test_following_shows_on_the_profiles(company: Company) -> None:
     followers = await ann.done("GET", f"/api/users/{boris.id}/followers")
 
     assert me["following"] == [{"id": boris.id, "name": "Boris"}]
-    assert him["followers"] == followers["users"] == [{"id": ann.id, "name": "Ann"}]
+    assert him["followed"]
+    assert him["followers"] == [{"id": ann.id, "name": "Ann"}]
+    assert followers["users"] == [{"id": ann.id, "name": "Ann", "followed": False}]
     for _ in range(2):
         assert await ann.done("DELETE", f"/api/users/{boris.id}/follow") == {"result": True}
     assert (await ann.done("GET", "/api/users/me"))["user"]["following_count"] == 0
@@ -118,7 +120,7 @@ async def test_people_are_found_by_name(company: Company) -> None:
 
     found = await zoe.done("GET", "/api/users", params={"query": "НЕНАХОДИМАВА"})
 
-    assert {"id": zoe.id, "name": zoe.name} in found["users"]
+    assert {"id": zoe.id, "name": zoe.name, "followed": False} in found["users"]
 
 
 @pytest.mark.parametrize(

@@ -259,3 +259,23 @@ async def test_a_malformed_body_is_refused(
     answer = await users.post("/api/users", content=body, headers=people.administrator)
 
     assert (answer.status_code, answer.json()["result"]) == (422, False)
+
+
+async def test_every_list_tells_whom_the_reader_follows(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    ann, boris, zoe = [await people.register(f"{name} Quux") for name in ("Ann", "Boris", "Zoe")]
+    for follower, followed in ((ann, boris), (zoe, boris), (zoe, ann), (boris, ann)):
+        await users.post(f"/api/users/{followed}/follow", headers=signed(follower))
+
+    for path, told in {
+        "?query=quux": {ann: False, boris: True, zoe: False},
+        "": {ann: False, boris: True, zoe: False},
+        f"/{boris}/followers": {ann: False, zoe: False},
+        f"/{zoe}/following": {ann: False, boris: True},
+    }.items():
+        listed = (await users.get(f"/api/users{path}", headers=signed(ann))).json()["users"]
+        assert {user["id"]: user["followed"] for user in listed if user["id"] in told} == told, path
+    for user_id, followed in ((boris, True), (zoe, False)):
+        profile = await users.get(f"/api/users/{user_id}", headers=signed(ann))
+        assert profile.json()["user"]["followed"] is followed
