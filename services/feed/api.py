@@ -40,6 +40,17 @@ class LikeView(BaseModel):
     name: str
 
 
+class MediaView(BaseModel):
+    """One of the attachments. Its size is not known where it was sent before sizes were kept."""
+
+    url: str
+    thumbnail: str
+    """A small WebP of it, at most 48 kB; of an animation, the first frame."""
+    width: int | None
+    height: int | None
+    alt: str
+
+
 class TweetView(BaseModel):
     id: int
     content: str
@@ -48,6 +59,7 @@ class TweetView(BaseModel):
     likes: list[LikeView]
     created_at: datetime
     stamp: datetime
+    media: list[MediaView]
     like_count: int
     liked: bool
 
@@ -85,6 +97,15 @@ class TweetPage(BaseModel):
                             "likes": [{"user_id": 3, "name": "Boris Gray"}],
                             "created_at": "2026-11-23T09:30:00.123456Z",
                             "stamp": "2026-11-23T09:30:00.123456Z",
+                            "media": [
+                                {
+                                    "url": "/uploads/Zk3vX1pQ9sYtB0aWcR7uLg.jpg",
+                                    "thumbnail": "/uploads/mB8nT2wE5rXcK7dJ0vHqYg.webp",
+                                    "width": 1280,
+                                    "height": 960,
+                                    "alt": "The new office, from the street",
+                                }
+                            ],
                             "like_count": 1,
                             "liked": False,
                         }

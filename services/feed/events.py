@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import ClassVar
 
+from pydantic import BaseModel
+
 from chassis.events import Event
 
 
@@ -30,12 +32,22 @@ class UserUnfollowed(Event):
     followed_id: int
 
 
+class Picture(BaseModel):
+    url: str
+    thumbnail: str
+    width: int | None = None
+    height: int | None = None
+    alt: str = ""
+
+
 class TweetPosted(Event):
     routing_key: ClassVar[str] = "tweet.posted.v1"
     tweet_id: int
     author_id: int
     content: str
     attachments: list[str]
+    media: list[Picture] | None = None
+    """The attachments and what is known of them. An old event has the attachments alone."""
     created_at: datetime
 
 

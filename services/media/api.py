@@ -4,7 +4,7 @@ import asyncio
 from typing import Annotated, Literal
 
 import structlog
-from fastapi import APIRouter, Depends, Query, Request, UploadFile
+from fastapi import APIRouter, Depends, Form, Query, Request, UploadFile
 from fastapi.responses import Response, StreamingResponse
 from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,11 +17,12 @@ from chassis.paging import MAX_ID
 
 from . import commands, pictures, queries, ranges
 from .errors import ImageNotAccepted, ImageTooLarge, MediaNotFound, RangeNotSatisfiable
-from .pictures import Picture
+from .pictures import THUMBNAIL_EXTENSION, THUMBNAIL_TYPE, Picture
 from .settings import Settings
 from .storage import Download, ObjectMissing, Storage, new_name
 
 ASKED_AT_ONCE = 100
+ALT_LENGTH = 1000
 
 REFUSED = Counter("warble_media_refused_total", "Uploads refused.", ["reason"])
 
@@ -44,21 +45,39 @@ class MediaAnswer(BaseModel):
     summary="Upload a picture",
     responses=responses(ImageTooLarge, ImageNotAccepted, InvalidRequest),
 )
-async def upload(file: UploadFile, identity: SignedIn, request: Request) -> MediaAnswer:
+async def upload(
+    file: UploadFile,
+    identity: SignedIn,
+    request: Request,
+    alt: Annotated[
+        str,
+        Form(
+            max_length=ALT_LENGTH,
+            pattern=r"^[^\x00]*$",
+            description="What the picture shows, for those who cannot see it.",
+        ),
+    ] = "",
+) -> MediaAnswer:
     """JPEG, PNG, WebP or GIF, known by content. No transaction is open during the long work."""
     storage: Storage = request.app.state.storage
     async with request.app.state.decoding:
         picture = await _cleaned(file, request.app.state.settings)
-    name = new_name(picture.extension)
-    await storage.put(name, picture.content, picture.content_type)
+    name, thumbnail = new_name(picture.extension), new_name(THUMBNAIL_EXTENSION)
+    stored: list[str] = []
     recorded = False
     try:
+        await storage.put(name, picture.content, picture.content_type)
+        stored.append(name)
+        await storage.put(thumbnail, picture.thumbnail, THUMBNAIL_TYPE)
+        stored.append(thumbnail)
         async with request_transaction(request) as session:
-            media_id = await commands.record_upload(session, identity.user_id, name, picture)
+            media_id = await commands.record_upload(
+                session, identity.user_id, name, thumbnail, picture, alt.strip()
+            )
             recorded = True
     except Exception:
         # A commit whose answer is lost may have happened: then the sweep decides, a day later.
-        if not recorded:
+        for name in () if recorded else stored:
             await _remove(storage, name)
         raise
     return MediaAnswer(media_id=media_id)
@@ -111,8 +130,8 @@ _IMAGE = {
 async def picture(name: str, request: Request) -> Response:
     """Needs no key. The name never stands for another picture: keep it for ever."""
     async with request_transaction(request) as session:
-        media = await queries.media_by_name(session, name)
-    etag = f'"{media.name}"'
+        file = await queries.file_by_name(session, name)
+    etag = f'"{file.name}"'
     headers = {
         "etag": etag,
         "cache-control": "public, max-age=31536000, immutable",
@@ -127,22 +146,22 @@ async def picture(name: str, request: Request) -> Response:
     if request.headers.get("if-range", etag) != etag:
         asked = None
     try:
-        part = ranges.part(asked, media.size)
+        part = ranges.part(asked, file.size)
     except RangeNotSatisfiable as problem:
         refusal = answer(problem)
-        refusal.headers["content-range"] = f"bytes */{media.size}"
+        refusal.headers["content-range"] = f"bytes */{file.size}"
         return refusal
-    first, last = part or (0, media.size - 1)
+    first, last = part or (0, file.size - 1)
     headers["content-length"] = str(last - first + 1)
     if part:
-        headers["content-range"] = f"bytes {first}-{last}/{media.size}"
+        headers["content-range"] = f"bytes {first}-{last}/{file.size}"
     if request.method == "HEAD":
-        return Response(headers=headers, media_type=media.content_type)
+        return Response(headers=headers, media_type=file.content_type)
     try:
-        download = await request.app.state.storage.get(media.name, first, last - first + 1)
+        download = await request.app.state.storage.get(file.name, first, last - first + 1)
     except ObjectMissing as error:
         raise MediaNotFound from error
-    return _Streamed(download, 206 if part else 200, headers, media.content_type)
+    return _Streamed(download, 206 if part else 200, headers, file.content_type)
 
 
 class _Streamed(StreamingResponse):
@@ -170,6 +189,10 @@ class MediaRecord(BaseModel):
     id: int
     owner_id: int
     path: str
+    thumbnail: str
+    width: int
+    height: int
+    alt: str
 
 
 class MediaRecords(BaseModel):
@@ -192,5 +215,16 @@ async def records(
     async with request_transaction(request) as session:
         found = await queries.media_by_ids(session, ids)
     return MediaRecords(
-        media=[MediaRecord(id=one.id, owner_id=one.owner_id, path=one.path) for one in found]
+        media=[
+            MediaRecord(
+                id=one.id,
+                owner_id=one.owner_id,
+                path=one.path,
+                thumbnail=one.thumbnail_path,
+                width=one.width,
+                height=one.height,
+                alt=one.alt,
+            )
+            for one in found
+        ]
     )

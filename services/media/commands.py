@@ -15,8 +15,10 @@ from .pictures import Picture
 BATCH = 100
 
 
-async def record_upload(session: AsyncSession, owner_id: int, name: str, picture: Picture) -> int:
-    """Makes the record of an object that is in the store already; gives its id."""
+async def record_upload(
+    session: AsyncSession, owner_id: int, name: str, thumbnail: str, picture: Picture, alt: str
+) -> int:
+    """Makes the record of a picture whose two objects are in the store already; gives its id."""
     media = Media(
         owner_id=owner_id,
         name=name,
@@ -24,6 +26,9 @@ async def record_upload(session: AsyncSession, owner_id: int, name: str, picture
         size=len(picture.content),
         width=picture.width,
         height=picture.height,
+        thumbnail=thumbnail,
+        thumbnail_size=len(picture.thumbnail),
+        alt=alt,
     )
     session.add(media)
     await session.flush()
@@ -35,6 +40,8 @@ async def record_upload(session: AsyncSession, owner_id: int, name: str, picture
         height=media.height,
         content_type=media.content_type,
         size=media.size,
+        thumbnail=media.thumbnail_path,
+        alt=alt,
     )
     await outbox.record(session, event)
     return media.id

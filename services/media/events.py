@@ -15,6 +15,9 @@ class MediaUploaded(Event):
     height: int
     content_type: str
     size: int
+    thumbnail: str
+    """The path of a small copy."""
+    alt: str
 
 
 class MediaExpired(Event):

@@ -42,6 +42,11 @@ class Media(Table, table=True):
     """The object's name in the store, unguessable; below `/uploads/` it is the address."""
     content_type: str = Field(sa_column=Column(Text, nullable=False))
     size: int
+    thumbnail: str | None = Field(default=None, sa_column=Column(Text, unique=True))
+    """Another object's name, as unguessable. Pictures of the time before thumbnails have none."""
+    thumbnail_size: int | None = None
+    alt: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
+    """What it shows, in its owner's words, for those who cannot see it."""
     width: int
     height: int
     uploaded_at: datetime = Field(
@@ -59,3 +64,7 @@ class Media(Table, table=True):
     @property
     def path(self) -> str:
         return f"/uploads/{self.name}"
+
+    @property
+    def thumbnail_path(self) -> str:
+        return f"/uploads/{self.thumbnail or self.name}"

@@ -31,6 +31,15 @@ _SEGMENTS = 2000
 """Of a JPEG. Pillow joins those of one kind, at a cost that grows with their number squared."""
 
 
+THUMBNAIL_TYPE = "image/webp"
+THUMBNAIL_EXTENSION = "webp"
+_THUMBNAIL_SIDE = 720
+_THUMBNAIL_BYTES = 48_000
+"""Twenty of them are less than a megabyte, whatever was photographed."""
+_THUMBNAIL_QUALITIES = (80, 65, 50, 35)
+_THUMBNAIL_STEP = 0.8
+
+
 @dataclass(frozen=True)
 class Picture:
     content: bytes
@@ -38,6 +47,8 @@ class Picture:
     extension: str
     width: int
     height: int
+    thumbnail: bytes
+    """A small WebP of it; of an animation, the first frame."""
 
 
 def clean(raw: bytes, settings: Settings) -> Picture:
@@ -157,4 +168,20 @@ def _written(kind: str, frames: list[Image.Image], loop: int | None = None) -> P
             **({} if loop is None else {"loop": loop}),
         }
     first.save(out, kind, **options)
-    return Picture(out.getvalue(), content_type, extension, first.width, first.height)
+    width, height = first.size
+    return Picture(out.getvalue(), content_type, extension, width, height, _thumbnail(first))
+
+
+def _thumbnail(image: Image.Image) -> bytes:
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    whole = image if image.mode == mode else image.convert(mode)
+    scale = min(1.0, _THUMBNAIL_SIDE / max(image.size))
+    while True:
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        small = whole.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        for quality in _THUMBNAIL_QUALITIES:
+            out = io.BytesIO()
+            small.save(out, "WEBP", quality=quality, method=4)
+            if out.tell() <= _THUMBNAIL_BYTES:
+                return out.getvalue()
+        scale *= _THUMBNAIL_STEP

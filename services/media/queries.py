@@ -1,24 +1,38 @@
 """Everything that reads records of pictures."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from sqlmodel import col, select
+from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from .errors import MediaNotFound
 from .models import Media
+from .pictures import THUMBNAIL_TYPE
 from .storage import is_name
 
 
-async def media_by_name(session: AsyncSession, name: str) -> Media:
-    """Raises MediaNotFound, also for a removed one."""
+class File(NamedTuple):
+    """An object in the store."""
+
+    name: str
+    content_type: str
+    size: int
+
+
+async def file_by_name(session: AsyncSession, name: str) -> File:
+    """A picture or a thumbnail. Raises MediaNotFound, also for a removed one."""
     if not is_name(name):
         raise MediaNotFound
-    statement = select(Media).where(col(Media.name) == name, col(Media.removed_at).is_(None))
+    statement = select(Media).where(
+        or_(col(Media.name) == name, col(Media.thumbnail) == name), col(Media.removed_at).is_(None)
+    )
     media = (await session.exec(statement)).one_or_none()
     if media is None:
         raise MediaNotFound
-    return media
+    if name == media.thumbnail:
+        return File(name, THUMBNAIL_TYPE, media.thumbnail_size or 0)
+    return File(name, media.content_type, media.size)
 
 
 async def media_by_ids(session: AsyncSession, media_ids: Sequence[int]) -> Sequence[Media]:
@@ -27,16 +41,19 @@ async def media_by_ids(session: AsyncSession, media_ids: Sequence[int]) -> Seque
     return (await session.exec(statement)).all()
 
 
-async def unpurged(session: AsyncSession, limit: int) -> list[tuple[int, str]]:
-    """Id and name of removed pictures whose objects are still in the store."""
+async def unpurged(session: AsyncSession, limit: int) -> Sequence[Media]:
+    """Removed pictures whose objects are still in the store."""
     statement = (
-        select(Media.id, Media.name)
+        select(Media)
         .where(col(Media.removed_at).is_not(None), col(Media.purged_at).is_(None))
         .order_by(col(Media.id))
         .limit(limit)
     )
-    return [(row[0], row[1]) for row in await session.exec(statement)]
+    return (await session.exec(statement)).all()
 
 
 async def known_names(session: AsyncSession, names: Sequence[str]) -> set[str]:
-    return set(await session.exec(select(Media.name).where(col(Media.name).in_(names))))
+    """Those of the names that some record has."""
+    known = set(await session.exec(select(Media.name).where(col(Media.name).in_(names))))
+    thumbnails = select(Media.thumbnail).where(col(Media.thumbnail).in_(names))
+    return known.union(filter(None, await session.exec(thumbnails)))

@@ -34,11 +34,12 @@ async def purge(app: FastAPI) -> None:
 async def purge_once(database: Database, storage: Storage) -> None:
     async with database.transaction() as session:
         doomed = await queries.unpurged(session, commands.BATCH)
-    for _, name in doomed:
-        await storage.remove(name)
+    for media in doomed:
+        for name in filter(None, (media.name, media.thumbnail)):
+            await storage.remove(name)
     if doomed:
         async with database.transaction() as session:
-            await commands.mark_purged(session, [media_id for media_id, _ in doomed])
+            await commands.mark_purged(session, [media.id for media in doomed])
         log.info("objects.purged", objects=len(doomed))
 
 

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 async def remember(session: AsyncSession, media: Media) -> None:
     """Keeps the record, unless it is here: the copy knows more than what comes late."""
-    values = media.model_dump(include={"id", "owner_id", "path"})
+    values = media.model_dump(exclude={"tweet_id", "closed"})
     await session.exec(insert(Media).values(**values).on_conflict_do_nothing())
 
 

@@ -19,7 +19,7 @@ from .errors import (
     TooManyImages,
     TweetNotFound,
 )
-from .events import TweetDeleted, TweetLiked, TweetPosted, TweetUnliked
+from .events import Picture, TweetDeleted, TweetLiked, TweetPosted, TweetUnliked
 from .models import Media, Tweet
 from .settings import Settings
 
@@ -78,6 +78,16 @@ async def post_tweet(
         content=content,
         media_ids=list(media_ids),
         attachments=[media.path for media in taken],
+        media=[
+            Picture(
+                url=media.path,
+                thumbnail=media.thumbnail or media.path,
+                width=media.width,
+                height=media.height,
+                alt=media.alt,
+            )
+            for media in taken
+        ],
         created_at=tweet.created_at,
     )
     await outbox.record(session, event)

@@ -3,7 +3,17 @@
 from datetime import datetime
 from typing import ClassVar
 
+from pydantic import BaseModel
+
 from chassis.events import Event
+
+
+class Picture(BaseModel):
+    url: str
+    thumbnail: str
+    width: int | None
+    height: int | None
+    alt: str
 
 
 class TweetPosted(Event):
@@ -14,6 +24,8 @@ class TweetPosted(Event):
     media_ids: list[int]
     attachments: list[str]
     """The paths of the pictures below the gateway, in the author's order."""
+    media: list[Picture]
+    """The same pictures, with what is known of them."""
     created_at: datetime
 
 
@@ -45,10 +57,16 @@ class MediaReleased(Event):
 
 
 class MediaUploaded(Event):
+    """An old one tells only where the picture is."""
+
     routing_key: ClassVar[str] = "media.uploaded.v1"
     media_id: int
     owner_id: int
     path: str
+    thumbnail: str | None = None
+    width: int | None = None
+    height: int | None = None
+    alt: str = ""
 
 
 class MediaExpired(Event):

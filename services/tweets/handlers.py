@@ -14,9 +14,8 @@ subscriptions = Subscriptions("tweets")
 
 @subscriptions.on(MediaUploaded)
 async def on_media_uploaded(session: AsyncSession, event: MediaUploaded, version: int) -> None:
-    await attachments.remember(
-        session, Media(id=event.media_id, owner_id=event.owner_id, path=event.path)
-    )
+    record = event.model_dump(exclude={"media_id"})
+    await attachments.remember(session, Media(id=event.media_id, **record))
 
 
 @subscriptions.on(MediaExpired)

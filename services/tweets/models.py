@@ -51,6 +51,11 @@ class Media(Table, table=True):
     id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     owner_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     path: str = Field(sa_column=Column(Text, nullable=False))
+    thumbnail: str | None = Field(default=None, sa_column=Column(Text))
+    """The path of a small copy. Of a picture from before there were any, there is none."""
+    width: int | None = None
+    height: int | None = None
+    alt: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
     tweet_id: int | None = Field(default=None, sa_column=Column(BigInteger))
     closed: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     """No tweet may take it any more: it was not taken in time, or its tweet was deleted."""

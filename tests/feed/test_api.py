@@ -181,3 +181,25 @@ async def test_likers_are_paged_in_the_order_of_their_likes(
     assert listed == [{"id": fan, "name": f"Person {fan}"} for fan in fans]
     assert rest["next_cursor"] is None
     assert (none.status_code, none.json()["error_type"]) == (404, "TweetNotFound")
+
+
+async def test_a_tweet_tells_of_its_pictures_whatever_its_event_did(
+    feed: httpx.AsyncClient, database: Database
+) -> None:
+    ann = await person(database)
+    known = {"url": "/uploads/a", "thumbnail": "/uploads/b", "width": 9, "height": 4, "alt": "“A”"}
+    for media in ([known], None, []):
+        event = TweetPosted(
+            tweet_id=next(_tweet_ids),
+            author_id=ann,
+            content="…",
+            attachments=[] if media == [] else ["/uploads/a"],
+            media=media,
+            created_at=datetime.now(UTC),
+        )
+        await tell(database, event)
+
+    answer = await feed.get("/api/tweets?order=recent&limit=3", headers=testing.signed("feed", ann))
+
+    unknown = {**known, "thumbnail": "/uploads/a", "width": None, "height": None, "alt": ""}
+    assert [tweet["media"] for tweet in answer.json()["tweets"]] == [[], [unknown], [known]]

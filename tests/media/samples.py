@@ -1,6 +1,7 @@
 """Pictures for the tests, good ones and crafted ones."""
 
 import io
+import random
 import struct
 import zlib
 
@@ -25,6 +26,15 @@ def picture(kind: str, width: int = 40, height: int = 20) -> bytes:
     if kind in ("JPEG", "GIF"):
         options["comment"] = COMMENT
     image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def noise(width: int, height: int) -> bytes:
+    """Nothing compresses it."""
+    out = io.BytesIO()
+    Image.frombytes("RGB", (width, height), random.Random(1).randbytes(width * height * 3)).save(
+        out, "JPEG", quality=60
+    )
     return out.getvalue()
 
 

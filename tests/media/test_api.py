@@ -26,22 +26,28 @@ def signed(user_id: int = ANN) -> dict[str, str]:
     return testing.signed("media", user_id)
 
 
-async def upload(media: httpx.AsyncClient, content: bytes, name: str = "x.png") -> httpx.Response:
-    files = {"file": (name, content, "image/png")}
-    return await media.post("/api/medias", files=files, headers=signed())
+async def upload(media: httpx.AsyncClient, content: bytes, **fields: Any) -> httpx.Response:
+    files = {"file": ("x.png", content, "image/png")}
+    return await media.post("/api/medias", files=files, data=fields, headers=signed())
 
 
-async def uploaded(media: httpx.AsyncClient, content: bytes) -> tuple[int, str]:
-    """The id and the path of a picture that was taken."""
-    answer = await upload(media, content)
+async def recorded(media: httpx.AsyncClient, content: bytes, **fields: Any) -> dict[str, Any]:
+    """What is known of a picture that was taken."""
+    answer = await upload(media, content, **fields)
     assert answer.status_code == 201, answer.text
     media_id = answer.json()["media_id"]
     found = await media.get(
         f"/internal/media?ids={media_id}", headers=testing.signed("tweets", ANN)
     )
     (record,) = found.json()["media"]
-    assert record["owner_id"] == ANN
-    return media_id, record["path"]
+    assert (record["id"], record["owner_id"]) == (media_id, ANN)
+    return dict(record)
+
+
+async def uploaded(media: httpx.AsyncClient, content: bytes) -> tuple[int, str]:
+    """The id and the path of a picture that was taken."""
+    record = await recorded(media, content)
+    return record["id"], record["path"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -103,6 +109,59 @@ async def test_colours_are_what_the_profile_says(media: httpx.AsyncClient, kind:
         red, _, blue = image.convert("RGB").getpixel((8, 8))  # type: ignore[misc]
         assert red < 60
         assert blue > 200
+
+
+@pytest.mark.parametrize(
+    ("content", "size"),
+    [
+        (samples.picture("JPEG", 1600, 1000), (450, 720)),
+        (samples.picture("PNG"), (20, 40)),
+        (samples.animation("GIF"), (16, 8)),
+        (samples.noise(2000, 3000), None),
+        (samples.noise(4, 2000), None),
+    ],
+    ids=["photograph", "small", "animation", "noise", "sliver"],
+)
+async def test_a_thumbnail_is_small_and_upright(
+    media: httpx.AsyncClient, content: bytes, size: tuple[int, int] | None
+) -> None:
+    record = await recorded(media, content)
+
+    answer = await media.get(record["thumbnail"])
+    again = await media.get(record["thumbnail"], headers={"if-none-match": answer.headers["etag"]})
+
+    assert record["thumbnail"] != record["path"]
+    assert answer.headers["content-type"] == "image/webp"
+    assert "immutable" in answer.headers["cache-control"]
+    assert again.status_code == 304
+    assert len(answer.content) <= 48_000
+    with Image.open(io.BytesIO(answer.content)) as image:
+        assert image.format == "WEBP"
+        assert not getattr(image, "is_animated", False)
+        assert not image.getexif()
+        assert max(image.size) <= 720
+        if size is not None:
+            assert image.size == size
+
+
+async def test_a_thumbnail_keeps_what_is_transparent(media: httpx.AsyncClient) -> None:
+    out = io.BytesIO()
+    Image.new("RGBA", (30, 30), (255, 0, 0, 0)).save(out, "PNG")
+    record = await recorded(media, out.getvalue())
+
+    with Image.open(io.BytesIO((await media.get(record["thumbnail"])).content)) as image:
+        assert image.convert("RGBA").getpixel((9, 9))[3] == 0  # type: ignore[index]
+
+
+async def test_what_a_picture_shows_is_kept_in_words(media: httpx.AsyncClient) -> None:
+    content = samples.picture("PNG")
+
+    assert (await recorded(media, content, alt="  Красный и 🔵 "))["alt"] == "Красный и 🔵"
+    assert (await recorded(media, content, alt="é" * 1000))["alt"] == "é" * 1000
+    assert (await recorded(media, content))["alt"] == ""
+    for alt in ("x" * 1001, "a\0b"):
+        answer = await upload(media, content, alt=alt)
+        assert (answer.status_code, answer.json()["error_type"]) == (422, "InvalidRequest")
 
 
 @pytest.mark.parametrize("name", samples.NOT_PICTURES)

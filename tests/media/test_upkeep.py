@@ -19,7 +19,7 @@ from services.media.handlers import subscriptions
 from services.media.storage import new_name
 
 from . import samples
-from .test_api import uploaded
+from .test_api import recorded, uploaded
 
 _numbers = count(1)
 
@@ -43,17 +43,18 @@ async def asked_about(database: Database) -> list[int]:
 async def test_a_deleted_tweets_picture_is_gone_at_once_and_from_the_store(
     media: httpx.AsyncClient, app: FastAPI, database: Database
 ) -> None:
-    media_id, path = await uploaded(media, samples.picture("PNG"))
-    name = path.rpartition("/")[2]
+    record = await recorded(media, samples.picture("PNG"))
+    media_id, paths = record["id"], {record["path"], record["thumbnail"]}
+    names = {path.rpartition("/")[2] for path in paths}
     await tell(database, TweetPosted(tweet_id=1, media_ids=[media_id]))
-    assert (await media.get(path)).status_code == 200
+    assert {(await media.get(path)).status_code for path in paths} == {200}
 
     await tell(database, TweetDeleted(tweet_id=1, media_ids=[media_id]))
 
-    assert (await media.get(path)).status_code == 404
+    assert {(await media.get(path)).status_code for path in paths} == {404}
+    assert names <= set(await app.state.storage.names_before(_far_future()))
     await upkeep.purge_once(database, app.state.storage)
-    stored = await app.state.storage.names_before(_far_future())
-    assert name not in stored
+    assert not names & set(await app.state.storage.names_before(_far_future()))
 
 
 def _far_future() -> datetime:
@@ -82,7 +83,7 @@ async def test_an_untaken_picture_stays_until_tweets_has_released_it(
 async def test_an_object_that_no_record_names_is_swept_and_no_other(
     media: httpx.AsyncClient, app: FastAPI, database: Database
 ) -> None:
-    _, path = await uploaded(media, samples.picture("PNG"))
+    record = await recorded(media, samples.picture("PNG"))
     storage = app.state.storage
     orphan, foreign = new_name("png"), "backup-of-somebody-else.png"
     for name in (orphan, foreign):
@@ -94,7 +95,8 @@ async def test_an_object_that_no_record_names_is_swept_and_no_other(
 
     assert orphan not in await storage.names_before(_far_future())
     assert [chunk async for chunk in await storage.get(foreign, 0, 1)] == [b"x"]
-    assert (await media.get(path)).status_code == 200
+    for path in (record["path"], record["thumbnail"]):
+        assert (await media.get(path)).status_code == 200
 
 
 @settings(

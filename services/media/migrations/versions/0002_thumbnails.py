@@ -1,0 +1,15 @@
+"""Thumbnails, and what a picture shows in words."""
+
+from chassis.database import run_script
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    run_script("""
+        alter table media
+            add column thumbnail text unique,
+            add column thumbnail_size integer,
+            add column alt text not null default '';
+    """)
