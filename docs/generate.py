@@ -8,6 +8,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from fastapi import FastAPI
+
 REPOSITORY = Path(__file__).parents[1]
 SERVICES = ("users", "tweets", "media", "feed")
 
@@ -23,18 +25,22 @@ A producer names an event `noun.verb.vN`; each consumer has a queue of its own f
 
 
 def contract() -> str:
+    from gateway import session
     from gateway.contract import merge
 
     documents = {
         name: importlib.import_module(f"services.{name}.main").create_app().openapi()
         for name in SERVICES
     }
+    own = FastAPI()
+    own.include_router(session.router)
+    documents["gateway"] = own.openapi()
     return json.dumps(merge(documents), ensure_ascii=False, indent=1) + "\n"
 
 
 def events() -> str:
     from chassis.events import Event
-    from gateway.session import REVOKING
+    from gateway.keys import REVOKING
 
     consumers: dict[str, list[str]] = defaultdict(list)
     produced: dict[str, tuple[str, type[Event]]] = {}

@@ -7,7 +7,10 @@ from typing import Any
 from chassis import errors
 from chassis.errors import Problem
 
+from .session import COOKIE, CrossSiteRequest
+
 API_KEY = "api-key"
+SESSION = "session"
 _REF = "#/components/schemas/"
 _ERROR = "ErrorBody"
 _PAGES_OF = ("/api/", "/uploads/")
@@ -18,12 +21,14 @@ _INFO = {
     "version": "1",
     "summary": "A corporate micro-blogging service.",
     "description": (
-        "Every call carries the header `api-key`. Every error, from every service, has one shape: "
+        "A call carries the header `api-key`, or the cookie of a session; with the cookie alone, "
+        "only Warble's own page may write. Every error, from every service, has one shape: "
         "`error_type` is a stable name, `error_message` a sentence for the person."
     ),
     "license": {"name": "MIT", "identifier": "MIT"},
 }
 _TAGS = {
+    "session": "Who is signed in on the page.",
     "users": "Who people are, and whom they follow.",
     "tweets": "What people say, and who likes it.",
     "media": "What people attach.",
@@ -32,7 +37,7 @@ _TAGS = {
 
 
 def merge(documents: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """`documents` are the services' own, by the service's name. Gives a valid OpenAPI 3.1 document.
+    """One valid OpenAPI 3.1 document of the services' own and the gateway's, by their names.
 
     Raises ValueError where two services claim one operation, or one name for two schemas.
     """
@@ -58,7 +63,7 @@ def merge(documents: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": _INFO,
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
-        "security": [{API_KEY: []}],
+        "security": [{API_KEY: []}, {SESSION: []}],
         "paths": {path: paths[path] for path in sorted(paths)},
         "components": {
             "schemas": {name: schemas[name] for name in sorted(schemas)},
@@ -68,7 +73,13 @@ def merge(documents: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
                     "in": "header",
                     "name": API_KEY,
                     "description": "The person's key, shown once when they were registered.",
-                }
+                },
+                SESSION: {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": COOKIE,
+                    "description": "What `POST /api/session` gives for a key.",
+                },
             },
         },
     }
@@ -82,7 +93,7 @@ def _operation(service: str, path: str, method: str, operation: dict[str, Any]) 
         del responses["422"]
     if path.startswith("/uploads/"):
         merged["security"] = []
-    problems = [problem for problem in _edge_problems(merged) if _adds(responses, problem)]
+    problems = [problem for problem in _edge_problems(method, merged) if _adds(responses, problem)]
     for status, response in errors.responses(*problems).items():
         here = responses.setdefault(str(status), {"description": response["description"]})
         content = here.setdefault("content", {}).setdefault(
@@ -104,7 +115,7 @@ def _adds(responses: dict[str, Any], problem: type[Problem]) -> bool:
     return problem.__name__ not in content.get("application/json", {}).get("examples", {})
 
 
-def _edge_problems(operation: dict[str, Any]) -> list[type[Problem]]:
+def _edge_problems(method: str, operation: dict[str, Any]) -> list[type[Problem]]:
     """What the gateway and every service may answer beside the operation's own errors."""
     problems: list[type[Problem]] = [
         errors.TooManyRequests,
@@ -115,6 +126,8 @@ def _edge_problems(operation: dict[str, Any]) -> list[type[Problem]]:
     ]
     if operation.get("security") != []:
         problems.append(errors.NotSignedIn)
+        if method not in ("get", "head"):
+            problems.append(CrossSiteRequest)
     if operation.get("parameters") or "requestBody" in operation:
         problems.append(errors.InvalidRequest)
     if "requestBody" in operation:

@@ -15,10 +15,11 @@ from chassis import app
 from chassis.errors import ServiceUnavailable
 from chassis.identity import Signer
 
-from . import documentation, page
+from . import documentation, page, session
+from .keys import Keys
 from .proxy import Proxy
 from .routes import Routes
-from .session import Keys
+from .session import Sessions
 from .settings import SERVICES, Settings
 from .upstream import Upstream
 
@@ -33,7 +34,8 @@ class Edge:
         self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and f"{scope['path']}/".startswith(("/api/", "/uploads/")):
+        path = scope["path"] if scope["type"] == "http" else ""
+        if f"{path}/".startswith(("/api/", "/uploads/")) and path != session.PATH:
             await self._proxy(scope, receive, send)
         else:
             await self._application(scope, receive, send)
@@ -42,7 +44,9 @@ class Edge:
 def create_app() -> ASGIApp:
     settings = Settings()
     upstream = Upstream(settings)
-    signer = Signer(settings.identity_private_key.get_secret_value())
+    private_key = settings.identity_private_key.get_secret_value()
+    signer = Signer(private_key)
+    sessions = Sessions(private_key, settings.session_days)
     keys = Keys(settings, upstream, signer)
     contract: dict[str, Any] = json.loads(CONTRACT.read_text())
 
@@ -50,9 +54,11 @@ def create_app() -> ASGIApp:
     async def live(application: FastAPI) -> AsyncIterator[None]:
         await upstream.start()
         hearing = asyncio.create_task(keys.hear_revocations())
-        yield
-        await app.end(hearing)
-        await upstream.stop()
+        try:
+            yield
+        finally:
+            await app.end(hearing)
+            await upstream.stop()
 
     async def service_answers(service: str) -> None:
         if not await upstream.ready(service):
@@ -64,6 +70,10 @@ def create_app() -> ASGIApp:
 
     checks: dict[str, app.Check] = {name: partial(service_answers, name) for name in SERVICES}
     application = app.frame(settings, "gateway", live, {**checks, "broker": revocations_heard})
+    application.state.keys = keys
+    application.state.sessions = sessions
+    application.include_router(session.router)
     application.include_router(documentation.router(contract))
-    application.include_router(page.router(settings.web_dir))
-    return Edge(Proxy(settings, Routes(contract), keys, upstream, signer), application)
+    application.include_router(page.router(settings))
+    proxy = Proxy(settings, Routes(contract), keys, sessions, upstream, signer)
+    return Edge(proxy, application)

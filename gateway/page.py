@@ -1,14 +1,44 @@
-"""The web page: a built single-page app from a folder, or a plain page that says what this is."""
+"""The web page: ours, another one from a folder, or a plain page that says what this is.
 
+A page is a built single-page app: files, and an index that draws the pages it knows by their paths.
+"""
+
+import mimetypes
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
+from starlette.staticfiles import NotModifiedResponse
 
 from chassis.errors import MethodNotAllowed, NotFound
 
+from .settings import Settings
+
+OURS = Path(__file__).parents[1] / "web" / "dist"
 INDEX = "index.html"
+_HASHED = "assets"
+"""The folder of our page whose files are named after their content."""
+
+_ENCODINGS = {"br": ".br", "gzip": ".gz"}
+"""What files are compressed with ahead, the smaller first."""
+
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "cross-origin-opener-policy": "same-origin",
+}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;"
+    " connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none';"
+    " form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script';"
+    " trusted-types svelte-trusted-html"
+)
+_PLAIN_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
+)
 
 _PLAIN = """<!doctype html>
 <html lang="en">
@@ -29,6 +59,7 @@ p { margin: .8rem 0 } a { color: #0b63ce } code { font-size: .9em }
 <h1>Warble</h1>
 <p>A micro-blogging service for one company: people post short texts with pictures, follow each
 other, like, and read a feed in order of popularity.</p>
+<p>The page for people is not built here yet: <code>make up</code> builds it.</p>
 <p>This address answers the API below <code>/api</code>, with the header <code>api-key</code>.
 Every call is described and can be tried in <a href="/docs">the documentation</a>.</p>
 </main>
@@ -37,18 +68,32 @@ Every call is described and can be tried in <a href="/docs">the documentation</a
 """
 
 
-def router(folder: Path | None) -> APIRouter:
+def router(settings: Settings) -> APIRouter:
     """What answers every path that nothing else does."""
     router = APIRouter(include_in_schema=False)
-    root = folder.resolve() if folder else None
+    folder = Path(os.path.realpath(settings.web_dir or OURS))
+    hashed = None if settings.web_dir else folder / _HASHED
+    policy = settings.web_policy if settings.web_dir else _POLICY
+    headers = {**_HEADERS, "content-security-policy": policy} if policy else _HEADERS
 
     @router.api_route("/{path:path}", methods=["GET", "HEAD"])
     async def page(request: Request, path: str) -> Response:
-        if root is not None:
-            return _file(root, path)
-        if path:
-            raise NotFound
-        return HTMLResponse(_PLAIN)
+        if not (folder / INDEX).is_file():
+            if path:
+                raise NotFound
+            return HTMLResponse(
+                _PLAIN, headers={**_HEADERS, "content-security-policy": _PLAIN_POLICY}
+            )
+        file = _file(folder, path)
+        response = _compressed(file, request.headers.get("accept-encoding", ""))
+        response.headers.update(headers)
+        is_hashed = hashed is not None and file.is_relative_to(hashed)
+        response.headers["cache-control"] = (
+            "public, max-age=31536000, immutable" if is_hashed else "no-cache"
+        )
+        if _has(request.headers.get("if-none-match"), response.headers["etag"]):
+            return NotModifiedResponse(response.headers)
+        return response
 
     @router.api_route("/{path:path}", methods=["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
     async def no_page(path: str) -> Response:
@@ -57,14 +102,47 @@ def router(folder: Path | None) -> APIRouter:
     return router
 
 
-def _file(root: Path, path: str) -> Response:
-    """A file of the app, or its index, which draws the pages that it knows by their paths."""
+def _file(folder: Path, path: str) -> Path:
+    """The file at this path, or the index where the path is one that the app itself may know.
+
+    Raises NotFound for a file that is not there, and for one that is another's compressed form.
+    """
     if "\0" in path:
         raise NotFound
-    found = Path(os.path.realpath(root / path))
-    if found.is_relative_to(root) and found.is_file() and found.name != INDEX:
-        return FileResponse(found, headers={"x-content-type-options": "nosniff"})
-    index = root / INDEX
-    if not index.is_file():
+    found = Path(os.path.realpath(folder / path))
+    # Unlike Path.is_file, this takes a name that is too long for no file.
+    if not found.is_relative_to(folder) or not os.path.isfile(found):
+        if PurePosixPath(path).suffix:
+            raise NotFound
+        return folder / INDEX
+    if found.suffix in _ENCODINGS.values() and found.with_suffix("").is_file():
         raise NotFound
-    return FileResponse(index, headers={"cache-control": "no-cache"})
+    return found
+
+
+def _compressed(file: Path, accepted: str) -> FileResponse:
+    """The file in the smallest form that lies there and that the client takes."""
+    kind = mimetypes.guess_type(file.name, strict=False)[0] or "application/octet-stream"
+    vary = {"vary": "Accept-Encoding"}
+    for encoding, suffix in _ENCODINGS.items():
+        form = file.with_name(file.name + suffix)
+        if _accepts(accepted, encoding) and form.is_file():
+            response = FileResponse(form, 200, vary, kind, stat_result=form.stat())
+            response.headers["content-encoding"] = encoding
+            response.headers["etag"] = f'{response.headers["etag"][:-1]}-{encoding}"'
+            return response
+    return FileResponse(file, 200, vary, kind, stat_result=file.stat())
+
+
+def _accepts(header: str, encoding: str) -> bool:
+    """Whether an Accept-Encoding takes this encoding (RFC 9110, 12.5.3)."""
+    weights: dict[str, bool] = {}
+    for one in header.lower().split(","):
+        name, _, weight = one.partition(";")
+        weights[name.strip()] = not weight or weight.strip().removeprefix("q=").strip("0.") != ""
+    return weights.get(encoding, weights.get("*", False))
+
+
+def _has(header: str | None, etag: str) -> bool:
+    tags = [tag.strip().removeprefix("W/") for tag in (header or "").split(",")]
+    return etag in tags or "*" in tags

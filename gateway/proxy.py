@@ -7,16 +7,18 @@ import aiohttp
 import sentry_sdk
 import structlog
 from prometheus_client import Counter, Histogram
+from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from chassis import telemetry
-from chassis.errors import BadGateway, InternalError, PayloadTooLarge, Problem
+from chassis.errors import BadGateway, InternalError, NotSignedIn, PayloadTooLarge, Problem
 from chassis.identity import HEADER, Identity, Signer
 
-from . import own_writes
+from . import own_writes, session
+from .keys import Keys, digest_of
 from .own_writes import OwnWrites
 from .routes import Route, Routes, WrongMethod
-from .session import Keys
+from .session import CrossSiteRequest, Sessions
 from .settings import Settings
 from .upstream import SHORT_BODY, Answer, Body, ClientGone, Upstream
 
@@ -47,6 +49,7 @@ _HELD_BACK = frozenset(
 )
 """What of an answer's headers is between the service and us (RFC 9110, 7.6.1), or ours to say."""
 
+_READING = ("GET", "HEAD")
 _FEED = "feed"
 _HANDED_BACK = telemetry.EVENTS.encode()
 _AFTER = "warble-after"
@@ -69,11 +72,18 @@ log = structlog.get_logger("request")
 
 class Proxy:
     def __init__(
-        self, settings: Settings, routes: Routes, keys: Keys, upstream: Upstream, signer: Signer
+        self,
+        settings: Settings,
+        routes: Routes,
+        keys: Keys,
+        sessions: Sessions,
+        upstream: Upstream,
+        signer: Signer,
     ) -> None:
         self._settings = settings
         self._routes = routes
         self._keys = keys
+        self._sessions = sessions
         self._upstream = upstream
         self._signer = signer
         self._own_writes = OwnWrites()
@@ -103,11 +113,13 @@ class Proxy:
         headers = exchange.read_headers()
         identity = None
         if not route.open:
-            identity = await self._keys.identity(exchange.key)
+            key = exchange.key
+            digest = self._session(exchange) if key is None else digest_of(key)
+            identity = await self._keys.identity(digest)
             structlog.contextvars.bind_contextvars(user_id=identity.user_id)
             headers[HEADER] = self._signer.token(identity, route.service)
             if route.service == _FEED and (
-                after := self._own_writes.before(identity.user_id, exchange.handed_back)
+                after := self._own_writes.before(identity.user_id, exchange.written())
             ):
                 headers[_AFTER] = after
         body, seconds = None, None
@@ -124,6 +136,19 @@ class Proxy:
         )
         async with answer.response:
             await self._answer(exchange, route, identity, answer)
+
+    def _session(self, exchange: "Exchange") -> bytes:
+        """The digest of the key that the session stands for.
+
+        A browser sends the cookie by itself: a write must prove that our own page asks for it.
+        """
+        cookie = _cookie(exchange.cookies, session.COOKIE)
+        if not cookie:
+            raise NotSignedIn
+        scope = exchange.scope
+        if scope["method"] not in _READING and not session.from_our_page(Headers(scope=scope)):
+            raise CrossSiteRequest
+        return self._sessions.digest(cookie)
 
     async def _answer(
         self, exchange: "Exchange", route: Route, identity: Identity | None, answer: Answer
@@ -161,6 +186,7 @@ class Exchange:
     __slots__ = (
         "_send",
         "_started_at",
+        "cookies",
         "handed_back",
         "handler",
         "has_body",
@@ -176,7 +202,8 @@ class Exchange:
         self.scope = scope
         self.status = 0
         self.handler = _UNKNOWN
-        self.key = b""
+        self.key: bytes | None = None
+        self.cookies = ""
         self.handed_back = ""
         self.has_body = False
         self.length: int | None = None
@@ -209,8 +236,14 @@ class Exchange:
             elif name == _HANDED_BACK:
                 self.handed_back += value.decode("latin-1") + ","
             elif name == b"cookie":
-                self.handed_back += _after_cookie(value.decode("latin-1"))
+                self.cookies += value.decode("latin-1") + ";"
         return passed
+
+    def written(self) -> str:
+        """The reader's own last writes, as the header and the cookie hand them back."""
+        if not self.cookies:
+            return self.handed_back
+        return self.handed_back + _cookie(self.cookies, own_writes.COOKIE)
 
     async def refuse(
         self, problem: Problem, headers: list[tuple[bytes, bytes]] | None = None
@@ -258,9 +291,9 @@ class Exchange:
         )
 
 
-def _after_cookie(cookies: str) -> str:
+def _cookie(cookies: str, wanted: str) -> str:
     for cookie in cookies.split(";"):
         name, _, value = cookie.strip().partition("=")
-        if name == own_writes.COOKIE:
-            return value + ","
+        if name == wanted:
+            return value
     return ""

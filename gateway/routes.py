@@ -6,6 +6,8 @@ from typing import Any
 
 from chassis.errors import MethodNotAllowed, NotFound
 
+from .settings import SERVICES
+
 _PATH = re.compile(rb"(?:/[A-Za-z0-9_.~-]+)+")
 _METHODS = ("get", "head", "post", "put", "patch", "delete")
 
@@ -51,7 +53,8 @@ class Routes:
                 else:
                     node = node.literals.setdefault(segment, _Node())
             for method in _METHODS:
-                if method in operations:
+                # What the gateway answers by itself never comes to the table.
+                if method in operations and operations[method]["x-warble-service"] in SERVICES:
                     node.operations[method.upper()] = _route(template, operations[method])
 
     def match(self, method: str, raw_path: bytes) -> Route:

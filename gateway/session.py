@@ -1,134 +1,182 @@
-"""From an api-key to a person: asked of users, remembered while nobody revokes it."""
+"""Signing in on the page: a key is exchanged for a cookie that no script can read.
 
-import asyncio
-import hashlib
-import json
+The cookie is sealed and nothing is kept: any gateway opens it. It holds the digest of the key, so
+that it is worth as much as the key, and ends with it.
+"""
+
+import base64
+import os
+import struct
 import time
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
-import aio_pika
-import structlog
-from aio_pika.exceptions import AMQPError
-from prometheus_client import Counter
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
-from chassis import broker
-from chassis.errors import BadGateway, NotSignedIn
-from chassis.identity import GATEWAY, HEADER, Identity, Signer
-from chassis.telemetry import message_context
+from chassis.app import Done
+from chassis.errors import InvalidRequest, MethodNotAllowed, NotSignedIn, Problem, responses
+from chassis.identity import decode_key
 
-from .settings import Settings
-from .upstream import Upstream
+from .keys import Keys, digest_of
+from .upstream import Body, ClientGone
 
-REVOKING = ("key.revoked.v1", "user.deactivated.v1")
+PATH = "/api/session"
+COOKIE = "warble_session"
 
-_UNHEARD_SECONDS = 5
-"""How long a key is believed while revocations are not heard of."""
+_INFO = b"warble gateway: session cookie, v1"
+_NONCE_BYTES = 12
+_HELD = struct.Struct(">32sQ")
+"""The digest of the key; the second of the epoch at which the session began."""
 _CACHED = 100_000
-_KEY_BYTES = 200
-_RECONNECT_SECONDS = 1
-
-LOOKUPS = Counter("warble_gateway_key_cache_total", "Keys looked up.", ["outcome"])
-
-log = structlog.get_logger()
+_BODY_BYTES = 4096
 
 
-class Keys:
-    def __init__(self, settings: Settings, upstream: Upstream, signer: Signer) -> None:
-        self._settings = settings
-        self._upstream = upstream
-        self._signer = signer
-        self._known: dict[bytes, tuple[Identity, float]] = {}
-        self._asking: dict[bytes, asyncio.Task[Identity]] = {}
-        self._revocations = 0
-        self.hears_revocations = False
+class CrossSiteRequest(Problem):
+    status = 403
+    message = "This call did not come from Warble's own page."
 
-    async def identity(self, key: bytes) -> Identity:
-        """Whose key this is. Raises NotSignedIn, and what Upstream raises when users is away."""
-        if not 0 < len(key) <= _KEY_BYTES:
+
+def from_our_page(headers: Mapping[str, str]) -> bool | None:
+    """Whether a page of this very host makes the call; None where the caller does not say, which
+    a browser does with every write."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = headers.get("origin")
+    if origin is None:
+        return None
+    host = origin.partition("://")[2].lower()
+    return host != "" and host == headers.get("host", "").lower()
+
+
+class Sessions:
+    def __init__(self, private_key: str, days: float) -> None:
+        """`private_key` is the gateways' own, as in the settings: the seal's key is made of it."""
+        derived = HKDF(SHA256(), 32, salt=None, info=_INFO).derive(decode_key(private_key))
+        self._seal = AESGCM(derived)
+        self.seconds = int(days * 24 * 3600)
+        self._opened: dict[str, tuple[bytes, float]] = {}
+
+    def sealed(self, digest: bytes, began: float) -> str:
+        nonce = os.urandom(_NONCE_BYTES)
+        held = self._seal.encrypt(nonce, _HELD.pack(digest, int(began)), None)
+        return base64.urlsafe_b64encode(nonce + held).rstrip(b"=").decode()
+
+    def digest(self, cookie: str) -> bytes:
+        """The digest of the session's key. Raises NotSignedIn for a cookie that we did not seal,
+        or too long ago."""
+        opened = self._opened.get(cookie) or self._open(cookie)
+        if opened[1] <= time.time():
             raise NotSignedIn
-        digest = hashlib.sha256(key).digest()
-        known = self._known.get(digest)
-        if known is not None and known[1] > time.monotonic():
-            LOOKUPS.labels("hit").inc()
-            return known[0]
-        LOOKUPS.labels("miss").inc()
-        asking = self._asking.get(digest)
-        if asking is None:
-            asking = asyncio.create_task(self._ask(digest))
-            self._asking[digest] = asking
-            asking.add_done_callback(lambda _: self._asking.pop(digest, None))
-        # One who goes away does not take the answer from the others who wait for it.
-        return await asyncio.shield(asking)
+        return opened[0]
 
-    async def _ask(self, digest: bytes) -> Identity:
-        before = self._revocations
-        answer = await self._upstream.ask(
-            "users",
-            "GET",
-            f"/internal/keys/{digest.hex()}",
-            {HEADER: self._signer.token(GATEWAY, "users")},
-        )
-        if answer.response.status == 404:
-            raise NotSignedIn
-        if answer.response.status != 200 or answer.body is None:
-            raise BadGateway
-        owner = json.loads(answer.body)
-        identity = Identity(owner["user_id"], owner["administrator"])
-        # A revocation that came in between may be of this very key.
-        if self._revocations == before:
-            if len(self._known) >= _CACHED:
-                self._known.clear()
-            seconds = self._settings.key_seconds if self.hears_revocations else _UNHEARD_SECONDS
-            self._known[digest] = (identity, time.monotonic() + seconds)
-        return identity
+    def _open(self, cookie: str) -> tuple[bytes, float]:
+        try:
+            raw = base64.b64decode(cookie + "=" * (-len(cookie) % 4), b"-_", validate=True)
+            digest, began = _HELD.unpack(
+                self._seal.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None)
+            )
+        except (InvalidTag, ValueError) as error:
+            raise NotSignedIn from error
+        if len(self._opened) >= _CACHED:
+            self._opened.clear()
+        opened = (digest, began + self.seconds)
+        self._opened[cookie] = opened
+        return opened
 
-    def drop(self, user_id: int) -> None:
-        """Forgets every key of this person's."""
-        self._revocations += 1
-        gone = [digest for digest, (who, _) in self._known.items() if who.user_id == user_id]
-        for digest in gone:
-            del self._known[digest]
 
-    def _drop_all(self) -> None:
-        self._revocations += 1
-        self._known.clear()
+class Credentials(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"api_key": "wrb_…"}]})
 
-    async def hear_revocations(self) -> None:
-        """Runs until cancelled, and comes back to the broker whenever it does."""
-        while True:
-            try:
-                await self._hear()
-            except (AMQPError, OSError, RuntimeError) as error:
-                log.warning("revocations.not_heard", error=repr(error))
-            finally:
-                self.hears_revocations = False
-                self._drop_all()
-            await asyncio.sleep(_RECONNECT_SECONDS)
+    api_key: SecretStr
 
-    async def _hear(self) -> None:
-        connection = await aio_pika.connect(
-            self._settings.broker_url.get_secret_value(),
-            timeout=_UNHEARD_SECONDS,
-            heartbeat=broker.HEARTBEAT_SECONDS,
-            client_properties={"connection_name": "warble-gateway"},
-        )
-        async with connection, connection.channel() as channel:
-            exchange = await broker.events_exchange(channel)
-            queue = await channel.declare_queue(exclusive=True, auto_delete=True)
-            for routing_key in REVOKING:
-                await queue.bind(exchange, routing_key)
-            async with queue.iterator() as messages:
-                self._drop_all()
-                self.hears_revocations = True
-                async for message in messages:
-                    self._revoke(message)
-                    await message.ack()
 
-    def _revoke(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
-        with message_context(message):
-            try:
-                self.drop(int(json.loads(message.body)["user_id"]))
-            except (ValueError, KeyError, TypeError) as error:
-                log.error("revocation.not_understood", error=repr(error))
-                self._drop_all()
-            else:
-                log.info("keys.dropped")
+class SessionView(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"result": True, "user_id": 7, "administrator": False}]}
+    )
+
+    result: Literal[True] = True
+    user_id: int
+    administrator: bool
+
+
+async def _from_no_other_page(request: Request) -> None:
+    """No other site signs anyone in or out; what is no browser may."""
+    if from_our_page(request.headers) is False:
+        raise CrossSiteRequest
+
+
+async def _credentials(request: Request) -> Credentials:
+    """Read by hand: what stands before the sign-in takes no body of any length."""
+    try:
+        body = b"".join([chunk async for chunk in Body(request.receive, _BODY_BYTES)])
+        return Credentials.model_validate_json(body)
+    except (ClientGone, ValidationError) as error:
+        raise InvalidRequest(reason='The body is not {"api_key": "…"}.') from error
+
+
+router = APIRouter(tags=["session"])
+"""`app.state.keys` and `app.state.sessions` are the gateway's."""
+
+
+@router.post(
+    PATH,
+    summary="Sign in: exchange a key for a session",
+    responses=responses(NotSignedIn, CrossSiteRequest),
+    dependencies=[Depends(_from_no_other_page)],
+    openapi_extra={
+        "security": [],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": Credentials.model_json_schema()}},
+        },
+    },
+)
+async def sign_in(
+    credentials: Annotated[Credentials, Depends(_credentials)], request: Request, response: Response
+) -> SessionView:
+    """The session is a cookie that no script can read. It lasts 30 days by default, and ends
+    with the key."""
+    sessions: Sessions = request.app.state.sessions
+    keys: Keys = request.app.state.keys
+    digest = digest_of(credentials.api_key.get_secret_value().encode())
+    identity = await keys.identity(digest)
+    response.set_cookie(
+        COOKIE,
+        sessions.sealed(digest, time.time()),
+        max_age=sessions.seconds,
+        httponly=True,
+        samesite="strict",
+        secure=_by_https(request),
+    )
+    return SessionView(user_id=identity.user_id, administrator=identity.administrator)
+
+
+@router.delete(
+    PATH,
+    summary="Sign out",
+    responses=responses(CrossSiteRequest),
+    dependencies=[Depends(_from_no_other_page)],
+    openapi_extra={"security": []},
+)
+async def sign_out(request: Request, response: Response) -> Done:
+    """Takes the cookie back, also one that is not valid any more."""
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=_by_https(request))
+    return Done()
+
+
+@router.api_route(PATH, methods=["GET", "HEAD", "PUT", "PATCH", "OPTIONS"], include_in_schema=False)
+async def neither() -> None:
+    raise MethodNotAllowed
+
+
+def _by_https(request: Request) -> bool:
+    """Whoever ends TLS before us may not say so; the page's own address does."""
+    origin = request.headers.get("origin", "")
+    return request.url.scheme == "https" or origin.startswith("https://")

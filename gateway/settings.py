@@ -23,10 +23,19 @@ class Settings(ProcessSettings):
     identity_private_key: SecretStr
     """Ed25519: 32 raw bytes in URL-safe base64. No other process has it."""
     web_dir: Path | None = None
-    """A built single-page app to serve in place of the plain page."""
+    """A built single-page app to serve in place of our own."""
+    web_policy: str = (
+        "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline' https:;"
+        " font-src 'self' https: data:; img-src 'self' https: data: blob:; connect-src 'self';"
+        " base-uri 'self'; frame-ancestors 'none'"
+    )
+    """The Content-Security-Policy of the page in `web_dir`; empty sends none. Our own page's is
+    not a setting."""
 
     key_seconds: float = Field(60, gt=0)
     """How long a key is believed without asking users, while revocations are heard of."""
+    session_days: float = Field(30, gt=0)
+    """How long a session lasts, if its key does."""
     json_bytes: int = Field(64 * 1024, gt=0)
     upload_bytes: int = Field(11 * 1024 * 1024, gt=0)
     connect_seconds: float = Field(1, gt=0)

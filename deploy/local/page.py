@@ -59,7 +59,8 @@ def run(*script: str) -> int:
     """Runs one of the page's own scripts, such as `check`; gives its exit code."""
     node, npm = _node(lambda _: None)
     install()
-    return subprocess.run([*npm, "run", "--silent", *script], cwd=WEB, env=_with(node)).returncode
+    command = [*npm, "run", "--silent", *script]
+    return subprocess.run(command, cwd=WEB, env=_with(node), check=False).returncode
 
 
 def _digest() -> str:
@@ -118,11 +119,8 @@ def _with(node: Path | None) -> dict[str, str]:
 
 def _npm_settings() -> dict[str, str]:
     """A registry, a proxy or certificates of one's own."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name.lower().startswith(("npm_config_", "http_proxy", "https_proxy", "no_proxy", "node_"))
-    }
+    prefixes = ("npm_config_", "http_proxy", "https_proxy", "no_proxy", "node_")
+    return {name: value for name, value in os.environ.items() if name.lower().startswith(prefixes)}
 
 
 def _run(command: list[str], node: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""Services as the gateway's neighbours see them: real servers whose behaviour a test decides."""
+"""The gateway and its neighbours: real servers whose behaviour a test decides."""
 
 import asyncio
 import contextlib
@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import httpx
 import uvicorn
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -58,6 +59,26 @@ class Neighbour:
             server.should_exit = True
             server.force_exit = True
             await serving
+
+
+class Edge:
+    """A gateway in this process, between a client and neighbours that are real servers."""
+
+    def __init__(self, client: httpx.AsyncClient, neighbours: dict[str, Neighbour]) -> None:
+        self.client = client
+        self.neighbours = neighbours
+
+    def __getattr__(self, service: str) -> Neighbour:
+        return self.neighbours[service]
+
+
+Made = Callable[..., contextlib.AbstractAsyncContextManager[Edge]]
+
+
+def error(answer: httpx.Response) -> tuple[int, str]:
+    body = answer.json()
+    assert body.keys() == {"result", "error_type", "error_message"}
+    return answer.status_code, body["error_type"]
 
 
 async def echo(request: Request) -> Response:

@@ -10,48 +10,62 @@ import pytest
 import gateway as gateway_package
 from chassis import testing
 from gateway import main
+from gateway import page as page_room
 
 CONTRACT = json.loads((Path(gateway_package.__path__[0]) / "openapi.json").read_text())
 FOREIGN = ("http://", "https://", "//cdn")
+Gateway = Callable[..., httpx.AsyncClient]
 
 
 @pytest.fixture
-def gateway(monkeypatch: pytest.MonkeyPatch) -> Callable[..., httpx.AsyncClient]:
-    def made(web_dir: Path | None = None) -> httpx.AsyncClient:
+def gateway(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Gateway:
+    def made(ours: Path | None = None, **settings: str | Path) -> httpx.AsyncClient:
+        monkeypatch.setattr(page_room, "OURS", ours or tmp_path / "not built")
         monkeypatch.setenv("GATEWAY_IDENTITY_PRIVATE_KEY", testing.PRIVATE_KEY)
-        if web_dir:
-            monkeypatch.setenv("GATEWAY_WEB_DIR", str(web_dir))
+        for name, value in settings.items():
+            monkeypatch.setenv(f"GATEWAY_{name.upper()}", str(value))
         transport = httpx.ASGITransport(app=main.create_app())
-        return httpx.AsyncClient(transport=transport, base_url="http://gateway")
+        # Nothing is compressed for a client that does not ask for it.
+        headers = {"accept-encoding": "identity"}
+        return httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers)
 
     return made
 
 
 @pytest.fixture
-def web_dir(tmp_path: Path) -> Path:
+def built(tmp_path: Path) -> Path:
+    """A built page, with files compressed ahead, and one beside it that is none of the page's."""
     (tmp_path / "secret").write_text("secret")
     folder = tmp_path / "web"
-    (folder / "js").mkdir(parents=True)
+    (folder / "assets").mkdir(parents=True)
     (folder / "index.html").write_text("<title>the app</title>")
-    (folder / "js" / "app.js").write_text("run()")
+    (folder / "index.html.br").write_bytes(b"index in brotli")
+    (folder / "assets" / "app-1a2b.js").write_text("run()")
+    (folder / "assets" / "app-1a2b.js.br").write_bytes(b"in brotli")
+    (folder / "assets" / "app-1a2b.js.gz").write_bytes(b"in gzip")
+    (folder / "icon.svg").write_text("<svg/>")
+    (folder / "pack.gz").write_bytes(b"a download")
     (folder / "out").symlink_to(tmp_path)
     return folder
 
 
-async def test_the_plain_page_leads_to_the_documentation(
-    gateway: Callable[..., httpx.AsyncClient],
-) -> None:
+async def raw(client: httpx.AsyncClient, path: str, **headers: str) -> tuple[httpx.Response, bytes]:
+    """The answer with its body as it came, still compressed."""
+    async with client.stream("GET", path, headers=headers) as answer:
+        return answer, b"".join([chunk async for chunk in answer.aiter_raw()])
+
+
+async def test_the_plain_page_leads_to_the_documentation(gateway: Gateway) -> None:
     async with gateway() as client:
         page = await client.get("/")
         other = await client.get("/profile/1")
 
         assert '<a href="/docs">' in page.text
+        assert "make up" in page.text
         assert (other.status_code, other.json()["error_type"]) == (404, "NotFound")
 
 
-async def test_the_documentation_asks_no_other_host(
-    gateway: Callable[..., httpx.AsyncClient],
-) -> None:
+async def test_the_documentation_asks_no_other_host(gateway: Gateway) -> None:
     async with gateway() as client:
         page = await client.get("/docs")
         assert not any(host in page.text for host in FOREIGN)
@@ -62,28 +76,116 @@ async def test_the_documentation_asks_no_other_host(
         assert document == CONTRACT
 
 
-async def test_a_built_app_is_served_with_its_own_routes(
-    gateway: Callable[..., httpx.AsyncClient], web_dir: Path
-) -> None:
-    async with gateway(web_dir) as client:
+async def test_our_page_is_served_with_its_own_routes(gateway: Gateway, built: Path) -> None:
+    async with gateway(ours=built) as client:
         index = await client.get("/")
-        script = await client.get("/js/app.js")
-
         assert "the app" in index.text
-        assert index.headers["cache-control"] == "no-cache"
-        assert script.text == "run()"
-        assert "javascript" in script.headers["content-type"]
-        assert (await client.get("/profile/1")).text == index.text
-        for path in ("/api", "/api/nothing", "/uploads/x/y"):
+        for path in ("/profile/7", "/people", "/index.html", "/assets"):
+            assert (await client.get(path)).text == index.text, path
+        head = await client.head("/profile/7")
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == index.headers["content-length"]
+        for path in ("/api", "/api/nothing", "/uploads/x/y", "/assets/app-old.js", "/favicon.ico"):
             answer = await client.get(path)
             assert (answer.status_code, answer.json()["result"]) == (404, False), path
+        assert (await client.get("/" + "x" * 5_000)).text == index.text
+        assert (await client.post("/profile/7")).status_code == 405
+
+
+async def test_what_is_named_after_its_content_is_kept_for_ever(
+    gateway: Gateway, built: Path
+) -> None:
+    async with gateway(ours=built) as client:
+        script = await client.get("/assets/app-1a2b.js")
+        index, icon = await client.get("/"), await client.get("/icon.svg")
+
+        assert script.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert index.headers["cache-control"] == icon.headers["cache-control"] == "no-cache"
+        known = {"if-none-match": f'"x", W/{icon.headers["etag"]}'}
+        again = await client.get("/icon.svg", headers=known)
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == icon.headers["etag"]
+        (built / "icon.svg").write_text("<svg>new</svg>")
+        assert (await client.get("/icon.svg", headers=known)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding", "body"),
+    [
+        ("gzip, deflate, br, zstd", "br", b"in brotli"),
+        ("gzip", "gzip", b"in gzip"),
+        ("br;q=0, gzip;q=0.5", "gzip", b"in gzip"),
+        ("*", "br", b"in brotli"),
+        ("*, br; q=0.0", "gzip", b"in gzip"),
+        ("gzip;q=0, *;q=0", None, b"run()"),
+        ("identity", None, b"run()"),
+        ("", None, b"run()"),
+    ],
+)
+async def test_a_file_comes_in_the_smallest_form_that_the_client_takes(
+    gateway: Gateway, built: Path, accepted: str, encoding: str | None, body: bytes
+) -> None:
+    path = "/assets/app-1a2b.js"
+    async with gateway(ours=built) as client:
+        answer, content = await raw(client, path, **{"accept-encoding": accepted})
+
+        assert content == body
+        assert answer.headers.get("content-encoding") == encoding
+        assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+        assert answer.headers["vary"] == "Accept-Encoding"
+        plain = await client.get(path)
+        assert (answer.headers["etag"] == plain.headers["etag"]) == (encoding is None)
+        again = {"accept-encoding": accepted, "if-none-match": answer.headers["etag"]}
+        assert (await raw(client, path, **again))[0].status_code == 304
+
+
+async def test_the_index_is_compressed_too_and_no_form_has_an_address(
+    gateway: Gateway, built: Path
+) -> None:
+    async with gateway(ours=built) as client:
+        _, index = await raw(client, "/profile/7", **{"accept-encoding": "br"})
+        form = await client.get("/assets/app-1a2b.js.br")
+
+        assert index == b"index in brotli"
+        assert form.status_code == 404
+        assert (await client.get("/pack.gz")).content == b"a download"
+
+
+async def test_our_page_runs_no_script_but_its_own(gateway: Gateway, built: Path) -> None:
+    async with gateway(ours=built, web_policy="default-src *") as client:
+        for path in ("/", "/profile/7", "/icon.svg"):
+            headers = (await client.get(path)).headers
+            policy = headers["content-security-policy"].split("; ")
+            assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} < {*policy}
+            assert "unsafe" not in str(policy)
+            assert "require-trusted-types-for 'script'" in policy
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["referrer-policy"] == "same-origin"
+            assert headers["cross-origin-opener-policy"] == "same-origin"
+            assert "camera=()" in headers["permissions-policy"]
+
+
+async def test_another_page_is_served_in_place_of_ours_by_a_policy_of_its_own(
+    gateway: Gateway, built: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    (other / "assets").mkdir(parents=True)
+    (other / "index.html").write_text("another app")
+    (other / "assets" / "app.js").write_text("run()")
+    async with gateway(ours=built, web_dir=other) as client:
+        index = await client.get("/login")
+        script = await client.get("/assets/app.js")
+
+        assert index.text == "another app"
+        assert "img-src 'self' https:" in index.headers["content-security-policy"]
+        assert script.headers["cache-control"] == index.headers["cache-control"] == "no-cache"
+    async with gateway(ours=built, web_dir=other, web_policy="") as client:
+        assert "content-security-policy" not in (await client.get("/")).headers
 
 
 @pytest.mark.parametrize("path", ["/out/secret", "/../secret", "/%2e%2e/secret", "/..%2fsecret"])
-async def test_no_path_leads_out_of_the_folder(
-    gateway: Callable[..., httpx.AsyncClient], web_dir: Path, path: str
-) -> None:
-    async with gateway(web_dir) as client:
+async def test_no_path_leads_out_of_the_folder(gateway: Gateway, built: Path, path: str) -> None:
+    async with gateway(ours=built) as client:
         url = httpx.URL("http://gateway").copy_with(raw_path=path.encode())
         answer = await client.get(url)
 

@@ -1,75 +1,20 @@
 """The way of a request through the gateway: what passes, what does not, what happens in between."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
-import httpx
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from chassis import testing
 from chassis.identity import Verifier
-from deploy.local.instance import Instance
-from gateway import main
 from gateway.settings import SERVICES
 
-from .neighbours import Behaviour, Neighbour, echo, html, owner_of_any_key, refusal
+from .neighbours import Made, Neighbour, echo, error, html, owner_of_any_key, refusal
 
 KEY = {"api-key": "anything"}
 Ports = Callable[[], int]
-
-
-class Edge:
-    """A gateway in this process, between a client and neighbours that are real servers."""
-
-    def __init__(self, client: httpx.AsyncClient, neighbours: dict[str, Neighbour]) -> None:
-        self.client = client
-        self.neighbours = neighbours
-
-    def __getattr__(self, service: str) -> Neighbour:
-        return self.neighbours[service]
-
-
-@pytest.fixture
-async def edge(
-    infrastructure: Instance, monkeypatch: pytest.MonkeyPatch, unused_tcp_port_factory: Ports
-) -> AsyncIterator[Callable[..., contextlib.AbstractAsyncContextManager[Edge]]]:
-    @contextlib.asynccontextmanager
-    async def made(
-        urls: dict[str, str] | None = None, **behaviours: Behaviour
-    ) -> AsyncIterator[Edge]:
-        monkeypatch.setenv("GATEWAY_BROKER_URL", infrastructure.broker_url)
-        monkeypatch.setenv("GATEWAY_IDENTITY_PRIVATE_KEY", testing.PRIVATE_KEY)
-        monkeypatch.setenv("GATEWAY_ANSWER_SECONDS", "1")
-        async with contextlib.AsyncExitStack() as stack:
-            neighbours = {}
-            for service in SERVICES:
-                behaviour = behaviours.get(service)
-                behaviour = behaviour or (owner_of_any_key if service == "users" else echo)
-                neighbour = Neighbour(behaviour, unused_tcp_port_factory())
-                neighbours[service] = await stack.enter_async_context(neighbour.running())
-                url = (urls or {}).get(service, "{own}").format(own=neighbour.url)
-                monkeypatch.setenv(f"GATEWAY_{service.upper()}_URLS", url)
-            app: Any = main.create_app()
-            application = app._application
-            await stack.enter_async_context(application.router.lifespan_context(application))
-            transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-            client = httpx.AsyncClient(transport=transport, base_url="http://gateway")
-            yield Edge(await stack.enter_async_context(client), neighbours)
-
-    yield made
-
-
-Made = Callable[..., contextlib.AbstractAsyncContextManager[Edge]]
-
-
-def error(answer: httpx.Response) -> tuple[int, str]:
-    body = answer.json()
-    assert body.keys() == {"result", "error_type", "error_message"}
-    return answer.status_code, body["error_type"]
 
 
 async def test_a_service_learns_who_asks_from_us_alone(edge: Made) -> None:

@@ -1,5 +1,6 @@
 /** One key, one action; they act on the tweet that has the focus. */
 
+import { flushSync } from "svelte";
 import { dialogs, show } from "./dialogs.svelte";
 import { preferences } from "./preferences.svelte";
 import { go, HOME, PEOPLE, profilePath } from "./route.svelte";
@@ -59,5 +60,6 @@ export function shortcut(event: KeyboardEvent) {
   const act = place ? () => go(place()) : ACTIONS[key];
   if (!act) return;
   event.preventDefault();
-  act();
+  // What is typed next goes where the key has led.
+  flushSync(act);
 }

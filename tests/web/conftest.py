@@ -1,0 +1,68 @@
+"""A real browser at the running system, one window for each person who uses it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from deploy.local import browser as installed
+from deploy.local.instance import Instance
+from tests.journeys.company import Company, Person, company_at
+
+from .visitor import SCREENS, Visitor
+
+Opens = Callable[..., Awaitable[Visitor]]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str | None:
+    return installed.chromium()
+
+
+@pytest.fixture
+async def browser(chromium: str | None) -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def company(stack: Instance) -> AsyncIterator[Company]:
+    async with company_at(stack) as company:
+        yield company
+
+
+@pytest.fixture(params=["wide", "phone"])
+def screen(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+async def opens(browser: Browser, stack: Instance) -> AsyncIterator[Opens]:
+    """`await opens(ann, screen="phone")` gives a window in which Ann is signed in.
+
+    Afterwards no window has asked another host, broken the page's policy, or thrown an error.
+    """
+    visitors: list[Visitor] = []
+
+    async def open_window(
+        person: Person | None = None, screen: str = "wide", path: str = "/", **options: Any
+    ) -> Visitor:
+        settings = {"locale": "en-GB", "base_url": stack.gateway_url, **SCREENS[screen], **options}
+        context = await browser.new_context(**settings)
+        context.set_default_timeout(15_000)
+        visitor = Visitor(await context.new_page(), screen, stack.gateway_url)
+        visitors.append(visitor)
+        if person is not None:
+            entered = await context.request.post("/api/session", data={"api_key": person.key})
+            assert entered.ok, await entered.text()
+        await visitor.page.goto(path)
+        return visitor
+
+    yield open_window
+    assert [trouble for visitor in visitors for trouble in visitor.troubles] == []

@@ -1,0 +1,190 @@
+"""Reading and answering: at once on the screen, and true in the end."""
+
+from playwright.async_api import Route, expect
+
+from tests.journeys.company import Company
+
+from .conftest import Opens
+
+
+async def test_two_people_in_two_browsers(company: Company, opens: Opens, screen: str) -> None:
+    ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
+    await bob.follow(ann)
+    anns = await opens(ann, screen)
+    await anns.posts(await anns.writes("Look at this"))
+
+    bobs = await opens(bob, screen)
+    await bobs.tweet("Look at this").get_by_role("button", name="Like").click()
+    await expect(bobs.tweet("Look at this").get_by_text("1 like")).to_be_visible()
+    while not (await ann.feed())[0]["likes"]:
+        pass
+    await anns.page.reload()
+    await anns.tweet("Look at this").get_by_role("button", name="1 like").click()
+    liked_by = anns.page.get_by_role("dialog", name="Liked by")
+    await liked_by.get_by_role("link", name="Bob Ray").click()
+
+    await expect(liked_by).to_be_hidden()
+    await expect(anns.page.get_by_role("heading", name="Bob Ray", exact=True)).to_be_visible()
+
+
+async def test_a_refused_like_is_taken_back_and_said(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    ann = await company.hire("Ann")
+    await ann.post("likeable")
+    window = await opens(ann, screen)
+    held: list[Route] = []
+
+    async def hold(route: Route) -> None:
+        held.append(route)
+
+    await window.page.route("**/likes", hold)
+    tweet = window.tweet("likeable")
+
+    await tweet.get_by_role("button", name="Like").click()
+    await expect(tweet.get_by_role("button", name="Take the like back")).to_be_visible()
+    await expect(tweet.get_by_text("1 like")).to_be_visible()
+    (route,) = held
+    await route.fulfill(
+        status=503,
+        json={"result": False, "error_type": "ServiceUnavailable", "error_message": "Away."},
+    )
+
+    await expect(tweet.get_by_role("button", name="Like", exact=True)).to_be_visible()
+    await expect(tweet.get_by_text("1 like")).to_be_hidden()
+    await expect(window.page.get_by_role("status")).to_contain_text(["A part of Warble is away"])
+
+
+async def test_the_last_of_many_clicks_is_what_the_server_has(
+    company: Company, opens: Opens
+) -> None:
+    ann = await company.hire("Ann")
+    await ann.post("clicked")
+    window = await opens(ann)
+    heart = window.tweet("clicked").locator("[aria-pressed]")
+
+    for _ in range(5):
+        await heart.click()
+    await expect(heart).to_have_attribute("aria-pressed", "true")
+    await window.page.wait_for_load_state("networkidle")
+
+    assert [tweet["liked"] for tweet in await ann.feed()] == [True]
+
+
+async def test_a_tweet_is_deleted_by_its_author_alone(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    ann, bob = await company.hire("Ann"), await company.hire("Bob")
+    await ann.follow(bob)
+    await bob.post("from Bob")
+    await ann.post("to be gone")
+    window = await opens(ann, screen)
+    page = window.page
+    own = window.tweet("to be gone")
+
+    await expect(window.tweet("from Bob").get_by_role("button", name="Delete")).to_have_count(0)
+    await own.get_by_role("button", name="Delete").click()
+    await page.get_by_role("button", name="Cancel").click()
+    await expect(own).to_be_visible()
+    await page.route("**/api/tweets/*", lambda route: route.abort(), times=1)
+    await own.get_by_role("button", name="Delete").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    await expect(page.get_by_text("There is no connection")).to_be_visible()
+    await expect(own).to_be_visible()
+    await own.get_by_role("button", name="Delete").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+
+    await expect(page.get_by_text("The tweet is deleted.")).to_be_visible()
+    await expect(own).to_have_count(0)
+    assert [tweet["content"] for tweet in await ann.feed()] == ["from Bob"]
+
+
+async def test_the_scroll_is_endless_and_keeps_its_place(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    ann = await company.hire("Ann")
+    for number in range(70):
+        await ann.post(f"number {number}.")
+    window = await opens(ann, screen)
+    page = window.page
+    await page.get_by_text("Recent").click()
+
+    await expect(window.tweet("number 69.")).to_be_visible()
+    while not await window.tweet("number 5.").count():
+        await page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    await window.tweet("number 20.").scroll_into_view_if_needed()
+    before = await window.scrolled()
+    await window.tweet("number 20.").get_by_role("link", name="Ann").last.click()
+    await expect(page.get_by_role("heading", name="Ann", exact=True)).to_be_visible()
+    assert await window.scrolled() == 0
+    await page.go_back()
+
+    await expect(window.tweet("number 20.")).to_be_in_viewport()
+    assert abs(await window.scrolled() - before) < 2
+    assert await window.tweets.count() >= 60
+
+
+async def test_new_tweets_are_announced_and_the_text_under_the_eyes_stays(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    ann, bob = await company.hire("Ann"), await company.hire("Bob")
+    await ann.follow(bob)
+    for number in range(25):
+        await bob.post(f"number {number}.")
+    window = await opens(ann, screen)
+    page = window.page
+    await page.clock.install()
+    await page.reload()
+    await page.get_by_text("Recent").click()
+    read = window.tweet("number 14.")
+    await read.scroll_into_view_if_needed()
+    before = await read.bounding_box()
+
+    await bob.post("brand new")
+    await bob.post("newer still")
+    while len(await ann.feed("?limit=100")) < 27:
+        pass
+    await page.clock.run_for(25_000)
+    announced = page.get_by_role("button", name="2 new tweets")
+    await expect(announced).to_be_visible()
+    assert await read.bounding_box() == before
+    await expect(window.tweet("brand new")).to_have_count(0)
+    await announced.click()
+
+    await expect(window.tweets.first).to_contain_text("newer still")
+    await expect(window.tweets.nth(1)).to_contain_text("brand new")
+    await expect(window.tweets.first).to_be_in_viewport()
+
+
+async def test_an_empty_feed_says_whom_to_follow(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    star = await company.hire("Aaron Star")
+    for number in range(3):
+        await (await company.hire(f"Fan {number}")).follow(star)
+    await star.post("by a star")
+    window = await opens(await company.hire("Ann"), screen)
+    page = window.page
+
+    suggested = page.get_by_role("main").get_by_role("listitem")
+    await expect(page.get_by_text("Follow somebody")).to_be_visible()
+    await suggested.first.get_by_role("button", name="Follow").click()
+    await expect(suggested.first.get_by_role("button", name="Following")).to_be_visible()
+
+
+async def test_what_is_seen_while_offline_says_so(company: Company, opens: Opens) -> None:
+    ann = await company.hire("Ann")
+    await ann.post("kept")
+    window = await opens(ann)
+    page = window.page
+
+    await expect(window.tweet("kept")).to_be_visible()
+    await page.context.set_offline(True)
+    await expect(page.get_by_text("You are offline")).to_be_visible()
+    await page.get_by_role("link", name="People").first.click()
+    await expect(page.get_by_text("There is no connection")).to_be_visible()
+    await page.context.set_offline(False)
+    await page.get_by_role("button", name="Try again").click()
+
+    await expect(page.get_by_role("main").get_by_role("listitem").first).to_be_visible()
+    await expect(page.get_by_text("You are offline")).to_be_hidden()

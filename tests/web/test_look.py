@@ -1,0 +1,203 @@
+"""For everyone: any language, theme, size, script, keyboard or reader of screens."""
+
+import gzip
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+from deploy.local.page import BUILT, WEB
+from tests.journeys.company import Company, Person
+
+from .conftest import Opens
+from .visitor import Visitor
+
+AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
+SCRIPT_BYTES = 60_000
+HOSTILE = (
+    '<img src=x onerror="document.title=1"><script>alert(1)</script> javascript:alert(1) '
+    "https://example.org/'onmouseover='alert(1) {{7*7}} ${alert(1)}"
+)
+STRANGE = {
+    "unbroken": "Donaudampfschifffahrtsgesellschaft" * 8,
+    "emoji": "\U0001f433" * 280,
+    "arabic": "مرحبا بكم في شركتنا https://example.org/ و ١٢٣",
+    "hostile": HOSTILE,
+    "lines": "\n".join("abc" for _ in range(60)),
+}
+
+
+async def axe(page: Page) -> list[str]:
+    """What axe finds; its script comes in by the debugger, as the page's policy lets none else."""
+    await page.evaluate(AXE.read_text())
+    found: dict[str, Any] = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{violation['id']}: {json.dumps([node['target'] for node in violation['nodes']])}"
+        for violation in found["violations"]
+    ]
+
+
+async def lively(company: Company) -> tuple[Person, Person]:
+    ann, bob = await company.hire("Ann Kim"), await company.hire("منى حداد")
+    await ann.follow(bob)
+    await bob.follow(ann)
+    tweet_id = await bob.post("With pictures", [await bob.upload() for _ in range(3)])
+    await ann.done("POST", f"/api/tweets/{tweet_id}/likes")
+    await ann.post("Own words https://example.org")
+    return ann, bob
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_axe_finds_nothing_on_any_view(
+    company: Company, opens: Opens, theme: str, screen: str
+) -> None:
+    ann, bob = await lively(company)
+    window = await opens(None, screen, color_scheme=theme, reduced_motion="reduce")
+    page = window.page
+    found: dict[str, list[str]] = {}
+
+    await expect(page.get_by_label("Your api-key")).to_be_visible()
+    found["signing in"] = await axe(page)
+    await page.get_by_label("Your api-key").fill(ann.key)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(window.tweets).to_have_count(2)
+    found["home"] = await axe(page)
+    for name, path, shown in (
+        ("profile", f"/profile/{bob.id}", "With pictures"),
+        ("followers", f"/profile/{bob.id}/followers", "Ann Kim"),
+        ("people", "/people", "Follow"),
+        ("nobody", "/profile/900000000", "There is no such person"),
+        ("nothing", "/some/where", "There is nothing here"),
+    ):
+        await page.goto(path)
+        await expect(page.get_by_role("main").get_by_text(shown).first).to_be_visible()
+        found[name] = await axe(page)
+    await page.goto("/")
+    for name, opener, dialog in _dialogs(window):
+        await opener.click()
+        await expect(page.get_by_role("dialog", name=dialog)).to_be_visible()
+        found[name] = await axe(page)
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+    await page.route("**/api/**", lambda route: route.abort())
+    await page.goto("/")
+    await expect(page.get_by_text("Warble cannot be reached")).to_be_visible()
+    found["unreachable"] = await axe(page)
+
+    assert {view: problems for view, problems in found.items() if problems} == {}
+
+
+def _dialogs(window: Visitor) -> list[tuple[str, Any, str]]:
+    page = window.page
+    pictures = window.tweet("With pictures")
+    return [
+        ("settings", page.get_by_role("button", name="Settings"), "Settings"),
+        ("writing", page.get_by_role("button", name="Write"), "A new tweet"),
+        ("likers", pictures.get_by_role("button", name="1 like"), "Liked by"),
+        ("pictures", pictures.get_by_role("button", name="Open picture 1"), "Picture 1 of 3"),
+        (
+            "deleting",
+            window.tweet("Own words").get_by_role("button", name="Delete"),
+            "Delete this tweet?",
+        ),
+    ]
+
+
+@pytest.mark.parametrize("text", STRANGE)
+async def test_no_text_breaks_the_page_or_runs(company: Company, opens: Opens, text: str) -> None:
+    ann = await company.hire("Ann " + "W" * 46)
+    await ann.post(STRANGE[text][:280] if text != "emoji" else STRANGE[text])
+    window = await opens(ann, "narrow")
+    page = window.page
+
+    await expect(window.tweets).to_have_count(1)
+    for path in ("/", f"/profile/{ann.id}", "/people"):
+        await page.goto(path)
+        await expect(page.get_by_role("link").first).to_be_visible()
+        width = "document.documentElement.scrollWidth"
+        assert await page.evaluate(width) <= 320, path
+    assert re.search("Warble", await page.title())
+    assert await page.locator("img[src=x], main script").count() == 0
+
+
+async def test_the_page_speaks_the_readers_language(company: Company, opens: Opens) -> None:
+    ann = await company.hire("Ann")
+    for name in ("Bob", "Cid", "Dan", "Eve", "Fay"):
+        await (await company.hire(name)).follow(ann)
+    await ann.post("…")
+    window = await opens(ann, path=f"/profile/{ann.id}", locale="ru-RU")
+    page = window.page
+
+    await expect(page.get_by_role("link", name="5 подписчиков", exact=True)).to_be_visible()
+    await expect(window.tweets.get_by_text("сейчас")).to_be_visible()
+    assert await page.evaluate("document.documentElement.lang") == "ru"
+    await page.get_by_role("button", name="Настройки").click()
+    await page.get_by_text("English").click()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("link", name="5 followers", exact=True)).to_be_visible()
+    await page.reload()
+
+    await expect(page.get_by_role("link", name="5 followers", exact=True)).to_be_visible()
+
+
+async def test_all_can_be_done_by_keyboard(company: Company, opens: Opens) -> None:
+    ann = await company.hire("Ann")
+    for number in range(3):
+        await ann.post(f"number {number}.", [await ann.upload()])
+    window = await opens(ann)
+    page = window.page
+    press = page.keyboard.press
+
+    await expect(window.tweets).to_have_count(3)
+    await press("?")
+    await expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    await press("Escape")
+    await press("j")
+    await press("j")
+    await expect(window.tweet("number 1.")).to_be_focused()
+    await press("l")
+    await expect(window.tweet("number 1.").get_by_text("1 like")).to_be_visible()
+    await press("o")
+    await expect(page.get_by_role("dialog")).to_have_accessible_name("Picture 1 of 1")
+    await press("Escape")
+    await press("n")
+    await page.keyboard.type("by keyboard, with n and l in it")
+    await press("Control+Enter")
+    await expect(window.tweet("by keyboard, with n and l in it")).to_be_visible()
+    await press("g")
+    await press("m")
+
+    await expect(page).to_have_url(re.compile(f"/profile/{ann.id}$"))
+
+
+async def test_the_theme_is_a_choice(company: Company, opens: Opens) -> None:
+    window = await opens(await company.hire("Ann"), color_scheme="light")
+    page = window.page
+    ground = "getComputedStyle(document.body.parentElement).backgroundColor"
+
+    light = await page.evaluate(ground)
+    await page.get_by_role("button", name="Settings").click()
+    await page.get_by_text("Dark", exact=True).click()
+    dark = await page.evaluate(ground)
+    await page.reload()
+    await expect(page.get_by_role("main")).to_be_visible()
+
+    assert light != dark
+    assert await page.evaluate(ground) == dark
+
+
+@pytest.mark.usefixtures("running_stack")
+def test_the_first_script_is_small() -> None:
+    index = (BUILT / "index.html").read_text()
+    scripts = re.findall(r'(?:src|href)="/(assets/[^"]+\.js)"', index)
+
+    assert scripts
+    assert sum(_sent(BUILT / script) for script in scripts) < SCRIPT_BYTES
+
+
+def _sent(script: Path) -> int:
+    assert gzip.decompress(Path(f"{script}.gz").read_bytes()) == script.read_bytes()
+    return Path(f"{script}.br").stat().st_size

@@ -1,0 +1,88 @@
+"""Profiles, and finding people."""
+
+from playwright.async_api import expect
+
+from tests.journeys.company import Company
+
+from .conftest import Opens
+
+
+async def test_a_profile_with_its_lists(company: Company, opens: Opens, screen: str) -> None:
+    ann, bob = await company.hire("Ann Kim"), await company.hire("Боб Рэй")
+    await bob.follow(ann)
+    await bob.post("from Bob")
+    window = await opens(ann, screen, f"/profile/{bob.id}")
+    page = window.page
+
+    await expect(page.get_by_role("heading", name="Боб Рэй", exact=True)).to_be_visible()
+    await expect(window.tweet("from Bob")).to_be_visible()
+    await expect(page).to_have_title("Боб Рэй · Warble")
+    await page.get_by_role("button", name="Follow: Боб Рэй").click()
+    await expect(page.get_by_role("link", name="1 follower", exact=True)).to_be_visible()
+    await page.get_by_role("link", name="Followers", exact=True).click()
+    await expect(page.get_by_role("listitem").filter(has_text="Ann Kim")).to_be_visible()
+    await page.get_by_role("link", name="Following", exact=True).click()
+    await expect(page.get_by_role("listitem").filter(has_text="Ann Kim")).to_be_visible()
+    await page.get_by_role("button", name="Following: Боб Рэй").click()
+    await expect(page.get_by_role("link", name="0 followers", exact=True)).to_be_visible()
+    await page.wait_for_load_state("networkidle")
+
+    assert (await ann.done("GET", f"/api/users/{bob.id}"))["user"]["follower_count"] == 0
+
+
+async def test_a_follow_changes_the_feed_one_comes_back_to(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    ann, bob = await company.hire("Ann"), await company.hire("Bob")
+    await bob.post("from Bob")
+    window = await opens(ann, screen)
+    page = window.page
+
+    await expect(page.get_by_text("Follow somebody")).to_be_visible()
+    await page.goto(f"/profile/{bob.id}")
+    await page.get_by_role("button", name="Follow: Bob").click()
+    await page.get_by_role("link", name="Home").click()
+
+    await expect(window.tweet("from Bob")).to_be_visible()
+
+
+async def test_people_are_found_while_one_types(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    await company.hire("Екатерина Длинная")
+    window = await opens(await company.hire("Ann"), screen, "/people")
+    page = window.page
+    field = page.get_by_role("main").get_by_role("searchbox", name="Find people by name")
+
+    await field.press_sequentially("екатирина дл")
+    found = page.get_by_role("main").get_by_role("listitem")
+    await expect(found.filter(has_text="Екатерина Длинная").first).to_be_visible()
+    await field.fill("qqqqq zzzzz")
+    await expect(page.get_by_text("Nobody is called “qqqqq zzzzz”")).to_be_visible()
+
+
+async def test_what_is_not_there_is_said_to_be_not_there(company: Company, opens: Opens) -> None:
+    window = await opens(await company.hire("Ann"), path="/profile/900000000")
+    page = window.page
+
+    await expect(page.get_by_text("There is no such person")).to_be_visible()
+    await page.goto("/profile/0")
+    await expect(page.get_by_text("There is nothing here")).to_be_visible()
+    await page.goto("/some/where")
+    await expect(page.get_by_text("There is nothing here")).to_be_visible()
+    await page.get_by_role("link", name="To the home page").click()
+
+    await expect(page.get_by_text("Follow somebody")).to_be_visible()
+
+
+async def test_one_changes_ones_own_name(company: Company, opens: Opens) -> None:
+    ann = await company.hire("Ann")
+    window = await opens(ann, path=f"/profile/{ann.id}")
+    page = window.page
+
+    await page.get_by_role("button", name="Change name").click()
+    await page.get_by_role("textbox", name="Name").fill("\x00")
+    await page.get_by_role("textbox", name="Name").fill("Анна Ким")
+    await page.get_by_role("button", name="Save").click()
+
+    await expect(page.get_by_role("heading", name="Анна Ким", exact=True)).to_be_visible()

@@ -1,0 +1,98 @@
+"""Signing in and out: the key goes in, and no script ever sees it again."""
+
+import re
+
+from playwright.async_api import expect
+
+from tests.journeys.company import Company
+
+from .conftest import Opens
+
+_READABLE = """() => JSON.stringify([
+    {...localStorage}, {...sessionStorage}, document.cookie, document.documentElement.outerHTML
+])"""
+
+
+async def test_a_key_is_exchanged_for_a_session_that_no_script_can_read(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    ann = await company.hire("Ann")
+    window = await opens(screen=screen)
+    page = window.page
+
+    await page.get_by_label("Your api-key").fill("not a key")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("alert")).to_contain_text("not valid")
+    await page.get_by_label("Your api-key").fill(f" {ann.key} ")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_text("Follow somebody, and their tweets are here")).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_text("Follow somebody, and their tweets are here")).to_be_visible()
+
+    assert ann.key not in await page.evaluate(_READABLE)
+    (session,) = [c for c in await page.context.cookies() if c["name"] == "warble_session"]
+    assert session["httpOnly"]
+    assert session["sameSite"] == "Strict"
+    assert ann.key not in session["value"]
+
+
+async def test_who_signs_out_is_out(company: Company, opens: Opens, screen: str) -> None:
+    window = await opens(await company.hire("Ann"), screen)
+    page = window.page
+
+    await page.get_by_role("button", name="Settings").click()
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_label("Your api-key")).to_be_visible()
+    await page.goto("/people")
+
+    await expect(page.get_by_label("Your api-key")).to_be_visible()
+
+
+async def test_a_revoked_key_ends_the_session_and_costs_no_draft(
+    company: Company, opens: Opens
+) -> None:
+    ann = await company.hire("Ann")
+    window = await opens(ann)
+    page = window.page
+    form = await window.writes("nearly finished")
+
+    await company.administrator.done("DELETE", f"/api/users/{ann.id}/key")
+    while (await ann.ask("GET", "/api/users/me")).status_code != 401:
+        pass
+    await form.get_by_role("button", name="Post").click()
+    await expect(page.get_by_label("Your api-key")).to_be_visible()
+    new = await company.administrator.done("POST", f"/api/users/{ann.id}/key")
+    await page.get_by_label("Your api-key").fill(new["api_key"])
+    await page.get_by_role("button", name="Sign in").click()
+
+    await expect(page.get_by_role("textbox", name="What is going on?")).to_have_value(
+        "nearly finished"
+    )
+
+
+async def test_another_site_can_neither_write_nor_frame(company: Company, opens: Opens) -> None:
+    ann = await company.hire("Ann")
+    bob = await company.hire("Bob")
+    window = await opens(ann)
+    page = window.page
+    answer = await page.request.get("/")
+
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert "unsafe-inline" not in answer.headers["content-security-policy"]
+    follow = f"{window.host}/api/users/{bob.id}/follow"
+    # localhost and 127.0.0.1 are two sites to a browser.
+    await page.goto(re.sub(r"127\.0\.0\.1", "localhost", window.host) + "/openapi.json")
+    sent = "url => fetch(url, {method: 'POST', mode: 'no-cors', credentials: 'include'})"
+    await page.evaluate(sent, follow)
+    await page.evaluate(
+        """url => new Promise(done => {
+            const frame = document.body.appendChild(document.createElement("iframe"));
+            frame.name = "target"; frame.onload = done;
+            const form = document.body.appendChild(document.createElement("form"));
+            form.method = "post"; form.target = "target"; form.action = url; form.submit();
+        })""",
+        follow,
+    )
+    window.troubles.clear()
+
+    assert (await ann.done("GET", "/api/users/me"))["user"]["following"] == []

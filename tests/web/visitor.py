@@ -1,0 +1,72 @@
+"""What people do with the page, in their words: by what is written on it, as they find it."""
+
+import re
+from typing import Any
+
+from playwright.async_api import ConsoleMessage, Error, FilePayload, Locator, Page, Request, expect
+
+SCREENS: dict[str, dict[str, Any]] = {
+    "wide": {"viewport": {"width": 1280, "height": 900}},
+    "phone": {
+        "viewport": {"width": 390, "height": 844},
+        "is_mobile": True,
+        "has_touch": True,
+        "device_scale_factor": 2,
+    },
+    "narrow": {"viewport": {"width": 320, "height": 640}, "is_mobile": True, "has_touch": True},
+}
+
+
+class Visitor:
+    """Somebody's window. `troubles` are what no window may ever have."""
+
+    def __init__(self, page: Page, screen: str, host: str) -> None:
+        self.page = page
+        self.screen = screen
+        self.troubles: list[str] = []
+        self.host = host
+        page.on("console", self._on_console)
+        page.on("pageerror", self._on_error)
+        page.on("request", self._on_request)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if re.search("Content.Security.Policy|TrustedHTML", message.text):
+            self.troubles.append(message.text)
+
+    def _on_error(self, error: Error) -> None:
+        self.troubles.append(str(error))
+
+    def _on_request(self, request: Request) -> None:
+        if not request.url.startswith((self.host, "blob:", "data:")):
+            self.troubles.append(f"asked {request.url}")
+
+    def tweet(self, text: str) -> Locator:
+        return self.page.get_by_role("article").filter(has_text=text)
+
+    @property
+    def tweets(self) -> Locator:
+        return self.page.get_by_role("article")
+
+    async def writes(self, text: str = "") -> Locator:
+        """The form in which one writes, with the text in it."""
+        if self.screen != "wide":
+            await self.page.get_by_role("button", name="Write").click()
+        form = self.page.get_by_role("form", name="A new tweet").filter(visible=True)
+        if text:
+            await form.get_by_role("textbox", name="What is going on?").fill(text)
+        return form
+
+    async def attaches(self, form: Locator, *pictures: tuple[str, bytes]) -> None:
+        files = [
+            FilePayload(name=name, mimeType="image/png", buffer=content)
+            for name, content in pictures
+        ]
+        await form.locator("input[type=file]").set_input_files(files)
+
+    async def posts(self, form: Locator) -> None:
+        await form.get_by_role("button", name="Post").click()
+        await expect(self.page.get_by_text("Posted.")).to_be_visible()
+
+    async def scrolled(self) -> float:
+        at: float = await self.page.evaluate("scrollY")
+        return at
