@@ -10,10 +10,10 @@ VENV := @deploy/local/venv.sh
 # Only a value given to make itself counts: some systems have a NAME in every environment.
 needed = @$(if $(filter command,$(firstword $(origin $(1)))),:,echo 'Say which: make $@ $(2)' >&2; exit 2)
 
-.PHONY: help up down reset status logs user demo import replay test check openapi lock
+.PHONY: help up down reset status logs user demo import replay test check openapi screenshots lock
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 up: ## start everything; `FEED_REPLICAS=2 make up`, `WARBLE_PORT=9000 make up` and the like
 	$(VENV) local
@@ -66,6 +66,10 @@ check: ## format, lint, types, import contracts, drift of generated files
 openapi: ## write the generated documents anew
 	$(VENV) dev
 	@PYTHONPATH=.:libs $(RUN) docs/generate.py
+
+screenshots: ## take the pictures of docs/images anew, of a system with the demonstration in it
+	$(VENV) dev
+	@PYTHONPATH=.:libs $(RUN) docs/screenshots.py
 
 lock: ## resolve every dependency anew
 	$(VENV) dev

@@ -105,9 +105,12 @@ class Client:
 
     # Tweets.
 
-    async def upload(self, key: str, picture: bytes, name: str = "picture.png") -> int:
+    async def upload(
+        self, key: str, picture: bytes, name: str = "picture.png", alt: str = ""
+    ) -> int:
         """A repeated upload only leaves a picture that no tweet shows, so it is repeated."""
-        medium = await self._send("POST", "/api/medias", key, file=(name, picture), repeats=True)
+        file = (name, picture, alt)
+        medium = await self._send("POST", "/api/medias", key, file=file, repeats=True)
         return int(medium["media_id"])
 
     async def post(self, key: str, text: str, media: Sequence[int] = ()) -> int:
@@ -182,7 +185,7 @@ class Client:
         body: dict[str, Any] | None = None,
         *,
         query: dict[str, str | int] | None = None,
-        file: tuple[str, bytes] | None = None,
+        file: tuple[str, bytes, str] | None = None,
         repeats: bool = False,
     ) -> dict[str, Any]:
         """The answer's body. `repeats` says that sending it twice does no harm.
@@ -226,8 +229,9 @@ class Client:
         raise trouble
 
 
-def _form(name: str, picture: bytes) -> aiohttp.FormData:
+def _form(name: str, picture: bytes, alt: str) -> aiohttp.FormData:
     form = aiohttp.FormData()
+    form.add_field("alt", alt)
     form.add_field("file", picture, filename=name, content_type="application/octet-stream")
     return form
 

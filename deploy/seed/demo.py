@@ -112,7 +112,8 @@ class Demo:
         pictures = []
         for name in said.drawings:
             picture = await asyncio.to_thread(drawings.png, name)
-            pictures.append(await self._client.upload(key, picture, f"{name}.png"))
+            shown = drawings.SHOWN[name]
+            pictures.append(await self._client.upload(key, picture, f"{name}.png", shown))
         return await self._client.post(key, said.text, pictures)
 
     async def _like(self, tweets: list[int]) -> None:
@@ -165,7 +166,7 @@ To take it away, with her other keys (the next `make demo` gives it back):
   curl -X DELETE -H "api-key: {admin_key}" {url}/api/users/{user_id}/key
 The others' keys lie in {instance.root / "demo.json"}.
 
-Open  {url}/docs
+Open  {url} and sign in with it; the API is at {url}/docs
 Try   curl -H 'api-key: {KEY}' '{url}/api/tweets?offset=1&limit=3'
       curl -H 'api-key: {KEY}' {url}/api/users/me
       curl -H 'api-key: {KEY}' '{url}/api/tweets?scope=everyone&order=recent&limit=3'"""

@@ -16,13 +16,18 @@ from chassis.identity import HEADER, SignedIn
 from chassis.paging import MAX_ID
 
 from . import commands, pictures, queries, ranges
-from .errors import ImageNotAccepted, ImageTooLarge, MediaNotFound, RangeNotSatisfiable
+from .errors import (
+    AltNotAccepted,
+    ImageNotAccepted,
+    ImageTooLarge,
+    MediaNotFound,
+    RangeNotSatisfiable,
+)
 from .pictures import THUMBNAIL_EXTENSION, THUMBNAIL_TYPE, Picture
 from .settings import Settings
 from .storage import Download, ObjectMissing, Storage, new_name
 
 ASKED_AT_ONCE = 100
-ALT_LENGTH = 1000
 
 REFUSED = Counter("warble_media_refused_total", "Uploads refused.", ["reason"])
 
@@ -43,23 +48,19 @@ class MediaAnswer(BaseModel):
     "/api/medias",
     status_code=201,
     summary="Upload a picture",
-    responses=responses(ImageTooLarge, ImageNotAccepted, InvalidRequest),
+    responses=responses(ImageTooLarge, ImageNotAccepted, AltNotAccepted, InvalidRequest),
 )
 async def upload(
     file: UploadFile,
     identity: SignedIn,
     request: Request,
     alt: Annotated[
-        str,
-        Form(
-            max_length=ALT_LENGTH,
-            pattern=r"^[^\x00]*$",
-            description="What the picture shows, for those who cannot see it.",
-        ),
+        str, Form(description="What the picture shows, for those who cannot see it.")
     ] = "",
 ) -> MediaAnswer:
     """JPEG, PNG, WebP or GIF, known by content. No transaction is open during the long work."""
     storage: Storage = request.app.state.storage
+    alt = commands.described(alt)
     async with request.app.state.decoding:
         picture = await _cleaned(file, request.app.state.settings)
     name, thumbnail = new_name(picture.extension), new_name(THUMBNAIL_EXTENSION)
@@ -72,7 +73,7 @@ async def upload(
         stored.append(thumbnail)
         async with request_transaction(request) as session:
             media_id = await commands.record_upload(
-                session, identity.user_id, name, thumbnail, picture, alt.strip()
+                session, identity.user_id, name, thumbnail, picture, alt
             )
             recorded = True
     except Exception:

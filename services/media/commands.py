@@ -1,5 +1,6 @@
 """Everything that changes records of pictures."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -8,11 +9,24 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import outbox
 
+from .errors import AltNotAccepted
 from .events import MediaExpired, MediaUploaded
 from .models import Media
 from .pictures import Picture
 
 BATCH = 100
+ALT_LENGTH = 1000
+
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+"""NUL, and halves of a character, which a form in UTF-7 can hold."""
+
+
+def described(alt: str) -> str:
+    """The words as they are kept. Raises AltNotAccepted."""
+    alt = alt.strip()
+    if len(alt) > ALT_LENGTH or _UNSTORABLE.search(alt):
+        raise AltNotAccepted(limit=ALT_LENGTH)
+    return alt
 
 
 async def record_upload(

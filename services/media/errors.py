@@ -18,6 +18,11 @@ class ImageNotAccepted(Problem):
     message = "This is not a picture that can be shown: send JPEG, PNG, WebP or GIF."
 
 
+class AltNotAccepted(Problem):
+    status = 422
+    message = "A picture's description has at most {limit} characters, each of which can be shown."
+
+
 class RangeNotSatisfiable(Problem):
     status = 416
     message = "The picture has no such part."

@@ -36,7 +36,7 @@ THUMBNAIL_EXTENSION = "webp"
 _THUMBNAIL_SIDE = 720
 _THUMBNAIL_BYTES = 48_000
 """Twenty of them are less than a megabyte, whatever was photographed."""
-_THUMBNAIL_QUALITIES = (80, 65, 50, 35)
+_THUMBNAIL_QUALITIES = (90, 75, 60, 45, 30)
 _THUMBNAIL_STEP = 0.8
 
 
@@ -181,7 +181,8 @@ def _thumbnail(image: Image.Image) -> bytes:
         small = whole.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
         for quality in _THUMBNAIL_QUALITIES:
             out = io.BytesIO()
-            small.save(out, "WEBP", quality=quality, method=4)
+            # Drawings and pictures of screens have sharp edges between colours.
+            small.save(out, "WEBP", quality=quality, method=4, use_sharp_yuv=True)
             if out.tell() <= _THUMBNAIL_BYTES:
                 return out.getvalue()
         scale *= _THUMBNAIL_STEP

@@ -35,9 +35,10 @@ class Person:
         tweet_id: int = (await self.done("POST", "/api/tweets", json=draft))["tweet_id"]
         return tweet_id
 
-    async def upload(self, picture: bytes | None = None) -> int:
+    async def upload(self, picture: bytes | None = None, **fields: str) -> int:
         files = {"file": ("picture.png", picture or png(), "image/png")}
-        media_id: int = (await self.done("POST", "/api/medias", files=files))["media_id"]
+        answer = await self.done("POST", "/api/medias", files=files, data=fields)
+        media_id: int = answer["media_id"]
         return media_id
 
     async def follow(self, other: "Person") -> None:

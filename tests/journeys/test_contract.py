@@ -25,7 +25,7 @@ async def test_a_tweet_with_pictures_reaches_the_followers_and_goes_with_all_tha
 ) -> None:
     ann, boris = await company.hire("Анна Ким"), await company.hire("Boris Gray")
     await boris.follow(ann)
-    media_ids = [await ann.upload() for _ in range(2)]
+    media_ids = [await ann.upload(alt="Вход"), await ann.upload(png(90, 1500))]
     tweet_id = await ann.post("Готово: открыто! 🎉", media_ids)
     await ann.done("POST", f"/api/tweets/{tweet_id}/likes")
 
@@ -37,10 +37,15 @@ async def test_a_tweet_with_pictures_reaches_the_followers_and_goes_with_all_tha
     assert tweet["likes"] == [{"user_id": ann.id, "name": "Анна Ким"}]
     assert (tweet["like_count"], tweet["liked"]) == (1, False)
     assert tweet["created_at"] == tweet["stamp"]
-    assert len(tweet["attachments"]) == 2
-    for path in tweet["attachments"]:
+    assert [media["url"] for media in tweet["media"]] == tweet["attachments"]
+    shown = [(media["width"], media["height"], media["alt"]) for media in tweet["media"]]
+    assert shown == [(40, 30, "Вход"), (90, 1500, "")]
+    kinds = {media["url"]: "image/png" for media in tweet["media"]}
+    kinds |= {media["thumbnail"]: "image/webp" for media in tweet["media"]}
+    assert len(kinds) == 4
+    for path, kind in kinds.items():
         picture = await company.http.get(path)
-        assert picture.headers["content-type"] == "image/png"
+        assert picture.headers["content-type"] == kind
         assert picture.headers["x-content-type-options"] == "nosniff"
         assert "immutable" in picture.headers["cache-control"]
         etag = {"if-none-match": picture.headers["etag"]}
@@ -50,7 +55,7 @@ async def test_a_tweet_with_pictures_reaches_the_followers_and_goes_with_all_tha
 
     assert (await ann.done("DELETE", f"/api/tweets/{tweet_id}")) == {"result": True}
     await until(boris, lambda feed: feed == [])
-    for path in tweet["attachments"]:
+    for path in kinds:
         await until_gone(company, path)
 
 

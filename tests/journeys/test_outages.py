@@ -36,7 +36,7 @@ async def test_a_picture_whose_event_is_still_on_its_way_can_be_attached(
     ann = await company.hire("Ann")
     stack.stop("tweets-worker")
     try:
-        tweet_id = await ann.post("with a picture", [await ann.upload()])
+        tweet_id = await ann.post("with a picture", [await ann.upload(alt="A door")])
     finally:
         stack.start("tweets-worker")
 
@@ -44,6 +44,9 @@ async def test_a_picture_whose_event_is_still_on_its_way_can_be_attached(
     while not (tweet := (await ann.feed())[0])["attachments"]:
         continue
     assert tweet["id"] == tweet_id
+    (media,) = tweet["media"]
+    assert (media["width"], media["height"], media["alt"]) == (40, 30, "A door")
+    assert media["thumbnail"].endswith(".webp")
 
 
 async def test_a_worker_that_is_killed_comes_back_and_misses_nothing(

@@ -2,6 +2,7 @@
 
 import asyncio
 from itertools import count
+from typing import Any
 
 import httpx
 import pytest
@@ -37,16 +38,17 @@ async def posted(tweets: httpx.AsyncClient, author_id: int, media_ids: object = 
     return tweet_id
 
 
-async def uploaded(database: Database, owner_id: int) -> int:
+async def uploaded(database: Database, owner_id: int, **known: Any) -> int:
     media_id = next(_media_ids)
-    event = MediaUploaded(media_id=media_id, owner_id=owner_id, path=f"/uploads/{media_id}.png")
+    path = f"/uploads/{media_id}.png"
+    event = MediaUploaded(media_id=media_id, owner_id=owner_id, path=path, **known)
     await testing.deliver(
         database, subscriptions, event.routing_key, event, next(_numbers), source="media"
     )
     return media_id
 
 
-async def outbox(database: Database, routing_key: str) -> list[dict[str, object]]:
+async def outbox(database: Database, routing_key: str) -> list[dict[str, Any]]:
     async with database.transaction() as session:
         rows = await execute(
             session,
@@ -94,6 +96,22 @@ async def test_pictures_go_with_the_tweet_in_the_authors_order(
     told = (await outbox(database, "tweet.posted.v1"))[-1]
     assert told["tweet_id"] == tweet_id
     assert told["attachments"] == [f"/uploads/{media_id}.png" for media_id in media_ids]
+
+
+async def test_a_tweet_tells_what_is_known_of_its_pictures(
+    tweets: httpx.AsyncClient, database: Database
+) -> None:
+    known = {"thumbnail": "/uploads/small.webp", "width": 900, "height": 600, "alt": "A door"}
+    media_ids = [await uploaded(database, ANN, **known), await uploaded(database, ANN)]
+
+    await posted(tweets, ANN, media_ids)
+
+    told = (await outbox(database, "tweet.posted.v1"))[-1]
+    new, old = told["attachments"]
+    assert told["media"] == [
+        {"url": new, **known},
+        {"url": old, "thumbnail": old, "width": None, "height": None, "alt": ""},
+    ]
 
 
 async def test_a_picture_goes_on_one_tweet_alone_also_at_the_same_moment(

@@ -191,6 +191,6 @@ SPRING = [
         "chiara",
         "Found the perfect red. It was in the archive, on a 1962 tram ticket.",
         "mona ines haruto anna",
-        ("tiles",),
+        ("arch",),
     ),
 ]

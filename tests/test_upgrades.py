@@ -1,0 +1,87 @@
+"""What a new version makes of what an old one has stored."""
+
+import importlib
+import json
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import asyncpg
+import pytest
+from alembic import command
+
+from chassis import database
+from deploy.local.instance import Instance
+
+Upgraded = Callable[[str, str, str], Awaitable[list[dict[str, Any]]]]
+
+
+@pytest.fixture
+def upgraded(apart: Instance, monkeypatch: pytest.MonkeyPatch) -> Upgraded:
+    """Fills a service's first schema by one statement, brings it up to date, reads by another."""
+
+    async def run(service: str, fill: str, read: str) -> list[dict[str, Any]]:
+        environment = apart.service_environment(service)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        settings = importlib.import_module(f"services.{service}.settings").Settings()
+        config = database.alembic_config(f"services.{service}", settings)
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(command.upgrade, config, "0001").result()
+            connection = await asyncpg.connect(
+                host=environment["DB_HOST"],
+                port=int(environment["DB_PORT"]),
+                user=environment["DB_USER"],
+                password=environment["DB_PASSWORD"],
+                database=environment["DB_NAME"],
+            )
+            try:
+                await connection.execute(fill)
+                thread.submit(command.upgrade, config, "head").result()
+                return [dict(row) for row in await connection.fetch(read)]
+            finally:
+                await connection.close()
+
+    return run
+
+
+async def test_old_cards_tell_where_their_pictures_are(upgraded: Upgraded) -> None:
+    card = r'"id":1,"content":"\"a\" ’","attachments":["/uploads/x.png","/uploads/y.png"]'
+
+    first, second, third = await upgraded(
+        "feed",
+        f"""insert into tweet (id, card) values
+            (1, '{card}'), (2, '"id":2,"attachments":[]'), (3, null)""",
+        "select card from tweet order by id",
+    )
+
+    unknown = {"width": None, "height": None, "alt": ""}
+    assert json.loads(f"{{{first['card']}}}") == json.loads(f"{{{card}}}") | {
+        "media": [
+            {"url": path, "thumbnail": path, **unknown}
+            for path in ("/uploads/x.png", "/uploads/y.png")
+        ]
+    }
+    assert json.loads(f"{{{second['card']}}}")["media"] == []
+    assert third["card"] is None
+
+
+async def test_old_pictures_have_no_thumbnail_and_no_words(upgraded: Upgraded) -> None:
+    records = await upgraded(
+        "media",
+        """insert into media (owner_id, name, content_type, size, width, height)
+            values (1, 'x.png', 'image/png', 9, 3, 2)""",
+        "select name, width, thumbnail, thumbnail_size, alt from media",
+    )
+    copies = await upgraded(
+        "tweets",
+        "insert into media (id, owner_id, path) values (1, 1, '/uploads/x.png')",
+        "select path, width, height, thumbnail, alt from media",
+    )
+
+    assert records == [
+        {"name": "x.png", "width": 3, "thumbnail": None, "thumbnail_size": None, "alt": ""}
+    ]
+    assert copies == [
+        {"path": "/uploads/x.png", "width": None, "height": None, "thumbnail": None, "alt": ""}
+    ]
