@@ -55,7 +55,11 @@ async def upload(
     identity: SignedIn,
     request: Request,
     alt: Annotated[
-        str, Form(description="What the picture shows, for those who cannot see it.")
+        str,
+        Form(
+            description="What the picture shows, for those who cannot see it:"
+            f" at most {commands.ALT_LENGTH} characters."
+        ),
     ] = "",
 ) -> MediaAnswer:
     """JPEG, PNG, WebP or GIF, known by content. No transaction is open during the long work."""

@@ -1,6 +1,6 @@
 """Profiles, and finding people."""
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.journeys.company import Company
 
@@ -44,6 +44,29 @@ async def test_a_follow_changes_the_feed_one_comes_back_to(
     await page.get_by_role("link", name="Home").click()
 
     await expect(window.tweet("from Bob")).to_be_visible()
+
+
+async def test_a_refused_follow_is_taken_back_and_said(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    bob = await company.hire("Bob")
+    window = await opens(await company.hire("Ann"), screen, f"/profile/{bob.id}")
+    page = window.page
+    held: list[Route] = []
+
+    async def hold(route: Route) -> None:
+        held.append(route)
+
+    await page.route("**/follow", hold)
+    await page.get_by_role("button", name="Follow: Bob").click()
+    await expect(page.get_by_role("button", name="Following: Bob")).to_be_visible()
+    await expect(page.get_by_role("link", name="1 follower", exact=True)).to_be_visible()
+    (route,) = held
+    await route.abort()
+
+    await expect(page.get_by_role("button", name="Follow: Bob")).to_be_visible()
+    await expect(page.get_by_role("link", name="0 followers", exact=True)).to_be_visible()
+    await expect(page.get_by_text("There is no connection")).to_be_visible()
 
 
 async def test_people_are_found_while_one_types(

@@ -112,6 +112,7 @@ export async function keepPictures() {
 }
 
 export async function restoreDraft() {
+  failure = null;
   text = localStorage.getItem(textKey()) ?? "";
   const kept = await get<{ blob: Blob; alt: string }[]>(picturesKey()).catch(() => undefined);
   if (kept && pictures.length === 0) pictures = kept.map(({ blob, alt }) => new Picture(blob, alt));

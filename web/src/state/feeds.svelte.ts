@@ -33,7 +33,14 @@ export class Feed extends Paged<Tweet> {
 
   /** Asks for tweets that have come since; the first time it only learns where it stands. */
   async look() {
-    const { items } = await kept(api.feed("recent", this.scope, null, ANNOUNCED));
+    let items: Tweet[];
+    try {
+      ({ items } = await kept(api.feed("recent", this.scope, null, ANNOUNCED)));
+    } catch (error) {
+      // The next look is soon.
+      if (error instanceof api.ApiError) return;
+      throw error;
+    }
     const newest = this.#newest;
     if (newest === null) {
       this.#newest = Math.max(0, ...items.map((tweet) => tweet.id));
