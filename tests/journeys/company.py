@@ -77,3 +77,20 @@ def png(width: int = 40, height: int = 30) -> bytes:
         out, "PNG"
     )
     return out.getvalue()
+
+
+async def until(person: Person, wanted: Any, query: str = "") -> list[dict[str, Any]]:
+    """The person's feed, read again and again until it is as wanted."""
+    for _ in range(1_000):
+        feed = await person.feed(query)
+        if wanted(feed):
+            return feed
+    raise AssertionError(f"the feed stays {feed}")
+
+
+async def until_gone(company: Company, path: str) -> None:
+    for _ in range(1_000):
+        answer = await company.http.get(path)
+        if answer.status_code == 404:
+            return
+    raise AssertionError(f"{path} stays")

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .company import Company, Person, png
+from .company import Company, Person, png, until, until_gone
 
 ODD_IDS = ["0", "-1", "abc", "99999999999999999999"]
 
@@ -57,23 +57,6 @@ async def test_a_tweet_with_pictures_reaches_the_followers_and_goes_with_all_tha
     await until(boris, lambda feed: feed == [])
     for path in kinds:
         await until_gone(company, path)
-
-
-async def until(person: Person, wanted: Any, query: str = "") -> list[dict[str, Any]]:
-    """The person's feed, read again and again until it is as wanted."""
-    for _ in range(1_000):
-        feed = await person.feed(query)
-        if wanted(feed):
-            return feed
-    raise AssertionError(f"the feed stays {feed}")
-
-
-async def until_gone(company: Company, path: str) -> None:
-    for _ in range(1_000):
-        answer = await company.http.get(path)
-        if answer.status_code == 404:
-            return
-    raise AssertionError(f"{path} stays")
 
 
 async def test_following_shows_on_the_profiles(company: Company) -> None:

@@ -7,8 +7,7 @@ import httpx
 
 from deploy.local.instance import Instance
 
-from .company import Company
-from .test_contract import until
+from .company import Company, until
 
 PROGRAMS = [
     "gateway",

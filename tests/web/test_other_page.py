@@ -131,7 +131,7 @@ async def test_the_ready_made_page_goes_on_as_it_is(
     await page.locator("[type=file]").set_input_files(
         {"name": "a.png", "mimeType": "image/png", "buffer": png()}
     )
-    await page.get_by_role("button").click()
+    await page.locator("button").click()
 
     await expect(page.locator("pre")).to_have_text(SAID)
     assert set(window.troubles) == {f"asked {AVATARS}1.png"}
