@@ -13,7 +13,6 @@ export const en = {
   people: "People",
   profile: "Profile",
   settings: "Settings",
-  back: "Back",
   close: "Close",
   cancel: "Cancel",
   skip: "Skip to the content",
@@ -70,7 +69,6 @@ export const en = {
   alt: (n: number) => `Description of picture ${n}`,
   altPrompt: "Describe it for those who cannot see it",
   pictureFailed: "Not sent",
-  pictureSent: "Sent",
   pictureSending: (percent: number) => `Sending: ${percent} %`,
   unfit: {
     kind: "Only JPEG, PNG, WebP and GIF pictures can be attached.",

@@ -13,7 +13,6 @@ export const ru: Words = {
   people: "Люди",
   profile: "Профиль",
   settings: "Настройки",
-  back: "Назад",
   close: "Закрыть",
   cancel: "Отмена",
   skip: "К содержанию",
@@ -69,7 +68,6 @@ export const ru: Words = {
   alt: (n: number) => `Описание картинки ${n}`,
   altPrompt: "Опишите её для тех, кто не видит",
   pictureFailed: "Не отправлена",
-  pictureSent: "Отправлена",
   pictureSending: (percent: number) => `Отправляем: ${percent} %`,
   unfit: {
     kind: "Можно приложить только картинки JPEG, PNG, WebP и GIF.",
