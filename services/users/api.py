@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.app import Done, Id
@@ -20,7 +20,6 @@ from .errors import (
     NotYourName,
     UserNotFound,
 )
-from .models import Person
 from .queries import Listed
 from .settings import Settings
 
@@ -107,27 +106,14 @@ class KeyAnswer(BaseModel):
     api_key: str
 
 
-def _views(listed: Listed) -> list[UserView]:
-    return [UserView(id=person.id, name=person.name) for person in listed.people]
-
-
 def _page(listed: Listed) -> UserPage:
     users = [ListedUserView(**person._asdict()) for person in listed.people]
     return UserPage(users=users, next_cursor=listed.next_cursor)
 
 
-async def _profile(session: Transaction, person: Person, reader_id: int) -> ProfileAnswer:
-    return ProfileAnswer(
-        user=ProfileView(
-            id=person.id,
-            name=person.name,
-            followed=await queries.follows(session, reader_id, person.id),
-            followers=_views(await queries.followers(session, person.id, reader_id)),
-            following=_views(await queries.following(session, person.id, reader_id)),
-            follower_count=person.follower_count,
-            following_count=person.following_count,
-        )
-    )
+async def _profile(session: Transaction, user_id: int, reader_id: int) -> Response:
+    answer = await queries.profile(session, user_id, reader_id)
+    return Response(answer, media_type="application/json")
 
 
 def _settings(request: Request) -> Settings:
@@ -135,10 +121,11 @@ def _settings(request: Request) -> Settings:
     return settings
 
 
-@router.get("/me", summary="Who am I", responses=responses(UserNotFound))
-async def my_profile(identity: SignedIn, session: Transaction) -> ProfileAnswer:
-    person = await queries.person_by_id(session, identity.user_id)
-    return await _profile(session, person, identity.user_id)
+@router.get(
+    "/me", summary="Who am I", response_model=ProfileAnswer, responses=responses(UserNotFound)
+)
+async def my_profile(identity: SignedIn, session: Transaction) -> Response:
+    return await _profile(session, identity.user_id, identity.user_id)
 
 
 @router.get("", summary="Find people by name", responses=responses(InvalidRequest))
@@ -177,10 +164,14 @@ async def register_user(
     return KeyAnswer(user_id=user_id, api_key=await commands.issue_key(session, user_id))
 
 
-@router.get("/{id}", summary="A person's profile", responses=responses(UserNotFound))
-async def profile(id: Id, identity: SignedIn, session: Transaction) -> ProfileAnswer:
-    person = await queries.person_by_id(session, id)
-    return await _profile(session, person, identity.user_id)
+@router.get(
+    "/{id}",
+    summary="A person's profile",
+    response_model=ProfileAnswer,
+    responses=responses(UserNotFound),
+)
+async def profile(id: Id, identity: SignedIn, session: Transaction) -> Response:
+    return await _profile(session, id, identity.user_id)
 
 
 @router.patch(

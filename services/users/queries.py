@@ -30,6 +30,33 @@ order by folded like :start escape '\\' desc, folded like :part escape '\\' desc
          word_similarity(:query, folded) desc, follower_count desc, id
 limit :limit offset :offset
 """)
+_LATEST = """
+    select coalesce(
+        json_agg(json_build_object('id', id, 'name', name) order by version desc), '[]'
+    )
+    from (
+        select other.id, other.name, follow.version
+        from follow join person as other on other.id = follow.{far}
+        where follow.{near} = person.id and follow.active
+        order by follow.version desc
+        limit :listed
+    ) as latest
+"""
+_PROFILE = text(f"""
+select json_build_object('result', true, 'user', json_build_object(
+    'id', id,
+    'name', name,
+    'followed', exists (
+        select from follow
+        where follower_id = :reader_id and followed_id = person.id and active
+    ),
+    'followers', ({_LATEST.format(near="followed_id", far="follower_id")}),
+    'following', ({_LATEST.format(near="follower_id", far="followed_id")}),
+    'follower_count', follower_count,
+    'following_count', following_count
+))::text
+from person where id = :user_id
+""")  # noqa: S608  the names are ours, the values are bound
 _TYPO_TOLERANCE = text("select set_config('pg_trgm.word_similarity_threshold', '0.4', true)")
 
 
@@ -55,17 +82,24 @@ def _followed_by(reader_id: int) -> ColumnElement[bool]:
     )
 
 
-async def follows(session: AsyncSession, reader_id: int, user_id: int) -> bool:
-    follow = await session.get(Follow, (reader_id, user_id))
-    return follow is not None and follow.active
-
-
 async def person_by_id(session: AsyncSession, user_id: int) -> Person:
     """Raises UserNotFound."""
     person = await session.get(Person, user_id)
     if person is None:
         raise UserNotFound
     return person
+
+
+async def profile(session: AsyncSession, user_id: int, reader_id: int) -> str:
+    """A whole answer as JSON, of one statement: every page that is opened asks for one.
+
+    Raises UserNotFound.
+    """
+    asked = {"user_id": user_id, "reader_id": reader_id, "listed": LISTED}
+    answer: str | None = (await execute(session, _PROFILE, asked)).scalar_one_or_none()
+    if answer is None:
+        raise UserNotFound
+    return answer
 
 
 async def key_owner(session: AsyncSession, digest: bytes) -> Person:
@@ -89,8 +123,8 @@ async def followers(
     session: AsyncSession,
     user_id: int,
     reader_id: int,
-    limit: int = LISTED,
-    cursor: str | None = None,
+    limit: int,
+    cursor: str | None,
 ) -> Listed:
     """Who follows this person, the latest first."""
     return await _edges(session, "followed_id", "follower_id", user_id, reader_id, limit, cursor)
@@ -100,8 +134,8 @@ async def following(
     session: AsyncSession,
     user_id: int,
     reader_id: int,
-    limit: int = LISTED,
-    cursor: str | None = None,
+    limit: int,
+    cursor: str | None,
 ) -> Listed:
     """Whom this person follows, the latest first."""
     return await _edges(session, "follower_id", "followed_id", user_id, reader_id, limit, cursor)
