@@ -17,11 +17,11 @@ from chassis.paging import MAX_ID, Cursor, Limit
 
 from . import queries
 from .errors import TweetNotFound
+from .pages import READS, Asked, Key, Page, etag_of
 from .queries import Order, Scope, Selection
+from .recall import AFTER, matches
 from .settings import Settings
 
-AFTER = "warble-after"
-"""The request header that names the events which the answer has to know of."""
 STALE = "warble-stale"
 """The response header of an answer that could not wait for them any longer."""
 AFTER_AT_MOST = 16
@@ -182,7 +182,7 @@ async def feed(
     selection = Selection(
         identity.user_id, order, scope, cursor=cursor, offset=skipped, limit=limit
     )
-    return _answer(await queries.page(pool, selection), headers)
+    return await _page(request, selection, headers)
 
 
 @router.get(
@@ -203,7 +203,7 @@ async def tweets_by_author(
     selection = Selection(
         identity.user_id, Order.recent, Scope.everyone, author_id=id, cursor=cursor, limit=limit
     )
-    return _answer(await queries.page(request.app.state.pool, selection), headers)
+    return await _page(request, selection, headers)
 
 
 @router.get(
@@ -220,11 +220,39 @@ async def likers(
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Response:
-    return _answer(await queries.likers(request.app.state.pool, id, cursor, limit), headers)
-
-
-def _answer(body: bytes, headers: dict[str, str]) -> Response:
+    body = await queries.likers(request.app.state.pool, id, cursor, limit)
     return Response(body, media_type="application/json", headers=headers)
+
+
+async def _page(request: Request, selection: Selection, headers: dict[str, str]) -> Response:
+    """A page from the database. A first one is kept, and so is which address stands for it."""
+    state = request.app.state
+    if selection.cursor is not None or selection.offset or not selection.limit:
+        body = await queries.page(state.pool, selection)
+        return Response(body, media_type="application/json", headers=headers)
+    READS.labels("own" if AFTER in request.headers else "miss").inc()
+    reader_id, limit = selection.reader_id, selection.limit
+    asked = Asked(selection.order, selection.scope, selection.author_id, limit)
+    moment = state.pages.moment()
+    body = await queries.page(state.pool, selection)
+    page = Page(body, etag_of(body), await _authors(request, selection))
+    if STALE not in headers:
+        state.pages.keep(Key(reader_id, asked), page, moment)
+        state.addresses.note(request.scope, asked)
+    headers = {**headers, "etag": page.etag, "cache-control": "private, no-cache"}
+    if matches(request.headers.get("if-none-match", ""), page.etag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+async def _authors(request: Request, selection: Selection) -> frozenset[int] | None:
+    """Whose tweets may be on the page; None for everyone's."""
+    if selection.author_id is not None:
+        return frozenset((selection.author_id,))
+    if selection.scope is Scope.everyone:
+        return None
+    followed = await queries.followed(request.app.state.pool, selection.reader_id)
+    return frozenset((selection.reader_id, *followed))
 
 
 async def _started(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

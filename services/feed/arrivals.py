@@ -10,6 +10,8 @@ from chassis import inbox
 from chassis.database import Database
 from chassis.events import EventId
 
+from .pages import Pages
+
 POLL_SECONDS = 0.1
 RECONNECT_SECONDS = 1
 
@@ -22,10 +24,11 @@ log = structlog.get_logger()
 
 
 class Arrivals:
-    """Hears of each event that the worker has committed, and tells those who wait for it."""
+    """Hears of each event that the worker has committed, and of what it changed."""
 
-    def __init__(self, database: Database, pool: asyncpg.Pool) -> None:
+    def __init__(self, database: Database, pool: asyncpg.Pool, pages: Pages) -> None:
         self._database = database
+        self._pages = pages
         self._pool = pool
         self._waiting: dict[str, set[asyncio.Event]] = {}
 
@@ -37,9 +40,13 @@ class Arrivals:
                 try:
                     lost = asyncio.Event()
                     connection.add_termination_listener(lambda *_, lost=lost: lost.set())
-                    await connection.add_listener(f"{self._database.service}_inbox", self._arrived)
+                    schema = self._database.service
+                    await connection.add_listener(f"{schema}_inbox", self._arrived)
+                    await connection.add_listener(f"{schema}_changes", self._changed)
+                    self._pages.hears(well=True)
                     await lost.wait()
                 finally:
+                    self._pages.hears(well=False)
                     connection.terminate()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("arrivals.database_away", error=repr(error))
@@ -48,6 +55,9 @@ class Arrivals:
     def _arrived(self, _connection: object, _pid: int, _channel: str, event: str) -> None:
         for waiting in self._waiting.get(event, ()):
             waiting.set()
+
+    def _changed(self, _connection: object, _pid: int, _channel: str, change: str) -> None:
+        self._pages.changed(change)
 
     async def wait(self, events: Sequence[EventId], seconds: float) -> bool:
         """True when all of the events have arrived, false when the time is up."""

@@ -11,6 +11,8 @@ from chassis import app, worker
 from . import api
 from .arrivals import Arrivals
 from .handlers import subscriptions
+from .pages import Pages
+from .recall import Addresses, Recall
 from .settings import Settings
 
 
@@ -19,7 +21,7 @@ async def _reading(application: FastAPI) -> AsyncIterator[None]:
     settings: Settings = application.state.settings
     database = application.state.database
     async with await database.pool(settings.db_pool_size) as pool:
-        arrivals = Arrivals(database, pool)
+        arrivals = Arrivals(database, pool, application.state.pages)
         application.state.pool = pool
         application.state.arrivals = arrivals
         listening = asyncio.create_task(arrivals.listen())
@@ -28,7 +30,15 @@ async def _reading(application: FastAPI) -> AsyncIterator[None]:
 
 
 def create_app() -> FastAPI:
-    return app.create(Settings(), api.router, lifespan=_reading)
+    settings = Settings()
+    application = app.create(settings, api.router, lifespan=_reading)
+    pages, addresses = Pages(settings.page_bytes), Addresses()
+    application.state.pages = pages
+    application.state.addresses = addresses
+    application.add_middleware(
+        Recall, addresses=addresses, pages=pages, verifier=application.state.verifier
+    )
+    return application
 
 
 def create_worker() -> FastAPI:

@@ -144,6 +144,8 @@ select
 from chosen left join person on person.id = chosen.user_id
 """
 
+_FOLLOWED = "select followed_id from follow where follower_id = $1 and active"
+
 _HIGHEST = (2**31 - 1, paging.MAX_ID)
 
 
@@ -185,6 +187,13 @@ async def page(pool: asyncpg.Pool, selection: Selection) -> bytes:
     if row["last_id"] is not None:
         cursor = f'"{paging.encode(row["last_like_count"], row["last_id"])}"'
     return b'{"result":true,"tweets":[%b],"next_cursor":%b}' % (row["body"], cursor.encode())
+
+
+async def followed(pool: asyncpg.Pool, reader_id: int) -> list[int]:
+    """Whom the reader follows."""
+    async with pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
+        rows = await connection.fetch(_FOLLOWED, reader_id)
+    return [row["followed_id"] for row in rows]
 
 
 async def likers(pool: asyncpg.Pool, tweet_id: int, cursor: str | None, limit: int) -> bytes:

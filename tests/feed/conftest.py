@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator, Callable
 
+import asyncpg
 import httpx
 import pytest
 
@@ -15,7 +16,14 @@ async def feed(as_service: Callable[[str], None]) -> AsyncIterator[httpx.AsyncCl
     app = main.create_app()
     async with testing.serving(app) as client:
         client.database = app.state.database  # type: ignore[attr-defined]
+        client.pool = app.state.pool  # type: ignore[attr-defined]
         yield client
+
+
+@pytest.fixture
+async def pool(feed: httpx.AsyncClient) -> asyncpg.Pool:
+    """The connections that the feed's api itself reads by."""
+    return feed.pool  # type: ignore[attr-defined]
 
 
 @pytest.fixture

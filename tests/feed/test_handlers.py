@@ -16,7 +16,7 @@ from .histories import PEOPLE, Company, Told, companies
 TABLES = ("person", "follow", "tweet", "tweet_like", "inbox")
 
 
-async def _empty(database: Database) -> None:
+async def empty(database: Database) -> None:
     async with database.transaction() as session:
         await execute(session, text(f"truncate {', '.join(TABLES)}"))
 
@@ -32,7 +32,7 @@ async def _tables(database: Database) -> dict[str, list[Any]]:
     return stored
 
 
-async def _deliver(database: Database, told: Told) -> None:
+async def deliver_one(database: Database, told: Told) -> None:
     key = told.event.routing_key
     await testing.deliver(database, subscriptions, key, told.event, told.number, source=told.source)
 
@@ -46,16 +46,16 @@ async def _deliver(database: Database, told: Told) -> None:
 async def test_any_order_and_repetition_ends_in_the_tables_of_the_history_in_order(
     database: Database, feed: httpx.AsyncClient, company: Company, data: st.DataObject
 ) -> None:
-    await _empty(database)
+    await empty(database)
     for told in company.told:
-        await _deliver(database, told)
+        await deliver_one(database, told)
     in_order = await _tables(database)
     repeated = data.draw(st.lists(st.sampled_from(company.told), max_size=10))
     arrivals = data.draw(st.permutations([*company.told, *repeated]))
 
-    await _empty(database)
+    await empty(database)
     for told in arrivals:
-        await _deliver(database, told)
+        await deliver_one(database, told)
 
     assert await _tables(database) == in_order
     for reader in range(1, PEOPLE + 1):

@@ -1,0 +1,193 @@
+"""A page that is at hand is what a fresh read gives, whatever has happened since it was read."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import httpx
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from chassis import testing
+from chassis.database import Database, execute
+from chassis.events import Event
+from services.feed import events, queries
+from services.feed.handlers import subscriptions
+from services.feed.pages import READS, Asked, Key, Page, Pages, etag_of
+from services.feed.queries import Order, Scope, Selection
+
+from .histories import Company, companies
+from .test_handlers import deliver_one, empty
+
+READERS = (1, 2)
+PAGES = {
+    "/api/tweets?limit=20": Selection(0),
+    "/api/tweets?limit=2&order=recent": Selection(0, Order.recent, limit=2),
+    "/api/tweets?limit=3&scope=everyone": Selection(0, scope=Scope.everyone, limit=3),
+    "/api/users/3/tweets?limit=5": Selection(0, Order.recent, Scope.everyone, author_id=3, limit=5),
+}
+
+
+def hits() -> float:
+    return float(READS.labels("hit")._value.get())
+
+
+async def read(feed: httpx.AsyncClient, reader: int, path: str, **headers: str) -> httpx.Response:
+    signed = testing.signed("feed", reader)
+    answer = await feed.get(path, headers={**signed, **headers})
+    assert answer.status_code in (200, 304), answer.text
+    return answer
+
+
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(company=companies(), data=st.data())
+async def test_a_page_at_hand_equals_a_fresh_one_after_any_sequence_of_events(
+    database: Database,
+    feed: httpx.AsyncClient,
+    pool: asyncpg.Pool,
+    company: Company,
+    data: st.DataObject,
+) -> None:
+    await empty(database)
+    # Emptying a table tells nobody.
+    async with database.transaction() as session:
+        await execute(session, text("select pg_notify('feed_changes', 'name')"))
+    repeated = data.draw(st.lists(st.sampled_from(company.told), max_size=5))
+
+    for told in data.draw(st.permutations([*company.told, *repeated])):
+        await deliver_one(database, told)
+        reader, path = data.draw(st.tuples(st.sampled_from(READERS), st.sampled_from([*PAGES])))
+        await read(feed, reader, path)
+
+    for reader in READERS:
+        for path, selection in PAGES.items():
+            fresh = await queries.page(pool, replace(selection, reader_id=reader))
+            async with asyncio.timeout(5):
+                while (await read(feed, reader, path)).content != fresh:
+                    pass
+
+
+async def test_each_kind_of_event_reaches_the_pages_at_hand(
+    database: Database, feed: httpx.AsyncClient
+) -> None:
+    numbers = iter(range(1_000_000, 2_000_000))
+    path = "/api/tweets?limit=9"
+
+    async def tell(event: Event, number: int | None = None) -> None:
+        number = number or next(numbers)
+        await testing.deliver(database, subscriptions, event.routing_key, event, number)
+
+    async def until(shown: Callable[[list[dict[str, Any]]], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not shown((await read(feed, 911, path)).json()["tweets"]):
+                pass
+
+    posted = events.TweetPosted(
+        tweet_id=9001, author_id=912, content="…", attachments=[], created_at=datetime.now(UTC)
+    )
+    follow = {"follower_id": 911, "followed_id": 912}
+    await until(lambda tweets: tweets == [])
+    await tell(events.UserFollowed(**follow))
+    await tell(posted)
+    await until(lambda tweets: len(tweets) == 1)
+    await tell(events.UserRegistered(user_id=912, name="Bob"))
+    await until(lambda tweets: tweets[0]["author"]["name"] == "Bob")
+    await tell(events.TweetLiked(tweet_id=9001, user_id=912), 5_000_001)
+    await tell(events.TweetLiked(tweet_id=9001, user_id=911), 5_000_002)
+    await until(lambda tweets: tweets[0]["liked"] and tweets[0]["like_count"] == 2)
+    # Bob took his like back and gave it again; only the last of it has come.
+    await tell(events.TweetLiked(tweet_id=9001, user_id=912), 5_000_004)
+    await until(lambda tweets: [like["user_id"] for like in tweets[0]["likes"]] == [911, 912])
+    await tell(events.UserUnfollowed(**follow))
+    await until(lambda tweets: tweets == [])
+    await tell(events.UserFollowed(**follow))
+    await until(lambda tweets: len(tweets) == 1)
+    await tell(events.TweetDeleted(tweet_id=9001))
+    await until(lambda tweets: tweets == [])
+
+
+async def test_a_page_is_read_once_and_names_its_version(
+    database: Database, feed: httpx.AsyncClient
+) -> None:
+    path = "/api/tweets?limit=7"
+    first = await read(feed, 901, path)
+    async with asyncio.timeout(5):
+        before = hits()
+        while hits() == before:
+            again = await read(feed, 901, path)
+    unchanged = await read(feed, 901, path, **{"if-none-match": first.headers["etag"]})
+    nobody = await feed.get(path)
+
+    assert again.content == first.content
+    assert again.headers["etag"] == first.headers["etag"]
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    assert first.json()["tweets"] == []
+    assert nobody.status_code == 401
+
+
+def page(*authors: int, body: bytes = b"{}") -> Page:
+    return Page(body, etag_of(body), frozenset(authors))
+
+
+def key(reader_id: int) -> Key:
+    return Key(reader_id, Asked("popular", "following", None, 20))
+
+
+def test_what_changes_while_a_page_is_read_keeps_it_from_being_kept() -> None:
+    pages = Pages(10_000)
+    pages.hears(well=True)
+    kept: dict[str, bool] = {}
+    for change in ("author 7", "author 8", "reader 1", "reader 2", "name"):
+        moment = pages.moment()
+        pages.changed(change)
+        pages.keep(key(1), page(7), moment)
+        kept[change] = pages.get(key(1)) is not None
+        pages.changed("name")
+
+    assert kept == {
+        "author 7": False,
+        "author 8": True,
+        "reader 1": False,
+        "reader 2": True,
+        "name": False,
+    }
+
+
+def test_nothing_is_kept_while_changes_are_not_heard_of() -> None:
+    pages = Pages(10_000)
+    moment = pages.moment()
+    pages.keep(key(1), page(7), moment)
+    assert pages.get(key(1)) is None
+
+    pages.hears(well=True)
+    pages.keep(key(1), page(7), moment)
+    assert pages.get(key(1)) is None
+    pages.keep(key(1), page(7), pages.moment())
+    assert pages.get(key(1)) is not None
+    pages.hears(well=False)
+
+    assert pages.get(key(1)) is None
+
+
+def test_memory_is_bounded_and_what_was_read_last_stays() -> None:
+    pages = Pages(10_000)
+    pages.hears(well=True)
+    for reader_id in range(100):
+        pages.keep(key(reader_id), page(7, body=bytes(3000)), pages.moment())
+        pages.get(key(0))
+    pages.keep(key(1), page(7, body=bytes(20_000)), pages.moment())
+
+    kept: list[Any] = [number for number in range(100) if pages.get(key(number))]
+    assert kept == [0, 98, 99]
+    pages.changed("author 7")
+    assert not any(pages.get(key(number)) for number in range(100))
+    assert not pages._of_author
+    assert not pages._of_reader
