@@ -201,3 +201,17 @@ def test_the_first_script_is_small() -> None:
 def _sent(script: Path) -> int:
     assert gzip.decompress(Path(f"{script}.gz").read_bytes()) == script.read_bytes()
     return Path(f"{script}.br").stat().st_size
+
+
+async def test_the_page_works_where_nothing_may_be_kept(company: Company, opens: Opens) -> None:
+    window = await opens(await company.hire("Ann"))
+    page = window.page
+    await page.add_init_script(
+        "for (const name of ['localStorage', 'indexedDB'])"
+        " Object.defineProperty(window, name, { get() { throw new DOMException('no'); } })"
+    )
+
+    await page.reload()
+    await window.posts(await window.writes("without a trace"))
+
+    await expect(window.tweet("without a trace")).to_be_visible()

@@ -4,6 +4,7 @@ import { del, get, set } from "idb-keyval";
 import * as api from "../api/client";
 import { showPosted } from "./feeds.svelte";
 import { who } from "./session.svelte";
+import { keep, kept } from "./storage";
 
 // The defaults of services/tweets and services/media. Whatever is set there, the server decides.
 export const CHARACTERS = 280;
@@ -67,7 +68,7 @@ let failure = $state<api.ApiError | null>(null);
 let unanswered: { text: string; at: number } | null = null;
 
 const left = $derived(CHARACTERS - count(text.trim()));
-const textKey = () => `warble.draft.${who.me.id}`;
+const textKey = () => `draft.${who.me.id}`;
 const picturesKey = () => `draft ${who.me.id}`;
 
 export const draft = {
@@ -77,11 +78,7 @@ export const draft = {
   set text(value) {
     text = value;
     failure = null;
-    try {
-      localStorage.setItem(textKey(), value);
-    } catch {
-      return;
-    }
+    keep(textKey(), value);
   },
   get pictures() {
     return pictures;
@@ -106,16 +103,25 @@ export const draft = {
 
 /** Keeps the pictures and their texts for after a reload. */
 export async function keepPictures() {
-  const kept = pictures.map(({ blob, alt }) => ({ blob, alt }));
-  // A private window may have no database: then the pictures live as long as the page.
-  await (kept.length ? set(picturesKey(), kept) : del(picturesKey())).catch(() => {});
+  const held = pictures.map(({ blob, alt }) => ({ blob, alt }));
+  try {
+    await (held.length ? set(picturesKey(), held) : del(picturesKey()));
+  } catch {
+    // A private window may have no database: then the pictures live as long as the page.
+    return;
+  }
 }
 
 export async function restoreDraft() {
   failure = null;
-  text = localStorage.getItem(textKey()) ?? "";
-  const kept = await get<{ blob: Blob; alt: string }[]>(picturesKey()).catch(() => undefined);
-  if (kept && pictures.length === 0) pictures = kept.map(({ blob, alt }) => new Picture(blob, alt));
+  text = kept(textKey()) ?? "";
+  let held: { blob: Blob; alt: string }[] | undefined;
+  try {
+    held = await get(picturesKey());
+  } catch {
+    return;
+  }
+  if (held && pictures.length === 0) pictures = held.map(({ blob, alt }) => new Picture(blob, alt));
 }
 
 /** Adds what of the files is fit, and tells what was not. */

@@ -3,39 +3,27 @@
 import type { Order, Scope } from "../api/client";
 import { en } from "../text/en";
 import { ru } from "../text/ru";
+import { keep, kept } from "./storage";
 
 export const LANGUAGES = { en, ru };
 export type Language = keyof typeof LANGUAGES;
 export const THEMES = ["system", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 
-function kept<T extends string>(name: string, allowed: readonly T[], otherwise: T): T {
-  // A browser may forbid storage: then a choice lasts as long as the page.
-  try {
-    const value = localStorage.getItem(`warble.${name}`) as T;
-    return allowed.includes(value) ? value : otherwise;
-  } catch {
-    return otherwise;
-  }
-}
-
-function keep(name: string, value: string) {
-  try {
-    localStorage.setItem(`warble.${name}`, value);
-  } catch {
-    return;
-  }
+function chosen<T extends string>(name: string, allowed: readonly T[], otherwise: T): T {
+  const value = kept(name) as T;
+  return allowed.includes(value) ? value : otherwise;
 }
 
 const spoken = navigator.languages.find((tag) => /^(en|ru)\b/.test(tag))?.slice(0, 2);
 
 let language = $state(
-  kept<Language>("language", ["en", "ru"], (spoken as Language | undefined) ?? "en"),
+  chosen<Language>("language", ["en", "ru"], (spoken as Language | undefined) ?? "en"),
 );
-let theme = $state(kept<Theme>("theme", THEMES, "system"));
-let order = $state(kept<Order>("order", ["popular", "recent"], "popular"));
-let scope = $state(kept<Scope>("scope", ["following", "everyone"], "following"));
-let shortcuts = $state(kept("shortcuts", ["on", "off"], "on"));
+let theme = $state(chosen<Theme>("theme", THEMES, "system"));
+let order = $state(chosen<Order>("order", ["popular", "recent"], "popular"));
+let scope = $state(chosen<Scope>("scope", ["following", "everyone"], "following"));
+let shortcuts = $state(chosen("shortcuts", ["on", "off"], "on"));
 
 export const preferences = {
   get language() {

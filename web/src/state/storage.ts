@@ -1,0 +1,17 @@
+/** What this browser keeps for the page. One may forbid it: then it lasts as long as the page. */
+
+export function kept(name: string): string | null {
+  try {
+    return localStorage.getItem(`warble.${name}`);
+  } catch {
+    return null;
+  }
+}
+
+export function keep(name: string, value: string) {
+  try {
+    localStorage.setItem(`warble.${name}`, value);
+  } catch {
+    return;
+  }
+}
