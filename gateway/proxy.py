@@ -10,7 +10,7 @@ from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from chassis import telemetry
+from chassis import access_log, telemetry
 from chassis.errors import BadGateway, InternalError, NotSignedIn, PayloadTooLarge, Problem
 from chassis.identity import HEADER, Identity, Signer
 
@@ -282,13 +282,7 @@ class Exchange:
         method = self.scope["method"] if self.handler != _UNKNOWN else "*"
         REQUESTS.labels(self.handler, method, self.status).inc()
         DURATION.labels(self.handler, method).observe(seconds)
-        log.info(
-            "request",
-            method=self.scope["method"],
-            path=self.scope["path"],
-            status=self.status,
-            ms=round(seconds * 1000, 1),
-        )
+        access_log.write(self.scope["method"], self.scope["path"], self.status, seconds)
 
 
 def _cookie(cookies: str, wanted: str) -> str:

@@ -19,6 +19,7 @@ from prometheus_fastapi_instrumentator import Instrumentator
 from sentry_sdk.integrations.logging import LoggingIntegration
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from . import access_log
 from .settings import ProcessSettings
 
 REQUEST_ID = "x-request-id"
@@ -96,6 +97,7 @@ def configure(settings: ProcessSettings, role: str) -> None:
         logging.getLogger(name).propagate = name != "uvicorn.access"
     for chatty in ("aio_pika", "aiormq", "alembic", "httpx", "httpcore"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    access_log.configure(settings, role)
     if settings.sentry_dsn:
         sentry_sdk.init(
             dsn=settings.sentry_dsn,
@@ -202,13 +204,8 @@ class RequestContext:
             await self._app(scope, receive, send_with_context)
         finally:
             if not scope["path"].startswith(("/health", "/metrics")):
-                log.info(
-                    "request",
-                    method=scope["method"],
-                    path=scope["path"],
-                    status=status,
-                    ms=round((time.perf_counter() - started) * 1000, 1),
-                )
+                seconds = time.perf_counter() - started
+                access_log.write(scope["method"], scope["path"], status, seconds)
 
 
 def instrument(app: FastAPI) -> None:

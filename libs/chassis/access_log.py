@@ -1,0 +1,42 @@
+"""One line for each request, written past everything that makes other lines rich and dear."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+import structlog
+
+from .settings import ProcessSettings
+
+_process: dict[str, str] | None = None
+"""What every line begins with; None where lines go the way of all others."""
+
+log = structlog.get_logger("request")
+
+
+def configure(settings: ProcessSettings, role: str) -> None:
+    global _process  # noqa: PLW0603  a process has one log
+    wanted = logging.getLogger().isEnabledFor(logging.INFO)
+    plain = settings.log_format == "json" and wanted
+    _process = {"service": settings.service, "role": role} if plain else None
+
+
+def write(method: str, path: str, status: int, seconds: float) -> None:
+    """`path` is without its query, which may hold what people search for."""
+    ms = round(seconds * 1000, 1)
+    if _process is None:
+        log.info("request", method=method, path=path, status=status, ms=ms)
+        return
+    line = {
+        **_process,
+        "method": method,
+        "path": path,
+        "status": status,
+        "ms": ms,
+        "event": "request",
+        **structlog.contextvars.get_contextvars(),
+        "level": "info",
+        "timestamp": datetime.now(UTC).isoformat(),
+    }
+    sys.stderr.write(json.dumps(line) + "\n")
