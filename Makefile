@@ -10,7 +10,7 @@ VENV := @deploy/local/venv.sh
 # Only a value given to make itself counts: some systems have a NAME in every environment.
 needed = @$(if $(filter command,$(firstword $(origin $(1)))),:,echo 'Say which: make $@ $(2)' >&2; exit 2)
 
-.PHONY: help up down reset status logs user demo import replay test check openapi screenshots lock
+.PHONY: help up down reset status logs user demo import replay test check bench openapi boards screenshots lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -63,9 +63,17 @@ check: ## format, lint, types, import contracts, drift of generated files
 	$(VENV) dev
 	@deploy/check.sh
 
+bench: ## measure a system of its own, write bench/RESULTS.md
+	$(VENV) dev
+	@PYTHONPATH=.:libs $(RUN) -m bench
+
 openapi: ## write the generated documents anew
 	$(VENV) dev
 	@PYTHONPATH=.:libs $(RUN) docs/generate.py
+
+boards: ## write the Grafana boards anew
+	$(VENV) dev
+	@$(RUN) -m deploy.grafana.generate
 
 screenshots: ## take the pictures of docs/images anew, of a system with the demonstration in it
 	$(VENV) dev

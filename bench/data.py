@@ -32,7 +32,7 @@ select
     $1::bigint + n,
     $1::bigint + 1 + (n * 7919::bigint) % $2::int,
     likes,
-    '"id":' || ($1::bigint + n) || ',"content":"' || repeat('слово and word ', 16)
+    '"id":' || ($1::bigint + n) || ',"content":"' || repeat('слово and word ', 9)
         || n || '","attachments":[],"created_at":"2026-11-01T09:30:00.123456Z"'
         || ',"stamp":"2026-11-01T09:30:00.123456Z","media":[]'
 from ({_NUMBERED}) as numbered

@@ -1,5 +1,7 @@
 """One line for each request, written past everything that makes other lines rich and dear."""
 
+import asyncio
+import atexit
 import json
 import logging
 import sys
@@ -9,6 +11,12 @@ import structlog
 
 from .settings import ProcessSettings
 
+FLUSH_SECONDS = 0.05
+"""Under load one call of the system takes many lines. A killed process keeps its last ones."""
+
+FLUSH_LINES = 100
+
+_lines: list[str] = []
 _process: dict[str, str] | None = None
 """What every line begins with; None where lines go the way of all others."""
 
@@ -39,4 +47,17 @@ def write(method: str, path: str, status: int, seconds: float) -> None:
         "level": "info",
         "timestamp": datetime.now(UTC).isoformat(),
     }
-    sys.stderr.write(json.dumps(line) + "\n")
+    _lines.append(json.dumps(line))
+    if len(_lines) >= FLUSH_LINES:
+        _flush()
+    elif len(_lines) == 1:
+        asyncio.get_running_loop().call_later(FLUSH_SECONDS, _flush)
+
+
+def _flush() -> None:
+    if _lines:
+        sys.stderr.write("\n".join([*_lines, ""]))
+        _lines.clear()
+
+
+atexit.register(_flush)
