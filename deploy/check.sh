@@ -7,11 +7,12 @@ bin=.venv/bin
 step() { printf '== %s\n' "$*"; "$@"; }
 step $bin/ruff format --check --quiet .
 step $bin/ruff check --quiet .
-for part in libs/chassis services/users services/tweets services/media services/feed gateway \
+for part in libs/chassis services/users services/tweets services/media services/feed gateway bench \
     deploy docs tests; do
     step $bin/mypy --no-error-summary "$part"
 done
 step $bin/lint-imports --no-logo 2>/dev/null || $bin/lint-imports
 step $bin/python docs/generate.py --check
+step $bin/python -m deploy.grafana.generate --check
 step $bin/python -m deploy.local page check
 echo "All checks passed."

@@ -52,13 +52,12 @@ def create_app() -> ASGIApp:
 
     @contextlib.asynccontextmanager
     async def live(application: FastAPI) -> AsyncIterator[None]:
-        await upstream.start()
         hearing = asyncio.create_task(keys.hear_revocations())
         try:
             yield
         finally:
             await app.end(hearing)
-            await upstream.stop()
+            upstream.stop()
 
     async def service_answers(service: str) -> None:
         if not await upstream.ready(service):

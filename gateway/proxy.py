@@ -3,7 +3,6 @@
 import json
 import time
 
-import aiohttp
 import sentry_sdk
 import structlog
 from prometheus_client import Counter, Histogram
@@ -15,12 +14,13 @@ from chassis.errors import BadGateway, InternalError, NotSignedIn, PayloadTooLar
 from chassis.identity import HEADER, Identity, Signer
 
 from . import own_writes, session
+from .http1 import Broken, Silent
 from .keys import Keys, digest_of
 from .own_writes import OwnWrites
 from .routes import Route, Routes, WrongMethod
 from .session import CrossSiteRequest, Sessions
 from .settings import Settings
-from .upstream import SHORT_BODY, Answer, Body, ClientGone, Upstream
+from .upstream import Answer, Body, ClientGone, Upstream
 
 _PASSED_ON = frozenset(
     (
@@ -157,12 +157,8 @@ class Proxy:
         if response.status >= 500 and response.content_type != "application/json":
             log.error("upstream.unusable", upstream=route.service, status=response.status)
             raise BadGateway
-        headers = [
-            (name, value)
-            for name, value in ((n.lower(), v) for n, v in response.raw_headers)
-            if name not in _HELD_BACK
-        ]
-        events = response.headers.get(telemetry.EVENTS)
+        headers = [(name, value) for name, value in response.raw_headers if name not in _HELD_BACK]
+        events = response.header(_HANDED_BACK)
         if events and identity is not None:
             self._own_writes.remember(identity.user_id, events)
             headers.append((b"set-cookie", own_writes.cookie(events).encode("latin-1")))
@@ -171,9 +167,9 @@ class Proxy:
             return
         await exchange.start(response.status, headers)
         try:
-            async for chunk in response.content.iter_chunked(SHORT_BODY):
+            async for chunk in response.stream():
                 await exchange.more(chunk)
-        except (aiohttp.ClientError, OSError) as error:
+        except (Broken, Silent) as error:
             # The status is gone out: all that is left is to end the connection unfinished.
             log.warning("answer.cut", upstream=route.service, error=repr(error))
             return

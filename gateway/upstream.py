@@ -6,11 +6,9 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
-import aiohttp
 import structlog
 from prometheus_client import Counter
 from starlette.types import Receive
-from yarl import URL
 
 from chassis.errors import (
     BadGateway,
@@ -20,16 +18,14 @@ from chassis.errors import (
     ServiceUnavailable,
 )
 
+from .http1 import Broken, Client, NoConnection, Response, Silent
 from .settings import SERVICES, Settings
 
 SHORT_BODY = 64 * 1024
 """An answer up to this size is held until it is whole: a replica that dies within costs nothing."""
 
 _DOWN_SECONDS = 1.0
-_POOLED_SECONDS = 30
 _BODY_IDLE_SECONDS = 30
-_POOL = 500
-_SKIPPED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 ERRORS = Counter(
     "warble_gateway_upstream_errors_total", "Failed calls to a replica.", ["service", "kind"]
@@ -43,7 +39,7 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Answer:
-    response: aiohttp.ClientResponse
+    response: Response
     body: bytes | None
     """The whole body of a short answer; else None, and the response streams it."""
 
@@ -55,13 +51,12 @@ class ClientGone(Exception):
 class Body:
     """A request's body on its way through, counted and never whole here.
 
-    aiohttp hides what goes wrong within a body: `problem` keeps it.
+    Raises RequestTimeout, PayloadTooLarge or ClientGone while it is read.
     """
 
     def __init__(self, receive: Receive, limit: int) -> None:
         self._receive = receive
         self._limit = limit
-        self.problem: Exception | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         passed = 0
@@ -71,20 +66,16 @@ class Body:
                 async with asyncio.timeout(_BODY_IDLE_SECONDS):
                     message = await self._receive()
             except TimeoutError as error:
-                raise self._because(RequestTimeout()) from error
+                raise RequestTimeout from error
             if message["type"] == "http.disconnect":
-                raise self._because(ClientGone())
+                raise ClientGone
             chunk: bytes = message.get("body", b"")
             passed += len(chunk)
             if passed > self._limit:
-                raise self._because(PayloadTooLarge())
+                raise PayloadTooLarge
             if chunk:
                 yield chunk
             more = message.get("more_body", False)
-
-    def _because(self, problem: Exception) -> Exception:
-        self.problem = problem
-        return problem
 
 
 class Upstream:
@@ -93,21 +84,10 @@ class Upstream:
         self._replicas = {service: settings.replicas(service) for service in SERVICES}
         self._turns = {service: itertools.count() for service in SERVICES}
         self._down_until: dict[str, float] = {}
-        self._session: aiohttp.ClientSession | None = None
+        self._client = Client(settings.connect_seconds)
 
-    async def start(self) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=_POOL, limit_per_host=_POOL, keepalive_timeout=_POOLED_SECONDS
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            skip_auto_headers=_SKIPPED,
-        )
-
-    async def stop(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+    def stop(self) -> None:
+        self._client.close()
 
     def replicas(self, service: str) -> list[str]:
         """All replicas of the service, the next in turn first, those seen down last."""
@@ -136,55 +116,29 @@ class Upstream:
         Raises ServiceUnavailable, ServiceTimeout or BadGateway. Who asks releases the response.
         """
         again = method in ("GET", "HEAD")
-        patience = aiohttp.ClientTimeout(
-            total=None,
-            sock_connect=self._settings.connect_seconds,
-            sock_read=seconds or self._settings.answer_seconds,
-        )
+        patience = seconds or self._settings.answer_seconds
         problem: Exception = ServiceUnavailable()
         for number, replica in enumerate(self.replicas(service)):
             if number:
                 RETRIES.labels(service).inc()
             try:
-                return await self._call(method, replica + target, headers, body, patience)
-            except (aiohttp.ClientError, OSError) as error:
-                if body is not None and body.problem is not None:
-                    raise body.problem from error
-                if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-                    self._down_until[replica] = time.monotonic() + _DOWN_SECONDS
-                    self._failed(service, "connect", error)
-                elif isinstance(error, TimeoutError):
-                    # Another replica would be given just as long: the person has waited enough.
-                    self._failed(service, "timeout", error)
-                    raise ServiceTimeout from error
-                else:
-                    self._failed(service, "broken", error)
-                    problem = BadGateway()
-                    if not again:
-                        break
+                response = await self._client.request(
+                    method, replica, target, headers, body, patience
+                )
+                return Answer(response, await _short_body(response))
+            except NoConnection as error:
+                self._down_until[replica] = time.monotonic() + _DOWN_SECONDS
+                self._failed(service, "connect", error)
+            except Silent as error:
+                # Another replica would be given just as long: the person has waited enough.
+                self._failed(service, "timeout", error)
+                raise ServiceTimeout from error
+            except Broken as error:
+                self._failed(service, "broken", error)
+                problem = BadGateway()
+                if not again:
+                    break
         raise problem
-
-    async def _call(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        body: Body | None,
-        patience: aiohttp.ClientTimeout,
-    ) -> Answer:
-        assert self._session is not None
-        response = await self._session.request(
-            method,
-            URL(url, encoded=True),
-            headers=headers,
-            data=body,
-            allow_redirects=False,
-            timeout=patience,
-        )
-        length = response.content_length
-        if method != "HEAD" and length is not None and length <= SHORT_BODY:
-            return Answer(response, await response.read())
-        return Answer(response, None)
 
     def _failed(self, service: str, kind: str, error: Exception) -> None:
         ERRORS.labels(service, kind).inc()
@@ -192,14 +146,23 @@ class Upstream:
 
     async def ready(self, service: str) -> bool:
         """Whether at least one replica says that it is ready."""
-        assert self._session is not None
-        session = self._session
 
         async def probe(replica: str) -> bool:
             try:
-                async with asyncio.timeout(2), session.get(f"{replica}/health/ready") as response:
-                    return response.status == 200
-            except (aiohttp.ClientError, OSError):
+                async with asyncio.timeout(2):
+                    answer = await self._client.request("GET", replica, "/health/ready", {})
+                    async with answer:
+                        await answer.read()
+                    return answer.status == 200
+            except (NoConnection, Broken, TimeoutError):
                 return False
 
         return any(await asyncio.gather(*map(probe, self._replicas[service])))
+
+
+async def _short_body(response: Response) -> bytes | None:
+    """The body of a short answer, whole. Raises Broken and Silent."""
+    length = response.content_length
+    if response.complete or (length is not None and length <= SHORT_BODY):
+        return await response.read()
+    return None

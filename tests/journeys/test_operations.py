@@ -1,7 +1,10 @@
 """What an operator sees: true readiness, metrics, one request id from end to end."""
 
+import asyncio
 import json
 import secrets
+from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -56,14 +59,18 @@ async def test_one_request_id_goes_from_the_gateway_to_the_worker_that_handles_t
 
     assert answer.headers["x-request-id"] == request_id
     for program in ("gateway", "tweets-api-1", "tweets-api-2", "feed-worker"):
-        lines = (stack.root / "logs" / f"{program}.log").read_text().splitlines()
-        found = [json.loads(line) for line in lines if request_id in line]
+        log = stack.root / "logs" / f"{program}.log"
+        # Lines of requests are written a moment later; one of two replicas has none.
+        while not (found := _lines_with(log, request_id)) and not program.startswith("tweets"):
+            await asyncio.sleep(0)
         for line in found:
             assert line["request_id"] == request_id
             assert ann.key not in json.dumps(line)
             assert "traced" not in json.dumps(line)
-        if program in ("gateway", "feed-worker"):
-            assert found, program
+
+
+def _lines_with(log: Path, request_id: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text().splitlines() if request_id in line]
 
 
 async def test_no_key_is_in_any_log(company: Company, stack: Instance) -> None:

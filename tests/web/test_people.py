@@ -14,16 +14,19 @@ async def test_a_profile_with_its_lists(company: Company, opens: Opens, screen: 
     window = await opens(ann, screen, f"/profile/{bob.id}")
     page = window.page
 
+    main = page.get_by_role("main")
+    listed = main.get_by_role("listitem")
+
     await expect(page.get_by_role("heading", name="Боб Рэй", exact=True)).to_be_visible()
     await expect(window.tweet("from Bob")).to_be_visible()
     await expect(page).to_have_title("Боб Рэй · Warble")
-    await page.get_by_role("button", name="Follow: Боб Рэй").click()
+    await main.get_by_role("button", name="Follow: Боб Рэй").click()
     await expect(page.get_by_role("link", name="1 follower", exact=True)).to_be_visible()
     await page.get_by_role("link", name="Followers", exact=True).click()
-    await expect(page.get_by_role("listitem").filter(has_text="Ann Kim")).to_be_visible()
+    await expect(listed.filter(has_text="Ann Kim")).to_be_visible()
     await page.get_by_role("link", name="Following", exact=True).click()
-    await expect(page.get_by_role("listitem").filter(has_text="Ann Kim")).to_be_visible()
-    await page.get_by_role("button", name="Following: Боб Рэй").click()
+    await expect(listed.filter(has_text="Ann Kim")).to_be_visible()
+    await main.get_by_role("button", name="Following: Боб Рэй").click()
     await expect(page.get_by_role("link", name="0 followers", exact=True)).to_be_visible()
     await page.wait_for_load_state("networkidle")
 
@@ -40,7 +43,7 @@ async def test_a_follow_changes_the_feed_one_comes_back_to(
 
     await expect(page.get_by_text("Follow somebody")).to_be_visible()
     await page.goto(f"/profile/{bob.id}")
-    await page.get_by_role("button", name="Follow: Bob").click()
+    await page.get_by_role("main").get_by_role("button", name="Follow: Bob").click()
     await page.get_by_role("link", name="Home").click()
 
     await expect(window.tweet("from Bob")).to_be_visible()
@@ -52,19 +55,20 @@ async def test_a_refused_follow_is_taken_back_and_said(
     bob = await company.hire("Bob")
     window = await opens(await company.hire("Ann"), screen, f"/profile/{bob.id}")
     page = window.page
+    main = page.get_by_role("main")
     held: list[Route] = []
 
     async def hold(route: Route) -> None:
         held.append(route)
 
     await page.route("**/follow", hold)
-    await page.get_by_role("button", name="Follow: Bob").click()
-    await expect(page.get_by_role("button", name="Following: Bob")).to_be_visible()
+    await main.get_by_role("button", name="Follow: Bob").click()
+    await expect(main.get_by_role("button", name="Following: Bob")).to_be_visible()
     await expect(page.get_by_role("link", name="1 follower", exact=True)).to_be_visible()
     (route,) = held
     await route.abort()
 
-    await expect(page.get_by_role("button", name="Follow: Bob")).to_be_visible()
+    await expect(main.get_by_role("button", name="Follow: Bob")).to_be_visible()
     await expect(page.get_by_role("link", name="0 followers", exact=True)).to_be_visible()
     await expect(page.get_by_text("There is no connection")).to_be_visible()
 
