@@ -1,0 +1,209 @@
+"""The gateway's client against neighbours that misbehave, on both event loops."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import uvloop
+
+from gateway.http1 import Broken, Client, NoConnection, Silent
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Scenario = Callable[[Client, str], Awaitable[None]]
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Callable[[Serve, Scenario], None]:
+    def run(serve: Serve, scenario: Scenario) -> None:
+        async def whole() -> None:
+            async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                try:
+                    await serve(reader, writer)
+                except (ConnectionError, asyncio.IncompleteReadError):
+                    return
+                finally:
+                    writer.close()
+
+            server = await asyncio.start_server(handle, "127.0.0.1", 0)
+            client = Client(connect_seconds=1)
+            port = server.sockets[0].getsockname()[1]
+            async with asyncio.timeout(20):
+                await scenario(client, f"http://127.0.0.1:{port}")
+            client.close()
+            server.close()
+
+        with asyncio.Runner(loop_factory=request.param) as runner:
+            runner.run(whole())
+
+    return run
+
+
+async def head(reader: asyncio.StreamReader) -> bytes:
+    return await reader.readuntil(b"\r\n\r\n")
+
+
+def answering(*answers: bytes) -> Serve:
+    """One of the answers to each request of a connection, then the end."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in answers:
+            await head(reader)
+            writer.write(answer)
+            await writer.drain()
+
+    return serve
+
+
+async def got(client: Client, url: str, method: str = "GET") -> tuple[int, bytes]:
+    async with await client.request(method, url, "/", {}, seconds=0.3) as response:
+        return response.status, await response.read()
+
+
+def test_an_idle_connection_that_was_ended_is_made_anew_but_for_a_post(
+    run: Callable[[Serve, Scenario], None],
+) -> None:
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await head(reader))
+        writer.write(OK)
+        asked.append(await head(reader))
+
+    async def scenario(client: Client, url: str) -> None:
+        assert await got(client, url) == (200, b"ok")
+        assert await got(client, url) == (200, b"ok")
+        with pytest.raises(Broken):
+            await got(client, url, "POST")
+
+    run(serve, scenario)
+    assert [one.split()[0] for one in asked] == [b"GET", b"GET", b"GET", b"POST"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
+    ],
+    ids=["nothing", "garbage", "half", "bad chunk", "two lengths", "below nothing"],
+)
+def test_what_is_no_whole_answer_is_broken(
+    run: Callable[[Serve, Scenario], None], answer: bytes
+) -> None:
+    async def scenario(client: Client, url: str) -> None:
+        with pytest.raises(Broken):
+            await got(client, url)
+
+    run(answering(answer), scenario)
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "expected"),
+    [
+        ("GET", b"HTTP/1.1 100 Continue\r\n\r\n" + OK, (200, b"ok")),
+        ("GET", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", None),
+        ("GET", b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nok", None),
+        ("HEAD", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n", (200, b"")),
+        ("GET", b'HTTP/1.1 304 Not Modified\r\netag: "x"\r\n\r\n', (304, b"")),
+        ("GET", OK + OK.replace(b"ok", b"no"), None),
+    ],
+    ids=["continue", "chunked", "until the end", "head", "not modified", "two at once"],
+)
+def test_each_way_to_end_a_body(
+    run: Callable[[Serve, Scenario], None],
+    method: str,
+    answer: bytes,
+    expected: tuple[int, bytes] | None,
+) -> None:
+    async def scenario(client: Client, url: str) -> None:
+        for _ in range(3):
+            assert await got(client, url, method) == (expected or (200, b"ok"))
+
+    run(answering(answer), scenario)
+
+
+def test_silence_is_bounded_before_and_within_a_body(
+    run: Callable[[Serve, Scenario], None],
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if b"GET /head" in await head(reader):
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
+        await reader.read()
+
+    async def scenario(client: Client, url: str) -> None:
+        with pytest.raises(Silent):
+            await client.request("GET", url, "/", {}, seconds=0.1)
+        async with await client.request("GET", url, "/head", {}, seconds=0.1) as response:
+            with pytest.raises(Silent):
+                await response.read()
+        with pytest.raises(NoConnection):
+            await client.request("GET", "http://127.0.0.1:1", "/", {})
+
+    run(serve, scenario)
+
+
+def test_a_large_body_waits_for_who_reads_it_and_one_that_is_left_ends_its_connection(
+    run: Callable[[Serve, Scenario], None],
+) -> None:
+    ended = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal ended
+        await head(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 50000000\r\n\r\n")
+        try:
+            for _ in range(500):
+                writer.write(bytes(100_000))
+                await writer.drain()
+        except ConnectionError:
+            ended += 1
+
+    async def scenario(client: Client, url: str) -> None:
+        async with await client.request("GET", url, "/", {}) as response:
+            assert sum([len(chunk) async for chunk in response.stream()]) == 50_000_000
+        async with await client.request("GET", url, "/", {}) as response:
+            assert await anext(response.stream())
+        while not ended:
+            await asyncio.sleep(0)
+
+    run(serve, scenario)
+
+
+def test_an_answer_before_the_end_of_the_body_is_taken(
+    run: Callable[[Serve, Scenario], None],
+) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 1
+            yield bytes(10_000)
+            await asyncio.sleep(0)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head(reader)
+        writer.write(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n")
+        await reader.read()
+
+    async def scenario(client: Client, url: str) -> None:
+        async with await client.request("POST", url, "/", {}, endless()) as response:
+            assert response.status == 413
+
+    run(serve, scenario)
+    assert sent
+
+
+def test_no_header_is_smuggled_in(run: Callable[[Serve, Scenario], None]) -> None:
+    async def scenario(client: Client, url: str) -> None:
+        for headers in ({"a": "b\r\nc: d"}, {"a\nb": "c"}, {"a": "b\rc"}):
+            with pytest.raises(ValueError, match="end of a line"):
+                await client.request("GET", url, "/", headers)
+
+    run(answering(OK), scenario)
