@@ -100,7 +100,7 @@ def _move_erlang(root: Path) -> None:
 
 
 def _download(folder: Path, tell: Tell) -> None:
-    with _apt_options() as options:
+    with apt_options() as options:
         names = _closure(options)
         if not names:
             tell("asking for the list of packages")
@@ -136,7 +136,7 @@ def _get(names: list[str], options: list[str], folder: Path, tell: Tell) -> None
 
 
 @contextmanager
-def _apt_options() -> Iterator[list[str]]:
+def apt_options() -> Iterator[list[str]]:
     """An ordinary user may not write the system's lists, so he gets lists of his own."""
     if os.geteuid() == 0:
         # As root apt drops its rights for a download, and may then not enter our folder.

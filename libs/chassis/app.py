@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI, Path
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from . import errors, telemetry
+from . import errors, metrics, telemetry
 from .database import Database
 from .identity import Verifier
 from .paging import MAX_ID
@@ -66,9 +66,20 @@ def frame(
 ) -> FastAPI:
     """An application with what an api and a worker share: health, metrics, errors, logs."""
     telemetry.configure(settings, role)
+    metrics.name_build(settings.service, role)
+
+    @asynccontextmanager
+    async def measured(app: FastAPI) -> AsyncIterator[None]:
+        watching = asyncio.create_task(metrics.watch_loop())
+        try:
+            async with lifespan(app):
+                yield
+        finally:
+            await end(watching)
+
     app = FastAPI(
         title=f"Warble {settings.service}",
-        lifespan=lifespan,
+        lifespan=measured,
         # The gateway serves one document for all.
         openapi_url=None,
         docs_url=None,

@@ -108,7 +108,19 @@ class Consumer:
                     # It is given out again when the broker is back.
                     log.warning("consumer.not_settled", error=repr(lost))
         else:
-            self._arrived.put_nowait(Arrived(subscription, message, event_id, event))
+            arrived = Arrived(subscription, message, event_id, event)
+            if subscription.concerns(event):
+                self._arrived.put_nowait(arrived)
+            else:
+                await self._pass_over(arrived)
+
+    async def _pass_over(self, arrived: Arrived) -> None:
+        try:
+            await arrived.message.ack()
+        except (AMQPError, ChannelInvalidStateError) as lost:
+            log.warning("consumer.not_settled", error=repr(lost))
+        else:
+            self._note_handled(arrived)
 
     async def _handle_batches(self) -> None:
         while (first := await self._arrived.get()) is not None:

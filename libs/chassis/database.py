@@ -19,11 +19,12 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from . import metrics
+from .metrics import POOL_WAIT_SECONDS
 from .settings import ServiceSettings
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10
-POOL_WAIT_SECONDS = 3
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
@@ -44,6 +45,7 @@ class Database:
         self._url = settings.database_url
         self.engine = create_async_engine(
             self._url,
+            poolclass=metrics.MeasuredPool,
             pool_size=settings.db_pool_size,
             max_overflow=0,
             pool_timeout=POOL_WAIT_SECONDS,
@@ -52,6 +54,9 @@ class Database:
             connect_args=self._connect_arguments(),
         )
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
+        metrics.time_statements(self.engine.sync_engine)
+        self._bare: asyncpg.Pool | None = None
+        metrics.watch(self)
 
     def _connect_arguments(self) -> dict[str, Any]:
         return {
@@ -81,9 +86,21 @@ class Database:
 
     async def pool(self, size: int) -> asyncpg.Pool:
         """A pool of bare asyncpg connections, for paths where a session would cost too much."""
-        return await asyncpg.create_pool(
+        self._bare = await asyncpg.create_pool(
             **self._address(), **self._connect_arguments(), min_size=0, max_size=size
         )
+        return self._bare
+
+    def pool_state(self) -> tuple[int, int, int]:
+        """Connections used, idle, and how many there may be."""
+        pool: Any = self.engine.pool
+        used, idle, most = pool.checkedout(), pool.checkedin(), pool.size()
+        if self._bare is not None:
+            free = self._bare.get_idle_size()
+            used += self._bare.get_size() - free
+            idle += free
+            most += self._bare.get_max_size()
+        return used, idle, most
 
     def _address(self) -> dict[str, Any]:
         return {

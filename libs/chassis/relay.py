@@ -10,8 +10,11 @@ import asyncpg
 import structlog
 from aio_pika.abc import AbstractExchange, AbstractRobustConnection
 from aio_pika.exceptions import AMQPError, DeliveryError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from . import broker
+from .app import end
 from .database import Database
 from .events import EventId
 from .telemetry import EVENTS_PUBLISHED, OCCURRED_AT, OUTBOX_OLDEST_SECONDS, OUTBOX_PENDING
@@ -22,6 +25,7 @@ CONFIRM_SECONDS = 5
 UNROUTABLE_SECONDS = 5
 RECONNECT_SECONDS = 1
 PRUNE_SECONDS = 3600
+MEASURE_SECONDS = 5
 
 _PENDING = """
 select id, routing_key, payload, request_id, traceparent, occurred_at from outbox
@@ -30,10 +34,10 @@ order by due_at, id limit $1 for update skip locked
 """
 _MARK = "update outbox set published_at = now() where id = any($1::bigint[])"
 _POSTPONE = "update outbox set due_at = now() + $2 * interval '1 s' where id = any($1::bigint[])"
-_DEPTH = """
+_DEPTH = text("""
 select count(*) as pending, coalesce(extract(epoch from now() - min(occurred_at)), 0) as age
 from outbox where published_at is null
-"""
+""")
 _PRUNE = "delete from outbox where published_at < now() - $1 * interval '1 day'"
 
 log = structlog.get_logger()
@@ -56,6 +60,13 @@ class Relay:
 
     async def run(self) -> None:
         """Publishes until stopped; whatever goes away, it comes back to it."""
+        measuring = asyncio.create_task(self._measure_for_ever())
+        try:
+            await self._publish_for_ever()
+        finally:
+            await end(measuring)
+
+    async def _publish_for_ever(self) -> None:
         while not self._stopping:
             try:
                 await self._publish_while_connected()
@@ -81,7 +92,6 @@ class Relay:
                 self._wake.clear()
                 if await self.publish_pending(connection, exchange) == BATCH:
                     continue
-                await self._measure(connection)
                 if self._retention_days is not None and clock() - pruned_at > PRUNE_SECONDS:
                     await connection.execute(_PRUNE, self._retention_days)
                     pruned_at = clock()
@@ -147,8 +157,20 @@ class Relay:
         await exchange.publish(message, row["routing_key"], mandatory=True, timeout=CONFIRM_SECONDS)
         EVENTS_PUBLISHED.labels(row["routing_key"]).inc()
 
-    async def _measure(self, connection: asyncpg.Connection) -> None:
-        depth = await connection.fetchrow(_DEPTH)
-        assert depth is not None
-        OUTBOX_PENDING.set(depth["pending"])
-        OUTBOX_OLDEST_SECONDS.set(float(depth["age"]))
+    async def _measure_for_ever(self) -> None:
+        """Apart from publishing: the outbox grows just when that waits for an absent broker."""
+        while True:
+            try:
+                async with self._database.engine.connect() as connection:
+                    depth = (await connection.execute(_DEPTH)).one()
+                OUTBOX_PENDING.set(depth.pending)
+                OUTBOX_OLDEST_SECONDS.set(float(depth.age))
+            except (
+                OSError,
+                TimeoutError,
+                SQLAlchemyError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+            ) as error:
+                log.warning("relay.not_measured", error=repr(error))
+            await asyncio.sleep(MEASURE_SECONDS)

@@ -25,6 +25,8 @@ class Subscription:
     service: str
     event: type[Event]
     handler: Handler[Any]
+    concerns: Callable[[Any], bool]
+    """Whether there is anything to do: an event with no effect needs no transaction."""
 
     @property
     def queue(self) -> str:
@@ -42,6 +44,10 @@ class Subscription:
         return True
 
 
+def _always(_: Event) -> bool:
+    return True
+
+
 class Subscriptions:
     """A service's reactions; `handlers.py` fills it by decorating each of its functions."""
 
@@ -49,9 +55,13 @@ class Subscriptions:
         self.service = service
         self._by_key: dict[str, Subscription] = {}
 
-    def on(self, event: type[E]) -> Callable[[Handler[E]], Handler[E]]:
+    def on(
+        self, event: type[E], *, when: Callable[[E], bool] = _always
+    ) -> Callable[[Handler[E]], Handler[E]]:
+        """An event for which `when` is false is acknowledged at once; by default, none is."""
+
         def subscribe(handler: Handler[E]) -> Handler[E]:
-            self._by_key[event.routing_key] = Subscription(self.service, event, handler)
+            self._by_key[event.routing_key] = Subscription(self.service, event, handler, when)
             return handler
 
         return subscribe

@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 import structlog
 from aio_pika.abc import AbstractRobustConnection
 from fastapi import FastAPI
+from sqlalchemy import text
 
-from . import broker
+from . import broker, metrics
 from .app import Check, Lifespan, end, frame
 from .consumer import Consumer
 from .database import Database
@@ -60,7 +61,7 @@ def create(
             stack.push_async_callback(_in_time, connection.close)
             if lifespan is not None:
                 await stack.enter_async_context(lifespan(app))
-            running = [asyncio.create_task(_for_ever(job, app)) for job in jobs]
+            running = [asyncio.create_task(_for_ever(job, app)) for job in (_watch_locks, *jobs)]
             stack.push_async_callback(end, *running)
             if publishes:
                 relay = Relay(database, connection, settings.event_retention_days)
@@ -81,6 +82,15 @@ def create(
     )
     app.state.database = database
     return app
+
+
+async def _watch_locks(app: FastAPI) -> None:
+    database: Database = app.state.database
+    while True:
+        async with database.engine.connect() as connection:
+            waiting = await connection.execute(text(metrics.COUNT_WAITING))
+            metrics.WAITING_LOCKS.set(waiting.scalar_one())
+        await asyncio.sleep(metrics.LOCKS_SECONDS)
 
 
 async def _for_ever(job: Job, app: FastAPI) -> None:

@@ -1,10 +1,12 @@
 """Waiting for one's own writes: a read that names events is held until the inbox has them."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import asyncpg
 import structlog
+from prometheus_client import Histogram
 
 from chassis import inbox
 from chassis.database import Database
@@ -19,6 +21,13 @@ _MISSING = """
 select count(*) from unnest($1::text[], $2::bigint[]) as wanted (source, id)
 where not exists (select from inbox where inbox.source = wanted.source and inbox.id = wanted.id)
 """
+
+WAIT = Histogram(
+    "warble_feed_own_writes_wait_seconds",
+    "How long a read waited for the reader's own writes.",
+    ["outcome"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
 
 log = structlog.get_logger()
 
@@ -61,6 +70,12 @@ class Arrivals:
 
     async def wait(self, events: Sequence[EventId], seconds: float) -> bool:
         """True when all of the events have arrived, false when the time is up."""
+        begun = time.perf_counter()
+        arrived = await self._wait(events, seconds)
+        WAIT.labels("in_time" if arrived else "late").observe(time.perf_counter() - begun)
+        return arrived
+
+    async def _wait(self, events: Sequence[EventId], seconds: float) -> bool:
         arrived = asyncio.Event()
         names = [str(event) for event in events]
         for name in names:

@@ -11,7 +11,7 @@ from enum import StrEnum
 import asyncpg
 
 from chassis import paging
-from chassis.database import POOL_WAIT_SECONDS
+from chassis.metrics import POOL_WAIT_SECONDS, lent
 
 from .errors import TweetNotFound
 
@@ -181,7 +181,7 @@ def _arguments(selection: Selection) -> tuple[int | None, ...]:
 async def page(pool: asyncpg.Pool, selection: Selection) -> bytes:
     """One page as the whole answer's bytes. Raises InvalidRequest for a made-up cursor."""
     statement = _ONE_PAGE.format(tweets=_statement(selection), order=_SORT[selection.order])
-    async with pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
+    async with lent(pool) as connection:
         row = await connection.fetchrow(statement, *_arguments(selection))
     cursor = "null"
     if row["last_id"] is not None:
@@ -191,7 +191,7 @@ async def page(pool: asyncpg.Pool, selection: Selection) -> bytes:
 
 async def followed(pool: asyncpg.Pool, reader_id: int) -> list[int]:
     """Whom the reader follows."""
-    async with pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
+    async with lent(pool) as connection:
         rows = await connection.fetch(_FOLLOWED, reader_id)
     return [row["followed_id"] for row in rows]
 
@@ -199,7 +199,7 @@ async def followed(pool: asyncpg.Pool, reader_id: int) -> list[int]:
 async def likers(pool: asyncpg.Pool, tweet_id: int, cursor: str | None, limit: int) -> bytes:
     """Who likes a tweet, the first first. Raises TweetNotFound, and InvalidRequest as `page`."""
     (behind,) = paging.decode(cursor, 1) if cursor is not None else (0,)
-    async with pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
+    async with lent(pool) as connection:
         row = await connection.fetchrow(_LIKERS, tweet_id, behind, limit)
     if not row["found"]:
         raise TweetNotFound

@@ -10,17 +10,19 @@ from .events import MediaReleased, TweetDeleted, TweetPosted
 subscriptions = Subscriptions("media")
 
 
-@subscriptions.on(TweetPosted)
+def _has_pictures(event: TweetPosted | TweetDeleted) -> bool:
+    return bool(event.media_ids)
+
+
+@subscriptions.on(TweetPosted, when=_has_pictures)
 async def on_tweet_posted(session: AsyncSession, event: TweetPosted, version: int) -> None:
-    if event.media_ids:
-        await commands.take(session, event.media_ids, event.tweet_id)
+    await commands.take(session, event.media_ids, event.tweet_id)
 
 
-@subscriptions.on(TweetDeleted)
+@subscriptions.on(TweetDeleted, when=_has_pictures)
 async def on_tweet_deleted(session: AsyncSession, event: TweetDeleted, version: int) -> None:
-    if event.media_ids:
-        await commands.take(session, event.media_ids, event.tweet_id)
-        await commands.remove(session, event.media_ids)
+    await commands.take(session, event.media_ids, event.tweet_id)
+    await commands.remove(session, event.media_ids)
 
 
 @subscriptions.on(MediaReleased)

@@ -23,6 +23,11 @@ from .events import Picture, TweetDeleted, TweetLiked, TweetPosted, TweetUnliked
 from .models import Media, Tweet
 from .settings import Settings
 
+_POST = text("""
+insert into tweet (author_id, content, created_at) values (:author_id, :content, :created_at)
+returning id
+""")
+
 # Both hold the tweet and lock the like until the transaction ends, and give the like as it is; no
 # row means that there is no such tweet. A like that never was has the version 0.
 _HELD_FOR_LIKE = text("""
@@ -67,13 +72,12 @@ async def post_tweet(
     Raises MediaNotFound, NotYourMedia or MediaTaken; the tweet is then not created.
     """
     taken = await _locked_media(session, author_id, media_ids)
-    tweet = Tweet(author_id=author_id, content=content, created_at=datetime.now(UTC))
-    session.add(tweet)
-    await session.flush()
+    written = {"author_id": author_id, "content": content, "created_at": datetime.now(UTC)}
+    tweet_id: int = (await execute(session, _POST, written)).scalar_one()
     for media in taken:
-        media.tweet_id = tweet.id
+        media.tweet_id = tweet_id
     event = TweetPosted(
-        tweet_id=tweet.id,
+        tweet_id=tweet_id,
         author_id=author_id,
         content=content,
         media_ids=list(media_ids),
@@ -88,10 +92,10 @@ async def post_tweet(
             )
             for media in taken
         ],
-        created_at=tweet.created_at,
+        created_at=written["created_at"],
     )
     await outbox.record(session, event)
-    return tweet.id
+    return tweet_id
 
 
 async def _locked_media(

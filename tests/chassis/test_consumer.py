@@ -186,3 +186,31 @@ async def test_what_fails_once_is_tried_again_and_leaves_one_effect(
         await eventually(lambda: _are(effects, [first + number for number in range(20)]))
 
     assert await dead_letters(connection, reactions) == 0
+
+
+async def test_an_event_with_nothing_to_do_is_passed_over(
+    database: Database,
+    connection: AbstractRobustConnection,
+    happened: type[Happened],
+    effects: Callable[[], Awaitable[list[int]]],
+) -> None:
+    reactions = Subscriptions(happened.routing_key.partition(".")[0])
+    first = int(happened.routing_key[5:13], 16) * 100
+
+    @reactions.on(happened, when=lambda event: event.number % 2 == 0)
+    async def on_happened(session: AsyncSession, event: Happened, version: int) -> None:
+        await note(session, event)
+
+    async with consuming(database, connection, reactions):
+        messages = [message(first + number) for number in range(10)]
+        await publish(connection, happened.routing_key, messages)
+        await eventually(lambda: _are(effects, [first + number for number in range(0, 10, 2)]))
+
+    assert await waiting(connection, reactions) == 0
+
+
+async def waiting(connection: AbstractRobustConnection, reactions: Subscriptions) -> int:
+    (subscription,) = reactions
+    async with connection.channel() as channel:
+        queue = await channel.get_queue(subscription.queue)
+        return queue.declaration_result.message_count or 0

@@ -1,0 +1,121 @@
+"""What a panel and a row of panels are, and the JSON that Grafana reads for them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+SOURCE = {"type": "prometheus", "uid": "prometheus"}
+WIDTH, HEIGHT, PER_LINE = 8, 8, 3
+_STAT_HEIGHT = 4
+
+RUNBOOKS = "/public/runbooks"
+"""Grafana serves its folder `public` as it is: the runbooks are mounted there."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    title: str
+    description: str
+    unit: str
+    queries: Sequence[tuple[str, str]]
+    """Each an expression and the name of its lines."""
+    limits: tuple[float, float] | None = None
+    """From where on it is yellow, and red. The second may be the lower one: less is worse then."""
+    runbook: str | None = None
+    """The file in docs/runbooks that says what to do when it is red."""
+    stat: bool = False
+    """A number instead of a graph."""
+
+
+@dataclass(frozen=True)
+class Row:
+    title: str
+    panels: Sequence[Panel]
+
+
+def laid_out(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """The rows below each other, three panels in a line."""
+    number, y = 0, 0
+    for row in rows:
+        number += 1
+        yield {
+            "id": number,
+            "type": "row",
+            "title": row.title,
+            "collapsed": False,
+            "panels": [],
+            "gridPos": {"x": 0, "y": y, "w": WIDTH * PER_LINE, "h": 1},
+        }
+        y += 1
+        height = _STAT_HEIGHT if all(panel.stat for panel in row.panels) else HEIGHT
+        for place, panel in enumerate(row.panels):
+            number += 1
+            if place and place % PER_LINE == 0:
+                y += height
+            x = place % PER_LINE * WIDTH
+            yield _rendered(panel, number, {"x": x, "y": y, "w": WIDTH, "h": height})
+        y += height
+
+
+def _rendered(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
+    links = []
+    if panel.runbook:
+        url = f"{RUNBOOKS}/{panel.runbook}.md"
+        links = [{"title": "What to do", "url": url, "targetBlank": True}]
+    return {
+        "id": number,
+        "type": "stat" if panel.stat else "timeseries",
+        "title": panel.title,
+        "description": panel.description,
+        "datasource": SOURCE,
+        "gridPos": place,
+        "links": links,
+        "targets": [
+            {
+                "refId": chr(ord("A") + index),
+                "datasource": SOURCE,
+                "expr": expression,
+                "legendFormat": legend,
+                "range": True,
+            }
+            for index, (expression, legend) in enumerate(panel.queries)
+        ],
+        "fieldConfig": {"defaults": _defaults(panel), "overrides": []},
+        "options": _STAT_OPTIONS if panel.stat else _GRAPH_OPTIONS,
+    }
+
+
+def _defaults(panel: Panel) -> dict[str, Any]:
+    steps: list[dict[str, Any]] = [{"color": "green", "value": None}]
+    if panel.limits:
+        warn, alarm = panel.limits
+        if warn < alarm:
+            steps += [{"color": "yellow", "value": warn}, {"color": "red", "value": alarm}]
+        else:
+            steps = [
+                {"color": "red", "value": None},
+                {"color": "yellow", "value": alarm},
+                {"color": "green", "value": warn},
+            ]
+    defaults: dict[str, Any] = {
+        "unit": panel.unit,
+        "min": 0,
+        "thresholds": {"mode": "absolute", "steps": steps},
+    }
+    if panel.stat:
+        defaults["color"] = {"mode": "thresholds"}
+    else:
+        shown = "dashed" if panel.limits else "off"
+        defaults["custom"] = {"fillOpacity": 8, "thresholdsStyle": {"mode": shown}}
+    return defaults
+
+
+_STAT_OPTIONS = {
+    "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+    "colorMode": "value",
+    "graphMode": "area",
+}
+_GRAPH_OPTIONS = {
+    "legend": {"displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"]},
+    "tooltip": {"mode": "multi", "sort": "desc"},
+}

@@ -1,0 +1,104 @@
+"""What a process measures of itself: its event loop, its connections, its statements."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+from weakref import WeakSet
+
+import asyncpg
+from prometheus_client import Gauge, Histogram
+from sqlalchemy import Engine, event
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+POOL_WAIT_SECONDS = 3
+LAG_SECONDS = 0.5
+LOCKS_SECONDS = 5
+_FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+BUILD = Gauge("warble_build_info", "Always 1.", ["service", "role", "version"])
+LOOP_LAG = Histogram(
+    "warble_event_loop_lag_seconds", "How late a timer of this process came.", buckets=_FAST
+)
+POOL_CONNECTIONS = Gauge(
+    "warble_db_pool_connections", "Connections to the database by what they do.", ["state"]
+)
+POOL_SIZE = Gauge("warble_db_pool_size", "Connections that there may be.")
+POOL_WAIT = Histogram(
+    "warble_db_pool_wait_seconds", "Time until a connection was there.", buckets=_FAST
+)
+STATEMENT = Histogram("warble_db_statement_seconds", "Time of a statement.", buckets=_FAST)
+WAITING_LOCKS = Gauge(
+    "warble_db_waiting_locks", "Statements of this service that wait for another's lock."
+)
+
+COUNT_WAITING = """
+select count(*) from pg_stat_activity where wait_event_type = 'Lock' and usename = current_user
+"""
+
+
+class Pooled(Protocol):
+    def pool_state(self) -> tuple[int, int, int]:
+        """Connections used, idle, and how many there may be."""
+
+
+_pools: WeakSet[Any] = WeakSet()
+
+
+def watch(pooled: Pooled) -> None:
+    """Has the figures of this pool be in those of the process."""
+    _pools.add(pooled)
+
+
+def _total(place: int) -> float:
+    return float(sum(pooled.pool_state()[place] for pooled in _pools))
+
+
+POOL_CONNECTIONS.labels("used").set_function(lambda: _total(0))
+POOL_CONNECTIONS.labels("idle").set_function(lambda: _total(1))
+POOL_SIZE.set_function(lambda: _total(2))
+
+
+def name_build(service: str, role: str) -> None:
+    BUILD.labels(service, role, os.environ.get("WARBLE_REVISION", "unknown")).set(1)
+
+
+async def watch_loop() -> None:
+    """Runs until it is cancelled."""
+    while True:
+        due = time.perf_counter() + LAG_SECONDS
+        await asyncio.sleep(LAG_SECONDS)
+        LOOP_LAG.observe(max(0.0, time.perf_counter() - due))
+
+
+class MeasuredPool(AsyncAdaptedQueuePool):
+    def _do_get(self) -> Any:
+        begun = time.perf_counter()
+        try:
+            return super()._do_get()
+        finally:
+            POOL_WAIT.observe(time.perf_counter() - begun)
+
+
+def time_statements(engine: Engine) -> None:
+    def begin(connection: Any, *_: object) -> None:
+        connection.info["begun"] = time.perf_counter()
+
+    def end(connection: Any, *_: object) -> None:
+        STATEMENT.observe(time.perf_counter() - connection.info["begun"])
+
+    event.listen(engine, "before_cursor_execute", begin)
+    event.listen(engine, "after_cursor_execute", end)
+
+
+@asynccontextmanager
+async def lent(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
+    """A connection for one statement."""
+    begun = time.perf_counter()
+    async with pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
+        there = time.perf_counter()
+        POOL_WAIT.observe(there - begun)
+        yield connection
+        STATEMENT.observe(time.perf_counter() - there)

@@ -1,0 +1,8 @@
+import pytest
+
+from deploy.local.prometheus import Prometheus, prometheus
+
+
+@pytest.fixture(scope="session")
+def programs() -> Prometheus:
+    return prometheus()
