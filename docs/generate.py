@@ -1,10 +1,17 @@
-"""Writes gateway/openapi.json and docs/events.md from the code; `--check` only compares."""
+"""Writes gateway/openapi.json, docs/events.md and docs/settings.md from the code.
 
+`--check` only compares.
+"""
+
+import ast
 import importlib
+import inspect
 import json
 import os
 import sys
+import textwrap
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +70,53 @@ def events() -> str:
     return EVENTS_HEAD + "\n".join(rows) + "\n"
 
 
+SETTINGS_HEAD = """# Settings
+
+Generated from the code by `make openapi`. Each is a variable of the environment, or a line of
+`.env`. `make up` gives the addresses and secrets itself where nothing is said.
+"""
+
+
+def settings() -> str:
+    sections = [SETTINGS_HEAD]
+    seen: set[str] = set()
+    for name in (*SERVICES, "gateway"):
+        package = "gateway" if name == "gateway" else f"services.{name}"
+        declared = importlib.import_module(f"{package}.settings").Settings
+        rows = []
+        for field, info in declared.model_fields.items():
+            alias = info.validation_alias
+            variable = str(alias.choices[0]) if alias else f"{name}_{field}".upper()
+            if variable not in seen:
+                rows.append(f"| `{variable}` | {_default(info)} | {_meaning(declared, field)} |")
+                seen.add(variable)
+        head = f"## {name}\n\n| variable | default | meaning |\n|---|---|---|\n"
+        sections.append(head + "\n".join(rows) + "\n")
+    return "\n".join(sections)
+
+
+def _default(info: Any) -> str:
+    value = info.get_default(call_default_factory=True)
+    if info.is_required():
+        return "(needed)"
+    if "Secret" in str(info.annotation):
+        return "(secret)"
+    return f"`{value}`" if value not in (None, "") else ""
+
+
+def _meaning(declared: type[Any], field: str) -> str:
+    """The string that stands below the field, in the class that declares it."""
+    for owner in declared.__mro__:
+        if field in inspect.get_annotations(owner):
+            tree = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
+            assert isinstance(tree, ast.ClassDef)
+            for node, following in pairwise(tree.body):
+                named = isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == field
+                if named and isinstance(following, ast.Expr):
+                    return " ".join(str(ast.literal_eval(following.value)).split())
+    return ""
+
+
 def _settings_for_building() -> None:
     """The applications are built, not run: any key will do."""
     from chassis import testing
@@ -76,6 +130,7 @@ def main(arguments: list[str]) -> int:
     generated: dict[str, Any] = {
         "gateway/openapi.json": contract,
         "docs/events.md": events,
+        "docs/settings.md": settings,
     }
     drifted = []
     for name, write in generated.items():
