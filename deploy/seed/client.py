@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -15,8 +16,6 @@ PATIENCE = 10
 """How often one call is sent at most."""
 _BUSY = frozenset({429, 502, 503, 504})
 _LONGEST_WAIT = 30.0
-_LATE_LOOKS = 15
-"""How often a tweet whose answer is lost is looked for: readers see it a little later."""
 _SEARCHED = 300
 """Among how many people that resemble a name the very name is looked for."""
 
@@ -113,36 +112,19 @@ class Client:
         medium = await self._send("POST", "/api/medias", key, file=file, repeats=True)
         return int(medium["media_id"])
 
-    async def post(self, key: str, text: str, media: Sequence[int] = ()) -> int:
-        """The new tweet's id. Where the answer is lost, it looks for the text at the author's."""
-        try:
-            return await self.post_once(key, text, media)
-        except Unanswered:
-            author_id = (await self.whoami(key))["id"]
-            for _ in range(_LATE_LOOKS):
-                if (found := await self.find_tweet(key, author_id, text)) is not None:
-                    return found
-                await asyncio.sleep(1)
-            return await self.post(key, text, media)
-
-    async def post_once(self, key: str, text: str, media: Sequence[int] = ()) -> int:
-        """Raises Unanswered where the answer is lost: the tweet may be there or not."""
-        body: dict[str, Any] = {"tweet_data": text}
-        if media:
-            body["tweet_media_ids"] = list(media)
-        return int((await self._send("POST", "/api/tweets", key, body))["tweet_id"])
+    async def post(
+        self, key: str, text: str, media: Sequence[int] = (), draft_id: str | None = None
+    ) -> int:
+        """The new tweet's id, or that of before for a draft that the author posted before."""
+        draft = {
+            "tweet_data": text,
+            "tweet_media_ids": list(media),
+            "draft_id": draft_id or secrets.token_hex(16),
+        }
+        return int((await self._send("POST", "/api/tweets", key, draft, repeats=True))["tweet_id"])
 
     async def like(self, key: str, tweet_id: int) -> None:
         await self._send("POST", f"/api/tweets/{tweet_id}/likes", key, repeats=True)
-
-    async def unlike(self, key: str, tweet_id: int) -> None:
-        await self._send("DELETE", f"/api/tweets/{tweet_id}/likes", key, repeats=True)
-
-    async def find_tweet(self, key: str, author_id: int, text: str) -> int | None:
-        async for tweet in self.tweets_of(key, author_id):
-            if tweet["content"] == text:
-                return int(tweet["id"])
-        return None
 
     def tweets_of(self, key: str, user_id: int) -> AsyncIterator[dict[str, Any]]:
         """All tweets of a person, the newest first."""

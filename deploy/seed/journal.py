@@ -1,7 +1,7 @@
 """What the API has acknowledged, on disk: an import that was killed goes on where it stopped.
 
-People and tweets are journaled one by one, since sending one twice would double it. Follows and
-likes may be sent twice, so for them it is enough to know how far everything is done.
+People and tweets are journaled one by one, for the ids that the API gave them. Follows and likes
+have none: for them it is enough to know how far everything is done.
 """
 
 import sqlite3
@@ -13,7 +13,6 @@ RESERVED = 200
 _BATCH, _SECONDS = 50, 0.5
 
 _TABLES = """
-create table if not exists fact (name text primary key, value text not null);
 create table if not exists mark (name text primary key, value integer not null);
 create table if not exists person (
     number integer primary key, id integer not null, key text not null
@@ -27,7 +26,7 @@ class Busy(Exception):
 
 
 class Journal:
-    """Commits every so often; a kill in between loses what `maybe_sent` then tells."""
+    """Commits every so often: what a kill in between loses is sent again, or looked for."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -51,7 +50,7 @@ class Journal:
         self._database.close()
 
     def wipe(self) -> None:
-        for table in ("fact", "mark", "person", "tweet"):
+        for table in ("mark", "person", "tweet"):
             self._database.execute(f"delete from {table}")  # noqa: S608 (names of our own)
         self.save()
 
@@ -101,14 +100,3 @@ class Journal:
         if number >= self.mark(what):
             self.set_mark(what, number + RESERVED)
             self.save()
-
-    def fact(self, name: str) -> str | None:
-        row = self._database.execute("select value from fact where name = ?", (name,)).fetchone()
-        return row[0] if row else None
-
-    def state(self, name: str, value: str | None) -> None:
-        """Replaces the fact, or drops it. It is on disk on return."""
-        self._database.execute("delete from fact where name = ?", (name,))
-        if value is not None:
-            self._database.execute("insert into fact values (?, ?)", (name, value))
-        self.save()

@@ -40,6 +40,9 @@ class Plan:
     def picture_seed(self, tweet: int) -> str:
         return f"{self.digest}:picture:{tweet}"
 
+    def draft_id(self, tweet: int) -> str:
+        return f"{self.digest}:{tweet}"
+
 
 def digest(file: Path, options: Options) -> str:
     """What tells one import from another: a changed file or option is another one."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-from .client import Client, Unanswered
+from .client import Client
 from .journal import Journal
 from .plan import Plan
 from .progress import Meter, Progression
@@ -12,10 +12,8 @@ from .snapshots import snapshot
 FLIGHTS = 24
 _ON_THE_WAY_SECONDS = 3.0
 """How long a call whose client is gone may still be at work on the server."""
-_FENCE_SECONDS = 300
 
 PEOPLE, FOLLOWS, TWEETS, LIKES = "people", "follows", "tweets", "likes"
-_FENCE = "fence"
 
 
 class Stopped(Exception):
@@ -32,7 +30,6 @@ class Shipment:
         self._plan = plan
         self._journal = journal
         self._shown = shown
-        self._fence = asyncio.Lock()
 
     async def send(self) -> None:
         """Raises Stopped, and what Client raises."""
@@ -40,18 +37,18 @@ class Shipment:
         await self._register()
         await self._repeatable(FOLLOWS, len(plan.follows), self._follow)
         await self._post_tweets()
-        await self._take_fence_away()
         await self._repeatable(LIKES, len(plan.likes), self._like)
 
     def key(self, person: int) -> str:
         return self.people[person][1]
 
-    # People and tweets: sent once, looked for where an earlier run may have sent them.
+    # People: sent once, looked for where an earlier run may have sent them.
 
     async def _register(self) -> None:
         names = self._plan.names
         missing = [number for number in range(len(names)) if number not in self.people]
-        perhaps = self._perhaps_sent(PEOPLE, missing)
+        sent_before = self._journal.mark(PEOPLE)
+        perhaps = {number for number in missing if number < sent_before}
         if perhaps:
             await asyncio.sleep(_ON_THE_WAY_SECONDS)
 
@@ -68,90 +65,27 @@ class Shipment:
         with self._shown.stage(PEOPLE, len(names), len(self.people)) as meter:
             await self._each(missing, one, meter)
 
+    # Tweets: sent again where it is not known, each as the draft that it was the first time.
+
     async def _post_tweets(self) -> None:
+        async def one(number: int) -> None:
+            self.tweets[number] = await self._post(number)
+            self._journal.add_tweet(number, self.tweets[number])
+
         total = len(self._plan.tweets)
         missing = [number for number in range(total) if number not in self.tweets]
-        perhaps = self._perhaps_sent(TWEETS, missing)
-
-        async def one(number: int) -> None:
-            self._journal.reserve(TWEETS, number)
-            found = await self._find(number) if number in perhaps else None
-            while found is None:
-                try:
-                    found = await self._post(number)
-                except Unanswered:
-                    await self._see_all_sent()
-                    found = await self._find(number)
-            self.tweets[number] = found
-            self._journal.add_tweet(number, found)
-
         with self._shown.stage(TWEETS, total, len(self.tweets)) as meter:
-            if perhaps:
-                await self._see_all_sent()
             await self._each(missing, one, meter)
 
     async def _post(self, number: int) -> int:
         author, text = self._plan.tweets[number]
         key = self.key(author)
-        if number not in self._plan.pictured:
-            return await self._client.post_once(key, text)
-        seed = self._plan.picture_seed(number)
-        name, picture = await asyncio.to_thread(snapshot, seed)
-        return await self._client.post_once(
-            key, text, [await self._client.upload(key, picture, name)]
-        )
-
-    async def _find(self, number: int) -> int | None:
-        author, text = self._plan.tweets[number]
-        person_id, key = self.people[author]
-        return await self._client.find_tweet(key, person_id, text)
-
-    async def _see_all_sent(self) -> None:
-        """Returns when whatever tweets were accepted before can be seen.
-
-        A profile's tweets are seen a little after they were accepted, and in that order. So a like
-        is given to a tweet that is known to be there: once it shows, so does all that was before.
-        """
-        async with self._fence:
-            await asyncio.sleep(_ON_THE_WAY_SECONDS)
-            if not self.tweets:
-                await asyncio.sleep(_ON_THE_WAY_SECONDS * 4)
-                return
-            number = min(self.tweets)
-            self._journal.state(_FENCE, str(number))
-            await self._liked(number, False)
-            await self._liked(number, True)
-            await self._take_fence_away()
-
-    async def _liked(self, number: int, wanted: bool) -> None:
-        """The author likes their own tweet, or no more; returns when it shows."""
-        author_id, key = self.people[self._plan.tweets[number][0]]
-        tweet_id = self.tweets[number]
-        call = self._client.like if wanted else self._client.unlike
-        await call(key, tweet_id)
-        async with asyncio.timeout(_FENCE_SECONDS):
-            while True:
-                if await self._shows_like(key, author_id, tweet_id) == wanted:
-                    return
-                await asyncio.sleep(0.5)
-
-    async def _take_fence_away(self) -> None:
-        """Likes are a later stage: the one that only told of the tweets is not of the plan."""
-        if (number := self._journal.fact(_FENCE)) is not None:
-            await self._client.unlike(
-                self.key(self._plan.tweets[int(number)][0]), self.tweets[int(number)]
-            )
-            self._journal.state(_FENCE, None)
-
-    async def _shows_like(self, key: str, author_id: int, tweet_id: int) -> bool:
-        async for tweet in self._client.tweets_of(key, author_id):
-            if tweet["id"] == tweet_id:
-                return bool(tweet["liked"])
-        return False
-
-    def _perhaps_sent(self, what: str, missing: list[int]) -> set[int]:
-        mark = self._journal.mark(what)
-        return {number for number in missing if number < mark}
+        pictures = []
+        if number in self._plan.pictured:
+            seed = self._plan.picture_seed(number)
+            name, picture = await asyncio.to_thread(snapshot, seed)
+            pictures.append(await self._client.upload(key, picture, name))
+        return await self._client.post(key, text, pictures, self._plan.draft_id(number))
 
     # Follows and likes: sent again where it is not known.
 

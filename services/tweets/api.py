@@ -38,6 +38,14 @@ class TweetDraft(BaseModel):
     tweet_media_ids: list[Annotated[int, Field(ge=1, le=MAX_ID)]] | None = Field(
         default=None, max_length=100, description="Pictures that the author uploaded before."
     )
+    draft_id: str | None = Field(
+        default=None,
+        pattern="^[!-~]{1,100}$",
+        description=(
+            "A name of the author's own for this draft. Posting it again, after an answer that was "
+            "lost, gives the tweet that it became and makes no other."
+        ),
+    )
 
 
 class TweetAnswer(BaseModel):
@@ -74,8 +82,13 @@ async def _checked(draft: TweetDraft, identity: SignedIn, request: Request) -> T
 async def post_tweet(
     draft: Annotated[TweetDraft, Depends(_checked)], identity: SignedIn, session: Transaction
 ) -> TweetAnswer:
-    media_ids = draft.tweet_media_ids or []
-    tweet_id = await commands.post_tweet(session, identity.user_id, draft.tweet_data, media_ids)
+    tweet_id = await commands.post_tweet(
+        session,
+        identity.user_id,
+        draft.tweet_data,
+        draft.tweet_media_ids or [],
+        draft.draft_id,
+    )
     return TweetAnswer(tweet_id=tweet_id)
 
 

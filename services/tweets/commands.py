@@ -23,9 +23,21 @@ from .events import Picture, TweetDeleted, TweetLiked, TweetPosted, TweetUnliked
 from .models import Media, Tweet
 from .settings import Settings
 
-_POST = text("""
+_INSERT = text("""
 insert into tweet (author_id, content, created_at) values (:author_id, :content, :created_at)
 returning id
+""")
+
+# Locks the draft until the transaction ends, made where there is none yet: of two calls at the same
+# moment the second waits for the first, and then finds its tweet.
+_HOLD_DRAFT = text("""
+insert into draft (author_id, id) values (:author_id, :id)
+on conflict (author_id, id) do update set id = excluded.id
+returning tweet_id, version
+""")
+_SET_DRAFT = text("""
+update draft set tweet_id = :tweet_id, version = :version
+where author_id = :author_id and id = :id
 """)
 
 # Both hold the tweet and lock the like until the transaction ends, and give the like as it is; no
@@ -65,15 +77,35 @@ def check_draft(content: str, media_ids: Sequence[int], settings: Settings) -> N
 
 
 async def post_tweet(
-    session: AsyncSession, author_id: int, content: str, media_ids: Sequence[int]
+    session: AsyncSession,
+    author_id: int,
+    content: str,
+    media_ids: Sequence[int],
+    draft_id: str | None = None,
 ) -> int:
-    """Posts a checked draft and gives the tweet's id.
+    """Posts a checked draft and gives the tweet's id: that of before for a draft posted again.
 
     Raises MediaNotFound, NotYourMedia or MediaTaken; the tweet is then not created.
     """
+    if draft_id is None:
+        return (await _post(session, author_id, content, media_ids))[0]
+    draft = {"author_id": author_id, "id": draft_id}
+    held = (await execute(session, _HOLD_DRAFT, draft)).one()
+    if held.tweet_id is not None:
+        outbox.mention(session, held.version)
+        return int(held.tweet_id)
+    tweet_id, version = await _post(session, author_id, content, media_ids)
+    await execute(session, _SET_DRAFT, {**draft, "tweet_id": tweet_id, "version": version})
+    return tweet_id
+
+
+async def _post(
+    session: AsyncSession, author_id: int, content: str, media_ids: Sequence[int]
+) -> tuple[int, int]:
+    """The new tweet's id and the number of its event."""
     taken = await _locked_media(session, author_id, media_ids)
     written = {"author_id": author_id, "content": content, "created_at": datetime.now(UTC)}
-    tweet_id: int = (await execute(session, _POST, written)).scalar_one()
+    tweet_id: int = (await execute(session, _INSERT, written)).scalar_one()
     for media in taken:
         media.tweet_id = tweet_id
     event = TweetPosted(
@@ -94,8 +126,7 @@ async def post_tweet(
         ],
         created_at=written["created_at"],
     )
-    await outbox.record(session, event)
-    return tweet_id
+    return tweet_id, await outbox.record(session, event)
 
 
 async def _locked_media(

@@ -30,6 +30,16 @@ class Tweet(Table, table=True):
     deleted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
 
 
+class Draft(Table, table=True):
+    """What an author's draft became, where the author gave it an id. It stays with the tweet."""
+
+    author_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    tweet_id: int | None = Field(default=None, sa_column=Column(BigInteger, ForeignKey("tweet.id")))
+    version: int | None = Field(default=None, sa_column=Column(BigInteger))
+    """The number of the event that told of the tweet."""
+
+
 class Like(Table, table=True):
     """One person's liking a tweet. An ended one stays, with the version that ended it."""
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, exists, text
+from sqlalchemy import ColumnElement, func, text
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -21,8 +21,8 @@ SEARCHED = 500
 """How deep a search can be paged."""
 
 _SEARCH = text("""
-select id, name, exists (
-    select from follow where follower_id = :reader_id and followed_id = person.id and active
+select id, name, coalesce(
+    (select active from follow where follower_id = :reader_id and followed_id = person.id), false
 ) as followed
 from person
 where deactivated_at is null and (folded like :part escape '\\' or :query <% folded)
@@ -75,11 +75,16 @@ class Listed(NamedTuple):
 
 
 def _followed_by(reader_id: int) -> ColumnElement[bool]:
-    """Whether the reader follows the Person of the row."""
+    """Whether the reader follows the Person of the row.
+
+    One look by the primary key for each row given: PostgreSQL would answer an EXISTS from a hash of
+    all whom the reader follows.
+    """
     own = aliased(Follow)
-    return exists().where(
-        col(own.follower_id) == reader_id, col(own.followed_id) == col(Person.id), col(own.active)
+    active = select(own.active).where(
+        col(own.follower_id) == reader_id, col(own.followed_id) == col(Person.id)
     )
+    return func.coalesce(active.scalar_subquery(), False)
 
 
 async def person_by_id(session: AsyncSession, user_id: int) -> Person:

@@ -47,13 +47,13 @@ async def company(stack: Instance) -> AsyncIterator[Company]:
 async def test_every_expression_of_every_panel_and_alert_returns_data(
     watching: Scraping, company: Company, stack: Instance
 ) -> None:
-    ann, boris = await company.hire("Ann"), await company.hire("Boris")
+    ann, boris, clara = [await company.hire(name) for name in ("Ann", "Boris", "Clara")]
     await boris.follow(ann)
     waiting = expressions.every()
     troubled = False
 
     for _ in range(ROUNDS):
-        await _live(ann, boris)
+        await _live(ann, boris, clara)
         waiting = [asked for asked in waiting if not await watching.ask(asked.text)]
         if not troubled:
             await _trouble(ann, stack)
@@ -71,7 +71,7 @@ def _may_be_empty(asked: expressions.Expression) -> bool:
     return asked.where in NO_EXPORTER or any(name in asked.text for name in IN_TROUBLE_ALONE)
 
 
-async def _live(ann: Person, boris: Person) -> None:
+async def _live(ann: Person, boris: Person, clara: Person) -> None:
     """A little of everything that people do."""
     media_id = await ann.upload()
     tweet_id = await ann.post(media_ids=[media_id])

@@ -15,7 +15,10 @@ from rich.console import Console
 from deploy.local.instance import Instance
 from deploy.seed import edges, graph, plan, verify
 from deploy.seed.client import Client
+from deploy.seed.journal import Journal
 from deploy.seed.plan import Options, Plan
+from deploy.seed.progress import Progression
+from deploy.seed.shipment import Shipment
 
 OPTIONS = Options(tweets=5, likes=150)
 ARGUMENTS = ("--tweets", "5", "--likes", "150")
@@ -102,6 +105,34 @@ async def test_what_was_sent_but_not_journaled_is_found_again(stack: Instance, f
 
     assert right, said
     assert await everything(stack, planned(file)) == all_of(planned(file))
+
+
+async def test_tweets_that_no_reader_sees_yet_are_not_posted_twice(
+    stack: Instance, file: Path, tmp_path: Path
+) -> None:
+    async def ship() -> dict[int, int]:
+        journal = Journal(tmp_path / "journal.sqlite")
+        try:
+            shipment = Shipment(client, planned(file), journal, Progression(Console(quiet=True)))
+            await shipment.send()
+            return shipment.tweets
+        finally:
+            journal.close()
+
+    async with Client(stack) as client:
+        stack.stop("feed-worker")
+        try:
+            sent = await ship()
+            with sqlite3.connect(tmp_path / "journal.sqlite") as journal:
+                journal.execute("delete from tweet")
+            journal.close()
+
+            again = await ship()
+        finally:
+            stack.start("feed-worker")
+
+    assert again == sent
+    assert len(set(sent.values())) == len(planned(file).tweets)
 
 
 async def test_a_journal_of_a_wiped_system_is_begun_anew(stack: Instance, file: Path) -> None:

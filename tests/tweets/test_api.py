@@ -25,9 +25,13 @@ def signed(user_id: int) -> dict[str, str]:
 
 
 async def post(
-    tweets: httpx.AsyncClient, author_id: int, content: str = "…", media_ids: object = None
+    tweets: httpx.AsyncClient,
+    author_id: int,
+    content: str = "…",
+    media_ids: object = None,
+    **more: str,
 ) -> httpx.Response:
-    draft = {"tweet_data": content, "tweet_media_ids": media_ids, "mood": "ignored"}
+    draft = {"tweet_data": content, "tweet_media_ids": media_ids, "mood": "ignored", **more}
     return await tweets.post("/api/tweets", json=draft, headers=signed(author_id))
 
 
@@ -204,6 +208,35 @@ async def test_liking_twice_tells_the_others_once_and_names_the_same_event(
     fact = {"tweet_id": tweet_id, "user_id": BORIS}
     assert [told for told in await outbox(database, "tweet.liked.v1") if told == fact] == [fact]
     assert [told for told in await outbox(database, "tweet.unliked.v1") if told == fact] == [fact]
+
+
+async def test_a_draft_posted_again_is_one_tweet_also_at_the_same_moment(
+    tweets: httpx.AsyncClient, database: Database
+) -> None:
+    media_id = await uploaded(database, ANN)
+    before = await outbox(database, "tweet.posted.v1")
+
+    refused = await post(tweets, ANN, media_ids=[await uploaded(database, BORIS)], draft_id="1")
+    answers = await asyncio.gather(
+        *(post(tweets, ANN, media_ids=[media_id], draft_id="1") for _ in range(5))
+    )
+    others = await post(tweets, BORIS, draft_id="1")
+
+    assert refused.status_code == 403
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["tweet_id"] for answer in answers}) == 1
+    assert len({answer.headers["warble-events"] for answer in answers}) == 1
+    assert others.json()["tweet_id"] != answers[0].json()["tweet_id"]
+    assert len(await outbox(database, "tweet.posted.v1")) == len(before) + 2
+
+
+@pytest.mark.parametrize("draft_id", ["", "a b", "a" * 101, "\0", "a\n"])
+async def test_a_draft_id_that_is_no_name_is_refused(
+    tweets: httpx.AsyncClient, draft_id: str
+) -> None:
+    answer = await post(tweets, ANN, draft_id=draft_id)
+
+    assert (answer.status_code, answer.json()["error_type"]) == (422, "InvalidRequest")
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
