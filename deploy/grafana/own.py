@@ -136,8 +136,8 @@ def pages(only: str) -> Row:
         [
             Panel(
                 "First pages",
-                "hit: at hand; miss: asked of the database; own: asked of it because the reader "
-                "has just written.",
+                "hit: at hand, and not among the requests above; miss: asked of the database; own: "
+                "asked of it because the reader has just written.",
                 "reqps",
                 [(rate(reads, "outcome", only), "{{outcome}}")],
             ),

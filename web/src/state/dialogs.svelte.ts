@@ -23,6 +23,7 @@ export function show(dialog: Dialog) {
   open = dialog;
 }
 
-export function closed() {
-  open = null;
+/** A dialog tells of its end a moment later: by then another one may be open. */
+export function closed(dialog: Dialog | null) {
+  if (open === dialog) open = null;
 }

@@ -1,7 +1,7 @@
 /** One key, one action; they act on the tweet that has the focus. */
 
 import { flushSync } from "svelte";
-import { dialogs, show } from "./dialogs.svelte";
+import { show } from "./dialogs.svelte";
 import { preferences } from "./preferences.svelte";
 import { go, HOME, PEOPLE, profilePath } from "./route.svelte";
 import { who } from "./session.svelte";
@@ -51,7 +51,8 @@ const PLACES: Record<string, () => string> = {
 };
 
 export function shortcut(event: KeyboardEvent) {
-  if (!preferences.shortcuts || who.state !== "signed in" || dialogs.open) return;
+  if (!preferences.shortcuts || who.state !== "signed in") return;
+  if (document.querySelector("dialog[open]")) return;
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if ((event.target as Element).closest("input, textarea, select, [contenteditable]")) return;
   const key = event.key.toLowerCase();
