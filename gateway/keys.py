@@ -13,7 +13,7 @@ from prometheus_client import Counter
 from chassis import broker
 from chassis.errors import BadGateway, NotSignedIn
 from chassis.identity import GATEWAY, HEADER, Identity, Signer
-from chassis.telemetry import message_context
+from chassis.telemetry import message_context, onward
 
 from .settings import Settings
 from .upstream import Upstream
@@ -70,7 +70,7 @@ class Keys:
             "users",
             "GET",
             f"/internal/keys/{digest.hex()}",
-            {HEADER: self._signer.token(GATEWAY, "users")},
+            {HEADER: self._signer.token(GATEWAY, "users"), **onward()},
         )
         if answer.response.status == 404:
             raise NotSignedIn

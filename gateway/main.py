@@ -11,14 +11,14 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chassis import app
-from chassis.errors import ServiceUnavailable
+from chassis import app, traces
+from chassis.errors import Problem, ServiceUnavailable
 from chassis.identity import Signer
 
 from . import documentation, page, session
 from .keys import Keys
 from .proxy import Proxy
-from .routes import Routes
+from .routes import Routes, WrongMethod
 from .session import Sessions
 from .settings import SERVICES, Settings
 from .upstream import Upstream
@@ -74,5 +74,15 @@ def create_app() -> ASGIApp:
     application.include_router(session.router)
     application.include_router(documentation.router(contract))
     application.include_router(page.router(settings))
-    proxy = Proxy(settings, Routes(contract), keys, sessions, upstream, signer)
+    routes = Routes(contract)
+    proxy: ASGIApp = Proxy(settings, routes, keys, sessions, upstream, signer)
+    if traces.on():
+        proxy = traces.Requests(proxy, partial(_template, routes))
     return Edge(proxy, application)
+
+
+def _template(routes: Routes, scope: Scope) -> str | None:
+    try:
+        return routes.match(scope["method"], scope["raw_path"]).template
+    except (Problem, WrongMethod):
+        return None

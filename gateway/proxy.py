@@ -3,13 +3,12 @@
 import json
 import time
 
-import sentry_sdk
 import structlog
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from chassis import access_log, telemetry
+from chassis import access_log, reports, telemetry
 from chassis.errors import BadGateway, InternalError, NotSignedIn, PayloadTooLarge, Problem
 from chassis.identity import HEADER, Identity, Signer
 
@@ -100,7 +99,7 @@ class Proxy:
             exchange.status = exchange.status or _CLIENT_GONE
         except Exception as error:
             log.error("request.failed", exc_info=error)
-            sentry_sdk.capture_exception(error)
+            reports.send(error)
             await exchange.refuse(InternalError())
         finally:
             exchange.finish()

@@ -10,6 +10,7 @@ import structlog
 from prometheus_client import Counter
 from starlette.types import Receive
 
+from chassis import traces
 from chassis.errors import (
     BadGateway,
     PayloadTooLarge,
@@ -122,9 +123,11 @@ class Upstream:
             if number:
                 RETRIES.labels(service).inc()
             try:
-                response = await self._client.request(
-                    method, replica, target, headers, body, patience
-                )
+                with traces.call(f"{method} {service}", {"server.address": replica}) as traceparent:
+                    told = {**headers, "traceparent": traceparent} if traceparent else headers
+                    response = await self._client.request(
+                        method, replica, target, told, body, patience
+                    )
                 return Answer(response, await _short_body(response))
             except NoConnection as error:
                 self._down_until[replica] = time.monotonic() + _DOWN_SECONDS

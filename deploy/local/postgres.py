@@ -136,6 +136,8 @@ def program(instance: Instance) -> Program:
         "shared_buffers": "256MB",
         "timezone": "UTC",
         "log_timezone": "UTC",
+        # DETAIL quotes whole rows: what people wrote stands in no log.
+        "log_error_verbosity": "terse",
     }
     prefix, user = _unprivileged()
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]

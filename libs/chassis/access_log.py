@@ -23,10 +23,15 @@ _process: dict[str, str] | None = None
 log = structlog.get_logger("request")
 
 
+def as_text(settings: ProcessSettings) -> bool:
+    """Whether people read the log as it comes."""
+    return settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
+
+
 def configure(settings: ProcessSettings, role: str) -> None:
     global _process  # noqa: PLW0603  a process has one log
     wanted = logging.getLogger().isEnabledFor(logging.INFO)
-    plain = settings.log_format == "json" and wanted
+    plain = wanted and not as_text(settings)
     _process = {"service": settings.service, "role": role} if plain else None
 
 
@@ -49,15 +54,16 @@ def write(method: str, path: str, status: int, seconds: float) -> None:
     }
     _lines.append(json.dumps(line))
     if len(_lines) >= FLUSH_LINES:
-        _flush()
+        flush()
     elif len(_lines) == 1:
-        asyncio.get_running_loop().call_later(FLUSH_SECONDS, _flush)
+        asyncio.get_running_loop().call_later(FLUSH_SECONDS, flush)
 
 
-def _flush() -> None:
+def flush() -> None:
+    """Writes what is held; a process that a signal ends calls it, since no `atexit` runs then."""
     if _lines:
         sys.stderr.write("\n".join([*_lines, ""]))
         _lines.clear()
 
 
-atexit.register(_flush)
+atexit.register(flush)

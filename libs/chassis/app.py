@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, FastAPI, Path
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from starlette.types import Scope
 
-from . import errors, metrics, telemetry
+from . import access_log, errors, metrics, telemetry, traces
 from .database import Database
 from .identity import Verifier
 from .paging import MAX_ID
@@ -66,6 +67,7 @@ def frame(
 ) -> FastAPI:
     """An application with what an api and a worker share: health, metrics, errors, logs."""
     telemetry.configure(settings, role)
+    traces.configure(settings.service, role)
     metrics.name_build(settings.service, role)
 
     @asynccontextmanager
@@ -76,6 +78,8 @@ def frame(
                 yield
         finally:
             await end(watching)
+            await asyncio.to_thread(traces.stop)
+            access_log.flush()
 
     app = FastAPI(
         title=f"Warble {settings.service}",
@@ -85,13 +89,21 @@ def frame(
         docs_url=None,
         redoc_url=None,
         strict_content_type=False,
+        # Its spans hold paths and queries, its log records the words of errors.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.settings = settings
     errors.install(app)
     telemetry.instrument(app)
     app.include_router(_health(checks))
     app.add_middleware(telemetry.RequestContext)
+    if traces.on():
+        app.add_middleware(traces.Requests, route=_route)
     return app
+
+
+def _route(scope: Scope) -> str | None:
+    return getattr(scope.get("route"), "path_format", None)
 
 
 def _health(checks: Mapping[str, Check]) -> APIRouter:

@@ -9,11 +9,11 @@ buried among the dead letters with the reason. Its neighbours go on.
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 
 import aio_pika
-import sentry_sdk
 import structlog
 from aio_pika.abc import (
     AbstractChannel,
@@ -22,8 +22,9 @@ from aio_pika.abc import (
     AbstractRobustConnection,
 )
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
+from opentelemetry.trace import SpanKind
 
-from . import broker
+from . import broker, reports, traces
 from .database import Database
 from .errors import neighbour_away
 from .events import Event, EventId
@@ -177,7 +178,7 @@ class Consumer:
                     self._database.transaction() as session,
                 ):
                     for arrived in batch:
-                        with message_context(arrived.message):
+                        with message_context(arrived.message), _span(arrived):
                             await arrived.subscription.apply(
                                 session, arrived.event_id, arrived.event
                             )
@@ -228,13 +229,23 @@ class Consumer:
         self, subscription: Subscription, message: AbstractIncomingMessage, error: Exception
     ) -> None:
         log.error("consumer.dead_lettered", exc_info=error)
-        sentry_sdk.capture_exception(error)
+        reports.send(error)
         assert self._channel is not None
         await self._channel.default_exchange.publish(
             _again(message, 1, error), subscription.dead_queue
         )
         await message.ack()
         EVENTS_DEAD_LETTERED.labels(subscription.event.routing_key).inc()
+
+
+def _span(arrived: Arrived) -> AbstractContextManager[str | None]:
+    """The batch is one transaction, but each of its events belongs to a trace of its own."""
+    return traces.message(
+        f"process {arrived.subscription.queue}",
+        SpanKind.CONSUMER,
+        arrived.message.headers.get("traceparent"),
+        str(arrived.event_id),
+    )
 
 
 def _attempt(message: AbstractIncomingMessage) -> int:

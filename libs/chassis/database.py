@@ -19,12 +19,14 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from . import metrics
+from . import discretion, metrics
 from .metrics import POOL_WAIT_SECONDS
 from .settings import ServiceSettings
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10
+
+discretion.install()
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:

@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import Any, ClassVar, Literal
 
 import asyncpg
-import sentry_sdk
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,6 +15,8 @@ from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+
+from . import reports
 
 _AWAY = (
     OSError,
@@ -169,7 +170,7 @@ async def _on_infrastructure_error(request: Request, error: Exception) -> JSONRe
         log.error("neighbour.away", exc_info=error)
         return answer(ServiceUnavailable())
     log.error("request.failed", exc_info=error)
-    sentry_sdk.capture_exception(error)
+    reports.send(error)
     return answer(InternalError())
 
 

@@ -12,9 +12,12 @@ EXCHANGE = "warble.events"
 
 
 class Event(BaseModel):
-    """A fact that happened. Unknown fields are ignored: a producer may add some at any time."""
+    """A fact that happened. Unknown fields are ignored: a producer may add some at any time.
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    An event that cannot be read is logged and reported, and what it says may be a person's text.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     routing_key: ClassVar[str]
     """`noun.verb.vN`; written out in every event, since it outlives the class's name."""

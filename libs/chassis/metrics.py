@@ -10,8 +10,10 @@ from weakref import WeakSet
 
 import asyncpg
 from prometheus_client import Gauge, Histogram
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, ExceptionContext, event
 from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from . import traces
 
 POOL_WAIT_SECONDS = 3
 LAG_SECONDS = 0.5
@@ -86,19 +88,37 @@ def time_statements(engine: Engine) -> None:
     def begin(connection: Any, *_: object) -> None:
         connection.info["begun"] = time.perf_counter()
 
-    def end(connection: Any, *_: object) -> None:
-        STATEMENT.observe(time.perf_counter() - connection.info["begun"])
+    def end(connection: Any, _cursor: object, statement: str, *_: object) -> None:
+        _note(statement, connection.info.pop("begun"))
+
+    def fail(context: ExceptionContext) -> None:
+        # What fails before a statement or after it, such as a commit, is none.
+        connection, statement = context.connection, context.statement
+        if connection is None or statement is None or "begun" not in connection.info:
+            return
+        _note(statement, connection.info.pop("begun"), context.original_exception)
 
     event.listen(engine, "before_cursor_execute", begin)
     event.listen(engine, "after_cursor_execute", end)
+    event.listen(engine, "handle_error", fail)
+
+
+def _note(statement: str, begun: float, error: BaseException | None = None) -> None:
+    seconds = time.perf_counter() - begun
+    STATEMENT.observe(seconds)
+    traces.statement(statement, seconds, error)
 
 
 @asynccontextmanager
-async def lent(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
-    """A connection for one statement."""
+async def lent(pool: asyncpg.Pool, statement: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection for this one statement."""
     begun = time.perf_counter()
     async with pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
         there = time.perf_counter()
         POOL_WAIT.observe(there - begun)
-        yield connection
-        STATEMENT.observe(time.perf_counter() - there)
+        try:
+            yield connection
+        except Exception as error:
+            _note(statement, there, error)
+            raise
+        _note(statement, there)

@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, MetaData, 
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from . import traces
 from .database import execute
 from .events import Event, EventId
 
@@ -71,7 +72,7 @@ async def record(session: AsyncSession, event: Event) -> int:
                 "routing_key": event.routing_key,
                 "payload": event.model_dump_json(),
                 "request_id": context.get("request_id"),
-                "traceparent": context.get("traceparent"),
+                "traceparent": traces.here() or context.get("traceparent"),
             },
         )
     ).scalar_one()

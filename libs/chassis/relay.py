@@ -9,13 +9,15 @@ import aio_pika
 import asyncpg
 import structlog
 from aio_pika.abc import AbstractExchange, AbstractRobustConnection
-from aio_pika.exceptions import AMQPError, DeliveryError
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
+from opentelemetry.trace import SpanKind
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from . import broker
+from . import broker, reports, traces
 from .app import end
 from .database import Database
+from .errors import neighbour_away
 from .events import EventId
 from .telemetry import EVENTS_PUBLISHED, OCCURRED_AT, OUTBOX_OLDEST_SECONDS, OUTBOX_PENDING
 
@@ -70,13 +72,15 @@ class Relay:
         while not self._stopping:
             try:
                 await self._publish_while_connected()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                log.warning("relay.database_away", error=repr(error))
-            except AMQPError as error:
+            except (AMQPError, ChannelInvalidStateError) as error:
                 log.warning("relay.broker_away", error=repr(error))
             except Exception as error:
                 # Nobody else would start it again: what it holds must go out all the same.
-                log.error("relay.failed", exc_info=error)
+                if neighbour_away(error):
+                    log.warning("relay.database_away", error=repr(error))
+                else:
+                    log.error("relay.failed", exc_info=error)
+                    reports.send_once(error)
             if not self._stopping:
                 await asyncio.sleep(RECONNECT_SECONDS)
 
@@ -141,21 +145,26 @@ class Relay:
         return len(rows)
 
     async def _publish(self, exchange: AbstractExchange, row: asyncpg.Record) -> None:
-        message = aio_pika.Message(
-            row["payload"].encode(),
-            message_id=str(EventId(source=self._database.service, number=row["id"])),
-            type=row["routing_key"],
-            content_type="application/json",
-            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-            timestamp=row["occurred_at"],
-            headers={
-                OCCURRED_AT: int(row["occurred_at"].timestamp() * 1000),
-                "request_id": row["request_id"],
-                "traceparent": row["traceparent"],
-            },
-        )
-        await exchange.publish(message, row["routing_key"], mandatory=True, timeout=CONFIRM_SECONDS)
-        EVENTS_PUBLISHED.labels(row["routing_key"]).inc()
+        key: str = row["routing_key"]
+        event_id = str(EventId(source=self._database.service, number=row["id"]))
+        with traces.message(
+            f"publish {key}", SpanKind.PRODUCER, row["traceparent"], event_id
+        ) as traceparent:
+            message = aio_pika.Message(
+                row["payload"].encode(),
+                message_id=event_id,
+                type=key,
+                content_type="application/json",
+                delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+                timestamp=row["occurred_at"],
+                headers={
+                    OCCURRED_AT: int(row["occurred_at"].timestamp() * 1000),
+                    "request_id": row["request_id"],
+                    "traceparent": traceparent or row["traceparent"],
+                },
+            )
+            await exchange.publish(message, key, mandatory=True, timeout=CONFIRM_SECONDS)
+        EVENTS_PUBLISHED.labels(key).inc()
 
     async def _measure_for_ever(self) -> None:
         """Apart from publishing: the outbox grows just when that waits for an absent broker."""

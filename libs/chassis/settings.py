@@ -3,9 +3,9 @@
 The names in capitals are shared by all services; everything else carries the service's own prefix.
 """
 
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 
@@ -13,18 +13,21 @@ from sqlalchemy import URL
 class ProcessSettings(BaseSettings):
     """Settings of any process of ours. A subclass names it and sets `env_prefix` to match."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    # A setting that is wrong is named; its neighbours, and secrets among them, are not shown.
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     service: ClassVar[str]
     """The bounded context's name: also its schema, its role and the prefix of its queues."""
 
     sentry_dsn: str = Field("", validation_alias=AliasChoices("SENTRY_DSN", "sentry_dsn"))
-    log_level: str = Field("INFO", validation_alias=AliasChoices("LOG_LEVEL", "log_level"))
-    log_format: str = Field(
-        "json",
-        pattern="^(json|text)$",
-        validation_alias=AliasChoices("LOG_FORMAT", "log_format"),
+    """Where errors are reported, if anywhere."""
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)
+    ] = Field("INFO", validation_alias=AliasChoices("LOG_LEVEL", "log_level"))
+    log_format: Literal["json", "text", "auto"] = Field(
+        "auto", validation_alias=AliasChoices("LOG_FORMAT", "log_format")
     )
+    """`json`, `text`, or `auto`: text in a terminal, JSON everywhere else."""
     broker_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
 
 

@@ -10,19 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import sentry_sdk
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
 from fastapi import FastAPI
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_fastapi_instrumentator import Instrumentator
-from sentry_sdk.integrations.logging import LoggingIntegration
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import access_log
+from . import access_log, reports
 from .settings import ProcessSettings
 
 REQUEST_ID = "x-request-id"
+TRACEPARENT = "traceparent"
 EVENTS = "warble-events"
 """The response header that names the events of a write, for reading one's own writes."""
 
@@ -66,9 +65,15 @@ def configure(settings: ProcessSettings, role: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    as_text = settings.log_format == "text"
+    as_text = access_log.as_text(settings)
     rendering: list[Any] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(),
+                # The pretty one shows what the variables hold: keys and texts among it.
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
         if as_text
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
@@ -98,18 +103,7 @@ def configure(settings: ProcessSettings, role: str) -> None:
     for chatty in ("aio_pika", "aiormq", "alembic", "httpx", "httpcore"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     access_log.configure(settings, role)
-    if settings.sentry_dsn:
-        sentry_sdk.init(
-            dsn=settings.sentry_dsn,
-            send_default_pii=False,
-            max_request_body_size="never",
-            include_local_variables=False,
-            # Reports are made where errors happen: a log line may hold more than a report should.
-            integrations=[LoggingIntegration(level=None, event_level=None)],
-            before_send=_scrub,
-        )
-        sentry_sdk.set_tag("service", settings.service)
-        sentry_sdk.set_tag("role", role)
+    reports.configure(settings, role)
 
 
 def _name_process(service: str, role: str) -> Any:
@@ -117,19 +111,6 @@ def _name_process(service: str, role: str) -> Any:
         return {"service": service, "role": role, **event}
 
     return name
-
-
-def _scrub(event: Any, _hint: dict[str, Any]) -> Any:
-    """Keeps keys, cookies and texts at home; adds the request and the person by number."""
-    request = event.get("request", {})
-    for private in ("headers", "cookies", "data", "query_string", "env"):
-        request.pop(private, None)
-    context = structlog.contextvars.get_contextvars()
-    if "request_id" in context:
-        event.setdefault("tags", {})["request_id"] = context["request_id"]
-    if "user_id" in context:
-        event["user"] = {"id": str(context["user_id"])}
-    return event
 
 
 def new_request_id() -> str:
@@ -149,6 +130,13 @@ def new_traceparent() -> str:
 def traceparent(text: str | None) -> str:
     """The given one where it is well-formed, else a new one."""
     return text if text and _TRACEPARENT.fullmatch(text) else new_traceparent()
+
+
+def onward() -> dict[str, str]:
+    """The headers that have a neighbour's work belong to the same request and the same trace."""
+    context = structlog.contextvars.get_contextvars()
+    said = {REQUEST_ID: context.get("request_id"), TRACEPARENT: context.get("traceparent")}
+    return {name: value for name, value in said.items() if value}
 
 
 @contextmanager
@@ -205,7 +193,15 @@ class RequestContext:
         finally:
             if not scope["path"].startswith(("/health", "/metrics")):
                 seconds = time.perf_counter() - started
-                access_log.write(scope["method"], scope["path"], status, seconds)
+                access_log.write(scope["method"], _logged_path(scope), status, seconds)
+
+
+def _logged_path(scope: Scope) -> str:
+    """What neighbours ask of each other is logged by its pattern: they ask by digests of keys."""
+    path: str = scope["path"]
+    if path.startswith("/internal/"):
+        return getattr(scope.get("route"), "path_format", "/internal/")
+    return path
 
 
 def instrument(app: FastAPI) -> None:

@@ -12,10 +12,11 @@ from aio_pika.abc import AbstractRobustConnection
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from . import broker, metrics
+from . import broker, metrics, reports
 from .app import Check, Lifespan, end, frame
 from .consumer import Consumer
 from .database import Database
+from .errors import ServiceUnavailable, neighbour_away
 from .relay import Relay
 from .settings import ServiceSettings
 from .subscriptions import Subscriptions
@@ -98,7 +99,12 @@ async def _for_ever(job: Job, app: FastAPI) -> None:
         try:
             await job(app)
         except Exception as error:
-            log.error("job.failed", job=getattr(job, "__name__", repr(job)), exc_info=error)
+            name = getattr(job, "__name__", repr(job))
+            if neighbour_away(error) or isinstance(error, ServiceUnavailable):
+                log.warning("job.neighbour_away", job=name, error=repr(error))
+            else:
+                log.error("job.failed", job=name, exc_info=error)
+                reports.send_once(error)
         await asyncio.sleep(RESTART_SECONDS)
 
 

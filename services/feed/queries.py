@@ -4,13 +4,14 @@ PostgreSQL writes the JSON; nothing on this path builds an object of a tweet. Th
 comes from index-only scans, one per followed author; only the winners' rows are fetched.
 """
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 import asyncpg
 
-from chassis import paging
+from chassis import paging, traces
 from chassis.metrics import POOL_WAIT_SECONDS, lent
 
 from .errors import TweetNotFound
@@ -181,7 +182,7 @@ def _arguments(selection: Selection) -> tuple[int | None, ...]:
 async def page(pool: asyncpg.Pool, selection: Selection) -> bytes:
     """One page as the whole answer's bytes. Raises InvalidRequest for a made-up cursor."""
     statement = _ONE_PAGE.format(tweets=_statement(selection), order=_SORT[selection.order])
-    async with lent(pool) as connection:
+    async with lent(pool, statement) as connection:
         row = await connection.fetchrow(statement, *_arguments(selection))
     cursor = "null"
     if row["last_id"] is not None:
@@ -191,7 +192,7 @@ async def page(pool: asyncpg.Pool, selection: Selection) -> bytes:
 
 async def followed(pool: asyncpg.Pool, reader_id: int) -> list[int]:
     """Whom the reader follows."""
-    async with lent(pool) as connection:
+    async with lent(pool, _FOLLOWED) as connection:
         rows = await connection.fetch(_FOLLOWED, reader_id)
     return [row["followed_id"] for row in rows]
 
@@ -199,7 +200,7 @@ async def followed(pool: asyncpg.Pool, reader_id: int) -> list[int]:
 async def likers(pool: asyncpg.Pool, tweet_id: int, cursor: str | None, limit: int) -> bytes:
     """Who likes a tweet, the first first. Raises TweetNotFound, and InvalidRequest as `page`."""
     (behind,) = paging.decode(cursor, 1) if cursor is not None else (0,)
-    async with lent(pool) as connection:
+    async with lent(pool, _LIKERS) as connection:
         row = await connection.fetchrow(_LIKERS, tweet_id, behind, limit)
     if not row["found"]:
         raise TweetNotFound
@@ -213,14 +214,18 @@ async def whole(pool: asyncpg.Pool, selection: Selection) -> AsyncIterator[bytes
         pool.acquire(timeout=POOL_WAIT_SECONDS) as connection,
         connection.transaction(readonly=True),
     ):
-        statement = await connection.cursor(_statement(selection), *_arguments(selection))
+        statement, begun = _statement(selection), time.perf_counter()
+        cursor = await connection.cursor(statement, *_arguments(selection))
+        rows = await cursor.fetch(CHUNK)
+        traces.statement(statement, time.perf_counter() - begun)
         yield b'{"result":true,"tweets":['
         sent, last = 0, None
-        while rows := await statement.fetch(CHUNK):
+        while rows:
             chunk = ",".join(row["json"] for row in rows)
             yield (f",{chunk}" if sent else chunk).encode()
             sent, last = sent + len(rows), rows[-1]
-        cursor = "null"
+            rows = await cursor.fetch(CHUNK)
+        following = "null"
         if last is not None and sent == selection.limit:
-            cursor = f'"{paging.encode(last["like_count"], last["id"])}"'
-        yield f'],"next_cursor":{cursor}}}'.encode()
+            following = f'"{paging.encode(last["like_count"], last["id"])}"'
+        yield f'],"next_cursor":{following}}}'.encode()

@@ -17,6 +17,7 @@ from minio import Minio
 from minio.error import MinioException
 from prometheus_client import Counter, Histogram
 
+from chassis import traces
 from chassis.errors import ServiceUnavailable
 
 from .settings import Settings
@@ -118,8 +119,9 @@ class Storage:
         waited = False
         working = self._threads.submit(call)
         try:
-            async with asyncio.timeout(seconds or _CALL_SECONDS):
-                result = await asyncio.wrap_future(working)
+            with traces.call(f"s3 {operation}", {"warble.store.operation": operation}):
+                async with asyncio.timeout(seconds or _CALL_SECONDS):
+                    result = await asyncio.wrap_future(working)
             waited = True
             return result
         except (urllib3.exceptions.HTTPError, MinioException, OSError) as error:

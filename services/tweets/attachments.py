@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chassis.database import Database
 from chassis.errors import ServiceUnavailable
 from chassis.identity import HEADER
+from chassis.telemetry import onward
 
 from .models import Media
 
@@ -52,7 +53,7 @@ class MediaService:
                 answer = await self._client.get(
                     f"{replica}/internal/media",
                     params={"ids": list(media_ids)},
-                    headers={HEADER: identity},
+                    headers={HEADER: identity, **onward()},
                 )
                 answer.raise_for_status()
             except httpx.HTTPError as error:

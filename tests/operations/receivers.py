@@ -1,0 +1,104 @@
+"""Where processes send what they tell: a collector of traces and a Sentry, in one real server."""
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Condition, Thread
+from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+PATIENCE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A span as it came over the wire."""
+
+    process: str
+    """The service and the role, such as `feed worker`."""
+    name: str
+    kind: int
+    trace_id: bytes
+    span_id: bytes
+    parent_id: bytes
+    raw: str
+    """All of it, as text."""
+
+
+@dataclass
+class Receiver:
+    port: int
+    spans: list[Seen] = field(default_factory=list)
+    reports: list[dict[str, Any]] = field(default_factory=list)
+    news: Condition = field(default_factory=Condition)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def dsn(self) -> str:
+        return f"http://public@127.0.0.1:{self.port}/1"
+
+    def until(self, there: Callable[[], Any]) -> None:
+        """Waits until it is so. Raises AssertionError when that takes too long."""
+        with self.news:
+            assert self.news.wait_for(there, PATIENCE_SECONDS), (
+                [(span.process, span.name) for span in self.spans],
+                self.reports,
+            )
+
+    def take(self, path: str, body: bytes) -> None:
+        with self.news:
+            if path == "/v1/traces":
+                self.spans += _spans(ExportTraceServiceRequest.FromString(body))
+            else:
+                items = [json.loads(line) for line in body.decode().splitlines()]
+                self.reports += [item for item in items if "exception" in item]
+            self.news.notify_all()
+
+
+def _spans(request: ExportTraceServiceRequest) -> Iterator[Seen]:
+    for sender in request.resource_spans:
+        about = {each.key: each.value.string_value for each in sender.resource.attributes}
+        for scope in sender.scope_spans:
+            for span in scope.spans:
+                yield Seen(
+                    process=f"{about['service.name']} {about['warble.role']}",
+                    name=span.name,
+                    kind=span.kind,
+                    trace_id=span.trace_id,
+                    span_id=span.span_id,
+                    parent_id=span.parent_span_id,
+                    raw=str(span),
+                )
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            if self.headers.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
+            receiver.take(self.path, body)
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        receiver = Receiver(server.server_port)
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield receiver
+        finally:
+            server.shutdown()
+            thread.join()
