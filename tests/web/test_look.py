@@ -68,6 +68,7 @@ async def test_axe_finds_nothing_on_any_view(
     for name, path, shown in (
         ("profile", f"/profile/{bob.id}", "With pictures"),
         ("followers", f"/profile/{bob.id}/followers", "Ann Kim"),
+        ("following", f"/profile/{bob.id}/following", "Ann Kim"),
         ("people", "/people", "Follow"),
         ("nobody", "/profile/900000000", "There is no such person"),
         ("nothing", "/some/where", "There is nothing here"),
@@ -75,13 +76,22 @@ async def test_axe_finds_nothing_on_any_view(
         await page.goto(path)
         await expect(page.get_by_role("main").get_by_text(shown).first).to_be_visible()
         found[name] = await axe(page)
-    await page.goto("/")
-    for name, opener, dialog in _dialogs(window):
-        await opener.click()
+
+    async def look_at_dialog(name: str, dialog: str) -> None:
         await expect(page.get_by_role("dialog", name=dialog)).to_be_visible()
         found[name] = await axe(page)
         await page.keyboard.press("Escape")
         await expect(page.get_by_role("dialog")).to_have_count(0)
+
+    await page.goto(f"/profile/{ann.id}")
+    await page.get_by_role("button", name="Change name").click()
+    await look_at_dialog("renaming", "Change name")
+    await page.goto("/")
+    for name, opener, dialog in _dialogs(window):
+        await opener.click()
+        await look_at_dialog(name, dialog)
+    await page.keyboard.press("?")
+    await look_at_dialog("shortcuts", "Keyboard shortcuts")
     await page.route("**/api/**", lambda route: route.abort())
     await page.goto("/")
     await expect(page.get_by_text("Warble cannot be reached")).to_be_visible()

@@ -132,8 +132,13 @@ export const setLike = (tweetId: number, on: boolean) =>
 
 export const deleteTweet = (tweetId: number) => call("DELETE", `/tweets/${tweetId}`);
 
-export async function postTweet(text: string, mediaIds: number[]): Promise<number> {
-  const draft = { tweet_data: text, tweet_media_ids: mediaIds };
+/** Posts a tweet; the same `draftId` again is the same tweet. */
+export async function postTweet(
+  text: string,
+  mediaIds: number[],
+  draftId: string,
+): Promise<number> {
+  const draft = { tweet_data: text, tweet_media_ids: mediaIds, draft_id: draftId };
   return (await call<Schemas["TweetAnswer"]>("POST", "/tweets", draft)).tweet_id;
 }
 

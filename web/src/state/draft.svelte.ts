@@ -64,8 +64,8 @@ let text = $state("");
 let pictures = $state<Picture[]>([]);
 let sending = $state(false);
 let failure = $state<api.ApiError | null>(null);
-/** When a tweet was sent whose answer is lost: it may be there. */
-let unanswered: { text: string; at: number } | null = null;
+/** What the last try was and its name: the same again, after a lost answer, is the same tweet. */
+let tried: { content: string; id: string } | null = null;
 
 const left = $derived(CHARACTERS - count(text.trim()));
 const textKey = () => `draft.${who.me.id}`;
@@ -159,8 +159,8 @@ export async function post(): Promise<boolean> {
   sending = true;
   failure = null;
   try {
-    const posted = (await alreadyPosted()) ?? (await send());
-    unanswered = null;
+    const posted = await send();
+    tried = null;
     clear();
     // The tweet is there; that it cannot be shown yet is no failure of posting it.
     await showPosted(posted).catch(() => {});
@@ -179,26 +179,13 @@ export async function post(): Promise<boolean> {
 async function send(): Promise<number> {
   const mediaIds = [];
   for (const picture of pictures) mediaIds.push(await picture.send());
-  const said = text.trim();
-  const at = Date.now();
-  try {
-    return await api.postTweet(said, mediaIds);
-  } catch (error) {
-    const lost = error instanceof api.ApiError && (error.status === 0 || error.status >= 502);
-    unanswered = lost ? { text: said, at } : null;
-    throw error;
-  }
+  const content = JSON.stringify([text.trim(), mediaIds]);
+  if (tried?.content !== content) tried = { content, id: newId() };
+  return api.postTweet(text.trim(), mediaIds, tried.id);
 }
 
-const CLOCKS_DIFFER_MS = 60_000;
-
-/** The tweet of a try whose answer was lost, if it did get through. */
-async function alreadyPosted(): Promise<number | null> {
-  if (unanswered === null || unanswered.text !== text.trim()) return null;
-  const since = unanswered.at - CLOCKS_DIFFER_MS;
-  const { items } = await api.tweetsBy(who.me.id, null);
-  const found = items.find(
-    (tweet) => tweet.content === unanswered?.text && Date.parse(tweet.created_at) > since,
-  );
-  return found?.id ?? null;
+/** `crypto.randomUUID` is there over https alone. */
+function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
