@@ -15,6 +15,7 @@ import asyncpg
 import httpx
 from rich.console import Console
 
+from deploy.local import postgres
 from deploy.local.instance import Instance
 
 from . import data, report, stack
@@ -47,13 +48,10 @@ class Bench:
             admin = {"api-key": self._system.admin_key}
             made = (await http.post("/api/users", json={"name": "Reader"}, headers=admin)).json()
             self._key, self._reader_id = made["api_key"], made["user_id"]
-            tables = await data.connect(self._system)
-            try:
+            async with postgres.connected(self._system.service_environment("feed")) as tables:
                 await self._costs(http, tables)
                 await self._waits()
                 await self._growth(tables)
-            finally:
-                await tables.close()
 
     async def _yardstick(self) -> Cost:
         url, pid = self._hello

@@ -6,8 +6,6 @@ likes with their counts. Ids begin where no real one is.
 
 import asyncpg
 
-from deploy.local.instance import Instance
-
 FIRST = 10_000_000
 """The first id of a person and of a tweet that was made here."""
 
@@ -48,18 +46,6 @@ select $1::bigint, $2::bigint + 1 + (n * 13 + $1::bigint) % $3::int, true, 1
 from generate_series(1, $4::int) as n
 on conflict do nothing
 """
-
-
-async def connect(stack: Instance) -> asyncpg.Connection:
-    settings = stack.service_environment("feed")
-    return await asyncpg.connect(
-        host=settings["DB_HOST"],
-        port=int(settings["DB_PORT"]),
-        user=settings["DB_USER"],
-        password=settings["DB_PASSWORD"],
-        database=settings["DB_NAME"],
-        command_timeout=900,
-    )
 
 
 async def fill(

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import NotModifiedResponse
 
+from chassis import etags
 from chassis.errors import MethodNotAllowed, NotFound
 
 from .settings import Settings
@@ -91,7 +92,7 @@ def router(settings: Settings) -> APIRouter:
         response.headers["cache-control"] = (
             "public, max-age=31536000, immutable" if is_hashed else "no-cache"
         )
-        if _has(request.headers.get("if-none-match"), response.headers["etag"]):
+        if etags.matches(request.headers.get("if-none-match"), response.headers["etag"]):
             return NotModifiedResponse(response.headers)
         return response
 
@@ -141,8 +142,3 @@ def _accepts(header: str, encoding: str) -> bool:
         name, _, weight = one.partition(";")
         weights[name.strip()] = not weight or weight.strip().removeprefix("q=").strip("0.") != ""
     return weights.get(encoding, weights.get("*", False))
-
-
-def _has(header: str | None, etag: str) -> bool:
-    tags = [tag.strip().removeprefix("W/") for tag in (header or "").split(",")]
-    return etag in tags or "*" in tags

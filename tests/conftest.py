@@ -7,16 +7,16 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from chassis import database, testing
 from deploy.local import postgres
 from deploy.local.instance import Instance
+from tests.journeys.company import Company, company_at
 
 REPOSITORY = Path(__file__).parents[1]
 TWO_REPLICAS = {f"{name}_REPLICAS": "2" for name in ("USERS", "TWEETS", "MEDIA", "FEED")}
@@ -75,18 +75,15 @@ def stack(running_stack: Instance) -> Iterator[Instance]:
         yield running_stack
 
 
+@pytest.fixture
+async def company(stack: Instance) -> AsyncIterator[Company]:
+    async with company_at(stack) as company:
+        yield company
+
+
 async def _owner(owner: dict[str, str], statement: str) -> None:
-    connection = await asyncpg.connect(
-        host=owner["DB_HOST"],
-        port=int(owner["DB_PORT"]),
-        user=owner["DB_USER"],
-        password=owner["DB_PASSWORD"],
-        database="postgres",
-    )
-    try:
+    async with postgres.connected(owner | {"DB_NAME": "postgres"}) as connection:
         await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import asyncpg
 import pytest
 
+from deploy.local import postgres
 from deploy.local.instance import Instance
 
 SERVICES = ("users", "tweets", "media", "feed")
@@ -10,15 +11,7 @@ SERVICES = ("users", "tweets", "media", "feed")
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_service_is_refused_every_schema_but_its_own(stack: Instance, service: str) -> None:
-    environment = stack.service_environment(service)
-    connection = await asyncpg.connect(
-        host=environment["DB_HOST"],
-        port=int(environment["DB_PORT"]),
-        user=environment["DB_USER"],
-        password=environment["DB_PASSWORD"],
-        database=environment["DB_NAME"],
-    )
-    try:
+    async with postgres.connected(stack.service_environment(service)) as connection:
         for schema in SERVICES:
             statement = f"select * from {schema}.alembic_version"
             if schema == service:
@@ -32,5 +25,3 @@ async def test_a_service_is_refused_every_schema_but_its_own(stack: Instance, se
             await connection.execute("create table public.planted (id int)")
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute("create schema planted")
-    finally:
-        await connection.close()

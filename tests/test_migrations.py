@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import asyncpg
 import pytest
 from alembic import command
 
 from chassis import database
+from deploy.local import postgres
 from deploy.local.instance import Instance
 
 ROWS = {
@@ -24,27 +24,19 @@ ROWS = {
 }
 
 
+# Migrating declares queues: no other test may stop the broker meanwhile.
+@pytest.mark.usefixtures("stack")
 @pytest.mark.parametrize("service", ROWS)
 async def test_a_chain_ends_where_the_models_are_and_keeps_what_is_there(
     apart: Instance, as_service: Callable[[str], None], service: str
 ) -> None:
     await _migrate_twice_at_once(apart, service)
-    environment = apart.service_environment(service)
-    connection = await asyncpg.connect(
-        host=environment["DB_HOST"],
-        port=int(environment["DB_PORT"]),
-        user=environment["DB_USER"],
-        password=environment["DB_PASSWORD"],
-        database=environment["DB_NAME"],
-    )
-    try:
+    async with postgres.connected(apart.service_environment(service)) as connection:
         await connection.execute(ROWS[service])
         await _migrate_twice_at_once(apart, service)
 
         table = ROWS[service].split()[2]
         assert await connection.fetchval(f"select count(*) from {table}") == 1
-    finally:
-        await connection.close()
     as_service(service)
     settings = importlib.import_module(f"services.{service}.settings").Settings()
     config = database.alembic_config(f"services.{service}", settings)

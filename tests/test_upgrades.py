@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import asyncpg
 import pytest
 from alembic import command
 
 from chassis import database
+from deploy.local import postgres
 from deploy.local.instance import Instance
 
 Upgraded = Callable[[str, str, str], Awaitable[list[dict[str, Any]]]]
@@ -28,19 +28,10 @@ def upgraded(apart: Instance, monkeypatch: pytest.MonkeyPatch) -> Upgraded:
         config = database.alembic_config(f"services.{service}", settings)
         with ThreadPoolExecutor(1) as thread:
             thread.submit(command.upgrade, config, "0001").result()
-            connection = await asyncpg.connect(
-                host=environment["DB_HOST"],
-                port=int(environment["DB_PORT"]),
-                user=environment["DB_USER"],
-                password=environment["DB_PASSWORD"],
-                database=environment["DB_NAME"],
-            )
-            try:
+            async with postgres.connected(environment) as connection:
                 await connection.execute(fill)
                 thread.submit(command.upgrade, config, "head").result()
                 return [dict(row) for row in await connection.fetch(read)]
-            finally:
-                await connection.close()
 
     return run
 

@@ -10,7 +10,7 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from xmlrpc.client import Fault
 
 from . import down, page, people, places, status, up
-from .broker_files import BrokerNotFetched
+from .apt import AptFailed
 from .instance import BadSettings, Instance
 from .postgres import PostgresFailed
 from .supervisor import BAD_NAME, Unreachable
@@ -136,7 +136,7 @@ def main() -> int:
     chosen = _parser().parse_args()
     try:
         return int(chosen.run(Instance.from_environment(), chosen))
-    except (Refused, BadSettings, BrokerNotFetched, PostgresFailed, Unreachable) as refusal:
+    except (Refused, BadSettings, AptFailed, PostgresFailed, Unreachable) as refusal:
         complain(str(refusal))
     except TimeoutError as error:
         complain(f"{error}.")

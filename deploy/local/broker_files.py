@@ -8,21 +8,19 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from pathlib import Path
+
+from . import apt
+from .apt import AptFailed
 
 PACKAGE = "rabbitmq-server"
 _INSTALLED = Path("/usr/lib/rabbitmq/bin")
 """What stands on the PATH in Debian is a wrapper around these, which changes the user."""
 
 Tell = Callable[[str], None]
-
-
-class BrokerNotFetched(Exception):
-    """The message says what was tried, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,6 @@ class BrokerFiles:
     libraries: tuple[Path, ...] = ()
 
 
-def cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "warble" / "rabbitmq"
-
-
 def find() -> BrokerFiles | None:
     """What is installed or was fetched before; None where there is nothing yet."""
     found = shutil.which(PACKAGE, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -47,21 +40,21 @@ def find() -> BrokerFiles | None:
     if found and epmd:
         own = _INSTALLED / PACKAGE
         return BrokerFiles(own if own.exists() else Path(found).resolve(), Path(epmd))
-    fetched = cache_folder() / "root"
+    fetched = apt.cache_folder("rabbitmq") / "root"
     return _unpacked(fetched) if fetched.exists() else None
 
 
 def fetch(tell: Tell) -> BrokerFiles:
-    """Downloads and unpacks the packages, unless somebody did. Raises BrokerNotFetched."""
-    folder = cache_folder()
+    """Downloads and unpacks the packages, unless somebody did. Raises AptFailed."""
+    folder = apt.cache_folder("rabbitmq")
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         flock(lock, LOCK_EX)
         found = find()
         if found is not None:
             return found
-        if not shutil.which("apt-get") or not shutil.which("dpkg"):
-            raise BrokerNotFetched(
+        if not apt.is_there():
+            raise AptFailed(
                 "There is no rabbitmq-server on the PATH, and without apt-get none can be fetched: "
                 "install RabbitMQ 3.9 or newer, or name a broker of your own in .env "
                 "(USERS_BROKER_URL and the others, see .env.example)."
@@ -74,7 +67,7 @@ def fetch(tell: Tell) -> BrokerFiles:
             _download(packages, tell)
             for package in sorted(packages.glob("*.deb")):
                 tell(f"unpacking {package.name.partition('_')[0]}")
-                _run(["dpkg", "-x", str(package), str(root)])
+                apt.run(["dpkg", "-x", str(package), str(root)])
             _move_erlang(root)
             _unpacked(root)
             root.rename(folder / "root")
@@ -86,7 +79,7 @@ def _unpacked(root: Path) -> BrokerFiles:
     server = root / "usr" / "lib" / "rabbitmq" / "bin" / PACKAGE
     epmd = next(iter(sorted(erlang.glob("erts-*/bin/epmd"))), erlang)
     if not server.exists() or not epmd.is_file():
-        raise BrokerNotFetched(f"{root} is incomplete: remove it and try again.")
+        raise AptFailed(f"{root} is incomplete: remove it and try again.")
     libraries = {file.parent for file in root.glob("**/lib*.so.*") if erlang not in file.parents}
     return BrokerFiles(server, epmd, (erlang / "bin",), tuple(sorted(libraries)))
 
@@ -100,20 +93,20 @@ def _move_erlang(root: Path) -> None:
 
 
 def _download(folder: Path, tell: Tell) -> None:
-    with apt_options() as options:
+    with apt.options() as options:
         names = _closure(options)
         if not names:
             tell("asking for the list of packages")
-            _run(["apt-get", "update", *options])
+            apt.run(["apt-get", "update", *options])
             names = _closure(options)
         if not names:
-            raise BrokerNotFetched("apt-get knows no rabbitmq-server: check its sources.")
+            raise AptFailed("apt-get knows no rabbitmq-server: check its sources.")
         try:
             _get(names, options, folder, tell)
-        except BrokerNotFetched:
+        except AptFailed:
             # The list may name a version that a newer one has replaced since.
             tell("asking for the list of packages again")
-            _run(["apt-get", "update", *options])
+            apt.run(["apt-get", "update", *options])
             _get(names, options, folder, tell)
 
 
@@ -121,7 +114,7 @@ def _get(names: list[str], options: list[str], folder: Path, tell: Tell) -> None
     with subprocess.Popen(
         ["apt-get", "download", *options, *names],
         cwd=folder,
-        env={**os.environ, "LC_ALL": "C"},
+        env={**os.environ, **apt.ENGLISH},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -132,29 +125,12 @@ def _get(names: list[str], options: list[str], folder: Path, tell: Tell) -> None
             if got := re.match(rf"Get:(\d+) .* ({PACKAGE}|erlang-\S+|lib\S+) ", line):
                 tell(f"downloading {got[2]} ({got[1]} of {len(names)})")
     if download.returncode:
-        raise BrokerNotFetched(f"apt-get download failed:\n{''.join(said)[-1500:]}")
-
-
-@contextmanager
-def apt_options() -> Iterator[list[str]]:
-    """An ordinary user may not write the system's lists, so he gets lists of his own."""
-    if os.geteuid() == 0:
-        # As root apt drops its rights for a download, and may then not enter our folder.
-        yield ["-o", "APT::Sandbox::User=root"]
-        return
-    own = cache_folder() / "apt"
-    for name in ("lists/partial", "cache/archives/partial"):
-        (own / name).mkdir(parents=True, exist_ok=True)
-    yield [
-        "-o", f"Dir::State::Lists={own / 'lists'}",
-        "-o", f"Dir::Cache={own / 'cache'}",
-        "-o", "Debug::NoLocking=true",
-    ]  # fmt: skip
+        raise AptFailed(f"apt-get download failed:\n{''.join(said)[-1500:]}")
 
 
 def _closure(options: list[str]) -> list[str]:
     """RabbitMQ, the Erlang that it needs, and shared libraries that this machine lacks."""
-    told = subprocess.run(
+    told = apt.ask(
         [
             "apt-cache",
             *options,
@@ -167,35 +143,14 @@ def _closure(options: list[str]) -> list[str]:
             "--no-replaces",
             "--no-enhances",
             PACKAGE,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
+        ]
+    )
     wanted = set(re.findall(rf"^({PACKAGE}|erlang-[a-z0-9-]+)$", told, re.MULTILINE))
     wanted -= {"erlang-base-hipe"}  # Another build of erlang-base, in its place.
     if PACKAGE not in wanted:
         return []
-    simulated = subprocess.run(
-        ["apt-get", *options, "install", "--simulate", "--no-install-recommends", PACKAGE],
-        env={**os.environ, "LC_ALL": "C"},
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
+    simulated = apt.ask(
+        ["apt-get", *options, "install", "--simulate", "--no-install-recommends", PACKAGE]
+    )
     missing = set(re.findall(r"^Inst (lib\S+)", simulated, re.MULTILINE))
     return sorted(wanted | missing)
-
-
-def _run(command: list[str], folder: Path | None = None) -> None:
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, "LC_ALL": "C"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip()
-        raise BrokerNotFetched(f"{' '.join(command[:2])} failed:\n{said[-1500:]}")

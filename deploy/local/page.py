@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from .places import REPOSITORY, plain_environment, tool
+from .places import REPOSITORY, digest, plain_environment, tool
 from .terminal import Refused, step
 
 WEB = REPOSITORY / "web"
@@ -24,8 +24,8 @@ def build() -> None:
     with (WEB / "package.json").open() as lock:
         # `make up` and `make test` may be started together.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        digest = _digest()
-        if _stamp(BUILT) == digest:
+        sources = _digest()
+        if _stamp(BUILT) == sources:
             return
         with step("the page") as tell:
             node, npm = _node(tell)
@@ -33,7 +33,7 @@ def build() -> None:
             tell("building")
             fresh = WEB / "dist.new"
             _run([*npm, "run", "build", "--", "--outDir", fresh.name, "--emptyOutDir"], node)
-            (fresh / _STAMP).write_text(digest)
+            (fresh / _STAMP).write_text(sources)
             old = WEB / "dist.old"
             shutil.rmtree(old, ignore_errors=True)
             # A gateway that runs serves the one or the other, never a half.
@@ -65,14 +65,12 @@ def run(*script: str) -> int:
 
 def _digest() -> str:
     """Of everything that the built page depends on."""
-    digest = hashlib.sha256()
-    for path in sorted([*WEB.rglob("*"), REPOSITORY / "gateway" / "openapi.json"]):
-        parts = path.relative_to(REPOSITORY).parts
-        if _NOT_SOURCES.intersection(parts) or not path.is_file():
-            continue
-        digest.update("/".join(parts).encode() + b"\0")
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+    sources = (
+        path
+        for path in WEB.rglob("*")
+        if path.is_file() and not _NOT_SOURCES.intersection(path.relative_to(WEB).parts)
+    )
+    return digest([*sources, REPOSITORY / "gateway" / "openapi.json"])
 
 
 def _stamp(folder: Path) -> str:

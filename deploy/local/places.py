@@ -1,6 +1,8 @@
 """Where things stand in the repository, and which number each port of an instance has."""
 
+import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -40,3 +42,12 @@ def is_plain(variable: str) -> bool:
 
 def plain_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if is_plain(name)}
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """Of the names and contents of these files of the repository, in whatever order they come."""
+    whole = hashlib.sha256()
+    for path in sorted(paths):
+        whole.update(path.relative_to(REPOSITORY).as_posix().encode() + b"\0")
+        whole.update(hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()

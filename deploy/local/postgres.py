@@ -8,11 +8,14 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from fcntl import LOCK_EX, flock
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+
+import asyncpg
 
 from . import places
 from .instance import Instance
@@ -189,6 +192,22 @@ def _psql(
         text=True,
         check=False,
     )
+
+
+@asynccontextmanager
+async def connected(address: Mapping[str, str]) -> AsyncIterator[asyncpg.Connection]:
+    """A connection by the variables `DB_…` that a service has."""
+    connection = await asyncpg.connect(
+        host=address["DB_HOST"],
+        port=int(address["DB_PORT"]),
+        user=address["DB_USER"],
+        password=address["DB_PASSWORD"],
+        database=address["DB_NAME"],
+    )
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 def bootstrap(instance: Instance) -> None:

@@ -1,8 +1,6 @@
 """The processes of our own: each service's api and worker, and the gateway."""
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 from . import health, places
 from .instance import Instance
@@ -29,17 +27,14 @@ def environment(instance: Instance, service: str) -> dict[str, str]:
 
 def revision(service: str) -> str:
     """A digest of all the code that a process of the service loads."""
-    own = Path("gateway") if service == "gateway" else Path("services") / service
-    digest = hashlib.sha256()
-    for top in (Path("libs"), own, Path("requirements/local.txt")):
-        start = places.REPOSITORY / top
-        for path in sorted(start.rglob("*")) if start.is_dir() else [start]:
-            parts = path.relative_to(places.REPOSITORY).parts
-            if any(part.startswith((".", "__pycache__")) for part in parts) or not path.is_file():
-                continue
-            digest.update("/".join(parts).encode() + b"\0")
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
+    own = "gateway" if service == "gateway" else f"services/{service}"
+    code = (
+        path
+        for top in ("libs", own)
+        for path in (places.REPOSITORY / top).rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"
+    )
+    return places.digest([*code, places.REPOSITORY / "requirements" / "local.txt"])[:16]
 
 
 def programs(instance: Instance) -> list[Program]:

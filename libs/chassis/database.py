@@ -5,10 +5,12 @@ A transaction is opened and committed at the edge, one per request or message: n
 
 import asyncio
 import importlib
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
+from weakref import WeakSet
 
 import asyncpg
 from alembic import command, context, op
@@ -20,11 +22,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from . import discretion, metrics
-from .metrics import POOL_WAIT_SECONDS
 from .settings import ServiceSettings
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10
+POOL_WAIT_SECONDS = 3
 
 discretion.install()
 
@@ -58,7 +60,7 @@ class Database:
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         metrics.time_statements(self.engine.sync_engine)
         self._bare: asyncpg.Pool | None = None
-        metrics.watch(self)
+        _all.add(self)
 
     def _connect_arguments(self) -> dict[str, Any]:
         return {
@@ -120,6 +122,33 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+_all: "WeakSet[Database]" = WeakSet()
+
+
+def _connections(place: int) -> float:
+    return float(sum(database.pool_state()[place] for database in _all))
+
+
+metrics.POOL_CONNECTIONS.labels("used").set_function(lambda: _connections(0))
+metrics.POOL_CONNECTIONS.labels("idle").set_function(lambda: _connections(1))
+metrics.POOL_SIZE.set_function(lambda: _connections(2))
+
+
+@asynccontextmanager
+async def lent(pool: asyncpg.Pool, statement: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection for this one statement."""
+    begun = time.perf_counter()
+    async with pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
+        there = time.perf_counter()
+        metrics.POOL_WAIT.observe(there - begun)
+        try:
+            yield connection
+        except Exception as error:
+            metrics.note(statement, there, error)
+            raise
+        metrics.note(statement, there)
 
 
 async def execute(

@@ -3,19 +3,14 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, Protocol
-from weakref import WeakSet
+from typing import Any
 
-import asyncpg
 from prometheus_client import Gauge, Histogram
 from sqlalchemy import Engine, ExceptionContext, event
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from . import traces
 
-POOL_WAIT_SECONDS = 3
 LAG_SECONDS = 0.5
 LOCKS_SECONDS = 5
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -39,28 +34,6 @@ WAITING_LOCKS = Gauge(
 COUNT_WAITING = """
 select count(*) from pg_stat_activity where wait_event_type = 'Lock' and usename = current_user
 """
-
-
-class Pooled(Protocol):
-    def pool_state(self) -> tuple[int, int, int]:
-        """Connections used, idle, and how many there may be."""
-
-
-_pools: WeakSet[Any] = WeakSet()
-
-
-def watch(pooled: Pooled) -> None:
-    """Has the figures of this pool be in those of the process."""
-    _pools.add(pooled)
-
-
-def _total(place: int) -> float:
-    return float(sum(pooled.pool_state()[place] for pooled in _pools))
-
-
-POOL_CONNECTIONS.labels("used").set_function(lambda: _total(0))
-POOL_CONNECTIONS.labels("idle").set_function(lambda: _total(1))
-POOL_SIZE.set_function(lambda: _total(2))
 
 
 def name_build(service: str, role: str) -> None:
@@ -89,36 +62,22 @@ def time_statements(engine: Engine) -> None:
         connection.info["begun"] = time.perf_counter()
 
     def end(connection: Any, _cursor: object, statement: str, *_: object) -> None:
-        _note(statement, connection.info.pop("begun"))
+        note(statement, connection.info.pop("begun"))
 
     def fail(context: ExceptionContext) -> None:
         # What fails before a statement or after it, such as a commit, is none.
         connection, statement = context.connection, context.statement
         if connection is None or statement is None or "begun" not in connection.info:
             return
-        _note(statement, connection.info.pop("begun"), context.original_exception)
+        note(statement, connection.info.pop("begun"), context.original_exception)
 
     event.listen(engine, "before_cursor_execute", begin)
     event.listen(engine, "after_cursor_execute", end)
     event.listen(engine, "handle_error", fail)
 
 
-def _note(statement: str, begun: float, error: BaseException | None = None) -> None:
+def note(statement: str, begun: float, error: BaseException | None = None) -> None:
+    """`begun` is by `time.perf_counter`."""
     seconds = time.perf_counter() - begun
     STATEMENT.observe(seconds)
     traces.statement(statement, seconds, error)
-
-
-@asynccontextmanager
-async def lent(pool: asyncpg.Pool, statement: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection for this one statement."""
-    begun = time.perf_counter()
-    async with pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
-        there = time.perf_counter()
-        POOL_WAIT.observe(there - begun)
-        try:
-            yield connection
-        except Exception as error:
-            _note(statement, there, error)
-            raise
-        _note(statement, there)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
+from chassis import etags
 from chassis.app import Id
 from chassis.errors import InvalidRequest, responses
 from chassis.events import EventId
@@ -19,7 +20,7 @@ from . import queries
 from .errors import TweetNotFound
 from .pages import READS, Asked, Key, Page, etag_of
 from .queries import Order, Scope, Selection
-from .recall import AFTER, matches
+from .recall import AFTER
 from .settings import Settings
 
 STALE = "warble-stale"
@@ -235,12 +236,13 @@ async def _page(request: Request, selection: Selection, headers: dict[str, str])
     asked = Asked(selection.order, selection.scope, selection.author_id, limit)
     moment = state.pages.moment()
     body = await queries.page(state.pool, selection)
-    page = Page(body, etag_of(body), await _authors(request, selection))
+    etag = etag_of(body)
     if STALE not in headers:
+        page = Page(body, etag, await _authors(request, selection))
         state.pages.keep(Key(reader_id, asked), page, moment)
         state.addresses.note(request.scope, asked)
-    headers = {**headers, "etag": page.etag, "cache-control": "private, no-cache"}
-    if matches(request.headers.get("if-none-match", ""), page.etag):
+    headers = {**headers, "etag": etag, "cache-control": "private, no-cache"}
+    if etags.matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)
 

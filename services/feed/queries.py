@@ -12,7 +12,7 @@ from enum import StrEnum
 import asyncpg
 
 from chassis import paging, traces
-from chassis.metrics import POOL_WAIT_SECONDS, lent
+from chassis.database import POOL_WAIT_SECONDS, lent
 
 from .errors import TweetNotFound
 

@@ -6,6 +6,7 @@ an address is only looked up, whole.
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from chassis import etags
 from chassis.errors import NotSignedIn
 from chassis.identity import HEADER, Verifier
 
@@ -55,7 +56,7 @@ class Recall:
             return
         _HIT.inc()
         headers = page_headers(page.etag)
-        if matches(held.decode("latin-1"), page.etag):
+        if etags.matches(held.decode("latin-1"), page.etag):
             await send({"type": "http.response.start", "status": 304, "headers": headers})
             await send({"type": "http.response.body"})
             return
@@ -87,8 +88,3 @@ class Recall:
 def page_headers(etag: str) -> list[tuple[bytes, bytes]]:
     """A browser may keep the page, and asks each time whether it is still the same."""
     return [(b"etag", etag.encode()), (b"cache-control", b"private, no-cache")]
-
-
-def matches(header: str, etag: str) -> bool:
-    """Whether an If-None-Match names this version (RFC 9110, 13.1.2)."""
-    return header == etag or etag in (tag.strip().removeprefix("W/") for tag in header.split(","))

@@ -10,6 +10,7 @@ from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import Receive, Scope, Send
 
+from chassis import etags
 from chassis.database import request_transaction
 from chassis.errors import InvalidRequest, Problem, ServiceUnavailable, answer, responses
 from chassis.identity import HEADER, SignedIn
@@ -145,7 +146,7 @@ async def picture(name: str, request: Request) -> Response:
         "content-disposition": "inline",
         "content-security-policy": "default-src 'none'; sandbox",
     }
-    if _has(request.headers.get("if-none-match"), etag):
+    if etags.matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
     asked = request.headers.get("range") if request.method == "GET" else None
     if request.headers.get("if-range", etag) != etag:
@@ -183,11 +184,6 @@ class _Streamed(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             self._download.close()
-
-
-def _has(header: str | None, etag: str) -> bool:
-    tags = [tag.strip().removeprefix("W/") for tag in (header or "").split(",")]
-    return etag in tags or "*" in tags
 
 
 class MediaRecord(BaseModel):

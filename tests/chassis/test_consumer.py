@@ -84,11 +84,14 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
             pass
 
 
+async def lying(connection: AbstractRobustConnection, queue: str) -> int:
+    async with connection.channel() as channel:
+        return (await channel.get_queue(queue)).declaration_result.message_count or 0
+
+
 async def dead_letters(connection: AbstractRobustConnection, reactions: Subscriptions) -> int:
     (subscription,) = reactions
-    async with connection.channel() as channel:
-        queue = await channel.get_queue(subscription.dead_queue)
-        return queue.declaration_result.message_count or 0
+    return await lying(connection, subscription.dead_queue)
 
 
 async def test_a_message_that_comes_many_times_has_its_effect_once(
@@ -206,11 +209,5 @@ async def test_an_event_with_nothing_to_do_is_passed_over(
         await publish(connection, happened.routing_key, messages)
         await eventually(lambda: _are(effects, [first + number for number in range(0, 10, 2)]))
 
-    assert await waiting(connection, reactions) == 0
-
-
-async def waiting(connection: AbstractRobustConnection, reactions: Subscriptions) -> int:
     (subscription,) = reactions
-    async with connection.channel() as channel:
-        queue = await channel.get_queue(subscription.queue)
-        return queue.declaration_result.message_count or 0
+    assert await lying(connection, subscription.queue) == 0

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import aio_pika
-import asyncpg
 import httpx
 import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from deploy.local import health
+from deploy.local import health, postgres
 from deploy.local.instance import Instance
 from tests.gateway.neighbours import Neighbour
 from tests.journeys.company import Company, company_at, png, until
@@ -136,18 +135,8 @@ async def test_a_tweet_with_a_picture_is_one_trace_from_the_gateway_to_the_feed(
 
 
 async def _as_owner(observed: Instance, statement: str) -> None:
-    owner = observed.database()
-    connection = await asyncpg.connect(
-        host=owner["DB_HOST"],
-        port=int(owner["DB_PORT"]),
-        user=owner["DB_USER"],
-        password=owner["DB_PASSWORD"],
-        database=owner["DB_NAME"],
-    )
-    try:
+    async with postgres.connected(observed.database()) as connection:
         await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 @pytest.fixture

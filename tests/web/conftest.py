@@ -8,7 +8,7 @@ from playwright.async_api import Browser, async_playwright
 
 from deploy.local import browser as installed
 from deploy.local.instance import Instance
-from tests.journeys.company import Company, Person, company_at
+from tests.journeys.company import Person
 
 from .visitor import SCREENS, Visitor
 
@@ -28,12 +28,6 @@ async def browser(chromium: str | None) -> AsyncIterator[Browser]:
         )
         yield browser
         await browser.close()
-
-
-@pytest.fixture
-async def company(stack: Instance) -> AsyncIterator[Company]:
-    async with company_at(stack) as company:
-        yield company
 
 
 @pytest.fixture(params=["wide", "phone"])
