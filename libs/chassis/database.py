@@ -31,6 +31,10 @@ POOL_WAIT_SECONDS = 3
 discretion.install()
 
 
+async def _leave(_: asyncpg.Connection) -> None:
+    pass
+
+
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
     """Has the pool give another connection for one that the server has ended meanwhile.
 
@@ -91,7 +95,13 @@ class Database:
     async def pool(self, size: int) -> asyncpg.Pool:
         """A pool of bare asyncpg connections, for paths where a session would cost too much."""
         self._bare = await asyncpg.create_pool(
-            **self._address(), **self._connect_arguments(), min_size=0, max_size=size
+            **self._address(),
+            **self._connect_arguments(),
+            min_size=0,
+            max_size=size,
+            # What a borrower leaves behind is undone with its transaction: nobody here sets more,
+            # and asking for it would be a second round trip for each statement.
+            reset=_leave,
         )
         return self._bare
 

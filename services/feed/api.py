@@ -17,11 +17,11 @@ from chassis.identity import SignedIn
 from chassis.paging import MAX_ID, Cursor, Limit
 
 from . import queries
+from .arrivals import Arrival
 from .errors import TweetNotFound
-from .pages import READS, Asked, Key, Page, etag_of
+from .pages import Asked, Key
 from .queries import Order, Scope, Selection
 from .recall import AFTER
-from .settings import Settings
 
 STALE = "warble-stale"
 """The response header of an answer that could not wait for them any longer."""
@@ -122,23 +122,27 @@ class TweetPage(BaseModel):
     next_cursor: str | None
 
 
-async def _own_writes(request: Request, response: Response) -> dict[str, str]:
-    """Waits for the events that the gateway names; gives the headers that say how it went."""
+async def _own_writes(request: Request) -> Arrival:
+    """Waits for the events that the gateway names."""
     named = request.headers.get(AFTER)
     if not named:
-        return {}
+        return Arrival.heard
     try:
         events = [EventId.parse(name) for name in named.split(",")[:AFTER_AT_MOST]]
     except ValueError as error:
         raise InvalidRequest(reason=f"{AFTER}: not a list of events.") from error
-    settings: Settings = request.app.state.settings
-    if await request.app.state.arrivals.wait(events, settings.own_writes_seconds):
-        return {}
-    log.warning("own_writes.late", events=named)
-    return {STALE: "true"}
+    state = request.app.state
+    arrival: Arrival = await state.arrivals.wait(events, state.settings.own_writes_seconds)
+    if arrival is Arrival.late:
+        log.warning("own_writes.late", events=named)
+    return arrival
 
 
-OwnWrites = Annotated[dict[str, str], Depends(_own_writes)]
+OwnWrites = Annotated[Arrival, Depends(_own_writes)]
+
+
+def _stale(arrival: Arrival) -> dict[str, str]:
+    return {STALE: "true"} if arrival is Arrival.late else {}
 
 
 @router.get(
@@ -150,7 +154,7 @@ OwnWrites = Annotated[dict[str, str], Depends(_own_writes)]
 async def feed(
     request: Request,
     identity: SignedIn,
-    headers: OwnWrites,
+    arrival: OwnWrites,
     order: Order = Order.popular,
     scope: Scope = Scope.following,
     limit: Annotated[
@@ -173,7 +177,7 @@ async def feed(
         return StreamingResponse(
             await _started(queries.whole(pool, selection)),
             media_type="application/json",
-            headers=headers,
+            headers=_stale(arrival),
         )
     limit = limit or 20
     # Pages by number cut the same list that the whole feed is; a cursor goes on beyond it.
@@ -183,7 +187,7 @@ async def feed(
     selection = Selection(
         identity.user_id, order, scope, cursor=cursor, offset=skipped, limit=limit
     )
-    return await _page(request, selection, headers)
+    return await _page(request, selection, arrival)
 
 
 @router.get(
@@ -196,7 +200,7 @@ async def tweets_by_author(
     id: Id,
     request: Request,
     identity: SignedIn,
-    headers: OwnWrites,
+    arrival: OwnWrites,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Response:
@@ -204,7 +208,7 @@ async def tweets_by_author(
     selection = Selection(
         identity.user_id, Order.recent, Scope.everyone, author_id=id, cursor=cursor, limit=limit
     )
-    return await _page(request, selection, headers)
+    return await _page(request, selection, arrival)
 
 
 @router.get(
@@ -217,44 +221,31 @@ async def likers(
     id: Id,
     request: Request,
     identity: SignedIn,
-    headers: OwnWrites,
+    arrival: OwnWrites,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Response:
     body = await queries.likers(request.app.state.pool, id, cursor, limit)
-    return Response(body, media_type="application/json", headers=headers)
+    return Response(body, media_type="application/json", headers=_stale(arrival))
 
 
-async def _page(request: Request, selection: Selection, headers: dict[str, str]) -> Response:
-    """A page from the database. A first one is kept, and so is which address stands for it."""
+async def _page(request: Request, selection: Selection, arrival: Arrival) -> Response:
+    """A page; a first one is kept, and so is which address stands for it."""
     state = request.app.state
     if selection.cursor is not None or selection.offset or not selection.limit:
         body = await queries.page(state.pool, selection)
-        return Response(body, media_type="application/json", headers=headers)
-    READS.labels("own" if AFTER in request.headers else "miss").inc()
-    reader_id, limit = selection.reader_id, selection.limit
-    asked = Asked(selection.order, selection.scope, selection.author_id, limit)
-    moment = state.pages.moment()
-    body = await queries.page(state.pool, selection)
-    etag = etag_of(body)
-    if STALE not in headers:
-        page = Page(body, etag, await _authors(request, selection))
-        state.pages.keep(Key(reader_id, asked), page, moment)
+        return Response(body, media_type="application/json", headers=_stale(arrival))
+    asked = Asked(selection.order, selection.scope, selection.author_id, selection.limit)
+    key = Key(selection.reader_id, asked)
+    if arrival is Arrival.heard:
         state.addresses.note(request.scope, asked)
-    headers = {**headers, "etag": etag, "cache-control": "private, no-cache"}
-    if etags.matches(request.headers.get("if-none-match"), etag):
+        page = state.pages.at_hand(key) or await state.pages.made(key)
+    else:
+        page = await state.pages.read(key)
+    headers = {**_stale(arrival), "etag": page.etag, "cache-control": "private, no-cache"}
+    if etags.matches(request.headers.get("if-none-match"), page.etag):
         return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
-
-
-async def _authors(request: Request, selection: Selection) -> frozenset[int] | None:
-    """Whose tweets may be on the page; None for everyone's."""
-    if selection.author_id is not None:
-        return frozenset((selection.author_id,))
-    if selection.scope is Scope.everyone:
-        return None
-    followed = await queries.followed(request.app.state.pool, selection.reader_id)
-    return frozenset((selection.reader_id, *followed))
+    return Response(page.body, media_type="application/json", headers=headers)
 
 
 async def _started(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from enum import Enum, auto
 
 import asyncpg
 import structlog
@@ -12,10 +14,12 @@ from chassis import inbox
 from chassis.database import Database
 from chassis.events import EventId
 
-from .pages import Pages
+from .memory import Memory, subject
 
 POLL_SECONDS = 0.1
 RECONNECT_SECONDS = 1
+REMEMBERED = 10_000
+"""The last events that were heard of: whoever wrote reads again soon."""
 
 _MISSING = """
 select count(*) from unnest($1::text[], $2::bigint[]) as wanted (source, id)
@@ -32,13 +36,22 @@ WAIT = Histogram(
 log = structlog.get_logger()
 
 
+class Arrival(Enum):
+    heard = auto()
+    """Whatever it changed has been heard of as well."""
+    stored = auto()
+    """The database has it; the word of it may be on its way."""
+    late = auto()
+
+
 class Arrivals:
     """Hears of each event that the worker has committed, and of what it changed."""
 
-    def __init__(self, database: Database, pool: asyncpg.Pool, pages: Pages) -> None:
+    def __init__(self, database: Database, memory: Memory, pool: asyncpg.Pool) -> None:
         self._database = database
-        self._pages = pages
         self._pool = pool
+        self._memory = memory
+        self._heard: OrderedDict[str, None] = OrderedDict()
         self._waiting: dict[str, set[asyncio.Event]] = {}
 
     async def listen(self) -> None:
@@ -52,37 +65,47 @@ class Arrivals:
                     schema = self._database.service
                     await connection.add_listener(f"{schema}_inbox", self._arrived)
                     await connection.add_listener(f"{schema}_changes", self._changed)
-                    self._pages.hears(well=True)
+                    self._memory.listen(well=True)
                     await lost.wait()
                 finally:
-                    self._pages.hears(well=False)
+                    self._memory.listen(well=False)
+                    self._heard.clear()
                     connection.terminate()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("arrivals.database_away", error=repr(error))
             await asyncio.sleep(RECONNECT_SECONDS)
 
     def _arrived(self, _connection: object, _pid: int, _channel: str, event: str) -> None:
+        self._heard[event] = None
+        if len(self._heard) > REMEMBERED:
+            self._heard.popitem(last=False)
         for waiting in self._waiting.get(event, ()):
             waiting.set()
 
     def _changed(self, _connection: object, _pid: int, _channel: str, change: str) -> None:
-        self._pages.changed(change)
+        self._memory.changed(subject(change))
 
-    async def wait(self, events: Sequence[EventId], seconds: float) -> bool:
-        """True when all of the events have arrived, false when the time is up."""
+    def heard(self, names: Iterable[str]) -> bool:
+        """Whether this process has heard of all of these events, and so of what they changed."""
+        return all(name in self._heard for name in names)
+
+    async def wait(self, events: Sequence[EventId], seconds: float) -> Arrival:
         begun = time.perf_counter()
-        arrived = await self._wait(events, seconds)
-        WAIT.labels("in_time" if arrived else "late").observe(time.perf_counter() - begun)
-        return arrived
+        arrival = await self._wait(events, seconds)
+        outcome = "late" if arrival is Arrival.late else "in_time"
+        WAIT.labels(outcome).observe(time.perf_counter() - begun)
+        return arrival
 
-    async def _wait(self, events: Sequence[EventId], seconds: float) -> bool:
+    async def _wait(self, events: Sequence[EventId], seconds: float) -> Arrival:
         arrived = asyncio.Event()
         names = [str(event) for event in events]
         for name in names:
             self._waiting.setdefault(name, set()).add(arrived)
         try:
             async with asyncio.timeout(seconds):
-                while await self._pool.fetchval(_MISSING, *inbox.split(events)):
+                while not self.heard(names):
+                    if not await self._pool.fetchval(_MISSING, *inbox.split(events)):
+                        return Arrival.heard if self.heard(names) else Arrival.stored
                     try:
                         async with asyncio.timeout(POLL_SECONDS):
                             await arrived.wait()
@@ -90,10 +113,10 @@ class Arrivals:
                         continue
                     arrived.clear()
         except TimeoutError:
-            return False
+            return Arrival.late
         finally:
             for name in names:
                 self._waiting[name].discard(arrived)
                 if not self._waiting[name]:
                     del self._waiting[name]
-        return True
+        return Arrival.heard

@@ -11,6 +11,7 @@ from chassis import app, worker
 from . import api
 from .arrivals import Arrivals
 from .handlers import subscriptions
+from .memory import Memory
 from .pages import Pages
 from .recall import Addresses, Recall
 from .settings import Settings
@@ -21,8 +22,10 @@ async def _reading(application: FastAPI) -> AsyncIterator[None]:
     settings: Settings = application.state.settings
     database = application.state.database
     async with await database.pool(settings.db_pool_size) as pool:
-        arrivals = Arrivals(database, pool, application.state.pages)
+        memory = Memory(settings.page_bytes)
+        arrivals = Arrivals(database, memory, pool)
         application.state.pool = pool
+        application.state.pages = Pages(pool, memory)
         application.state.arrivals = arrivals
         listening = asyncio.create_task(arrivals.listen())
         yield
@@ -32,12 +35,8 @@ async def _reading(application: FastAPI) -> AsyncIterator[None]:
 def create_app() -> FastAPI:
     settings = Settings()
     application = app.create(settings, api.router, lifespan=_reading)
-    pages, addresses = Pages(settings.page_bytes), Addresses()
-    application.state.pages = pages
-    application.state.addresses = addresses
-    application.add_middleware(
-        Recall, addresses=addresses, pages=pages, verifier=application.state.verifier
-    )
+    application.state.addresses = Addresses()
+    application.add_middleware(Recall)
     return application
 
 

@@ -1,34 +1,42 @@
-"""Pages that were read lately, as the bytes that went out, until something changes them.
+"""First pages: at hand, or put together from what is remembered of authors and tweets.
 
-The database says what has changed, at the commit that changes it (revision 0003). A page is kept
-only while this process hears that, and only if nothing changed it while it was read. So a page that
-is found here is what a fresh read would give, but for a change that is on its way to us: a reader's
-own changes do not come this way (see `api`).
+A change drops a few of the parts; the page is then made of the others, and the database is asked
+only for what is missing.
 """
 
 import hashlib
-from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 from typing import NamedTuple
 
+import asyncpg
 from prometheus_client import Counter
 
-_AUTHOR_BYTES = 120
-"""What one author of a page costs in the index, about."""
-_REMEMBERED = 10_000
-"""Changes that are compared with a read that was under way while they came."""
+from . import parts, queries
+from .memory import EVERYONE, Memory, reader
+from .parts import ID, Card, Row
+from .queries import LIKES_LISTED, Order, Scope, Selection
+
+FIRST = 20
+"""Tweets that are remembered of an author, in each order: as many as a page has, most often."""
+
+_NUMBER_BYTES = 40
+_ROW_BYTES = 140
 
 READS = Counter(
-    "warble_feed_page_reads_total", "First pages by whether they were at hand.", ["outcome"]
+    "warble_feed_page_reads_total",
+    "First pages: at hand, made of what was remembered, or read whole.",
+    ["outcome"],
 )
+_HIT, _MADE, _READ = (READS.labels(outcome) for outcome in ("hit", "made", "read"))
 
 
 class Asked(NamedTuple):
     """A first page, as somebody may ask for it again."""
 
-    order: str
-    scope: str
+    order: Order
+    scope: Scope
     author_id: int | None
     limit: int
 
@@ -42,101 +50,110 @@ class Key(NamedTuple):
 class Page:
     body: bytes
     etag: str
-    authors: frozenset[int] | None
-    """Whose tweets may be on it; None for everyone's."""
-
-    @property
-    def weight(self) -> int:
-        return len(self.body) + _AUTHOR_BYTES * len(self.authors or ())
-
-
-def etag_of(body: bytes) -> str:
-    return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
 
 
 class Pages:
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
-        self._bytes = 0
-        self._pages: OrderedDict[Key, Page] = OrderedDict()
-        self._of_author: dict[int, set[Key]] = {}
-        self._of_reader: dict[int, set[Key]] = {}
-        self._of_everyone: set[Key] = set()
-        self._changes: deque[str] = deque(maxlen=_REMEMBERED)
-        self._heard = 0
-        self._hears = False
+    def __init__(self, pool: asyncpg.Pool, memory: Memory) -> None:
+        self._pool = pool
+        self._memory = memory
 
-    def get(self, key: Key) -> Page | None:
-        page = self._pages.get(key)
+    def at_hand(self, key: Key) -> Page | None:
+        page: Page | None = self._memory.get(key)
         if page is not None:
-            self._pages.move_to_end(key)
+            _HIT.inc()
         return page
 
-    def moment(self) -> int:
-        """To be taken before a page is read from the database, and given to `keep`."""
-        return self._heard
+    async def made(self, key: Key) -> Page:
+        """A page that is not at hand."""
+        moment = self._memory.moment()
+        subjects = await self._subjects(key)
+        body = None
+        if self._memory.hears and key.asked.limit <= FIRST:
+            body = await self._put_together(key, subjects)
+        (_READ if body is None else _MADE).inc()
+        if body is None:
+            body = await queries.page(self._pool, _selection(key))
+        page = _page(body)
+        self._memory.keep(key, page, len(body), subjects, moment)
+        return page
 
-    def keep(self, key: Key, page: Page, moment: int) -> None:
-        """Keeps the page, unless something that may be on it has changed since the moment."""
-        missed = self._heard - moment
-        if not self._hears or missed > len(self._changes) or page.weight > self._most_bytes:
-            return
-        since = (self._changes[-number] for number in range(1, missed + 1))
-        if any(_concerns(change, key, page) for change in since):
-            return
-        self._drop(key)
-        self._pages[key] = page
-        self._bytes += page.weight
-        self._of_reader.setdefault(key.reader_id, set()).add(key)
-        if page.authors is None:
-            self._of_everyone.add(key)
-        for author_id in page.authors or ():
-            self._of_author.setdefault(author_id, set()).add(key)
-        while self._bytes > self._most_bytes:
-            self._drop(next(iter(self._pages)))
+    async def read(self, key: Key) -> Page:
+        """The page from the database, where it knows of a change that is on its way to us."""
+        _READ.inc()
+        return _page(await queries.page(self._pool, _selection(key)))
 
-    def changed(self, change: str) -> None:
-        """Something has changed, in the words of revision 0003."""
-        self._heard += 1
-        self._changes.append(change)
-        kind, _, number = change.partition(" ")
-        keys: Iterable[Key]
-        if kind == "author":
-            keys = self._of_author.get(int(number), set()) | self._of_everyone
-        elif kind == "reader":
-            keys = self._of_reader.get(int(number), ())
-        else:
-            keys = self._pages
-        for key in list(keys):
-            self._drop(key)
+    async def _subjects(self, key: Key) -> Collection[int]:
+        """What the page depends on: the authors whose tweets it may show, and its reader."""
+        asked, itself = key.asked, reader(key.reader_id)
+        if asked.author_id is not None:
+            return (asked.author_id, itself)
+        if asked.scope is Scope.everyone:
+            return (EVERYONE, itself)
+        held = "followed", key.reader_id
+        known: Collection[int] | None = self._memory.get(held)
+        if known is None:
+            moment = self._memory.moment()
+            followed = await parts.followed(self._pool, key.reader_id)
+            known = frozenset((*followed, key.reader_id, itself))
+            self._memory.keep(held, known, _NUMBER_BYTES * len(known), (itself,), moment)
+        return known
 
-    def hears(self, *, well: bool) -> None:
-        """Whether changes are heard of from now on. What is kept may have changed unheard."""
-        self._hears = well
-        self._heard += _REMEMBERED + 1
-        for key in list(self._pages):
-            self._drop(key)
+    async def _put_together(self, key: Key, subjects: Collection[int]) -> bytes | None:
+        """The page from its parts; None where they do not fit, as a change goes on meanwhile."""
+        if EVERYONE in subjects:
+            return None
+        order, limit = key.asked.order, key.asked.limit
+        authors = [subject for subject in subjects if subject > 0]
+        chosen = _best(await self._firsts(authors, order), limit)
+        ids = [row[ID[order]] for row in chosen]
+        cards = await self._cards(ids)
+        if len(cards) < len(ids):
+            return None
+        # A card knows everybody who likes the tweet, unless they are more than it lists.
+        beyond = [tweet_id for tweet_id in ids if len(cards[tweet_id].likers) >= LIKES_LISTED]
+        own = await parts.own_likes(self._pool, key.reader_id, beyond) if beyond else {}
+        shown = [cards[tweet_id].shown(key.reader_id, own.get(tweet_id)) for tweet_id in ids]
+        last = chosen[-1] if len(chosen) == limit else None
+        cursor = (last[1 - ID[order]], last[ID[order]]) if last else None
+        return queries.answer(b",".join(shown), cursor)
 
-    def _drop(self, key: Key) -> None:
-        page = self._pages.pop(key, None)
-        if page is None:
-            return
-        self._bytes -= page.weight
-        _discard(self._of_reader, key.reader_id, key)
-        self._of_everyone.discard(key)
-        for author_id in page.authors or ():
-            _discard(self._of_author, author_id, key)
+    async def _firsts(self, authors: Sequence[int], order: Order) -> list[Sequence[Row]]:
+        """The first tweets of each author who has any."""
+        peek = self._memory.peek
+        found = {author_id: peek((order, author_id)) for author_id in authors}
+        missing = [author_id for author_id, rows in found.items() if rows is None]
+        if missing:
+            moment = self._memory.moment()
+            known = await parts.firsts(self._pool, missing, order, FIRST)
+            for author_id in missing:
+                rows = found[author_id] = known.get(author_id, [])
+                size = _ROW_BYTES * (len(rows) + 1)
+                self._memory.keep((order, author_id), rows, size, (author_id,), moment)
+        return [rows for rows in found.values() if rows]
+
+    async def _cards(self, ids: Sequence[int]) -> dict[int, Card]:
+        peek = self._memory.peek
+        found = {tweet_id: peek(("card", tweet_id)) for tweet_id in ids}
+        missing = [tweet_id for tweet_id, card in found.items() if card is None]
+        if missing:
+            moment = self._memory.moment()
+            for card in await parts.cards(self._pool, missing):
+                found[card.tweet_id] = card
+                size = len(card.head) + len(card.likes) + _NUMBER_BYTES * len(card.likers)
+                self._memory.keep(("card", card.tweet_id), card, size, (card.author_id,), moment)
+        return {tweet_id: card for tweet_id, card in found.items() if card is not None}
 
 
-def _concerns(change: str, key: Key, page: Page) -> bool:
-    kind, _, number = change.partition(" ")
-    if kind == "author":
-        return page.authors is None or int(number) in page.authors
-    return kind != "reader" or int(number) == key.reader_id
+def _page(body: bytes) -> Page:
+    return Page(body, f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"')
 
 
-def _discard(index: dict[int, set[Key]], number: int, key: Key) -> None:
-    keys = index[number]
-    keys.discard(key)
-    if not keys:
-        del index[number]
+def _best(firsts: list[Sequence[Row]], limit: int) -> list[Row]:
+    """The highest rows of all: whose own highest is not among the highest has none there."""
+    likely = nlargest(limit, firsts, key=lambda rows: rows[0])
+    return nlargest(limit, (row for rows in likely for row in rows))
+
+
+def _selection(key: Key) -> Selection:
+    order, scope, author_id, limit = key.asked
+    return Selection(key.reader_id, order, scope, author_id=author_id, limit=limit)

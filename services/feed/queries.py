@@ -51,7 +51,7 @@ _BEHIND = {
     Order.popular: "(like_count, id) < ($4::int, $5::bigint)",
     Order.recent: "id < $5::bigint and $4::int is not null",
 }
-_SORT = {Order.popular: "like_count desc, id desc", Order.recent: "id desc"}
+SORT = {Order.popular: "like_count desc, id desc", Order.recent: "id desc"}
 
 _ONE_AUTHOR = """
     select id, like_count from tweet
@@ -145,8 +145,6 @@ select
 from chosen left join person on person.id = chosen.user_id
 """
 
-_FOLLOWED = "select followed_id from follow where follower_id = $1 and active"
-
 _HIGHEST = (2**31 - 1, paging.MAX_ID)
 
 
@@ -157,7 +155,7 @@ def _statement(selection: Selection) -> str:
         chosen = _EVERYONE
     else:
         chosen = _FOLLOWING
-    sort = _SORT[selection.order]
+    sort = SORT[selection.order]
     return _TWEETS.format(
         chosen=chosen.format(behind=_BEHIND[selection.order], sort=sort),
         listed=LIKES_LISTED,
@@ -181,20 +179,17 @@ def _arguments(selection: Selection) -> tuple[int | None, ...]:
 
 async def page(pool: asyncpg.Pool, selection: Selection) -> bytes:
     """One page as the whole answer's bytes. Raises InvalidRequest for a made-up cursor."""
-    statement = _ONE_PAGE.format(tweets=_statement(selection), order=_SORT[selection.order])
+    statement = _ONE_PAGE.format(tweets=_statement(selection), order=SORT[selection.order])
     async with lent(pool, statement) as connection:
         row = await connection.fetchrow(statement, *_arguments(selection))
-    cursor = "null"
-    if row["last_id"] is not None:
-        cursor = f'"{paging.encode(row["last_like_count"], row["last_id"])}"'
-    return b'{"result":true,"tweets":[%b],"next_cursor":%b}' % (row["body"], cursor.encode())
+    last = None if row["last_id"] is None else (row["last_like_count"], row["last_id"])
+    return answer(row["body"], last)
 
 
-async def followed(pool: asyncpg.Pool, reader_id: int) -> list[int]:
-    """Whom the reader follows."""
-    async with lent(pool, _FOLLOWED) as connection:
-        rows = await connection.fetch(_FOLLOWED, reader_id)
-    return [row["followed_id"] for row in rows]
+def answer(tweets: bytes, last: tuple[int, int] | None) -> bytes:
+    """`last` says how many like the tweet behind which the next page begins, and its id."""
+    cursor = "null" if last is None else f'"{paging.encode(*last)}"'
+    return b'{"result":true,"tweets":[%b],"next_cursor":%b}' % (tweets, cursor.encode())
 
 
 async def likers(pool: asyncpg.Pool, tweet_id: int, cursor: str | None, limit: int) -> bytes:

@@ -1,4 +1,4 @@
-"""The hot path: a page that is at hand goes out before any framework is asked.
+"""The hot path: a first page goes out before any framework is asked.
 
 What a request asks for is judged in `api`, once: it notes which address stands for which page. Here
 an address is only looked up, whole.
@@ -7,16 +7,16 @@ an address is only looked up, whole.
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis import etags
-from chassis.errors import NotSignedIn
+from chassis.errors import NotSignedIn, neighbour_away
 from chassis.identity import HEADER, Verifier
 
-from .pages import READS, Asked, Key, Page, Pages
+from .arrivals import Arrivals
+from .pages import Asked, Key, Page, Pages
 
 AFTER = "warble-after"
 """The request header that names the events which the answer has to know of."""
 
 _ADDRESSES = 10_000
-_HIT = READS.labels("hit")
 _IDENTITY, _AFTER = HEADER.encode(), AFTER.encode()
 
 
@@ -36,25 +36,23 @@ class Addresses:
 
 
 class Recall:
-    """Answers what is at hand, and leaves everything else to the application."""
+    """Answers with first pages, and leaves everything else to the application."""
 
-    def __init__(
-        self, app: ASGIApp, addresses: Addresses, pages: Pages, verifier: Verifier
-    ) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._addresses = addresses
-        self._pages = pages
-        self._verifier = verifier
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         page = None
         held = b""
-        if scope["type"] == "http" and scope["method"] == "GET":
-            page, held = self._at_hand(scope)
+        if (
+            scope["type"] == "http"
+            and scope["method"] == "GET"
+            and (asked := scope["app"].state.addresses.asked(scope))
+        ):
+            page, held = await _page(scope, asked)
         if page is None:
             await self._app(scope, receive, send)
             return
-        _HIT.inc()
         headers = page_headers(page.etag)
         if etags.matches(held.decode("latin-1"), page.etag):
             await send({"type": "http.response.start", "status": 304, "headers": headers})
@@ -65,24 +63,37 @@ class Recall:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": page.body})
 
-    def _at_hand(self, scope: Scope) -> tuple[Page | None, bytes]:
-        asked = self._addresses.asked(scope)
-        if asked is None:
+
+async def _page(scope: Scope, asked: Asked) -> tuple[Page | None, bytes]:
+    """The page, and which version of it the client has."""
+    state = scope["app"].state
+    arrivals: Arrivals = state.arrivals
+    verifier: Verifier = state.verifier
+    pages: Pages = state.pages
+    token = held = b""
+    for name, value in scope["headers"]:
+        if name == _IDENTITY:
+            token = value
+        elif name == b"if-none-match":
+            held = value
+        elif name == _AFTER and not arrivals.heard(value.decode("latin-1").split(",")):
+            # A change of the reader's own may be on its way to us.
             return None, b""
-        token = held = b""
-        for name, value in scope["headers"]:
-            if name == _IDENTITY:
-                token = value
-            elif name == b"if-none-match":
-                held = value
-            elif name == _AFTER:
-                # A change of the reader's own may be on its way to us: the database has it.
-                return None, b""
+    try:
+        identity = verifier.identity(token.decode("latin-1"))
+    except NotSignedIn:
+        return None, b""
+    key = Key(identity.user_id, asked)
+    page = pages.at_hand(key)
+    if page is None:
         try:
-            identity = self._verifier.identity(token.decode("latin-1"))
-        except NotSignedIn:
+            page = await pages.made(key)
+        except Exception as error:
+            if not neighbour_away(error):
+                raise
+            # The application knows how to say so.
             return None, b""
-        return self._pages.get(Key(identity.user_id, asked)), held
+    return page, held
 
 
 def page_headers(etag: str) -> list[tuple[bytes, bytes]]:

@@ -17,7 +17,8 @@ from chassis.database import Database, execute
 from chassis.events import Event
 from services.feed import events, queries
 from services.feed.handlers import subscriptions
-from services.feed.pages import READS, Asked, Key, Page, Pages, etag_of
+from services.feed.memory import EVERYONE, NAMES, Memory, reader, subject
+from services.feed.pages import READS
 from services.feed.queries import Order, Scope, Selection
 
 from .histories import Company, companies
@@ -135,26 +136,24 @@ async def test_a_page_is_read_once_and_names_its_version(
     assert nobody.status_code == 401
 
 
-def page(*authors: int, body: bytes = b"{}") -> Page:
-    return Page(body, etag_of(body), frozenset(authors))
+def kept(memory: Memory, key: str, *subjects: int, size: int = 10) -> bool:
+    """Whether a thing that was read just now is kept."""
+    memory.keep(key, key, size, subjects, memory.moment())
+    return memory.get(key) is not None
 
 
-def key(reader_id: int) -> Key:
-    return Key(reader_id, Asked("popular", "following", None, 20))
-
-
-def test_what_changes_while_a_page_is_read_keeps_it_from_being_kept() -> None:
-    pages = Pages(10_000)
-    pages.hears(well=True)
-    kept: dict[str, bool] = {}
+def test_what_changes_while_a_thing_is_read_keeps_it_from_being_kept() -> None:
+    memory = Memory(10_000)
+    memory.listen(well=True)
+    found: dict[str, bool] = {}
     for change in ("author 7", "author 8", "reader 1", "reader 2", "name"):
-        moment = pages.moment()
-        pages.changed(change)
-        pages.keep(key(1), page(7), moment)
-        kept[change] = pages.get(key(1)) is not None
-        pages.changed("name")
+        moment = memory.moment()
+        memory.changed(subject(change))
+        memory.keep("page", "page", 10, (7, reader(1)), moment)
+        found[change] = memory.get("page") is not None
+        memory.changed(NAMES)
 
-    assert kept == {
+    assert found == {
         "author 7": False,
         "author 8": True,
         "reader 1": False,
@@ -163,33 +162,49 @@ def test_what_changes_while_a_page_is_read_keeps_it_from_being_kept() -> None:
     }
 
 
+def test_a_change_drops_what_depends_on_it_and_nothing_else() -> None:
+    memory = Memory(10_000)
+    memory.listen(well=True)
+    things = {"author": (7,), "reader": (reader(1),), "both": (7, 8), "all": (EVERYONE,)}
+    left: dict[int, set[str]] = {}
+    for change in (7, 8, 9, reader(1), reader(2), NAMES):
+        assert all(kept(memory, key, *subjects) for key, subjects in things.items())
+        memory.changed(change)
+        left[change] = {key for key in things if memory.peek(key)}
+
+    assert left == {
+        7: {"reader"},
+        8: {"author", "reader"},
+        9: {"author", "reader", "both"},
+        reader(1): {"author", "both", "all"},
+        reader(2): set(things),
+        NAMES: set(),
+    }
+
+
 def test_nothing_is_kept_while_changes_are_not_heard_of() -> None:
-    pages = Pages(10_000)
-    moment = pages.moment()
-    pages.keep(key(1), page(7), moment)
-    assert pages.get(key(1)) is None
+    memory = Memory(10_000)
+    moment = memory.moment()
+    assert not kept(memory, "early", 7)
 
-    pages.hears(well=True)
-    pages.keep(key(1), page(7), moment)
-    assert pages.get(key(1)) is None
-    pages.keep(key(1), page(7), pages.moment())
-    assert pages.get(key(1)) is not None
-    pages.hears(well=False)
+    memory.listen(well=True)
+    memory.keep("begun before", "…", 10, (7,), moment)
+    assert memory.get("begun before") is None
+    assert kept(memory, "now", 7)
+    memory.listen(well=False)
 
-    assert pages.get(key(1)) is None
+    assert memory.get("now") is None
 
 
 def test_memory_is_bounded_and_what_was_read_last_stays() -> None:
-    pages = Pages(10_000)
-    pages.hears(well=True)
-    for reader_id in range(100):
-        pages.keep(key(reader_id), page(7, body=bytes(3000)), pages.moment())
-        pages.get(key(0))
-    pages.keep(key(1), page(7, body=bytes(20_000)), pages.moment())
+    memory = Memory(10_000)
+    memory.listen(well=True)
+    for number in range(100):
+        kept(memory, str(number), 7, size=3000)
+        memory.get("0")
+    kept(memory, "1", 7, size=20_000)
 
-    kept: list[Any] = [number for number in range(100) if pages.get(key(number))]
-    assert kept == [0, 98, 99]
-    pages.changed("author 7")
-    assert not any(pages.get(key(number)) for number in range(100))
-    assert not pages._of_author
-    assert not pages._of_reader
+    assert [number for number in range(100) if memory.peek(str(number))] == [0, 98, 99]
+    memory.changed(7)
+    assert not any(memory.peek(str(number)) for number in range(100))
+    assert not memory._keys_by_subject
