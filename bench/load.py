@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -109,10 +109,22 @@ async def connect(url: str) -> Connection:
     return connection
 
 
+async def _nothing() -> None:
+    pass
+
+
 async def closed(
-    url: str, choose: Choose, count: int, connections: int = 16, expected: Sequence[int] = (200,)
+    url: str,
+    choose: Choose,
+    count: int,
+    connections: int = 16,
+    expected: Sequence[int] = (200,),
+    before: Callable[[], Awaitable[None]] = _nothing,
 ) -> Measured:
-    """`count` requests in all, by so many who each wait for their answer."""
+    """`count` requests in all, by so many who each wait for their answer.
+
+    `before` is awaited before each request, and counts for no latency.
+    """
     left = count
     measured = Measured()
 
@@ -120,6 +132,7 @@ async def closed(
         nonlocal left
         while left > 0:
             left -= 1
+            await before()
             begun = time.perf_counter()
             status = await connection.ask(choose())
             measured.latencies.append(time.perf_counter() - begun)

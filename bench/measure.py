@@ -1,6 +1,6 @@
 """One figure: so many requests, and what they cost whom."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .accounting import Meter
@@ -30,11 +30,13 @@ async def cost(
     count: int = 3000,
     connections: int = 16,
     expected: Sequence[int] = (200,),
+    before: Callable[[], Awaitable[None]] | None = None,
 ) -> Cost:
     """`groups` are the first processes of the parts that are counted, by name."""
-    await closed(url, choose, min(WARM_UP, count), connections, expected)
+    more = {} if before is None else {"before": before}
+    await closed(url, choose, min(WARM_UP, count), connections, expected, **more)
     meter = Meter(groups)
-    measured = await closed(url, choose, count, connections, expected)
+    measured = await closed(url, choose, count, connections, expected, **more)
     used = meter.used()
     return Cost(
         {name: seconds / count for name, seconds in used.items() if seconds / count > 2e-6},

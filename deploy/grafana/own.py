@@ -136,14 +136,14 @@ def pages(only: str) -> Row:
         [
             Panel(
                 "First pages",
-                "hit: at hand, and not among the requests above; miss: asked of the database; own: "
-                "asked of it because the reader has just written.",
+                "hit: at hand; made: put together from what is remembered, with the rest from the "
+                "database; read: by the database alone. Most are not among the requests above.",
                 "reqps",
                 [(rate(reads, "outcome", only), "{{outcome}}")],
             ),
             Panel(
                 "At hand",
-                "The share of first pages that cost the database nothing. Each of the page's "
+                "The share of first pages that were there as they go out. Each of the page's "
                 "looks for what is new is such a read, so most of them should be at hand.",
                 "percentunit",
                 [(f"{hits} / ({every} > 0)", "{{job}}")],
