@@ -18,6 +18,7 @@ from chassis.identity import Signer
 from . import documentation, page, session
 from .keys import Keys
 from .proxy import Proxy
+from .replicas import look_for_ever
 from .routes import Routes, WrongMethod
 from .session import Sessions
 from .settings import SERVICES, Settings
@@ -52,11 +53,14 @@ def create_app() -> ASGIApp:
 
     @contextlib.asynccontextmanager
     async def live(application: FastAPI) -> AsyncIterator[None]:
-        hearing = asyncio.create_task(keys.hear_revocations())
+        running = [
+            asyncio.create_task(keys.hear_revocations()),
+            asyncio.create_task(look_for_ever(upstream.replicas.values())),
+        ]
         try:
             yield
         finally:
-            await app.end(hearing)
+            await app.end(*running)
             upstream.stop()
 
     async def service_answers(service: str) -> None:

@@ -1,8 +1,6 @@
 """Asking a service: which replica, how long, and when another one may be asked instead."""
 
 import asyncio
-import itertools
-import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
@@ -20,6 +18,7 @@ from chassis.errors import (
 )
 
 from .http1 import Broken, Client, NoConnection, Response, Silent
+from .replicas import Replicas
 from .settings import SERVICES, Settings
 
 SHORT_BODY = 64 * 1024
@@ -82,23 +81,11 @@ class Body:
 class Upstream:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._replicas = {service: settings.replicas(service) for service in SERVICES}
-        self._turns = {service: itertools.count() for service in SERVICES}
-        self._down_until: dict[str, float] = {}
+        self.replicas = {service: Replicas(settings.replicas(service)) for service in SERVICES}
         self._client = Client(settings.connect_seconds)
 
     def stop(self) -> None:
         self._client.close()
-
-    def replicas(self, service: str) -> list[str]:
-        """All replicas of the service, the next in turn first, those seen down last."""
-        every = self._replicas[service]
-        turn = next(self._turns[service]) % len(every)
-        ordered = every[turn:] + every[:turn]
-        if self._down_until:
-            now = time.monotonic()
-            ordered.sort(key=lambda replica: self._down_until.get(replica, 0) > now)
-        return ordered
 
     async def ask(
         self,
@@ -119,7 +106,7 @@ class Upstream:
         again = method in ("GET", "HEAD")
         patience = seconds or self._settings.answer_seconds
         problem: Exception = ServiceUnavailable()
-        for number, replica in enumerate(self.replicas(service)):
+        for number, replica in enumerate(self.replicas[service].in_turn()):
             if number:
                 RETRIES.labels(service).inc()
             try:
@@ -130,7 +117,7 @@ class Upstream:
                     )
                 return Answer(response, await _short_body(response))
             except NoConnection as error:
-                self._down_until[replica] = time.monotonic() + _DOWN_SECONDS
+                self.replicas[service].down(replica, _DOWN_SECONDS)
                 self._failed(service, "connect", error)
             except Silent as error:
                 # Another replica would be given just as long: the person has waited enough.
@@ -160,7 +147,7 @@ class Upstream:
             except (NoConnection, Broken, TimeoutError):
                 return False
 
-        return any(await asyncio.gather(*map(probe, self._replicas[service])))
+        return any(await asyncio.gather(*map(probe, self.replicas[service].all())))
 
 
 async def _short_body(response: Response) -> bytes | None:

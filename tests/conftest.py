@@ -62,7 +62,14 @@ def infrastructure() -> Instance:
 
 @pytest.fixture(scope="session")
 def running_stack() -> Instance:
-    """The whole system, running, with two replicas of each service."""
+    """The whole system, running, with two replicas of each service.
+
+    Or one that runs elsewhere, as containers do, at WARBLE_TEST_PORT: see deploy/compose/trial.
+    """
+    if admin_key := os.environ.get("WARBLE_TEST_ADMIN_KEY"):
+        home = REPOSITORY / SETTINGS["WARBLE_HOME"]
+        home.mkdir(parents=True, exist_ok=True)
+        return Instance(home, int(SETTINGS["WARBLE_PORT"]), {"USERS_ADMIN_KEY": admin_key})
     _local("up")
     return _instance()
 

@@ -1,0 +1,74 @@
+#!/bin/sh
+# Tries docker-compose.yml for real, on ports of its own: build, up, the contract's journeys, three
+# replicas of the feed, a killed process, down with all data. Needs root and a Docker engine.
+set -eu
+cd "$(dirname "$0")/../../.."
+export COMPOSE_PROJECT_NAME=warble-trial WARBLE_PORT="${WARBLE_PORT:-17800}" GRAFANA_PORT="${GRAFANA_PORT:-17801}"
+if docker compose version >/dev/null 2>&1; then compose="docker compose"; else compose=docker-compose; fi
+say() { printf '== %s\n' "$*"; }
+gateway=http://127.0.0.1:$WARBLE_PORT
+
+docker info >/dev/null 2>&1 || { echo "There is no Docker engine: start dockerd." >&2; exit 1; }
+if ! docker image inspect "$(sed -n 's/^ *image: \(postgres:.*\)/\1/p' docker-compose.yml | head -n 1)" >/dev/null 2>&1 &&
+    ! $compose pull --quiet postgres 2>/dev/null; then
+    say "No image registry: stand-ins for the official images"
+    deploy/compose/trial/standins.sh
+fi
+trap '$compose down --volumes --remove-orphans >/dev/null 2>&1' EXIT
+
+say "Images of ours"
+for service in users tweets media feed gateway; do
+    docker build --quiet ${BUILD_OPTIONS:---network=host} --build-arg "SERVICE=$service" \
+        --file deploy/service.Dockerfile --tag "warble/$service:${WARBLE_VERSION:-0.1.0}" . >/dev/null
+done
+docker images --filter 'reference=warble/*' --format '{{.Repository}} {{.Size}}'
+
+say "Up"
+begun=$(date +%s)
+$compose up -d --no-build
+until curl --fail --silent --output /dev/null "$gateway/health/ready"; do
+    [ $(($(date +%s) - begun)) -lt 240 ] || { $compose ps; $compose logs --tail=20; exit 1; }
+    sleep 1
+done
+say "Healthy after $(($(date +%s) - begun)) s"
+$compose ps
+key=$($compose run --rm --no-deps secrets cat /secrets/all/admin.key | tr -d '\r\n')
+
+journeys() {
+    WARBLE_TEST_HOME=.local/trial WARBLE_TEST_PORT=$WARBLE_PORT WARBLE_TEST_ADMIN_KEY=$key \
+        WARBLE_TEST_KEEP=1 .venv/bin/python -m pytest --numprocesses=0 tests/journeys/test_contract.py
+}
+say "The contract's journeys"
+journeys
+
+say "Three replicas of the feed"
+$compose up -d --no-build --scale feed=3 feed
+for _ in $(seq 60); do
+    [ "$($compose ps -q feed | xargs docker inspect --format '{{.State.Health.Status}}' | grep -c '^healthy')" = 3 ] && break
+    sleep 2
+done
+# The gateway asks the resolver every 5 s.
+sleep 6
+reader=$(curl --fail --silent --header "api-key: $key" --json '{"name": "Reader"}' "$gateway/api/users" |
+    .venv/bin/python -c 'import json, sys; print(json.load(sys.stdin)["api_key"])')
+for _ in $(seq 60); do
+    curl --fail --silent --output /dev/null --header "api-key: $reader" "$gateway/api/tweets?limit=20"
+done
+for replica in $($compose ps -q feed); do
+    printf 'page reads of a replica: '
+    docker exec "$replica" python -c "
+import urllib.request
+text = urllib.request.urlopen('http://127.0.0.1:8000/metrics').read().decode()
+reads = [line for line in text.splitlines() if line.startswith('warble_feed_page_reads_total')]
+print(int(sum(float(line.split()[-1]) for line in reads)))"
+done
+
+say "A killed process comes back"
+worker=$($compose ps -q feed-worker)
+before=$(docker inspect --format '{{.State.Pid}}' "$worker")
+# Not by Docker's own word, after which it would not start it again.
+kill -KILL "$before"
+until [ "$(docker inspect --format '{{.State.Health.Status}}' "$worker")" = healthy ] &&
+    [ "$(docker inspect --format '{{.State.Pid}}' "$worker")" != "$before" ]; do sleep 1; done
+journeys
+say "All went well."

@@ -1,0 +1,49 @@
+# One image for each service and the gateway: --build-arg SERVICE=users, tweets, media, feed, gateway.
+# It holds that one's dependencies and code alone, and runs as nobody in particular.
+ARG PYTHON=python:3.13-slim-bookworm
+ARG NODE=node:22-bookworm-slim
+ARG SERVICE
+
+# The page, which only the gateway carries.
+FROM ${NODE} AS page-gateway
+WORKDIR /page/web
+COPY web/package.json web/package-lock.json ./
+RUN npm ci --no-progress
+COPY web ./
+COPY gateway/openapi.json /page/gateway/
+RUN npm run build -- --outDir dist
+
+FROM ${PYTHON} AS dependencies
+ARG SERVICE
+COPY requirements/${SERVICE}.txt /requirements.txt
+RUN python3 -m venv /venv && /venv/bin/python -m pip install --no-cache-dir --no-compile \
+    --disable-pip-version-check --require-hashes --only-binary :all: --requirement /requirements.txt \
+    && /venv/bin/python -m pip uninstall --yes --quiet pip
+
+FROM ${PYTHON} AS base
+ARG SERVICE
+RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent warble
+ENV PATH=/venv/bin:$PATH PYTHONPATH=/app:/app/libs PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+WORKDIR /app
+COPY --from=dependencies /venv /venv
+COPY deploy/start.sh start
+COPY libs libs
+
+FROM base AS code-service
+ARG SERVICE
+COPY services/${SERVICE} services/${SERVICE}
+
+FROM code-service AS code-users
+FROM code-service AS code-tweets
+FROM code-service AS code-media
+FROM code-service AS code-feed
+
+FROM base AS code-gateway
+COPY gateway gateway
+COPY --from=page-gateway /page/web/dist web/dist
+
+FROM code-${SERVICE}
+USER 10001
+EXPOSE 8000
+# It becomes the process itself, which so hears the stop signal and ends what is under way.
+ENTRYPOINT ["/app/start"]
