@@ -10,10 +10,10 @@ VENV := @deploy/local/venv.sh
 # Only a value given to make itself counts: some systems have a NAME in every environment.
 needed = @$(if $(filter command,$(firstword $(origin $(1)))),:,echo 'Say which: make $@ $(2)' >&2; exit 2)
 
-.PHONY: help up down reset status logs user demo import replay test check bench openapi boards screenshots lock
+.PHONY: help up down reset status logs user demo import replay compose-test test check bench openapi boards screenshots lock
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 up: ## start everything; `FEED_REPLICAS=2 make up`, `WARBLE_PORT=9000 make up` and the like
 	$(VENV) local
@@ -54,6 +54,10 @@ replay: ## SERVICE=feed: put a service's dead letters back into its queues
 	$(VENV) local
 	@variables=$$($(LOCAL) env -- "$$SERVICE") && eval "$$variables" && \
 		$(RUN) -m chassis.migrate --replay "services.$$SERVICE"
+
+compose-test: ## try docker-compose.yml for real; needs root and a Docker engine
+	$(VENV) dev
+	@deploy/compose/trial/trial.sh
 
 test: ## all tests, on their own ports and data, also while `make up` runs
 	$(VENV) dev

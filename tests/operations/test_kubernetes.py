@@ -1,0 +1,79 @@
+"""What the example overlay of deploy/kubernetes comes to, as kubectl itself puts it together."""
+
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.local.places import REPOSITORY, SERVICES
+
+OVERLAY = REPOSITORY / "deploy" / "kubernetes" / "overlays" / "production"
+PARTS = {*(f"{name}-{role}" for name in SERVICES for role in ("api", "worker")), "gateway"}
+
+
+@pytest.fixture(scope="module")
+def objects() -> list[dict[str, Any]]:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("kubectl, which puts the overlay together, is not on the PATH")
+    built = subprocess.run(
+        [kubectl, "kustomize", str(OVERLAY)], capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stderr
+    return list(yaml.safe_load_all(built.stdout))
+
+
+def named(objects: list[dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
+    return {one["metadata"]["name"]: one for one in objects if one["kind"] == kind}
+
+
+def test_each_part_scales_and_is_spread_and_kept(objects: list[dict[str, Any]]) -> None:
+    deployments = named(objects, "Deployment")
+    assert deployments.keys() == PARTS
+    for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget"):
+        assert named(objects, kind).keys() == PARTS
+    for name, scaler in named(objects, "HorizontalPodAutoscaler").items():
+        assert scaler["spec"]["scaleTargetRef"]["name"] == name
+    for name, budget in named(objects, "PodDisruptionBudget").items():
+        labels = deployments[name]["spec"]["template"]["metadata"]["labels"]
+        assert budget["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert all(
+        one["spec"]["template"]["spec"]["topologySpreadConstraints"] for one in deployments.values()
+    )
+
+
+def test_no_container_may_do_more_than_it_needs(objects: list[dict[str, Any]]) -> None:
+    for kind in ("Deployment", "Job"):
+        for name, one in named(objects, kind).items():
+            pod = one["spec"]["template"]["spec"]
+            (container,) = pod["containers"]
+            part = name.partition("-")[0]
+            settings, secrets = container["envFrom"]
+            assert pod["securityContext"]["runAsNonRoot"], name
+            assert container["securityContext"]["readOnlyRootFilesystem"], name
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}, name
+            assert container["image"].startswith(f"warble/{part}:"), name
+            assert f"{part}." in container["args"][-1] or part in container["args"][-1], name
+            assert settings["configMapRef"]["name"] in named(objects, "ConfigMap"), name
+            assert secrets["secretRef"]["name"] == f"{part}-secrets", name
+            if kind == "Deployment":
+                probes = ("startupProbe", "livenessProbe", "readinessProbe")
+                assert all(container[probe]["httpGet"] for probe in probes), name
+    assert not named(objects, "Secret")
+    for name, given in named(objects, "ConfigMap").items():
+        assert not any("PASSWORD" in key or "SECRET" in key for key in given["data"]), name
+
+
+def test_only_the_gateway_is_open(objects: list[dict[str, Any]]) -> None:
+    anyone = [
+        name
+        for name, policy in named(objects, "NetworkPolicy").items()
+        if any("from" not in way for way in policy["spec"].get("ingress", ()))
+    ]
+    policies = named(objects, "NetworkPolicy")
+
+    assert anyone == ["gateway"]
+    assert policies["closed"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
+    assert policies.keys() == {"closed", "measured", "gateway"} | {f"{s}-api" for s in SERVICES}
