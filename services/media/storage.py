@@ -61,10 +61,14 @@ class Download:
     def __init__(self, response: Any, threads: ThreadPoolExecutor) -> None:
         self._response = response
         self._threads = threads
+        self._reading: Future[bytes] | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        loop = asyncio.get_running_loop()
-        while chunk := await loop.run_in_executor(self._threads, self._response.read, CHUNK_BYTES):
+        while True:
+            self._reading = self._threads.submit(self._response.read, CHUNK_BYTES)
+            chunk = await asyncio.wrap_future(self._reading)
+            if not chunk:
+                return
             yield chunk
 
     def close(self) -> None:
@@ -72,7 +76,12 @@ class Download:
         # Each of them says that there is nothing left to end.
         with contextlib.suppress(ValueError, RuntimeError, OSError):
             self._response.shutdown()
-        self._threads.submit(_release, self._response)
+        if self._reading is None:
+            _release(self._response)
+        else:
+            # After the read, never beside it: urllib3's two ways to end are no match for threads,
+            # and one of them puts the connection back open while the other looks for it.
+            self._reading.add_done_callback(lambda _: _release(self._response))
 
 
 def _release(response: Any) -> None:
