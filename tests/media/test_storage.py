@@ -60,7 +60,7 @@ async def test_a_client_that_goes_away_frees_the_connection_and_holds_up_nobody(
     store.first += bytes(storage.CHUNK_BYTES + 1)
 
     # Many times: reading and closing are two threads.
-    for _ in range(200):
+    for _ in range(600):
         response = api._Streamed(await client.get("x", 0, size), 200, {}, "image/png")
         arrived = asyncio.Event()
 
