@@ -63,7 +63,7 @@ DURATION = Histogram(
     "http_request_duration_seconds",
     "Time to the end of the answer, by route and method.",
     ["handler", "method"],
-    buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+    buckets=telemetry.ROUTE_SECONDS,
 )
 
 log = structlog.get_logger("request")

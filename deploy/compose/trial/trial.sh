@@ -63,6 +63,25 @@ reads = [line for line in text.splitlines() if line.startswith('warble_feed_page
 print(int(sum(float(line.split()[-1]) for line in reads)))"
 done
 
+say "Prometheus has found every process"
+# It asks the resolver every 15 s, and again as often whether they are up.
+targets() {
+    docker exec "$($compose ps -q prometheus)" wget -q -O - "http://127.0.0.1:9090/api/v1/targets?state=active" |
+        .venv/bin/python -c '
+import collections, json, sys
+targets = json.load(sys.stdin)["data"]["activeTargets"]
+up = collections.Counter((t["labels"]["job"], t["labels"].get("role", "")) for t in targets if t["health"] == "up")
+for (job, role), count in sorted(up.items()):
+    print(count, job, role)'
+}
+expected="$(printf '3 feed api\n1 feed worker\n1 gateway gateway\n1 media api\n1 media worker\n1 rabbitmq \n1 rabbitmq-queues \n1 tweets api\n1 tweets worker\n1 users api\n1 users worker')"
+for _ in $(seq 45); do
+    [ "$(targets)" = "$expected" ] && break
+    sleep 2
+done
+targets
+[ "$(targets)" = "$expected" ] || { echo "It was to be:"; echo "$expected"; exit 1; }
+
 say "A killed process comes back"
 worker=$($compose ps -q feed-worker)
 before=$(docker inspect --format '{{.State.Pid}}' "$worker")
