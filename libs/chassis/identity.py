@@ -73,7 +73,7 @@ class Signer:
 class Verifier:
     """Verifies identities, and remembers the outcome while a token is valid."""
 
-    def __init__(self, public_key: str, audience: str | list[str]) -> None:
+    def __init__(self, public_key: str, audience: str) -> None:
         self._key = Ed25519PublicKey.from_public_bytes(decode_key(public_key))
         self._audience = audience
         self._verified: dict[str, tuple[Identity, float]] = {}

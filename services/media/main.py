@@ -27,7 +27,7 @@ def create_app() -> FastAPI:
     router.include_router(api.internal)
     application = app.create(settings, router, checks={"store": storage.check})
     application.state.storage = storage
-    application.state.neighbours = Verifier(settings.identity_public_key, ["media", "tweets"])
+    application.state.neighbours = Verifier(settings.identity_public_key, "tweets")
     # More pictures at once would only take memory: a decoder fills a core.
     application.state.decoding = asyncio.Semaphore(os.cpu_count() or 1)
     return application

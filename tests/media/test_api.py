@@ -164,9 +164,9 @@ async def test_a_name_that_nobody_was_given_is_not_found(
     assert answer.status_code == 404
 
 
-async def test_records_are_given_to_the_gateways_people_alone(media: httpx.AsyncClient) -> None:
+async def test_records_are_given_to_tweets_alone(media: httpx.AsyncClient) -> None:
     media_id, _ = await uploaded(media, samples.picture("PNG"))
-    for headers in ({}, {"warble-identity": "x"}, testing.signed("users", ANN)):
+    for headers in ({}, {"warble-identity": "x"}, signed(ANN), testing.signed("users", ANN)):
         answer = await media.get(f"/internal/media?ids={media_id}", headers=headers)
 
         assert answer.status_code == 401

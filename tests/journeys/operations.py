@@ -1,0 +1,111 @@
+"""Every operation of the contract, and who may do it: a row each."""
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gateway
+
+from .company import Person, png
+
+DOCUMENT: dict[str, Any] = json.loads((Path(gateway.__path__[0]) / "openapi.json").read_text())
+OPERATIONS: dict[str, dict[str, Any]] = {
+    f"{method.upper()} {path}": operation
+    for path, operations in DOCUMENT["paths"].items()
+    for method, operation in operations.items()
+}
+
+Asked = tuple[str, dict[str, Any]]
+"""The path, and what else goes with the request."""
+
+FINE, MADE = "200", "201"
+ADMINISTRATORS = "403 NotAnAdministrator"
+
+
+class Row(NamedTuple):
+    """The answers that each gets: the status and, of an error, its name."""
+
+    asks: Callable[[Person], Awaitable[Asked]]
+    """Prepares the call about something of this person's, the owner."""
+    owner: str = FINE
+    another: str = FINE
+    administrator: str = FINE
+
+
+def _at(path: str, **request: Any) -> Callable[[Person], Awaitable[Asked]]:
+    async def asks(owner: Person) -> Asked:
+        return path.format(owner=owner.id), request
+
+    return asks
+
+
+def _about_a_tweet(path: str) -> Callable[[Person], Awaitable[Asked]]:
+    async def asks(owner: Person) -> Asked:
+        tweet_id = await owner.post()
+        # Their own next read waits until the feed has it; another's would not.
+        await owner.feed()
+        return path.format(tweet=tweet_id), {}
+
+    return asks
+
+
+async def _a_tweet_with_the_owners_picture(owner: Person) -> Asked:
+    draft = {"tweet_data": "…", "tweet_media_ids": [await owner.upload()]}
+    return "/api/tweets", {"json": draft}
+
+
+async def _a_picture(owner: Person) -> Asked:
+    await owner.post("…", [await owner.upload()])
+    (tweet,) = await owner.feed()
+    return tweet["attachments"][0], {}
+
+
+async def _an_upload(_: Person) -> Asked:
+    return "/api/medias", {"files": {"file": ("picture.png", png(), "image/png")}}
+
+
+ROWS: dict[str, Row] = {
+    "POST /api/medias": Row(_an_upload, MADE, MADE, MADE),
+    "GET /api/tweets": Row(_at("/api/tweets")),
+    "POST /api/tweets": Row(
+        _a_tweet_with_the_owners_picture, MADE, "403 NotYourMedia", "403 NotYourMedia"
+    ),
+    "DELETE /api/tweets/{id}": Row(
+        _about_a_tweet("/api/tweets/{tweet}"), FINE, "403 NotTheAuthor", "403 NotTheAuthor"
+    ),
+    "POST /api/tweets/{id}/likes": Row(_about_a_tweet("/api/tweets/{tweet}/likes")),
+    "DELETE /api/tweets/{id}/likes": Row(_about_a_tweet("/api/tweets/{tweet}/likes")),
+    "GET /api/tweets/{id}/likes": Row(_about_a_tweet("/api/tweets/{tweet}/likes")),
+    "GET /api/users": Row(_at("/api/users?limit=1")),
+    "POST /api/users": Row(
+        _at("/api/users", json={"name": "Newcomer"}), ADMINISTRATORS, ADMINISTRATORS, MADE
+    ),
+    "GET /api/users/me": Row(_at("/api/users/me")),
+    "GET /api/users/{id}": Row(_at("/api/users/{owner}")),
+    "PATCH /api/users/{id}": Row(
+        _at("/api/users/{owner}", json={"name": "Another Name"}), FINE, "403 NotYourName", FINE
+    ),
+    "DELETE /api/users/{id}": Row(_at("/api/users/{owner}"), ADMINISTRATORS, ADMINISTRATORS, FINE),
+    "POST /api/users/{id}/follow": Row(
+        _at("/api/users/{owner}/follow"), "409 CannotFollowYourself"
+    ),
+    "DELETE /api/users/{id}/follow": Row(_at("/api/users/{owner}/follow")),
+    "GET /api/users/{id}/followers": Row(_at("/api/users/{owner}/followers")),
+    "GET /api/users/{id}/following": Row(_at("/api/users/{owner}/following")),
+    "POST /api/users/{id}/key": Row(
+        _at("/api/users/{owner}/key"), ADMINISTRATORS, ADMINISTRATORS, MADE
+    ),
+    "DELETE /api/users/{id}/key": Row(
+        _at("/api/users/{owner}/key"), ADMINISTRATORS, ADMINISTRATORS, FINE
+    ),
+    "GET /api/users/{id}/tweets": Row(_at("/api/users/{owner}/tweets")),
+    "GET /uploads/{name}": Row(_a_picture),
+    "HEAD /uploads/{name}": Row(_a_picture),
+}
+EXCHANGES = {"POST /api/session", "DELETE /api/session"}
+"""They take a key in the body, or nothing; the gateway alone answers them."""
+
+
+def is_open(operation: str) -> bool:
+    return OPERATIONS[operation].get("security") == []

@@ -1,0 +1,218 @@
+"""Who may do what: every operation of the contract, asked by everyone who might try."""
+
+import importlib
+import time
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+
+from chassis import testing
+from chassis.identity import HEADER, ISSUER, LIFETIME_SECONDS, Identity, Signer, decode_key
+from deploy.local import keys
+from deploy.local.instance import Instance
+from deploy.local.places import SERVICES
+
+from .company import Company, Person
+from .operations import EXCHANGES, OPERATIONS, ROWS, Asked, is_open
+
+NOBODY = "401 NotSignedIn"
+INTERNAL = {
+    "users GET /internal/keys/{digest}": (
+        f"/internal/keys/{'0' * 64}",
+        "users",
+        Identity(0, False),
+    ),
+    "media GET /internal/media": ("/internal/media?ids=1", "tweets", Identity(1, False)),
+}
+"""What services answer beside the contract, for which service's callers, and for whom of them."""
+
+
+def outcome(answer: httpx.Response) -> str:
+    if answer.is_success or answer.request.method == "HEAD":
+        return str(answer.status_code)
+    return f"{answer.status_code} {answer.json()['error_type']}"
+
+
+async def asked(
+    company: Company, operation: str, asking: Asked, headers: dict[str, str], url: str = ""
+) -> str:
+    path, request = asking
+    method = operation.partition(" ")[0]
+    return outcome(await company.http.request(method, url + path, headers=headers, **request))
+
+
+def forgeries(private_key: str, service: str, user_id: int) -> dict[str, dict[str, str]]:
+    """Identities of an administrator that this service has no reason to believe."""
+    now = int(time.time())
+    claims: dict[str, Any] = {
+        "iss": ISSUER,
+        "sub": str(user_id),
+        "adm": True,
+        "aud": service,
+        "iat": now,
+        "exp": now + LIFETIME_SECONDS,
+    }
+    ours = Ed25519PrivateKey.from_private_bytes(decode_key(private_key))
+    elsewhere = next(name for name in SERVICES if name != service)
+
+    def signed(**changed: Any) -> str:
+        kept = {name: value for name, value in (claims | changed).items() if value is not None}
+        return jwt.encode(kept, ours, algorithm="EdDSA")
+
+    good = signed()
+    head, body, signature = good.split(".")
+    return {
+        "none": {},
+        **{
+            what: {HEADER: token}
+            for what, token in {
+                "rubbish": "1",
+                "unsigned": jwt.encode(claims, "", algorithm="none"),
+                "its signature cut off": f"{head}.{body}.",
+                "another's claims under a good signature": f"{head}.{body[:-4]}AAAA.{signature}",
+                "signed with the public key as a secret": jwt.encode(
+                    claims, keys.public_half(private_key).ljust(64, "="), algorithm="HS256"
+                ),
+                "signed by another key": testing.signed(service, user_id, administrator=True)[
+                    HEADER
+                ],
+                "expired": signed(iat=now - 120, exp=now - 60),
+                "living too long": signed(exp=now + LIFETIME_SECONDS + 1),
+                "without an end": signed(exp=None),
+                "for another service": signed(aud=elsewhere),
+                "for no service": signed(aud=None),
+                "by another issuer": signed(iss="someone"),
+            }.items()
+        },
+    }
+
+
+def test_every_operation_has_its_row() -> None:
+    assert ROWS.keys() | EXCHANGES == OPERATIONS.keys()
+
+
+@pytest.mark.parametrize("operation", ROWS)
+async def test_each_gets_through_the_gateway_what_is_theirs(
+    company: Company, operation: str
+) -> None:
+    row, admin = ROWS[operation], company.administrator
+    leaver, robbed, another = [await company.hire(name) for name in ("Lea", "Rob", "Boris")]
+    await admin.done("DELETE", f"/api/users/{leaver.id}")
+    await admin.done("DELETE", f"/api/users/{robbed.id}/key")
+
+    answers = {}
+    for who, person in {
+        "nobody": None,
+        "someone with a made-up key": Person(0, "", "made up", company.http),
+        "a deactivated person": leaver,
+        "a revoked key": robbed,
+        "another person": another,
+        "an administrator": admin,
+        "the owner": await company.hire("Ann"),
+    }.items():
+        owner = person if who == "the owner" and person else await company.hire("Ann")
+        headers = {} if person is None else {"api-key": person.key}
+        answers[who] = await asked(company, operation, await row.asks(owner), headers)
+
+    stranger = row.another if is_open(operation) else NOBODY
+    assert answers == {
+        "nobody": stranger,
+        "someone with a made-up key": stranger,
+        "a deactivated person": stranger,
+        "a revoked key": stranger,
+        "another person": row.another,
+        "an administrator": row.administrator,
+        "the owner": row.owner,
+    }
+
+
+@pytest.mark.parametrize("operation", ROWS)
+async def test_each_service_judges_by_itself_who_asks(
+    company: Company, stack: Instance, operation: str
+) -> None:
+    row, service = ROWS[operation], OPERATIONS[operation]["x-warble-service"]
+    url = stack.url(f"{service}-api-1") or ""
+    private_key = stack.secrets["identity"]
+    signer = Signer(private_key)
+    another = await company.hire("Boris")
+    admin_id = (await company.administrator.done("GET", "/api/users/me"))["user"]["id"]
+
+    answers = {}
+    for who, identity in {
+        "another person": Identity(another.id, False),
+        "an administrator": Identity(admin_id, True),
+        "the owner": None,
+        "the gateway itself": Identity(0, False),
+    }.items():
+        owner = await company.hire("Ann")
+        token = signer.token(identity or Identity(owner.id, False), service)
+        asking = await row.asks(owner)
+        answers[who] = await asked(company, operation, asking, {HEADER: token}, url)
+    owner = await company.hire("Ann")
+    asking = await row.asks(owner)
+    for what, headers in forgeries(private_key, service, owner.id).items():
+        answers[what] = await asked(company, operation, asking, headers, url)
+
+    stranger = row.another if is_open(operation) else NOBODY
+    assert answers == dict.fromkeys(answers, stranger) | {
+        "another person": row.another,
+        "an administrator": row.administrator,
+        "the owner": row.owner,
+    }
+
+
+async def test_a_key_is_exchanged_for_a_session_while_it_is_good(company: Company) -> None:
+    leaver, robbed, ann = [await company.hire(name) for name in ("Lea", "Rob", "Ann")]
+    await company.administrator.done("DELETE", f"/api/users/{leaver.id}")
+    await company.administrator.done("DELETE", f"/api/users/{robbed.id}/key")
+
+    answers = [
+        outcome(await company.http.post("/api/session", json={"api_key": key}))
+        for key in (ann.key, company.administrator.key, leaver.key, robbed.key, "made up")
+    ]
+    out = await company.http.delete("/api/session")
+
+    assert answers == ["200", "200", NOBODY, NOBODY, NOBODY]
+    assert outcome(out) == "200"
+
+
+def test_every_internal_call_has_its_row() -> None:
+    routes = {
+        f"{service} {' '.join(sorted(route.methods or ()))} {route.path}"
+        for service in SERVICES
+        for router in vars(importlib.import_module(f"services.{service}.api")).values()
+        if isinstance(router, APIRouter) and router.prefix == "/internal"
+        for route in router.routes
+        if isinstance(route, APIRoute)
+    }
+
+    assert routes == INTERNAL.keys()
+
+
+@pytest.mark.parametrize("call", INTERNAL)
+async def test_what_services_ask_of_each_other_is_nobody_elses(
+    company: Company, stack: Instance, call: str
+) -> None:
+    service = call.partition(" ")[0]
+    path, audience, asker = INTERNAL[call]
+    private_key = stack.secrets["identity"]
+    admin_id = (await company.administrator.done("GET", "/api/users/me"))["user"]["id"]
+    admin = Signer(private_key).token(Identity(admin_id, True), service)
+    wrong = {**forgeries(private_key, audience, asker.user_id), "an administrator": {HEADER: admin}}
+    right = {HEADER: Signer(private_key).token(asker, audience)}
+
+    async def ask(headers: dict[str, str]) -> str:
+        return outcome(
+            await company.http.get(f"{stack.url(f'{service}-api-1')}{path}", headers=headers)
+        )
+
+    answers = {what: await ask(headers) for what, headers in wrong.items()}
+
+    assert answers == dict.fromkeys(answers, NOBODY)
+    assert await ask(right) != NOBODY
+    assert outcome(await company.administrator.ask("GET", f"/api{path}")) == "404 NotFound"
