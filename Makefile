@@ -10,7 +10,7 @@ VENV := @deploy/local/venv.sh
 # Only a value given to make itself counts: some systems have a NAME in every environment.
 needed = @$(if $(filter command,$(firstword $(origin $(1)))),:,echo 'Say which: make $@ $(2)' >&2; exit 2)
 
-.PHONY: help up down reset status logs user demo import replay compose-test test check bench openapi boards screenshots lock
+.PHONY: help up down reset status logs user demo import replay compose-test test chaos check bench openapi boards screenshots lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,10 @@ compose-test: ## try docker-compose.yml for real; needs root and a Docker engine
 test: ## all tests, on their own ports and data, also while `make up` runs
 	$(VENV) dev
 	@$(RUN) -m pytest
+
+chaos: ## break a system of its own under load, print a table; SEED=… ONLY=killed_processes
+	$(VENV) dev
+	@PYTHONPATH=.:libs $(RUN) -m tests.chaos $(if $(SEED),--seed "$$SEED") $(if $(SHARE),--share "$$SHARE") $(ONLY)
 
 check: ## format, lint, types, import contracts, drift of generated files
 	$(VENV) dev

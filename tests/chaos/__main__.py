@@ -1,0 +1,109 @@
+"""`make chaos`: the whole of it, on a system of its own; prints the table and the seed."""
+
+import argparse
+import asyncio
+import os
+import secrets
+import sys
+import time
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.stack import local
+from deploy.local import places
+from deploy.local.instance import Instance
+
+from . import faults as _  # noqa: F401  (they enter themselves)
+from .bed import Bed, faults
+from .history import Outcome
+from .trial import COLUMNS, Row, told, undergo
+
+HOME = os.environ.get("WARBLE_CHAOS_HOME", ".local/chaos")
+PORT = int(os.environ.get("WARBLE_CHAOS_PORT", "17000"))
+PARTS_PORT = PORT + 100
+TWO_REPLICAS = {f"{name.upper()}_REPLICAS": "2" for name in places.SERVICES}
+SHOWN = 10
+"""Findings of one trial that are printed."""
+
+
+def parts() -> Instance:
+    home = f"{HOME}/parts"
+    given = {"WARBLE_HOME": home, "WARBLE_PORT": str(PARTS_PORT), "WARBLE_ENV_FILE": ""}
+    return Instance(places.REPOSITORY / home, PARTS_PORT, given)
+
+
+def stack(parts: Instance) -> Instance:
+    """The services, which know the parts as somebody's own."""
+    home = f"{HOME}/stack"
+    store = parts.service_environment("media")
+    given = {
+        "WARBLE_HOME": home,
+        "WARBLE_PORT": str(PORT),
+        "WARBLE_ENV_FILE": "",
+        # The page is not what is tried here: nobody waits for its build.
+        "GATEWAY_WEB_DIR": str(places.REPOSITORY / "web" / "public"),
+        **TWO_REPLICAS,
+        **parts.database(),
+        **{
+            f"{name.upper()}_BROKER_URL": parts.broker_url for name in (*places.SERVICES, "gateway")
+        },
+        **{name: value for name, value in store.items() if name.startswith("MEDIA_S3_")},
+    }
+    return Instance(places.REPOSITORY / home, PORT, given)
+
+
+async def run(bed: Bed, names: list[str], console: Console) -> list[Row]:
+    rows = []
+    for name in names:
+        fault = faults[name]
+        console.print(f"[bold]{name}[/]: {fault.broken} …")
+        begun = time.monotonic()
+        row = await undergo(bed, fault)
+        rows.append(row)
+        seen = "as promised" if row.right else f"{len(row.findings)} findings"
+        console.print(f"  {row.times} times in {time.monotonic() - begun:.0f} s: {seen}")
+        for finding in row.findings[:SHOWN]:
+            console.print(f"  [red]{finding}[/]", markup=True, highlight=False)
+    return rows
+
+
+def shown(rows: list[Row], console: Console) -> None:
+    table = Table(*COLUMNS)
+    for row in rows:
+        table.add_row(*told(row))
+    console.print(table)
+    done = sum(row.history.writes[Outcome.done] for row in rows)
+    times = sum(row.times for row in rows)
+    lost, doubled = (sum(row.count(kind) for row in rows) for kind in ("lost", "doubled"))
+    console.print(
+        f"{times} faults, {done} acknowledged writes checked, {lost} lost, {doubled} doubled."
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    parser.add_argument("--seed", default=secrets.token_hex(4))
+    parser.add_argument("--share", type=float, default=1.0, help="of a whole run's faults")
+    parser.add_argument("--keep", action="store_true", help="leave the system running")
+    parser.add_argument("only", nargs="*", choices=[[], *faults], help="some of the faults")
+    chosen = parser.parse_args()
+    console = Console()
+    console.print(f"seed {chosen.seed}: `make chaos SEED={chosen.seed}` replays this run")
+    apart = parts()
+    whole = stack(apart)
+    try:
+        local("up", "--only", "infra", **apart.given)
+        local("up", **whole.given)
+        bed = Bed(whole, apart, chosen.seed, chosen.share)
+        rows = asyncio.run(run(bed, chosen.only or list(faults), console))
+    finally:
+        if not chosen.keep:
+            local("down", **whole.given)
+            local("down", **apart.given)
+    shown(rows, console)
+    return 0 if all(row.right for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

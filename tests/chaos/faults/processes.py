@@ -1,0 +1,37 @@
+"""Processes of ours die: any of them, at any moment."""
+
+import asyncio
+from xmlrpc.client import Fault as Refusal
+
+from deploy.local.instance import Instance
+from deploy.local.supervisor import NOT_RUNNING
+from tests.chaos.bed import Bed, fault
+from tests.chaos.load import Load
+
+
+@fault(
+    "`kill -9` of each process in turn",
+    "what was acknowledged is there once; the process comes back",
+)
+async def killed_processes(bed: Bed, load: Load) -> int:
+    wanted = bed.times(200)
+    killed = 0
+    while killed < wanted:
+        programs = bed.programs()
+        bed.chance.shuffle(programs)
+        for program in programs[: wanted - killed]:
+            await asyncio.sleep(bed.chance.uniform(0.05, 1.0))
+            killed += await asyncio.to_thread(_kill, bed.stack, program)
+        await bed.ready()
+    return killed
+
+
+def _kill(stack: Instance, program: str) -> bool:
+    try:
+        stack.kill(program)
+    except Refusal as refusal:
+        # It has not come back since the last time.
+        if refusal.faultCode != NOT_RUNNING:
+            raise
+        return False
+    return True

@@ -1,0 +1,99 @@
+"""What is known from outside: every write that was sent, with what its author was told of it.
+
+A person's calls come one after the other, and nobody but the author, liker or follower touches what
+is theirs. So what must be there in the end is known, but for the writes that got no answer: those
+may have happened or not, and are left alone from then on, since they may still happen later.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum, auto
+
+
+class Outcome(StrEnum):
+    done = auto()
+    refused = auto()
+    unknown = auto()
+
+
+@dataclass(frozen=True)
+class Author:
+    """A person of the load's, by what the API knows them."""
+
+    id: int
+    name: str
+    key: str = field(repr=False)
+
+
+@dataclass
+class Mark:
+    """A like or a follow."""
+
+    set: bool = False
+    sure: bool = True
+
+    def told(self, wanted: bool, outcome: Outcome) -> None:
+        if outcome is Outcome.done:
+            self.set = wanted
+        elif outcome is Outcome.unknown and self.set != wanted:
+            self.sure = False
+
+
+@dataclass
+class Tweet:
+    author: Author
+    content: str
+    """No other tweet has it: where the answer was lost, it tells whose tweet was found."""
+    media_ids: list[int]
+    posted: Outcome
+    id: int | None = None
+    deletion: Outcome | None = None
+    """None before anybody asked for it. One that is under way is unknown."""
+    paths: list[str] = field(default_factory=list)
+    """Where its pictures were seen."""
+
+    @property
+    def certain(self) -> bool:
+        return self.posted is Outcome.done and self.deletion is None
+
+    @property
+    def possible(self) -> bool:
+        return self.posted is not Outcome.refused and self.deletion is not Outcome.done
+
+
+@dataclass
+class Upload:
+    owner: Author
+    id: int
+    taken: bool = False
+    """A tweet named it, whatever became of that."""
+
+
+class History:
+    def __init__(self, people: list[Author]) -> None:
+        self.people = people
+        self.tweets: dict[str, Tweet] = {}
+        """By content."""
+        self.likes: dict[tuple[int, int], Mark] = {}
+        """By who likes and the tweet's id."""
+        self.follows: dict[tuple[int, int], Mark] = {}
+        """By who follows and whom."""
+        self.uploads: list[Upload] = []
+        self.writes: Counter[Outcome] = Counter()
+        self.reads = 0
+        self.stale = 0
+        """Reads that said of themselves that they miss the reader's own writes."""
+        self.slowest = 0.0
+        """Seconds that somebody waited for an answer or an error."""
+        self.wrong: list[str] = []
+        """What was seen and must not be, in words."""
+
+    def like(self, person: int, tweet: int) -> Mark:
+        return self.likes.setdefault((person, tweet), Mark())
+
+    def follow(self, follower: int, followed: int) -> Mark:
+        return self.follows.setdefault((follower, followed), Mark())
+
+    def known_tweets(self) -> list[Tweet]:
+        """Those that a person may like: nobody has asked for their deletion."""
+        return [tweet for tweet in self.tweets.values() if tweet.certain]

@@ -1,0 +1,28 @@
+"""The short run: some of each fault in one trial. `make chaos` is the long one."""
+
+import secrets
+
+from deploy.local.instance import Instance
+
+from .bed import Bed, Fault
+from .faults import processes
+from .history import Outcome
+from .load import Load
+from .trial import undergo
+
+SHARE = 0.02
+
+
+async def _some_of_each(bed: Bed, load: Load) -> int:
+    return await processes.killed_processes(bed, load)
+
+
+async def test_whatever_dies_what_was_acknowledged_is_there_once(stack: Instance) -> None:
+    seed = secrets.token_hex(4)
+    bed = Bed(stack, stack, seed, SHARE)
+
+    row = await undergo(bed, Fault("short", "some of each", "nothing is lost", _some_of_each))
+
+    assert row.findings == [], f"seed {seed}"
+    assert row.times
+    assert row.history.writes[Outcome.done]

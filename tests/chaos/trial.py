@@ -1,0 +1,64 @@
+"""One fault under load, then the checker: a row of the table."""
+
+from dataclasses import dataclass, field
+
+from .bed import Bed, Fault
+from .checker import check
+from .history import History, Outcome
+from .load import hired
+
+
+@dataclass
+class Row:
+    fault: Fault
+    times: int
+    history: History
+    findings: list[str] = field(default_factory=list)
+
+    @property
+    def right(self) -> bool:
+        return not self.findings
+
+    def count(self, kind: str) -> int:
+        return sum(finding.startswith(f"{kind}:") for finding in self.findings)
+
+
+async def undergo(bed: Bed, fault: Fault) -> Row:
+    """Breaks the system as this fault does while people use it, lets it come to rest, looks."""
+    bed.chance.seed(f"{bed.seed}:{fault.name}")
+    before = await bed.dead_letters()
+    async with hired(bed.stack, f"{bed.seed}:{fault.name}") as load:
+        async with load.running():
+            await bed.pause(2)
+            times = await fault.run(bed, load)
+            await bed.ready()
+            await bed.pause(2)
+        row = Row(fault, times, load.history)
+        row.findings = await check(bed.stack, load.door, load.history)
+    after = await bed.dead_letters()
+    row.findings += [
+        f"dead letters: {count} more in {queue}"
+        for queue, count in after.items()
+        if count > before.get(queue, 0)
+    ]
+    return row
+
+
+def told(row: Row) -> list[str]:
+    """The cells of the row, as the table shows them."""
+    writes = row.history.writes
+    return [
+        row.fault.broken,
+        str(row.times),
+        str(writes[Outcome.done]),
+        str(writes[Outcome.unknown]),
+        str(writes[Outcome.refused]),
+        f"{row.history.slowest:.1f} s",
+        row.fault.promised,
+        "as promised" if row.right else f"{len(row.findings)} findings",
+    ]
+
+
+COLUMNS = [
+    "broken", "times", "acknowledged", "no answer", "refused", "longest wait", "promised", "seen",
+]  # fmt: skip
