@@ -24,7 +24,7 @@ from aio_pika.abc import (
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from opentelemetry.trace import SpanKind
 
-from . import broker, reports, traces
+from . import broker, failpoints, reports, traces
 from .database import Database
 from .errors import neighbour_away
 from .events import Event, EventId
@@ -162,6 +162,7 @@ class Consumer:
             with message_context(arrived.message):
                 await self._failed(arrived, error)
             return
+        failpoints.reach("consumer.committed")
         for arrived in batch:
             await arrived.message.ack()
             self._note_handled(arrived)

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from . import discretion, metrics
+from . import discretion, failpoints, metrics
 from .settings import ServiceSettings
 
 CONNECT_SECONDS = 3
@@ -177,6 +177,7 @@ async def request_transaction(request: Request) -> AsyncIterator[AsyncSession]:
     """A transaction of this request's, for a route that has long work to do before or after it."""
     async with request.app.state.database.transaction() as session:
         yield session
+    failpoints.reach("request.committed")
     request.state.events = session.info["events"]
 
 

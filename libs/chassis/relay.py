@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from . import broker, reports, traces
+from . import broker, failpoints, reports, traces
 from .app import end
 from .database import Database
 from .errors import neighbour_away
@@ -122,9 +122,11 @@ class Relay:
             rows = await connection.fetch(_PENDING, BATCH)
             if not rows:
                 return 0
+            failpoints.reach("relay.taken")
             outcomes = await asyncio.gather(
                 *(self._publish(exchange, row) for row in rows), return_exceptions=True
             )
+            failpoints.reach("relay.published")
             failures = [
                 (row, outcome)
                 for row, outcome in zip(rows, outcomes, strict=True)

@@ -5,7 +5,7 @@ import secrets
 from deploy.local.instance import Instance
 
 from .bed import Bed, Fault
-from .faults import processes
+from .faults import failpoints, processes
 from .history import Outcome
 from .load import Load
 from .trial import undergo
@@ -14,7 +14,8 @@ SHARE = 0.02
 
 
 async def _some_of_each(bed: Bed, load: Load) -> int:
-    return await processes.killed_processes(bed, load)
+    times = await processes.killed_processes(bed, load)
+    return times + await failpoints.failpoints_reached(bed, load)
 
 
 async def test_whatever_dies_what_was_acknowledged_is_there_once(stack: Instance) -> None:

@@ -1,5 +1,5 @@
 """What is broken: a noun a file. Importing them enters each into the table."""
 
-from . import processes
+from . import failpoints, processes
 
-__all__ = ["processes"]
+__all__ = ["failpoints", "processes"]

@@ -1,0 +1,62 @@
+"""PostgreSQL dies, hangs, or drops its connections."""
+
+import asyncio
+import os
+import signal
+
+from deploy.local import orphans, postgres
+from tests.chaos.bed import Bed, fault
+from tests.chaos.load import Load
+
+HANG_SECONDS = 10
+
+_CUT = """
+select count(pg_terminate_backend(pid)) from pg_stat_activity
+where pid <> pg_backend_pid() and usename in ('users', 'tweets', 'media', 'feed')
+"""
+
+
+@fault("PostgreSQL killed (`kill -9`)", "what was acknowledged is there once")
+async def database_killed(bed: Bed, load: Load) -> int:
+    times = bed.times(5)
+    for _ in range(times):
+        await asyncio.to_thread(bed.parts.kill, "postgres")
+        await bed.pause(6)
+    return times
+
+
+@fault("every connection to PostgreSQL cut", "what was acknowledged is there once")
+async def connections_cut(bed: Bed, load: Load) -> int:
+    times = bed.times(20)
+    for _ in range(times):
+        async with postgres.connected(bed.parts.database()) as connection:
+            await connection.execute(_CUT)
+        await bed.pause(bed.chance.uniform(0.2, 2))
+    return times
+
+
+@fault(
+    f"PostgreSQL hangs for {HANG_SECONDS} s (SIGSTOP)",
+    "every call is answered in time; what was acknowledged is there once",
+)
+async def database_hung(bed: Bed, load: Load) -> int:
+    times = bed.times(3)
+    for _ in range(times):
+        stopped = _stopped(bed)
+        await asyncio.sleep(HANG_SECONDS)
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+        await bed.pause(6)
+    return times
+
+
+def _stopped(bed: Bed) -> list[int]:
+    """The server and its children, stopped: it first, so that it makes no more of them."""
+    server = bed.parts.pid("postgres")
+    os.kill(server, signal.SIGSTOP)
+    stopped = [server]
+    for pid, command in orphans.find(bed.parts.root).items():
+        if pid != server and command.startswith("postgres:"):
+            os.kill(pid, signal.SIGSTOP)
+            stopped.append(pid)
+    return stopped
