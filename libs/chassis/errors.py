@@ -25,6 +25,12 @@ _AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    # No room, no memory, no connection left; a disk that fails; a primary that is one no more.
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.TargetServerAttributeNotMatched,
 )
 
 log = structlog.get_logger()
@@ -161,7 +167,9 @@ async def _on_invalid_request(request: Request, error: Exception) -> JSONRespons
 def neighbour_away(error: Exception) -> bool:
     """Whether this tells of a database (or another neighbour) that is away, not of a fault here."""
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated
+        # The driver's own error is the cause of the one that SQLAlchemy makes of it.
+        cause = error.orig.__cause__ if error.orig else None
+        return error.connection_invalidated or isinstance(cause, _AWAY)
     return isinstance(error, _AWAY)
 
 

@@ -15,13 +15,15 @@ from deploy.local import places
 from deploy.local.instance import Instance
 
 from . import faults as _  # noqa: F401  (they enter themselves)
-from .bed import Bed, faults
+from .bed import Bed, Fault, faults
 from .history import Outcome
 from .trial import COLUMNS, Row, told, undergo
+from .wire import Wire
 
 HOME = os.environ.get("WARBLE_CHAOS_HOME", ".local/chaos")
 PORT = int(os.environ.get("WARBLE_CHAOS_PORT", "17000"))
 PARTS_PORT = PORT + 100
+WIRE = 80
 TWO_REPLICAS = {f"{name.upper()}_REPLICAS": "2" for name in places.SERVICES}
 SHOWN = 10
 """Findings of one trial that are printed."""
@@ -49,23 +51,38 @@ def stack(parts: Instance) -> Instance:
             f"{name.upper()}_BROKER_URL": parts.broker_url for name in (*places.SERVICES, "gateway")
         },
         **{name: value for name, value in store.items() if name.startswith("MEDIA_S3_")},
+        "MEDIA_S3_ENDPOINT": f"127.0.0.1:{PORT + WIRE}",
     }
     return Instance(places.REPOSITORY / home, PORT, given)
 
 
-async def run(bed: Bed, names: list[str], console: Console) -> list[Row]:
+async def run(names: list[str], chosen: argparse.Namespace, console: Console) -> list[Row]:
+    apart = parts()
+    whole = stack(apart)
     rows = []
-    for name in names:
-        fault = faults[name]
-        console.print(f"[bold]{name}[/]: {fault.broken} …")
-        begun = time.monotonic()
-        row = await undergo(bed, fault)
-        rows.append(row)
-        seen = "as promised" if row.right else f"{len(row.findings)} findings"
-        console.print(f"  {row.times} times in {time.monotonic() - begun:.0f} s: {seen}")
-        for finding in row.findings[:SHOWN]:
-            console.print(f"  [red]{finding}[/]", markup=True, highlight=False)
+    async with Wire(PORT + WIRE, apart.offset(places.S3)) as wire:
+        bed = Bed(whole, apart, chosen.seed, chosen.share, wire)
+        try:
+            await asyncio.to_thread(local, "up", "--only", "infra", **apart.given)
+            await asyncio.to_thread(local, "up", **whole.given)
+            for name in names:
+                rows.append(await undergo_aloud(bed, faults[name], console))
+        finally:
+            if not chosen.keep:
+                await asyncio.to_thread(local, "down", **whole.given)
+                await asyncio.to_thread(local, "down", **apart.given)
     return rows
+
+
+async def undergo_aloud(bed: Bed, fault: Fault, console: Console) -> Row:
+    console.print(f"[bold]{fault.name}[/]: {fault.broken} …")
+    begun = time.monotonic()
+    row = await undergo(bed, fault)
+    seen = "as promised" if row.right else f"{len(row.findings)} findings"
+    console.print(f"  {row.times} times in {time.monotonic() - begun:.0f} s: {seen}")
+    for finding in row.findings[:SHOWN]:
+        console.print(f"  {finding}", markup=False, highlight=False)
+    return row
 
 
 def shown(rows: list[Row], console: Console) -> None:
@@ -90,17 +107,7 @@ def main() -> int:
     chosen = parser.parse_args()
     console = Console()
     console.print(f"seed {chosen.seed}: `make chaos SEED={chosen.seed}` replays this run")
-    apart = parts()
-    whole = stack(apart)
-    try:
-        local("up", "--only", "infra", **apart.given)
-        local("up", **whole.given)
-        bed = Bed(whole, apart, chosen.seed, chosen.share)
-        rows = asyncio.run(run(bed, chosen.only or list(faults), console))
-    finally:
-        if not chosen.keep:
-            local("down", **whole.given)
-            local("down", **apart.given)
+    rows = asyncio.run(run(chosen.only or list(faults), chosen, console))
     shown(rows, console)
     return 0 if all(row.right for row in rows) else 1
 

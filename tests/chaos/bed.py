@@ -14,6 +14,7 @@ from deploy.local import health
 from deploy.local.instance import Instance, is_ours
 
 from .load import Load
+from .wire import Wire
 
 READY_SECONDS = 120
 _CONSUMING = ("tweets", "media", "feed")
@@ -30,6 +31,8 @@ class Bed:
     seed: str
     share: float = 1.0
     """Of the faults and seconds that a whole run has."""
+    wire: Wire | None = None
+    """Between media and the store, where there is one."""
     chance: Random = field(default_factory=Random)
     """Seeded anew for each fault: so that one of them alone goes as it does among the others."""
 
@@ -73,6 +76,13 @@ def _subscriptions() -> Iterator[Subscription]:
 Break = Callable[[Bed, Load], Awaitable[int]]
 """Breaks something again and again under the load; gives how often."""
 
+Check = Callable[[Bed], Awaitable[list[str]]]
+"""Looks for more than the public API shows, once all is calm; gives what is wrong."""
+
+
+async def _nothing_more(_: Bed) -> list[str]:
+    return []
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -80,18 +90,19 @@ class Fault:
     broken: str
     promised: str
     run: Break
+    check: Check = _nothing_more
 
 
 faults: dict[str, Fault] = {}
 """By name, in the order of the table."""
 
 
-def fault(broken: str, promised: str) -> Callable[[Break], Break]:
+def fault(broken: str, promised: str, *, check: Check = _nothing_more) -> Callable[[Break], Break]:
     """Makes a function a row of the table, under the function's name."""
 
     def enter(run: Break) -> Break:
         name = run.__name__
-        faults[name] = Fault(name, broken, promised, run)
+        faults[name] = Fault(name, broken, promised, run, check)
         return run
 
     return enter

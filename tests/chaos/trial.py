@@ -35,6 +35,7 @@ async def undergo(bed: Bed, fault: Fault) -> Row:
             await bed.pause(2)
         row = Row(fault, times, load.history)
         row.findings = await check(bed.stack, load.door, load.history)
+        row.findings += await fault.check(bed)
     after = await bed.dead_letters()
     row.findings += [
         f"dead letters: {count} more in {queue}"

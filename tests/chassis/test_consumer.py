@@ -211,3 +211,32 @@ async def test_an_event_with_nothing_to_do_is_passed_over(
 
     (subscription,) = reactions
     assert await lying(connection, subscription.queue) == 0
+
+
+async def test_a_database_that_has_no_room_is_waited_for_and_no_message_is_to_blame(
+    database: Database,
+    connection: AbstractRobustConnection,
+    happened: type[Happened],
+    effects: Callable[[], Awaitable[list[int]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chassis.consumer.DATABASE_AWAY_SECONDS", 0)
+    reactions = Subscriptions(happened.routing_key.partition(".")[0])
+    first = int(happened.routing_key[5:13], 16) * 100
+    full_for = 20
+
+    @reactions.on(happened)
+    async def on_happened(session: AsyncSession, event: Happened, version: int) -> None:
+        nonlocal full_for
+        full_for -= 1
+        if full_for > 0:
+            full = "do $$ begin raise exception 'full' using errcode = 'disk_full'; end $$"
+            await execute(session, text(full))
+        await note(session, event)
+
+    async with consuming(database, connection, reactions):
+        await publish(connection, happened.routing_key, [message(first)])
+        await eventually(lambda: _are(effects, [first]))
+
+    assert full_for <= 0
+    assert await dead_letters(connection, reactions) == 0

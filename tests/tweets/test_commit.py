@@ -1,31 +1,46 @@
 """A commit that fails is an error answer: nobody is told of a tweet that is not there."""
 
 import httpx
+import pytest
 from sqlalchemy import text
 
 from chassis import testing
 from chassis.database import Database, execute
 
-REFUSE_AT_COMMIT = (
-    "create function refuse() returns trigger language plpgsql as"
-    " $$ begin raise exception 'refused at commit'; end $$",
-    "create constraint trigger refused after insert on tweet deferrable initially deferred"
-    " for each row execute function refuse()",
-)
 
-
-async def test_a_commit_that_fails_is_a_500_and_leaves_neither_tweet_nor_event(
-    tweets: httpx.AsyncClient, database: Database
-) -> None:
+async def refuse_at_commit(database: Database, code: str) -> None:
+    statements = (
+        "create or replace function refuse() returns trigger language plpgsql as"
+        f" $$ begin raise exception 'refused at commit' using errcode = '{code}'; end $$",
+        "drop trigger if exists refused on tweet",
+        "create constraint trigger refused after insert on tweet deferrable initially deferred"
+        " for each row execute function refuse()",
+    )
     async with database.transaction() as session:
-        for statement in REFUSE_AT_COMMIT:
+        for statement in statements:
             await execute(session, text(statement))
+
+
+@pytest.mark.parametrize(
+    ("code", "answered"),
+    [
+        ("raise_exception", (500, "InternalError")),
+        ("disk_full", (503, "ServiceUnavailable")),
+        ("too_many_connections", (503, "ServiceUnavailable")),
+        ("crash_shutdown", (503, "ServiceUnavailable")),
+        ("read_only_sql_transaction", (503, "ServiceUnavailable")),
+    ],
+)
+async def test_a_commit_that_fails_leaves_neither_tweet_nor_event(
+    tweets: httpx.AsyncClient, database: Database, code: str, answered: tuple[int, str]
+) -> None:
+    await refuse_at_commit(database, code)
 
     answer = await tweets.post(
         "/api/tweets", json={"tweet_data": "…"}, headers=testing.signed("tweets", 1)
     )
 
-    assert (answer.status_code, answer.json()["error_type"]) == (500, "InternalError")
+    assert (answer.status_code, answer.json()["error_type"]) == answered
     assert "warble-events" not in answer.headers
     async with database.transaction() as session:
         for table in ("tweet", "outbox"):

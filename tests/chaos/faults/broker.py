@@ -1,0 +1,96 @@
+"""RabbitMQ dies, hangs, takes nothing, forgets its queues. Writes go on meanwhile."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from deploy.local.instance import Instance
+from tests.chaos.bed import Bed, fault
+from tests.chaos.history import Outcome
+from tests.chaos.load import Load
+
+AWAY_SECONDS = 15
+_ACCEPTED = "writes are accepted meanwhile, and arrive when it is back"
+
+
+@asynccontextmanager
+async def _accepting(load: Load) -> AsyncIterator[None]:
+    """Every write within is acknowledged: whatever the broker does is none of the client's."""
+    before = load.history.writes.copy()
+    yield
+    failed = {
+        outcome: load.history.writes[outcome] - before[outcome]
+        for outcome in (Outcome.unknown, Outcome.refused)
+        if load.history.writes[outcome] > before[outcome]
+    }
+    if failed:
+        load.history.wrong.append(f"writes failed while the broker was away: {failed}")
+    if load.history.writes[Outcome.done] == before[Outcome.done]:
+        load.history.wrong.append("no write was acknowledged while the broker was away")
+
+
+@fault("RabbitMQ killed (`kill -9`)", _ACCEPTED)
+async def broker_killed(bed: Bed, load: Load) -> int:
+    times = bed.times(5)
+    async with _accepting(load):
+        for _ in range(times):
+            await asyncio.to_thread(bed.parts.kill, "rabbitmq")
+            await bed.pause(12)
+    return times
+
+
+@fault(f"RabbitMQ stopped for {AWAY_SECONDS} s", _ACCEPTED)
+async def broker_away(bed: Bed, load: Load) -> int:
+    times = bed.times(2)
+    async with _accepting(load):
+        for _ in range(times):
+            await asyncio.to_thread(bed.parts.stop, "rabbitmq")
+            await bed.pause(AWAY_SECONDS)
+            await asyncio.to_thread(bed.parts.start, "rabbitmq")
+            await bed.pause(5)
+    return times
+
+
+@fault("RabbitMQ hangs for 25 s (SIGSTOP)", _ACCEPTED)
+async def broker_hung(bed: Bed, load: Load) -> int:
+    times = bed.times(2)
+    async with _accepting(load):
+        for _ in range(times):
+            broker = bed.parts.pid("rabbitmq")
+            os.kill(broker, signal.SIGSTOP)
+            await bed.pause(25)
+            os.kill(broker, signal.SIGCONT)
+            await bed.pause(5)
+    return times
+
+
+@fault("RabbitMQ's memory alarm for 15 s: publishers are blocked", _ACCEPTED)
+async def broker_full(bed: Bed, load: Load) -> int:
+    times = bed.times(2)
+    async with _accepting(load):
+        for _ in range(times):
+            await _control(bed.parts, "set_vm_memory_high_watermark", "absolute", "1MB")
+            await bed.pause(15)
+            await _control(bed.parts, "set_vm_memory_high_watermark", "absolute", "512MB")
+            await bed.pause(5)
+    return times
+
+
+async def _control(parts: Instance, *words: str) -> None:
+    """What `rabbitmqctl` does, with the broker's own environment."""
+    plan = json.loads((parts.root / "run" / "programs" / "rabbitmq.json").read_text())
+    asked = await asyncio.create_subprocess_exec(
+        Path(plan["command"][0]).with_name("rabbitmqctl"),
+        *words,
+        env=plan["environment"],
+        cwd=plan["directory"],
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await asked.communicate()
+    if asked.returncode:
+        raise RuntimeError(said.decode())

@@ -1,0 +1,84 @@
+"""The S3 store dies, dawdles, or breaks off in the middle of a body."""
+
+import asyncio
+import os
+from datetime import timedelta
+
+from chassis.database import Database
+from deploy.local import postgres
+from services.media import upkeep
+from services.media.settings import Settings
+from services.media.storage import Storage
+from tests.chaos.bed import Bed, fault
+from tests.chaos.load import Load
+
+_WHOLE = "an upload is whole or refused; no record without its objects, no object without a record"
+_RECORDED = """
+select name from media.media where purged_at is null
+union select thumbnail from media.media where purged_at is null and thumbnail is not null
+"""
+
+
+async def objects_as_recorded(bed: Bed) -> list[str]:
+    """Objects that no record names, after a sweep; and records whose objects are not there."""
+    await asyncio.to_thread(_sweep, bed)
+    async with postgres.connected(bed.parts.database()) as connection:
+        recorded = {row["name"] for row in await connection.fetch(_RECORDED)}
+    stored = {file.name for file in (bed.parts.uploads / bed.parts.bucket).iterdir()}
+    return [f"lost: the object {name} of a record" for name in recorded - stored] + [
+        f"appeared: the object {name}, which no record names" for name in stored - recorded
+    ]
+
+
+def _sweep(bed: Bed) -> None:
+    """What the worker does each hour, for objects of any age: nothing is being uploaded now."""
+    before = dict(os.environ)
+    os.environ.update(bed.stack.service_environment("media"))
+    try:
+        settings = Settings()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+    async def sweep() -> None:
+        database = Database(settings)
+        try:
+            await upkeep.sweep_once(database, Storage(settings), timedelta(0))
+        finally:
+            await database.close()
+
+    asyncio.run(sweep())
+
+
+@fault("the store killed (`kill -9`)", _WHOLE, check=objects_as_recorded)
+async def store_killed(bed: Bed, load: Load) -> int:
+    times = bed.times(10)
+    for _ in range(times):
+        await asyncio.to_thread(bed.parts.kill, "s3")
+        await bed.pause(3)
+    return times
+
+
+@fault("the store slow: 1 s for each packet", _WHOLE, check=objects_as_recorded)
+async def store_slow(bed: Bed, load: Load) -> int:
+    assert bed.wire is not None
+    times = bed.times(2)
+    for _ in range(times):
+        bed.wire.delay = 1.0
+        await bed.pause(12)
+        bed.wire.delay = 0.0
+        await bed.pause(3)
+    return times
+
+
+@fault("the store ends in the middle of a body", _WHOLE, check=objects_as_recorded)
+async def store_broken_off(bed: Bed, load: Load) -> int:
+    assert bed.wire is not None
+    before = bed.wire.broken
+    for _ in range(bed.times(10)):
+        # A picture of the load's is some 4 kB, its thumbnail less.
+        bed.wire.breaks_after = bed.chance.randint(500, 4_000)
+        await bed.pause(3)
+        bed.wire.breaks_after = None
+        await bed.pause(1)
+    return bed.wire.broken - before
