@@ -27,6 +27,7 @@ _PASSED_ON = frozenset(
         b"accept-language",
         b"content-length",
         b"content-type",
+        b"idempotency-key",
         b"if-none-match",
         b"if-range",
         b"range",

@@ -2,17 +2,18 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Header, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.app import Done, Id
 from chassis.database import Transaction
-from chassis.errors import responses
+from chassis.errors import InvalidRequest, responses
 from chassis.identity import HEADER, SignedIn
 from chassis.paging import MAX_ID
 
 from . import commands
 from .errors import (
+    IdempotencyKeyReused,
     MediaNotFound,
     MediaTaken,
     NotTheAuthor,
@@ -25,6 +26,8 @@ from .errors import (
 )
 
 router = APIRouter(prefix="/api/tweets", tags=["tweets"])
+
+DRAFT_NAME = "^[!-~]{1,100}$"
 
 
 class TweetDraft(BaseModel):
@@ -40,10 +43,11 @@ class TweetDraft(BaseModel):
     )
     draft_id: str | None = Field(
         default=None,
-        pattern="^[!-~]{1,100}$",
+        pattern=DRAFT_NAME,
         description=(
             "A name of the author's own for this draft. Posting it again, after an answer that was "
-            "lost, gives the tweet that it became and makes no other."
+            "lost, gives the tweet that it became and makes no other. The header Idempotency-Key "
+            "names it as well."
         ),
     )
 
@@ -77,17 +81,33 @@ async def _checked(draft: TweetDraft, identity: SignedIn, request: Request) -> T
         TweetTooLong,
         TextNotAccepted,
         TooManyImages,
+        IdempotencyKeyReused,
     ),
 )
 async def post_tweet(
-    draft: Annotated[TweetDraft, Depends(_checked)], identity: SignedIn, session: Transaction
+    draft: Annotated[TweetDraft, Depends(_checked)],
+    identity: SignedIn,
+    session: Transaction,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            pattern=DRAFT_NAME,
+            description=(
+                "A name of the author's own for this request, which posts once however often it "
+                "is sent. With another text or other pictures it is refused."
+            ),
+        ),
+    ] = None,
 ) -> TweetAnswer:
+    if idempotency_key and draft.draft_id not in (None, idempotency_key):
+        raise InvalidRequest(reason="The draft has two names: draft_id and Idempotency-Key differ.")
     tweet_id = await commands.post_tweet(
         session,
         identity.user_id,
         draft.tweet_data,
         draft.tweet_media_ids or [],
-        draft.draft_id,
+        idempotency_key or draft.draft_id,
+        unchanged=idempotency_key is not None,
     )
     return TweetAnswer(tweet_id=tweet_id)
 

@@ -1,5 +1,7 @@
 """Everything that changes tweets and likes."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -12,6 +14,7 @@ from chassis.database import execute
 
 from . import texts
 from .errors import (
+    IdempotencyKeyReused,
     MediaNotFound,
     MediaTaken,
     NotTheAuthor,
@@ -31,9 +34,9 @@ returning id
 # Locks the draft until the transaction ends, made where there is none yet: of two calls at the same
 # moment the second waits for the first, and then finds its tweet.
 _HOLD_DRAFT = text("""
-insert into draft (author_id, id) values (:author_id, :id)
+insert into draft (author_id, id, digest) values (:author_id, :id, :digest)
 on conflict (author_id, id) do update set id = excluded.id
-returning tweet_id, version
+returning tweet_id, version, digest
 """)
 _SET_DRAFT = text("""
 update draft set tweet_id = :tweet_id, version = :version
@@ -82,21 +85,32 @@ async def post_tweet(
     content: str,
     media_ids: Sequence[int],
     draft_id: str | None = None,
+    *,
+    unchanged: bool = False,
 ) -> int:
     """Posts a checked draft and gives the tweet's id: that of before for a draft posted again.
 
+    `unchanged` has a draft that is posted again be the same one, or raises IdempotencyKeyReused.
     Raises MediaNotFound, NotYourMedia or MediaTaken; the tweet is then not created.
     """
     if draft_id is None:
         return (await _post(session, author_id, content, media_ids))[0]
     draft = {"author_id": author_id, "id": draft_id}
-    held = (await execute(session, _HOLD_DRAFT, draft)).one()
+    digest = _digest(content, media_ids)
+    held = (await execute(session, _HOLD_DRAFT, {**draft, "digest": digest})).one()
     if held.tweet_id is not None:
+        # Of a draft from before there were digests nothing is known, and the first text stands.
+        if unchanged and held.digest not in (digest, None):
+            raise IdempotencyKeyReused
         outbox.mention(session, held.version)
         return int(held.tweet_id)
     tweet_id, version = await _post(session, author_id, content, media_ids)
     await execute(session, _SET_DRAFT, {**draft, "tweet_id": tweet_id, "version": version})
     return tweet_id
+
+
+def _digest(content: str, media_ids: Sequence[int]) -> bytes:
+    return hashlib.sha256(json.dumps([content, list(media_ids)]).encode()).digest()
 
 
 async def _post(

@@ -28,6 +28,11 @@ class TextNotAccepted(Problem):
     message = "The text holds a character that cannot be shown."
 
 
+class IdempotencyKeyReused(Problem):
+    status = 422
+    message = "This Idempotency-Key was used for another tweet."
+
+
 class TooManyImages(Problem):
     status = 422
     message = "A tweet has at most {limit} pictures."

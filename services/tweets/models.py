@@ -2,7 +2,17 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Identity, Index, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    Text,
+    text,
+)
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -38,6 +48,8 @@ class Draft(Table, table=True):
     tweet_id: int | None = Field(default=None, sa_column=Column(BigInteger, ForeignKey("tweet.id")))
     version: int | None = Field(default=None, sa_column=Column(BigInteger))
     """The number of the event that told of the tweet."""
+    digest: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    """SHA-256 of what was posted, to know it again. A draft from before there were any has none."""
 
 
 class Like(Table, table=True):

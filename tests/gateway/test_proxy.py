@@ -37,6 +37,13 @@ async def test_a_service_learns_who_asks_from_us_alone(edge: Made) -> None:
         assert (identity.user_id, identity.administrator) == (7, False)
 
 
+async def test_the_name_that_a_client_gives_its_request_is_passed_on(edge: Made) -> None:
+    async with edge() as it:
+        await it.client.post("/api/tweets", headers={**KEY, "Idempotency-Key": "one"}, json={})
+
+        assert it.tweets.asked[-1]["headers"]["idempotency-key"] == "one"
+
+
 async def test_a_key_is_asked_about_once_and_after_a_revocation_again(edge: Made) -> None:
     async with edge() as it:
         await asyncio.gather(*(it.client.get("/api/tweets", headers=KEY) for _ in range(20)))

@@ -5,6 +5,7 @@ import asyncio
 import httpx
 
 from chassis import testing
+from deploy.local import health
 from deploy.local.instance import Instance
 
 from .company import Company
@@ -62,6 +63,43 @@ async def test_a_worker_that_is_killed_comes_back_and_misses_nothing(
     while sorted(await ann.feed_ids()) != tweet_ids:
         assert (await ann.ask("GET", "/api/users/me")).is_success
     assert stack.pid("feed-worker") != before
+
+
+async def test_a_post_with_an_idempotency_key_is_one_tweet_though_its_services_are_killed(
+    company: Company, stack: Instance
+) -> None:
+    ann = await company.hire("Ann")
+    told: dict[int, set[int]] = {}
+
+    async def post_until_answered(number: int) -> None:
+        for _ in range(1_000):
+            answer = await ann.ask(
+                "POST",
+                "/api/tweets",
+                json={"tweet_data": f"number {number}"},
+                headers={"idempotency-key": f"outage-{number}"},
+            )
+            if answer.is_success:
+                told.setdefault(number, set()).add(answer.json()["tweet_id"])
+                return
+            assert answer.status_code in (502, 503, 504), answer.text
+
+    async def post_each_twice(numbers: range) -> None:
+        for number in numbers:
+            await asyncio.gather(post_until_answered(number), post_until_answered(number))
+
+    async with asyncio.TaskGroup() as group:
+        for start in range(0, 80, 20):
+            group.create_task(post_each_twice(range(start, start + 20)))
+        for program in ("tweets-api-1", "tweets-api-2", "tweets-worker"):
+            await asyncio.to_thread(stack.kill, program)
+    wanted = sorted(tweet_id for (tweet_id,) in told.values())
+
+    assert len(wanted) == 80
+    while sorted(await ann.feed_ids()) != wanted:
+        assert (await ann.ask("GET", "/api/users/me")).is_success
+    for program in ("tweets-api-1", "tweets-api-2", "tweets-worker"):
+        await asyncio.to_thread(health.wait_for, stack.url(program) or "", 60)
 
 
 async def test_killing_a_replica_under_load_fails_no_get(company: Company, stack: Instance) -> None:
