@@ -127,7 +127,7 @@ def _edge_problems(method: str, operation: dict[str, Any]) -> list[type[Problem]
     if operation.get("security") != []:
         problems.append(errors.NotSignedIn)
         if method not in ("get", "head"):
-            problems.append(CrossSiteRequest)
+            problems += [CrossSiteRequest, errors.ReadOnlyKey]
     if operation.get("parameters") or "requestBody" in operation:
         problems.append(errors.InvalidRequest)
     if "requestBody" in operation:

@@ -1,7 +1,6 @@
 """From an api-key to a person: asked of users, remembered while nobody revokes it."""
 
 import asyncio
-import hashlib
 import json
 import time
 
@@ -10,9 +9,9 @@ import structlog
 from aio_pika.exceptions import AMQPError
 from prometheus_client import Counter
 
-from chassis import broker
+from chassis import api_keys, broker
 from chassis.errors import BadGateway, NotSignedIn
-from chassis.identity import GATEWAY, HEADER, Identity, Signer
+from chassis.identity import GATEWAY, HEADER, Identity, KeyScope, Signer
 from chassis.telemetry import message_context, onward
 
 from .settings import Settings
@@ -33,9 +32,9 @@ log = structlog.get_logger()
 
 def digest_of(key: bytes) -> bytes:
     """What a key is known by, here and in users. Raises NotSignedIn for what can be no key."""
-    if not 0 < len(key) <= _KEY_BYTES:
+    if not 0 < len(key) <= _KEY_BYTES or api_keys.is_mistyped(key):
         raise NotSignedIn
-    return hashlib.sha256(key).digest()
+    return api_keys.digest(key)
 
 
 class Keys:
@@ -77,12 +76,15 @@ class Keys:
         if answer.response.status != 200 or answer.body is None:
             raise BadGateway
         owner = json.loads(answer.body)
-        identity = Identity(owner["user_id"], owner["administrator"])
+        only_reads = owner.get("scope") == KeyScope.read
+        identity = Identity(owner["user_id"], owner["administrator"], only_reads)
         # A revocation that came in between may be of this very key.
         if self._revocations == before:
             if len(self._known) >= _CACHED:
                 self._known.clear()
             seconds = self._settings.key_seconds if self.hears_revocations else _UNHEARD_SECONDS
+            if (left := owner.get("seconds_left")) is not None:
+                seconds = min(seconds, left)
             self._known[digest] = (identity, time.monotonic() + seconds)
         return identity
 

@@ -70,6 +70,11 @@ class NotAnAdministrator(Problem):
     message = "Only an administrator may do this."
 
 
+class ReadOnlyKey(Problem):
+    status = 403
+    message = "This key may only read."
+
+
 class NotFound(Problem):
     status = 404
     message = "There is nothing at this address."

@@ -7,6 +7,7 @@ Only the gateway holds the private key.
 import base64
 import time
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated
 
 import jwt
@@ -14,18 +15,40 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from fastapi import Depends, Request
 
-from .errors import NotAnAdministrator, NotSignedIn
+from .errors import NotAnAdministrator, NotSignedIn, ReadOnlyKey
 
 HEADER = "warble-identity"
 LIFETIME_SECONDS = 60
 ISSUER = "warble-gateway"
 _CACHED = 10_000
+_READING = ("GET", "HEAD")
+
+
+class KeyScope(StrEnum):
+    """What a key may be used for; each includes those before it."""
+
+    read = "read"
+    write = "write"
+    admin = "admin"
+    """Also what only administrators may do, if its person is one."""
+
+    def covers(self, other: "KeyScope") -> bool:
+        scopes = list(KeyScope)
+        return scopes.index(self) >= scopes.index(other)
 
 
 @dataclass(frozen=True)
 class Identity:
     user_id: int
     administrator: bool
+    """The person is one, and the key may be used for it."""
+    reads_only: bool = False
+
+    @property
+    def scope(self) -> KeyScope:
+        if self.administrator:
+            return KeyScope.admin
+        return KeyScope.read if self.reads_only else KeyScope.write
 
 
 GATEWAY = Identity(0, False)
@@ -57,6 +80,7 @@ class Signer:
                 "iss": ISSUER,
                 "sub": str(identity.user_id),
                 "adm": identity.administrator,
+                "ro": identity.reads_only,
                 "aud": audience,
                 "iat": int(now),
                 "exp": int(now) + LIFETIME_SECONDS,
@@ -93,7 +117,9 @@ class Verifier:
                 issuer=ISSUER,
                 options={"require": ["exp", "iat", "sub", "aud", "iss"]},
             )
-            identity = Identity(int(claims["sub"]), claims.get("adm") is True)
+            identity = Identity(
+                int(claims["sub"]), claims.get("adm") is True, claims.get("ro") is True
+            )
         except (jwt.InvalidTokenError, ValueError) as error:
             raise NotSignedIn from error
         if claims["exp"] - claims["iat"] > LIFETIME_SECONDS:
@@ -114,6 +140,8 @@ async def _signed_in(request: Request) -> Identity:
     identity = _identify(request)
     if identity.user_id < 1:
         raise NotSignedIn
+    if identity.reads_only and request.method not in _READING:
+        raise ReadOnlyKey
     return identity
 
 

@@ -23,6 +23,21 @@ class NotYourName(Problem):
     message = "Only the person and an administrator may change a name."
 
 
+class NotYourKeys(Problem):
+    status = 403
+    message = "Only the person and an administrator may see and change a person's keys."
+
+
+class ScopeTooWide(Problem):
+    status = 403
+    message = "A key makes and ends none that may do more than itself."
+
+
+class TooManyKeys(Problem):
+    status = 409
+    message = "A person has at most {limit} keys: revoke one that is not needed."
+
+
 class NameNotAccepted(Problem):
     status = 422
     message = "A name has 1 to {limit} characters, at least one of them visible."

@@ -24,7 +24,7 @@ class UserDeactivated(Event):
 
 
 class KeyRevoked(Event):
-    """Every key that this person had is dead."""
+    """Some key of this person's is dead, or will be soon: whoever knows any of them asks again."""
 
     routing_key: ClassVar[str] = "key.revoked.v1"
     awaited: ClassVar[bool] = False

@@ -2,11 +2,26 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Identity, Index, LargeBinary, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    Text,
+    and_,
+    func,
+    or_,
+    text,
+)
 from sqlalchemy.orm import registry
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, SQLModel, col
 
 from chassis import outbox
+from chassis.identity import KeyScope
 
 
 class Table(SQLModel, registry=registry()):
@@ -52,14 +67,38 @@ class Person(Table, table=True):
 
 class ApiKey(Table, table=True):
     __tablename__ = "api_key"
+    __table_args__ = (Index("api_key_id", "id", unique=True),)
 
     digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
-    """SHA-256 of the key: the key itself is random enough to need no slow hash."""
+    id: int = Field(
+        default=None, sa_column=Column(BigInteger, Identity(always=True), nullable=False)
+    )
     user_id: int = Field(
         sa_column=Column(BigInteger, ForeignKey("person.id"), nullable=False, index=True)
     )
     created_at: datetime = Field(default=None, sa_column=_now())
     revoked_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    name: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    scope: KeyScope = Field(
+        default=KeyScope.admin, sa_column=Column(Text, nullable=False, server_default="admin")
+    )
+    hint: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    """How the key begins; empty where it is not of our making."""
+    expires_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    used_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    """To the hour."""
+
+    @staticmethod
+    def is_good() -> ColumnElement[bool]:
+        """Whether the row's key may be used."""
+        end = col(ApiKey.expires_at)
+        return and_(col(ApiKey.revoked_at).is_(None), or_(end.is_(None), end > func.now()))
+
+    def scope_for(self, person: Person) -> KeyScope:
+        """What it comes to in this person's hands."""
+        if self.scope == KeyScope.admin and not person.administrator:
+            return KeyScope.write
+        return KeyScope(self.scope)
 
 
 class Follow(Table, table=True):

@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import paging
 from chassis.database import execute
+from chassis.identity import KeyScope
 
 from . import names
 from .errors import KeyNotFound, UserNotFound
@@ -107,21 +108,32 @@ async def profile(session: AsyncSession, user_id: int, reader_id: int) -> str:
     return answer
 
 
-async def key_owner(session: AsyncSession, digest: bytes) -> Person:
-    """The active person whose valid key this is. Raises KeyNotFound."""
+async def key_owner(session: AsyncSession, digest: bytes) -> tuple[Person, ApiKey]:
+    """The active person whose good key this is. Raises KeyNotFound."""
     statement = (
-        select(Person)
+        select(Person, ApiKey)
         .join(ApiKey, col(ApiKey.user_id) == col(Person.id))
         .where(
             col(ApiKey.digest) == digest,
-            col(ApiKey.revoked_at).is_(None),
+            ApiKey.is_good(),
             col(Person.deactivated_at).is_(None),
         )
     )
-    person = (await session.exec(statement)).one_or_none()
-    if person is None:
+    found = (await session.exec(statement)).one_or_none()
+    if found is None:
         raise KeyNotFound
-    return person
+    return found
+
+
+async def keys_of(session: AsyncSession, user_id: int) -> list[tuple[ApiKey, KeyScope]]:
+    """A person's good keys and what each may do, the latest first. Raises UserNotFound."""
+    person = await person_by_id(session, user_id)
+    statement = (
+        select(ApiKey)
+        .where(col(ApiKey.user_id) == user_id, ApiKey.is_good())
+        .order_by(col(ApiKey.id).desc())
+    )
+    return [(key, key.scope_for(person)) for key in await session.exec(statement)]
 
 
 async def followers(

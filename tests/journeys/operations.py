@@ -21,6 +21,7 @@ Asked = tuple[str, dict[str, Any]]
 
 FINE, MADE = "200", "201"
 ADMINISTRATORS = "403 NotAnAdministrator"
+NOT_YOURS = "403 NotYourKeys"
 
 
 class Row(NamedTuple):
@@ -46,6 +47,14 @@ def _about_a_tweet(path: str) -> Callable[[Person], Awaitable[Asked]]:
         # Their own next read waits until the feed has it; another's would not.
         await owner.feed()
         return path.format(tweet=tweet_id), {}
+
+    return asks
+
+
+def _about_a_key(path: str, **request: Any) -> Callable[[Person], Awaitable[Asked]]:
+    async def asks(owner: Person) -> Asked:
+        (key,) = (await owner.done("GET", f"/api/users/{owner.id}/keys"))["keys"]
+        return path.format(owner=owner.id, key=key["id"]), request
 
     return asks
 
@@ -98,6 +107,16 @@ ROWS: dict[str, Row] = {
     ),
     "DELETE /api/users/{id}/key": Row(
         _at("/api/users/{owner}/key"), ADMINISTRATORS, ADMINISTRATORS, FINE
+    ),
+    "GET /api/users/{id}/keys": Row(_at("/api/users/{owner}/keys"), FINE, NOT_YOURS, FINE),
+    "POST /api/users/{id}/keys": Row(
+        _at("/api/users/{owner}/keys", json={}), MADE, NOT_YOURS, MADE
+    ),
+    "DELETE /api/users/{id}/keys/{key_id}": Row(
+        _about_a_key("/api/users/{owner}/keys/{key}"), FINE, NOT_YOURS, FINE
+    ),
+    "POST /api/users/{id}/keys/{key_id}/replacement": Row(
+        _about_a_key("/api/users/{owner}/keys/{key}/replacement", json={}), MADE, NOT_YOURS, MADE
     ),
     "GET /api/users/{id}/tweets": Row(_at("/api/users/{owner}/tweets")),
     "GET /uploads/{name}": Row(_a_picture),

@@ -2,6 +2,8 @@
 
 import importlib
 import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -21,6 +23,7 @@ from .company import Company, Person
 from .operations import EXCHANGES, OPERATIONS, ROWS, Asked, is_open
 
 NOBODY = "401 NotSignedIn"
+ONLY_READS = "403 ReadOnlyKey"
 INTERNAL = {
     "users GET /internal/keys/{digest}": (
         f"/internal/keys/{'0' * 64}",
@@ -38,12 +41,38 @@ def outcome(answer: httpx.Response) -> str:
     return f"{answer.status_code} {answer.json()['error_type']}"
 
 
+def reads(operation: str) -> bool:
+    return operation.startswith(("GET ", "HEAD "))
+
+
+def for_a_reader(operation: str) -> str:
+    """What a key gets that only reads, and is another person's."""
+    return ROWS[operation].another if reads(operation) or is_open(operation) else ONLY_READS
+
+
 async def asked(
     company: Company, operation: str, asking: Asked, headers: dict[str, str], url: str = ""
 ) -> str:
     path, request = asking
     method = operation.partition(" ")[0]
     return outcome(await company.http.request(method, url + path, headers=headers, **request))
+
+
+async def further_key(person: Person, user_id: int, scope: str) -> dict[str, Any]:
+    made: dict[str, Any] = await person.done(
+        "POST", f"/api/users/{user_id}/keys", json={"scope": scope}
+    )
+    return made
+
+
+@pytest.fixture
+async def held_back(company: Company) -> AsyncIterator[Person]:
+    """An administrator, with a key that may not be used for what administrators do."""
+    admin = company.administrator
+    me = (await admin.done("GET", "/api/users/me"))["user"]["id"]
+    made = await further_key(admin, me, "write")
+    yield replace(admin, key=made["api_key"])
+    await admin.done("DELETE", f"/api/users/{me}/keys/{made['key_id']}")
 
 
 def forgeries(private_key: str, service: str, user_id: int) -> dict[str, dict[str, str]]:
@@ -98,7 +127,7 @@ def test_every_operation_has_its_row() -> None:
 
 @pytest.mark.parametrize("operation", ROWS)
 async def test_each_gets_through_the_gateway_what_is_theirs(
-    company: Company, operation: str
+    company: Company, held_back: Person, operation: str
 ) -> None:
     row, admin = ROWS[operation], company.administrator
     leaver, robbed, another = [await company.hire(name) for name in ("Lea", "Rob", "Boris")]
@@ -112,7 +141,11 @@ async def test_each_gets_through_the_gateway_what_is_theirs(
         "a deactivated person": leaver,
         "a revoked key": robbed,
         "another person": another,
+        "a key that only reads": replace(
+            another, key=(await further_key(another, another.id, "read"))["api_key"]
+        ),
         "an administrator": admin,
+        "an administrator's key that only writes": held_back,
         "the owner": await company.hire("Ann"),
     }.items():
         owner = person if who == "the owner" and person else await company.hire("Ann")
@@ -126,7 +159,9 @@ async def test_each_gets_through_the_gateway_what_is_theirs(
         "a deactivated person": stranger,
         "a revoked key": stranger,
         "another person": row.another,
+        "a key that only reads": for_a_reader(operation),
         "an administrator": row.administrator,
+        "an administrator's key that only writes": row.another,
         "the owner": row.owner,
     }
 
@@ -145,6 +180,7 @@ async def test_each_service_judges_by_itself_who_asks(
     answers = {}
     for who, identity in {
         "another person": Identity(another.id, False),
+        "a key that only reads": Identity(another.id, False, True),
         "an administrator": Identity(admin_id, True),
         "the owner": None,
         "the gateway itself": Identity(0, False),
@@ -161,6 +197,7 @@ async def test_each_service_judges_by_itself_who_asks(
     stranger = row.another if is_open(operation) else NOBODY
     assert answers == dict.fromkeys(answers, stranger) | {
         "another person": row.another,
+        "a key that only reads": for_a_reader(operation),
         "an administrator": row.administrator,
         "the owner": row.owner,
     }

@@ -2,29 +2,29 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.app import Done, Id
 from chassis.database import Transaction
 from chassis.errors import InvalidRequest, NotAnAdministrator, responses
-from chassis.identity import Administrator, FromGateway, SignedIn
+from chassis.identity import Administrator, SignedIn
 from chassis.paging import Cursor, Limit
 
-from . import commands, queries
-from .errors import (
+from .. import commands, queries
+from ..errors import (
     CannotDeactivateYourself,
     CannotFollowYourself,
-    KeyNotFound,
     NameNotAccepted,
     NotYourName,
     UserNotFound,
 )
-from .queries import Listed
-from .settings import Settings
+from ..queries import Listed
+from ..settings import Settings
+from . import keys
+from .keys import KeyAnswer, unkept
 
 router = APIRouter(prefix="/api/users", tags=["users"])
-internal = APIRouter(prefix="/internal", include_in_schema=False)
 
 
 class NameDraft(BaseModel):
@@ -92,20 +92,6 @@ class UserPage(BaseModel):
     next_cursor: str | None
 
 
-class KeyAnswer(BaseModel):
-    """The key is shown this once."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"result": True, "user_id": 7, "api_key": "wrb_4Hk…"}],
-        }
-    )
-
-    result: Literal[True] = True
-    user_id: int
-    api_key: str
-
-
 def _page(listed: Listed) -> UserPage:
     users = [ListedUserView(**person._asdict()) for person in listed.people]
     return UserPage(users=users, next_cursor=listed.next_cursor)
@@ -155,13 +141,15 @@ async def find_users(
     status_code=201,
     summary="Register a person (administrators)",
     responses=responses(NotAnAdministrator, NameNotAccepted),
+    dependencies=[unkept],
 )
 async def register_user(
     draft: NameDraft, identity: Administrator, session: Transaction, request: Request
 ) -> KeyAnswer:
     length = _settings(request).name_length
     user_id = await commands.register_user(session, draft.name, name_length=length)
-    return KeyAnswer(user_id=user_id, api_key=await commands.issue_key(session, user_id))
+    key = await commands.issue_key(session, user_id)
+    return KeyAnswer(user_id=user_id, key_id=key.id, api_key=key.key)
 
 
 @router.get(
@@ -204,9 +192,11 @@ async def deactivate_user(id: Id, identity: Administrator, session: Transaction)
     status_code=201,
     summary="Replace a person's keys by a new one (administrators)",
     responses=responses(NotAnAdministrator, UserNotFound),
+    dependencies=[unkept],
 )
 async def rotate_key(id: Id, identity: Administrator, session: Transaction) -> KeyAnswer:
-    return KeyAnswer(user_id=id, api_key=await commands.rotate_key(session, id))
+    key = await commands.rotate_key(session, id)
+    return KeyAnswer(user_id=id, key_id=key.id, api_key=key.key)
 
 
 @router.delete(
@@ -251,16 +241,5 @@ async def unfollow(id: Id, identity: SignedIn, session: Transaction) -> Done:
     return Done()
 
 
-class KeyOwner(BaseModel):
-    user_id: int
-    administrator: bool
-
-
-@internal.get("/keys/{digest}", responses=responses(KeyNotFound))
-async def key_owner(
-    digest: Annotated[str, Path(pattern="^[0-9a-f]{64}$")],
-    gateway: FromGateway,
-    session: Transaction,
-) -> KeyOwner:
-    person = await queries.key_owner(session, bytes.fromhex(digest))
-    return KeyOwner(user_id=person.id, administrator=person.administrator)
+router.include_router(keys.router)
+internal = keys.internal

@@ -1,0 +1,82 @@
+"""What a gateway believes of a key: how much, how long, and until which news."""
+
+import asyncio
+import json
+from typing import Any
+
+import aio_pika
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from chassis import api_keys, broker, testing
+from chassis.identity import Identity, Verifier
+from deploy.local.instance import Instance
+
+from .neighbours import Behaviour, Edge, Made, error
+
+KEY = {"api-key": api_keys.generate()}
+
+
+def owner(**facts: Any) -> Behaviour:
+    async def answer(request: Request) -> Response:
+        return JSONResponse({"user_id": 7, "administrator": False, **facts})
+
+    return answer
+
+
+def lookups(it: Edge) -> int:
+    return len(it.users.asked)
+
+
+async def test_a_mistyped_key_is_refused_and_nobody_is_asked(edge: Made) -> None:
+    async with edge() as it:
+        good = KEY["api-key"]
+        for key in (good[:-1], good + "x", good[:4] + good[4:].swapcase()):
+            read = await it.client.get("/api/tweets", headers={"api-key": key})
+            signed_in = await it.client.post("/api/session", json={"api_key": key})
+
+            assert error(read) == error(signed_in) == (401, "NotSignedIn")
+        assert lookups(it) == 0
+
+
+async def test_a_service_hears_what_the_key_may(edge: Made) -> None:
+    async with edge(users=owner(scope="read")) as it:
+        await it.client.get("/api/tweets", headers=KEY)
+
+        identity = it.feed.asked[-1]["headers"]["warble-identity"]
+        assert Verifier(testing.PUBLIC_KEY, "feed").identity(identity) == Identity(7, False, True)
+
+
+async def test_a_key_is_believed_no_longer_than_it_lasts(edge: Made) -> None:
+    async with edge(users=owner(scope="write", seconds_left=0)) as it:
+        for _ in range(3):
+            assert (await it.client.get("/api/tweets", headers=KEY)).status_code == 200
+        assert lookups(it) == 3
+    async with edge(users=owner(scope="write", seconds_left=3600)) as it:
+        for _ in range(3):
+            await it.client.get("/api/tweets", headers=KEY)
+        assert lookups(it) == 1
+
+
+async def test_every_gateway_hears_of_a_revocation(edge: Made, infrastructure: Instance) -> None:
+    dead = False
+
+    async def users(request: Request) -> Response:
+        if dead:
+            return JSONResponse({"result": False}, 404)
+        return await owner()(request)
+
+    connection = await aio_pika.connect(infrastructure.broker_url)
+    async with edge(users=users) as one, edge(users=users) as other, connection:
+        for it in (one, other):
+            assert (await it.client.get("/api/tweets", headers=KEY)).status_code == 200
+        dead = True
+        exchange = await broker.events_exchange(await connection.channel())
+        news = aio_pika.Message(json.dumps({"user_id": 7}).encode(), message_id="users:1")
+        await exchange.publish(news, "key.revoked.v1")
+
+        for it in (one, other):
+            async with asyncio.timeout(20):
+                while (answer := await it.client.get("/api/tweets", headers=KEY)).is_success:
+                    pass
+            assert error(answer) == (401, "NotSignedIn")

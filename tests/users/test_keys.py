@@ -1,0 +1,253 @@
+"""A person's keys: several, each with what it may and how long, and none shown twice."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from chassis import api_keys, testing
+from chassis.identity import HEADER, Identity, Signer
+from deploy.local import postgres
+from deploy.local.instance import Instance
+
+from .conftest import People
+
+
+def signed(user_id: int, *, reads_only: bool = False) -> dict[str, str]:
+    identity = Identity(user_id, False, reads_only)
+    return {HEADER: Signer(testing.PRIVATE_KEY).token(identity, "users")}
+
+
+async def owner_of(users: httpx.AsyncClient, key: str) -> dict[str, Any]:
+    """What the gateway is told of the key; empty where it is no good."""
+    digest = api_keys.digest(key.encode()).hex()
+    answer = await users.get(f"/internal/keys/{digest}", headers=signed(0))
+    assert answer.status_code in (200, 404)
+    owner: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
+    return owner
+
+
+async def make(users: httpx.AsyncClient, user_id: int, **draft: Any) -> dict[str, Any]:
+    answer = await users.post(f"/api/users/{user_id}/keys", json=draft, headers=signed(user_id))
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+async def listed(users: httpx.AsyncClient, user_id: int) -> list[dict[str, Any]]:
+    answer = await users.get(f"/api/users/{user_id}/keys", headers=signed(user_id))
+    keys: list[dict[str, Any]] = answer.json()["keys"]
+    return keys
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error_type"]
+
+
+async def test_a_further_key_is_listed_without_what_is_secret_of_it(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    ann = await people.register("Ann")
+
+    made = await make(users, ann, name=" Nightly  report ", scope="read", expires_in_days=90)
+    latest, first = await listed(users, ann)
+
+    expires_at = datetime.fromisoformat(latest.pop("expires_at"))
+    created_at = datetime.fromisoformat(latest.pop("created_at"))
+    assert expires_at - created_at < timedelta(days=90, minutes=1)
+    assert latest == {
+        "id": made["key_id"],
+        "name": "Nightly report",
+        "scope": "read",
+        "begins_with": made["api_key"][:10],
+        "used_at": None,
+    }
+    assert (first["name"], first["scope"], first["expires_at"]) == ("", "write", None)
+
+
+async def test_each_key_tells_the_gateway_what_it_may_and_for_how_long(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    ann = await people.register("Ann")
+    reading = (await make(users, ann, scope="read"))["api_key"]
+    short = (await make(users, ann, expires_in_days=1))["api_key"]
+
+    assert await owner_of(users, reading) == {
+        "user_id": ann,
+        "administrator": False,
+        "scope": "read",
+        "seconds_left": None,
+    }
+    owner = await owner_of(users, short)
+    assert 0 < owner["seconds_left"] <= 86_400
+    assert owner["scope"] == "write"
+
+
+async def test_nothing_of_a_key_is_stored_but_its_hash_and_its_beginning(
+    users: httpx.AsyncClient, people: People, apart: Instance
+) -> None:
+    ann = await people.register("Ann")
+    key = (await make(users, ann))["api_key"]
+
+    async with postgres.connected(apart.service_environment("users")) as connection:
+        rows = await connection.fetch("select api_key::text as row from api_key")
+        events = await connection.fetch("select outbox::text as row from outbox")
+
+    assert api_keys.digest(key.encode()).hex() in str(rows)
+    assert key[:10] in str(rows)
+    assert key[:12] not in str(rows) + str(events)
+
+
+async def test_a_revoked_key_is_no_good_and_the_others_go_on(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    ann = await people.register("Ann")
+    one, other = await make(users, ann), await make(users, ann)
+    path = f"/api/users/{ann}/keys/{one['key_id']}"
+
+    revoked = await users.delete(path, headers=signed(ann))
+    again = await users.delete(path, headers=signed(ann))
+
+    assert revoked.json() == {"result": True}
+    assert refusal(again) == (404, "KeyNotFound")
+    assert await owner_of(users, one["api_key"]) == {}
+    assert (await owner_of(users, other["api_key"]))["user_id"] == ann
+    assert one["key_id"] not in [key["id"] for key in await listed(users, ann)]
+
+
+async def test_a_replaced_key_goes_on_for_as_long_as_was_asked(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    ann = await people.register("Ann")
+    old = await make(users, ann, name="Report", scope="read", expires_in_days=90)
+    path = f"/api/users/{ann}/keys/{old['key_id']}/replacement"
+
+    answer = await users.post(path, json={"overlap_hours": 2}, headers=signed(ann))
+    new = answer.json()
+
+    assert answer.status_code == 201
+    left = (await owner_of(users, old["api_key"]))["seconds_left"]
+    assert 7_000 < left <= 7_200
+    owner = await owner_of(users, new["api_key"])
+    assert (owner["user_id"], owner["scope"]) == (ann, "read")
+    assert 89 * 86_400 < owner["seconds_left"] <= 90 * 86_400
+    assert (await listed(users, ann))[0]["name"] == "Report"
+
+    path = f"/api/users/{ann}/keys/{new['key_id']}/replacement"
+    await users.post(path, json={"overlap_hours": 0}, headers=signed(ann))
+
+    assert await owner_of(users, new["api_key"]) == {}
+
+
+async def test_an_expired_key_is_no_good(
+    users: httpx.AsyncClient, people: People, apart: Instance
+) -> None:
+    ann = await people.register("Ann")
+    key = await make(users, ann, expires_in_days=1)
+
+    async with postgres.connected(apart.service_environment("users")) as connection:
+        await connection.execute(
+            "update api_key set expires_at = now() where id = $1", key["key_id"]
+        )
+
+    assert await owner_of(users, key["api_key"]) == {}
+    assert key["key_id"] not in [key["id"] for key in await listed(users, ann)]
+
+
+async def test_a_keys_last_use_is_written_once_an_hour(
+    users: httpx.AsyncClient, people: People, apart: Instance
+) -> None:
+    ann = await people.register("Ann")
+    key = await make(users, ann)
+
+    async def versions(connection: asyncpg.Connection, used_at: datetime | None) -> set[str]:
+        """Of the row: each write makes another."""
+        await connection.execute("update api_key set used_at = $1", used_at)
+        seen = set()
+        for _ in range(3):
+            await owner_of(users, key["api_key"])
+            row = "select xmin::text from api_key where id = $1"
+            seen.add(await connection.fetchval(row, key["key_id"]))
+        return seen
+
+    async with postgres.connected(apart.service_environment("users")) as connection:
+        never = await versions(connection, None)
+        first = (await listed(users, ann))[0]["used_at"]
+        long_ago = datetime.now(UTC) - timedelta(hours=2)
+        later = await versions(connection, long_ago)
+
+    assert first is not None
+    assert len(never) == len(later) == 1
+    assert datetime.fromisoformat((await listed(users, ann))[0]["used_at"]) > long_ago
+
+
+async def test_a_key_makes_and_ends_none_that_may_do_more_than_itself(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    made = await users.post("/api/users", json={"name": "Ann"}, headers=people.administrator)
+    chief = made.json()["user_id"]
+    # An administrator in the service's eyes is who the identity says is one; here it does not.
+    wider = await users.post(
+        f"/api/users/{chief}/keys", json={"scope": "admin"}, headers=signed(chief)
+    )
+    reading = await users.post(
+        f"/api/users/{chief}/keys", json={"scope": "read"}, headers=signed(chief, reads_only=True)
+    )
+
+    assert refusal(wider) == (403, "ScopeTooWide")
+    assert refusal(reading) == (403, "ReadOnlyKey")
+
+
+async def test_an_administrators_narrow_key_does_not_reach_their_wide_one(
+    users: httpx.AsyncClient, people: People, apart: Instance
+) -> None:
+    chief = await people.register("Chief")
+    async with postgres.connected(apart.service_environment("users")) as connection:
+        await connection.execute("update person set administrator = true where id = $1", chief)
+    (wide,) = await listed(users, chief)
+    path = f"/api/users/{chief}/keys/{wide['id']}"
+
+    ended = await users.delete(path, headers=signed(chief))
+    replaced = await users.post(f"{path}/replacement", json={}, headers=signed(chief))
+
+    assert wide["scope"] == "admin"
+    assert refusal(ended) == refusal(replaced) == (403, "ScopeTooWide")
+
+
+async def test_nobody_has_keys_without_end(users: httpx.AsyncClient, people: People) -> None:
+    ann = await people.register("Ann")
+    for _ in range(19):
+        await make(users, ann)
+
+    answer = await users.post(f"/api/users/{ann}/keys", json={}, headers=signed(ann))
+
+    assert refusal(answer) == (409, "TooManyKeys")
+    assert len(await listed(users, ann)) == 20
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        {"name": "a\0b"},
+        {"name": "\ud800"},
+        {"name": "x" * 101},
+        {"scope": "all"},
+        {"expires_in_days": 0},
+        {"expires_in_days": 10**12},
+    ],
+)
+async def test_a_key_of_rubbish_is_refused(
+    users: httpx.AsyncClient, people: People, draft: dict[str, Any]
+) -> None:
+    ann = await people.register("Ann")
+
+    answer = await users.post(
+        f"/api/users/{ann}/keys", content=json.dumps(draft), headers=signed(ann)
+    )
+
+    assert answer.status_code == 422
+    assert len(await listed(users, ann)) == 1
