@@ -1,5 +1,7 @@
 """The way to RabbitMQ: one connection, and the queues that a service's subscriptions need."""
 
+import asyncio
+
 from aio_pika import ExchangeType, connect_robust
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection
 
@@ -7,6 +9,7 @@ from .events import EXCHANGE
 from .subscriptions import DELIVERY_LIMIT, RETRY_DELAYS, Subscriptions
 
 HEARTBEAT_SECONDS = 10
+DECLARE_SECONDS = 30
 
 
 class BrokerAway(Exception):
@@ -66,6 +69,18 @@ async def declare(channel: AbstractChannel, subscriptions: Subscriptions) -> Non
             },
         )
         await waiting.bind(await channel.declare_exchange(name, ExchangeType.FANOUT, durable=True))
+
+
+async def keep_declared(connection: AbstractRobustConnection, subscriptions: Subscriptions) -> None:
+    """Runs until it is cancelled: what somebody deletes at the broker is made anew.
+
+    A binding that is gone is told to nobody: its queue only stays empty. What was published
+    meanwhile has passed it by.
+    """
+    while True:
+        await asyncio.sleep(DECLARE_SECONDS)
+        async with connection.channel() as channel:
+            await declare(channel, subscriptions)
 
 
 def check(connection: AbstractRobustConnection | None) -> None:

@@ -51,6 +51,11 @@ def create(
     async def broker_answers() -> None:
         broker.check(connection)
 
+    async def keep_declared(_: FastAPI) -> None:
+        assert connection is not None
+        assert subscriptions is not None
+        await broker.keep_declared(connection, subscriptions)
+
     @contextlib.asynccontextmanager
     async def live(app: FastAPI) -> AsyncIterator[None]:
         nonlocal connection
@@ -72,6 +77,8 @@ def create(
             if subscriptions is not None:
                 consumer = Consumer(database, connection, subscriptions)
                 await consumer.start()
+                declaring = asyncio.create_task(_for_ever(keep_declared, app))
+                stack.push_async_callback(end, declaring)
                 stack.push_async_callback(_in_time, consumer.stop)
             yield
 

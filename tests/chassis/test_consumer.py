@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractRobustConnection
+from aio_pika.exceptions import DeliveryError
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -240,3 +241,42 @@ async def test_a_database_that_has_no_room_is_waited_for_and_no_message_is_to_bl
 
     assert full_for <= 0
     assert await dead_letters(connection, reactions) == 0
+
+
+@pytest.mark.parametrize("loss", ["its binding", "the queue"])
+async def test_what_is_deleted_at_the_broker_comes_back(
+    database: Database,
+    connection: AbstractRobustConnection,
+    happened: type[Happened],
+    effects: Callable[[], Awaitable[list[int]]],
+    monkeypatch: pytest.MonkeyPatch,
+    loss: str,
+) -> None:
+    monkeypatch.setattr("chassis.broker.DECLARE_SECONDS", 0.5)
+    reactions = Subscriptions(happened.routing_key.partition(".")[0])
+    first = int(happened.routing_key[5:13], 16) * 100
+
+    @reactions.on(happened)
+    async def on_happened(session: AsyncSession, event: Happened, version: int) -> None:
+        await note(session, event)
+
+    async with consuming(database, connection, reactions):
+        declaring = asyncio.create_task(broker.keep_declared(connection, reactions))
+        (subscription,) = reactions
+        async with connection.channel() as channel:
+            if loss == "the queue":
+                await channel.queue_delete(subscription.queue)
+            else:
+                exchange = await broker.events_exchange(channel)
+                queue = await channel.get_queue(subscription.queue)
+                await queue.unbind(exchange, happened.routing_key)
+        number = first
+        async with asyncio.timeout(60):
+            while not await effects():
+                number += 1
+                with suppress(DeliveryError):
+                    await publish(connection, happened.routing_key, [message(number)])
+        declaring.cancel()
+        await asyncio.wait([declaring])
+
+    assert set(await effects()) <= set(range(first, number + 1))
