@@ -278,7 +278,7 @@ class Exchange:
         method = self.scope["method"] if self.handler != _UNKNOWN else "*"
         REQUESTS.labels(self.handler, method, self.status).inc()
         DURATION.labels(self.handler, method).observe(seconds)
-        access_log.write(self.scope["method"], self.scope["path"], self.status, seconds)
+        access_log.request(self.scope["method"], self.scope["path"], self.status, seconds)
 
 
 def _cookie(cookies: str, wanted: str) -> str:

@@ -1,4 +1,4 @@
-"""One line for each request, written past everything that makes other lines rich and dear."""
+"""A line for each request and each event, past all that makes other lines rich and dear."""
 
 import asyncio
 import atexit
@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 
@@ -35,20 +36,20 @@ def configure(settings: ProcessSettings, role: str) -> None:
     _process = {"service": settings.service, "role": role} if plain else None
 
 
-def write(method: str, path: str, status: int, seconds: float) -> None:
+def request(method: str, path: str, status: int, seconds: float) -> None:
     """`path` is without its query, which may hold what people search for."""
-    ms = round(seconds * 1000, 1)
+    facts = {"method": method, "path": path, "status": status, "ms": round(seconds * 1000, 1)}
+    write("request", facts | structlog.contextvars.get_contextvars())
+
+
+def write(event: str, facts: dict[str, Any]) -> None:
     if _process is None:
-        log.info("request", method=method, path=path, status=status, ms=ms)
+        log.info(event, **facts)
         return
     line = {
         **_process,
-        "method": method,
-        "path": path,
-        "status": status,
-        "ms": ms,
-        "event": "request",
-        **structlog.contextvars.get_contextvars(),
+        **facts,
+        "event": event,
         "level": "info",
         "timestamp": datetime.now(UTC).isoformat(),
     }

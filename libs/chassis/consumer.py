@@ -24,7 +24,7 @@ from aio_pika.abc import (
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from opentelemetry.trace import SpanKind
 
-from . import broker, failpoints, reports, traces
+from . import access_log, broker, failpoints, inbox, reports, traces
 from .database import Database
 from .errors import neighbour_away
 from .events import Event, EventId
@@ -36,6 +36,7 @@ from .telemetry import (
     EVENTS_RETRIED,
     OCCURRED_AT,
     message_context,
+    named,
 )
 
 BATCH = 50
@@ -178,10 +179,15 @@ class Consumer:
                     asyncio.timeout(HANDLER_SECONDS),
                     self._database.transaction() as session,
                 ):
+                    new = await inbox.admit(session, (arrived.event_id for arrived in batch))
                     for arrived in batch:
+                        if arrived.event_id not in new:
+                            continue
+                        # It may stand in the batch twice.
+                        new.remove(arrived.event_id)
                         with message_context(arrived.message), _span(arrived):
-                            await arrived.subscription.apply(
-                                session, arrived.event_id, arrived.event
+                            await arrived.subscription.handler(
+                                session, arrived.event, arrived.event_id.number
                             )
                 return
             except Exception as error:
@@ -208,8 +214,7 @@ class Consumer:
         occurred_at = arrived.message.headers.get(OCCURRED_AT)
         if isinstance(occurred_at, int):
             EVENT_AGE_SECONDS.labels(key).observe(max(0.0, time.time() - occurred_at / 1000))
-        with message_context(arrived.message):
-            log.info("event.handled")
+        access_log.write("event.handled", named(arrived.message))
 
     async def _failed(self, arrived: Arrived, error: Exception) -> None:
         attempt = _attempt(arrived.message)

@@ -172,6 +172,33 @@ async def execute(
     return await connection.execute(statement, parameters)
 
 
+async def fetch(session: AsyncSession, statement: str, *arguments: object) -> list[asyncpg.Record]:
+    """The rows of a statement with `$1`, `$2`, …, run within the session's transaction.
+
+    It goes past SQLAlchemy, whose cursor costs several times what the driver does, on the paths
+    that every write and every event takes. What the session has not flushed yet is not seen.
+    """
+    driver = session.info.get("driver") or await _driver(session)
+    begun = time.perf_counter()
+    try:
+        rows: list[asyncpg.Record] = await driver.fetch(statement, *arguments)
+    except Exception as error:
+        metrics.note(statement, begun, error)
+        raise
+    metrics.note(statement, begun)
+    return rows
+
+
+async def _driver(session: AsyncSession) -> asyncpg.Connection:
+    pooled: Any = await (await session.connection()).get_raw_connection()
+    adapted = pooled.dbapi_connection
+    # SQLAlchemy begins the transaction at the first statement that goes through it.
+    if adapted._transaction is None:
+        await adapted._start_transaction()
+    session.info["driver"] = pooled.driver_connection
+    return pooled.driver_connection
+
+
 @asynccontextmanager
 async def request_transaction(request: Request) -> AsyncIterator[AsyncSession]:
     """A transaction of this request's, for a route that has long work to do before or after it."""

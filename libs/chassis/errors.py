@@ -196,7 +196,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    for kind in (*_AWAY, DBAPIError):
+    for kind in (*_AWAY, DBAPIError, asyncpg.PostgresError):
         app.add_exception_handler(kind, _on_infrastructure_error)
     app.add_exception_handler(Exception, _on_any_error)
 

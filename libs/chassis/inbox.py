@@ -5,12 +5,15 @@ from collections.abc import Iterable
 from sqlalchemy import BigInteger, Column, DateTime, MetaData, Table, Text, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from .database import execute
+from .database import fetch
 from .events import EventId
 
-_INSERT = text(
-    "insert into inbox (source, id) values (:source, :id) on conflict do nothing returning id"
-)
+# In the order of the key: of two workers with the same events, none holds what the other waits for.
+_INSERT = """
+insert into inbox (source, id)
+select source, id from unnest($1::text[], $2::bigint[]) as arrived (source, id) order by 1, 2
+on conflict do nothing returning source, id
+"""
 
 
 def define(metadata: MetaData) -> Table:
@@ -35,10 +38,10 @@ create table inbox (
 """The first revision of the table, for a service's first migration."""
 
 
-async def admit(session: AsyncSession, event: EventId) -> bool:
-    """True the first time; false for an event whose effect is here already."""
-    row = await execute(session, _INSERT, {"source": event.source, "id": event.number})
-    return row.first() is not None
+async def admit(session: AsyncSession, events: Iterable[EventId]) -> set[EventId]:
+    """Those that come for the first time: the effect of the others is here already."""
+    rows = await fetch(session, _INSERT, *split(events))
+    return {EventId(source, number) for source, number in rows}
 
 
 def split(events: Iterable[EventId]) -> tuple[list[str], list[int]]:

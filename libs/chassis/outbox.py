@@ -9,13 +9,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from . import traces
-from .database import execute
+from .database import fetch
 from .events import Event, EventId
 
-_INSERT = text(
-    "insert into outbox (routing_key, payload, request_id, traceparent)"
-    " values (:routing_key, cast(:payload as jsonb), :request_id, :traceparent) returning id"
-)
+_INSERT = """
+insert into outbox (routing_key, payload, request_id, traceparent)
+values ($1, $2::text::jsonb, $3, $4) returning id
+"""
 
 
 def define(metadata: MetaData) -> Table:
@@ -64,18 +64,15 @@ async def record(session: AsyncSession, event: Event) -> int:
     numbers in the one order and commit in the other.
     """
     context = structlog.contextvars.get_contextvars()
-    version: int = (
-        await execute(
-            session,
-            _INSERT,
-            {
-                "routing_key": event.routing_key,
-                "payload": event.model_dump_json(),
-                "request_id": context.get("request_id"),
-                "traceparent": traces.here() or context.get("traceparent"),
-            },
-        )
-    ).scalar_one()
+    (written,) = await fetch(
+        session,
+        _INSERT,
+        event.routing_key,
+        event.model_dump_json(),
+        context.get("request_id"),
+        traces.here() or context.get("traceparent"),
+    )
+    version: int = written["id"]
     if event.awaited:
         mention(session, version)
     return version

@@ -6,8 +6,7 @@ from typing import Any, TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from . import inbox
-from .events import Event, EventId
+from .events import Event
 
 RETRY_DELAYS = (1, 5, 30, 120)
 """Seconds that a failed message waits before its second, third, … and last try."""
@@ -35,13 +34,6 @@ class Subscription:
     @property
     def dead_queue(self) -> str:
         return f"{self.queue}.dead"
-
-    async def apply(self, session: AsyncSession, event_id: EventId, event: Event) -> bool:
-        """Has the event take its effect in this transaction; false where it had it before."""
-        if not await inbox.admit(session, event_id):
-            return False
-        await self.handler(session, event, event_id.number)
-        return True
 
 
 def _always(_: Event) -> bool:

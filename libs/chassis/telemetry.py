@@ -145,13 +145,18 @@ def onward() -> dict[str, str]:
 @contextmanager
 def message_context(message: AbstractIncomingMessage) -> Iterator[None]:
     """Log lines within carry the message's event and the request that it comes from."""
-    with structlog.contextvars.bound_contextvars(
-        event_id=message.message_id,
-        routing_key=message.type,
-        request_id=message.headers.get("request_id"),
-        traceparent=message.headers.get("traceparent"),
-    ):
+    with structlog.contextvars.bound_contextvars(**named(message)):
         yield
+
+
+def named(message: AbstractIncomingMessage) -> dict[str, Any]:
+    """What a log line says of a message: its event, and the request that it comes from."""
+    return {
+        "event_id": message.message_id,
+        "routing_key": message.type,
+        "request_id": message.headers.get("request_id"),
+        "traceparent": message.headers.get("traceparent"),
+    }
 
 
 class RequestContext:
@@ -196,7 +201,7 @@ class RequestContext:
         finally:
             if not scope["path"].startswith(("/health", "/metrics")):
                 seconds = time.perf_counter() - started
-                access_log.write(scope["method"], _logged_path(scope), status, seconds)
+                access_log.request(scope["method"], _logged_path(scope), status, seconds)
 
 
 def _logged_path(scope: Scope) -> str:

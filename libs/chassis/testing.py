@@ -11,6 +11,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
+from . import inbox
 from .database import Database
 from .events import Event, EventId
 from .identity import HEADER, Identity, Signer
@@ -57,4 +58,7 @@ async def deliver(
     raw = body.model_dump_json() if isinstance(body, Event) else body
     event = subscription.event.model_validate_json(raw)
     async with database.transaction() as session:
-        return await subscription.apply(session, EventId(source=source, number=number), event)
+        new = await inbox.admit(session, [EventId(source, number)])
+        if new:
+            await subscription.handler(session, event, number)
+        return bool(new)

@@ -1,9 +1,8 @@
 """What the feed does when the others tell something. The handlers commute: see docs/adr/0004."""
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database import execute
+from chassis.database import fetch
 from chassis.subscriptions import Subscriptions
 
 from . import cards
@@ -20,37 +19,39 @@ from .events import (
 
 subscriptions = Subscriptions("feed")
 
-_NAME = text("""
-insert into person (id, name, version) values (:user_id, :name, :version)
+_NAME = """
+insert into person (id, name, version) values ($1, $2, $3)
 on conflict (id) do update set name = excluded.name, version = excluded.version
 where person.version < excluded.version
-""")
-_FOLLOW = text("""
-insert into follow (follower_id, followed_id, active, version)
-values (:follower_id, :followed_id, :active, :version)
+"""
+_FOLLOW = """
+insert into follow (follower_id, followed_id, active, version) values ($1, $2, $3, $4)
 on conflict (follower_id, followed_id)
 do update set active = excluded.active, version = excluded.version
 where follow.version < excluded.version
-""")
-_HOLD_TWEET = text("""
-insert into tweet (id) values (:tweet_id)
+"""
+_POST = """
+insert into tweet (id, author_id, card) values ($1, $2, $3)
+on conflict (id) do update set author_id = excluded.author_id, card = excluded.card
+where tweet.author_id is null and not tweet.deleted
+"""
+# All that concerns a tweet's likes takes its turn at the tweet's row, made where there is none yet:
+# a like and the end of its tweet, handled at the same moment by two workers, see each other.
+_HOLD_TWEET = """
+insert into tweet (id) values ($1)
 on conflict (id) do update set id = excluded.id
 returning deleted
-""")
-_POST = text("""
-update tweet set author_id = :author_id, card = :card where id = :tweet_id and author_id is null
-""")
-_DELETE = text("""
-update tweet set deleted = true, author_id = null, card = null, like_count = 0
-where id = :tweet_id
-""")
-_DELETE_LIKES = text("delete from tweet_like where tweet_id = :tweet_id")
-_LIKE = text("""
+"""
+_DELETE = """
+update tweet set deleted = true, author_id = null, card = null, like_count = 0 where id = $1
+"""
+_DELETE_LIKES = "delete from tweet_like where tweet_id = $1"
+_LIKE = """
 with before as (
-    select active from tweet_like where tweet_id = :tweet_id and user_id = :user_id
+    select active from tweet_like where tweet_id = $1 and user_id = $2
 ), after as (
     insert into tweet_like (tweet_id, user_id, active, version)
-    values (:tweet_id, :user_id, :active, :version)
+    values ($1, $2, $3, $4)
     on conflict (tweet_id, user_id)
     do update set active = excluded.active, version = excluded.version
     where tweet_like.version < excluded.version
@@ -61,44 +62,40 @@ from (
     select after.active::int - coalesce(before.active, false)::int as step
     from after left join before on true
 ) as change
-where tweet.id = :tweet_id and change.step <> 0
-""")
+where tweet.id = $1 and change.step <> 0
+"""
 
 
 @subscriptions.on(UserRegistered)
 async def on_user_registered(session: AsyncSession, event: UserRegistered, version: int) -> None:
-    await execute(session, _NAME, {**event.model_dump(), "version": version})
+    await fetch(session, _NAME, event.user_id, event.name, version)
 
 
 @subscriptions.on(UserRenamed)
 async def on_user_renamed(session: AsyncSession, event: UserRenamed, version: int) -> None:
-    await execute(session, _NAME, {**event.model_dump(), "version": version})
+    await fetch(session, _NAME, event.user_id, event.name, version)
 
 
 @subscriptions.on(UserFollowed)
 async def on_user_followed(session: AsyncSession, event: UserFollowed, version: int) -> None:
-    await execute(session, _FOLLOW, {**event.model_dump(), "active": True, "version": version})
+    await fetch(session, _FOLLOW, event.follower_id, event.followed_id, True, version)
 
 
 @subscriptions.on(UserUnfollowed)
 async def on_user_unfollowed(session: AsyncSession, event: UserUnfollowed, version: int) -> None:
-    await execute(session, _FOLLOW, {**event.model_dump(), "active": False, "version": version})
+    await fetch(session, _FOLLOW, event.follower_id, event.followed_id, False, version)
 
 
 @subscriptions.on(TweetPosted)
 async def on_tweet_posted(session: AsyncSession, event: TweetPosted, version: int) -> None:
-    if not await _hold(session, event.tweet_id):
-        card = cards.render(event)
-        await execute(
-            session, _POST, {"tweet_id": event.tweet_id, "author_id": event.author_id, "card": card}
-        )
+    await fetch(session, _POST, event.tweet_id, event.author_id, cards.render(event))
 
 
 @subscriptions.on(TweetDeleted)
 async def on_tweet_deleted(session: AsyncSession, event: TweetDeleted, version: int) -> None:
-    await _hold(session, event.tweet_id)
-    await execute(session, _DELETE, event.model_dump())
-    await execute(session, _DELETE_LIKES, event.model_dump())
+    await fetch(session, _HOLD_TWEET, event.tweet_id)
+    await fetch(session, _DELETE, event.tweet_id)
+    await fetch(session, _DELETE_LIKES, event.tweet_id)
 
 
 @subscriptions.on(TweetLiked)
@@ -114,15 +111,6 @@ async def on_tweet_unliked(session: AsyncSession, event: TweetUnliked, version: 
 async def _like(
     session: AsyncSession, event: TweetLiked | TweetUnliked, version: int, *, active: bool
 ) -> None:
-    if not await _hold(session, event.tweet_id):
-        await execute(session, _LIKE, {**event.model_dump(), "active": active, "version": version})
-
-
-async def _hold(session: AsyncSession, tweet_id: int) -> bool:
-    """Locks the tweet's row, made where there is none yet; true for a deleted tweet.
-
-    All that concerns one tweet takes its turn here, so that a like and the tweet that it is for,
-    handled at the same moment by two workers, see each other.
-    """
-    deleted: bool = (await execute(session, _HOLD_TWEET, {"tweet_id": tweet_id})).scalar_one()
-    return deleted
+    (tweet,) = await fetch(session, _HOLD_TWEET, event.tweet_id)
+    if not tweet["deleted"]:
+        await fetch(session, _LIKE, event.tweet_id, event.user_id, active, version)

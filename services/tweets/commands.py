@@ -5,12 +5,11 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import TextClause, text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import outbox
-from chassis.database import execute
+from chassis.database import fetch
 
 from . import texts
 from .errors import (
@@ -26,48 +25,41 @@ from .events import Picture, TweetDeleted, TweetLiked, TweetPosted, TweetUnliked
 from .models import Media, Tweet
 from .settings import Settings
 
-_INSERT = text("""
-insert into tweet (author_id, content, created_at) values (:author_id, :content, :created_at)
-returning id
-""")
+_INSERT = """
+insert into tweet (author_id, content, created_at) values ($1, $2, $3) returning id
+"""
 
 # Locks the draft until the transaction ends, made where there is none yet: of two calls at the same
 # moment the second waits for the first, and then finds its tweet.
-_HOLD_DRAFT = text("""
-insert into draft (author_id, id, digest) values (:author_id, :id, :digest)
+_HOLD_DRAFT = """
+insert into draft (author_id, id, digest) values ($1, $2, $3)
 on conflict (author_id, id) do update set id = excluded.id
 returning tweet_id, version, digest
-""")
-_SET_DRAFT = text("""
-update draft set tweet_id = :tweet_id, version = :version
-where author_id = :author_id and id = :id
-""")
+"""
+_SET_DRAFT = "update draft set tweet_id = $3, version = $4 where author_id = $1 and id = $2"
 
 # Both hold the tweet and lock the like until the transaction ends, and give the like as it is; no
 # row means that there is no such tweet. A like that never was has the version 0.
-_HELD_FOR_LIKE = text("""
+_HELD_FOR_LIKE = """
 with tweet as (
-    select id from tweet where id = :tweet_id and deleted_at is null for key share
+    select id from tweet where id = $1 and deleted_at is null for key share
 )
 insert into tweet_like (tweet_id, user_id, active, version)
-select id, :user_id, false, 0 from tweet
+select id, $2, false, 0 from tweet
 on conflict (tweet_id, user_id) do update set active = tweet_like.active
 returning active, version
-""")
-_HELD_FOR_UNLIKE = text("""
+"""
+_HELD_FOR_UNLIKE = """
 with tweet as (
-    select id from tweet where id = :tweet_id and deleted_at is null for key share
+    select id from tweet where id = $1 and deleted_at is null for key share
 ), held as (
     select tweet_id, active, version from tweet_like
-    where tweet_id = :tweet_id and user_id = :user_id for update
+    where tweet_id = $1 and user_id = $2 for update
 )
 select coalesce(active, false) as active, coalesce(version, 0) as version
 from tweet left join held on held.tweet_id = tweet.id
-""")
-_SET_LIKE = text("""
-update tweet_like set active = :active, version = :version
-where tweet_id = :tweet_id and user_id = :user_id
-""")
+"""
+_SET_LIKE = "update tweet_like set active = $3, version = $4 where tweet_id = $1 and user_id = $2"
 
 
 def check_draft(content: str, media_ids: Sequence[int], settings: Settings) -> None:
@@ -95,17 +87,16 @@ async def post_tweet(
     """
     if draft_id is None:
         return (await _post(session, author_id, content, media_ids))[0]
-    draft = {"author_id": author_id, "id": draft_id}
     digest = _digest(content, media_ids)
-    held = (await execute(session, _HOLD_DRAFT, {**draft, "digest": digest})).one()
-    if held.tweet_id is not None:
+    (held,) = await fetch(session, _HOLD_DRAFT, author_id, draft_id, digest)
+    if held["tweet_id"] is not None:
         # Of a draft from before there were digests nothing is known, and the first text stands.
-        if unchanged and held.digest not in (digest, None):
+        if unchanged and held["digest"] not in (digest, None):
             raise IdempotencyKeyReused
-        outbox.mention(session, held.version)
-        return int(held.tweet_id)
+        outbox.mention(session, held["version"])
+        return int(held["tweet_id"])
     tweet_id, version = await _post(session, author_id, content, media_ids)
-    await execute(session, _SET_DRAFT, {**draft, "tweet_id": tweet_id, "version": version})
+    await fetch(session, _SET_DRAFT, author_id, draft_id, tweet_id, version)
     return tweet_id
 
 
@@ -118,8 +109,9 @@ async def _post(
 ) -> tuple[int, int]:
     """The new tweet's id and the number of its event."""
     taken = await _locked_media(session, author_id, media_ids)
-    written = {"author_id": author_id, "content": content, "created_at": datetime.now(UTC)}
-    tweet_id: int = (await execute(session, _INSERT, written)).scalar_one()
+    created_at = datetime.now(UTC)
+    (written,) = await fetch(session, _INSERT, author_id, content, created_at)
+    tweet_id: int = written["id"]
     for media in taken:
         media.tweet_id = tweet_id
     event = TweetPosted(
@@ -138,7 +130,7 @@ async def _post(
             )
             for media in taken
         ],
-        created_at=written["created_at"],
+        created_at=created_at,
     )
     return tweet_id, await outbox.record(session, event)
 
@@ -193,17 +185,14 @@ async def unlike_tweet(session: AsyncSession, tweet_id: int, user_id: int) -> No
     await _set_like(session, _HELD_FOR_UNLIKE, TweetUnliked(tweet_id=tweet_id, user_id=user_id))
 
 
-async def _set_like(
-    session: AsyncSession, hold: TextClause, event: TweetLiked | TweetUnliked
-) -> None:
+async def _set_like(session: AsyncSession, hold: str, event: TweetLiked | TweetUnliked) -> None:
     active = isinstance(event, TweetLiked)
-    like = (await execute(session, hold, event.model_dump())).first()
-    if like is None:
+    held = await fetch(session, hold, event.tweet_id, event.user_id)
+    if not held:
         raise TweetNotFound
-    if like.active != active:
+    (like,) = held
+    if like["active"] != active:
         version = await outbox.record(session, event)
-        await execute(
-            session, _SET_LIKE, {**event.model_dump(), "active": active, "version": version}
-        )
-    elif like.version:
-        outbox.mention(session, like.version)
+        await fetch(session, _SET_LIKE, event.tweet_id, event.user_id, active, version)
+    elif like["version"]:
+        outbox.mention(session, like["version"])
