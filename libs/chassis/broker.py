@@ -6,7 +6,7 @@ from aio_pika import ExchangeType, connect_robust
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection
 
 from .events import EXCHANGE
-from .subscriptions import DELIVERY_LIMIT, RETRY_DELAYS, Subscriptions
+from .subscriptions import DELIVERY_LIMIT, RETRY_DELAYS, Subscriptions, dead_name
 
 HEARTBEAT_SECONDS = 10
 DECLARE_SECONDS = 30
@@ -35,6 +35,9 @@ async def declare(channel: AbstractChannel, subscriptions: Subscriptions) -> Non
 
     It runs before the first event can be published: a queue that is made later has missed some.
     """
+    for retired in subscriptions.retired:
+        for queue_name in (retired, dead_name(retired)):
+            await channel.queue_delete(queue_name)
     exchange = await events_exchange(channel)
     for subscription in subscriptions:
         await channel.declare_queue(

@@ -1,6 +1,6 @@
 """Which events a service reacts to, and the names of the queues that bring them."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,6 +19,14 @@ Handler = Callable[[AsyncSession, E, int], Awaitable[None]]
 """Takes the transaction, the event and its version. Handlers commute: see docs/adr/0004."""
 
 
+def queue_name(service: str, routing_key: str) -> str:
+    return f"{service}.{routing_key}"
+
+
+def dead_name(queue: str) -> str:
+    return f"{queue}.dead"
+
+
 @dataclass(frozen=True)
 class Subscription:
     service: str
@@ -29,11 +37,11 @@ class Subscription:
 
     @property
     def queue(self) -> str:
-        return f"{self.service}.{self.event.routing_key}"
+        return queue_name(self.service, self.event.routing_key)
 
     @property
     def dead_queue(self) -> str:
-        return f"{self.queue}.dead"
+        return dead_name(self.queue)
 
 
 def _always(_: Event) -> bool:
@@ -41,10 +49,15 @@ def _always(_: Event) -> bool:
 
 
 class Subscriptions:
-    """A service's reactions; `handlers.py` fills it by decorating each of its functions."""
+    """A service's reactions; `handlers.py` fills it by decorating each of its functions.
 
-    def __init__(self, service: str) -> None:
+    `retired` are the routing keys of events that it reacts to no more: their queues, which would
+    grow with nobody to read them, are deleted.
+    """
+
+    def __init__(self, service: str, *, retired: Sequence[str] = ()) -> None:
         self.service = service
+        self.retired = [queue_name(service, key) for key in retired]
         self._by_key: dict[str, Subscription] = {}
 
     def on(

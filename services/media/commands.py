@@ -61,10 +61,6 @@ async def record_upload(
     return media.id
 
 
-async def take(session: AsyncSession, media_ids: Sequence[int], tweet_id: int) -> None:
-    await session.exec(update(Media).where(col(Media.id).in_(media_ids)).values(taken_by=tweet_id))
-
-
 async def remove(session: AsyncSession, media_ids: Sequence[int]) -> None:
     """Hides the pictures for good; upkeep takes their objects from the store."""
     await session.exec(
@@ -74,12 +70,11 @@ async def remove(session: AsyncSession, media_ids: Sequence[int]) -> None:
     )
 
 
-async def expire_untaken(session: AsyncSession, hours: float) -> int:
-    """Asks tweets about pictures that no tweet is known to have; gives how many."""
+async def expire(session: AsyncSession, hours: float) -> int:
+    """Asks tweets about pictures that it had time to take, once for each; gives how many."""
     statement = (
         select(Media)
         .where(
-            col(Media.taken_by).is_(None),
             col(Media.expired_at).is_(None),
             col(Media.removed_at).is_(None),
             col(Media.uploaded_at) < datetime.now(UTC) - timedelta(hours=hours),
@@ -87,13 +82,13 @@ async def expire_untaken(session: AsyncSession, hours: float) -> int:
         .limit(BATCH)
         .with_for_update(skip_locked=True)
     )
-    untaken = (await session.exec(statement)).all()
-    for media in untaken:
+    due = (await session.exec(statement)).all()
+    for media in due:
         media.expired_at = datetime.now(UTC)
         await outbox.record(
             session, MediaExpired(media_id=media.id, owner_id=media.owner_id, path=media.path)
         )
-    return len(untaken)
+    return len(due)
 
 
 async def mark_purged(session: AsyncSession, media_ids: Sequence[int]) -> None:

@@ -21,7 +21,7 @@ class MediaUploaded(Event):
 
 
 class MediaExpired(Event):
-    """No tweet is known to have this picture, and its time is up: may it go?"""
+    """The time in which a tweet may take this picture is up: is it on none, may it go?"""
 
     routing_key: ClassVar[str] = "media.expired.v1"
     awaited: ClassVar[bool] = False
@@ -30,15 +30,8 @@ class MediaExpired(Event):
     path: str
 
 
-class TweetPosted(Event):
-    routing_key: ClassVar[str] = "tweet.posted.v1"
-    tweet_id: int
-    media_ids: list[int]
-
-
 class TweetDeleted(Event):
     routing_key: ClassVar[str] = "tweet.deleted.v1"
-    tweet_id: int
     media_ids: list[int]
 
 

@@ -1,27 +1,25 @@
-"""What media does when tweets take pictures and let them go. The handlers commute."""
+"""What media does when tweets let pictures go. The handlers commute.
+
+Which pictures are on a tweet, media need not know: it asks tweets about each, once, when a tweet
+has had a day to take it (`commands.expire`).
+"""
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.subscriptions import Subscriptions
 
 from . import commands
-from .events import MediaReleased, TweetDeleted, TweetPosted
+from .events import MediaReleased, TweetDeleted
 
-subscriptions = Subscriptions("media")
+subscriptions = Subscriptions("media", retired=("tweet.posted.v1",))
 
 
-def _has_pictures(event: TweetPosted | TweetDeleted) -> bool:
+def _has_pictures(event: TweetDeleted) -> bool:
     return bool(event.media_ids)
-
-
-@subscriptions.on(TweetPosted, when=_has_pictures)
-async def on_tweet_posted(session: AsyncSession, event: TweetPosted, version: int) -> None:
-    await commands.take(session, event.media_ids, event.tweet_id)
 
 
 @subscriptions.on(TweetDeleted, when=_has_pictures)
 async def on_tweet_deleted(session: AsyncSession, event: TweetDeleted, version: int) -> None:
-    await commands.take(session, event.media_ids, event.tweet_id)
     await commands.remove(session, event.media_ids)
 
 

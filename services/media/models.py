@@ -23,9 +23,9 @@ class Media(Table, table=True):
 
     __table_args__ = (
         Index(
-            "media_untaken",
+            "media_unasked",
             "uploaded_at",
-            postgresql_where=text("taken_by is null and expired_at is null and removed_at is null"),
+            postgresql_where=text("expired_at is null and removed_at is null"),
         ),
         Index(
             "media_unpurged",
@@ -54,7 +54,7 @@ class Media(Table, table=True):
         sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()")),
     )
     taken_by: int | None = Field(default=None, sa_column=Column(BigInteger))
-    """The tweet that it is on, as far as was heard."""
+    """Read by no code any more: the column goes once no process can run that still writes it."""
     expired_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     """When tweets was asked whether it is on any."""
     removed_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))

@@ -44,11 +44,11 @@ async def purge_once(database: Database, storage: Storage) -> None:
 
 
 async def expire(app: FastAPI) -> None:
-    """Asks about uploads that no tweet took in time."""
+    """Asks about uploads that a tweet had time to take."""
     settings: Settings = app.state.settings
     while True:
         async with app.state.database.transaction() as session:
-            asked = await commands.expire_untaken(session, settings.untaken_hours)
+            asked = await commands.expire(session, settings.untaken_hours)
         if asked < commands.BATCH:
             await asyncio.sleep(EXPIRE_SECONDS)
 

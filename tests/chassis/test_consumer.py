@@ -8,6 +8,9 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractRobustConnection
 from aio_pika.exceptions import DeliveryError
+
+
+from aio_pika.exceptions import ChannelNotFoundEntity
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -280,3 +283,22 @@ async def test_what_is_deleted_at_the_broker_comes_back(
         await asyncio.wait([declaring])
 
     assert set(await effects()) <= set(range(first, number + 1))
+
+
+async def test_the_queue_of_a_retired_subscription_is_deleted(
+    database: Database, connection: AbstractRobustConnection, happened: type[Happened]
+) -> None:
+    service = happened.routing_key.partition(".")[0]
+    reactions = Subscriptions(service)
+
+    @reactions.on(happened)
+    async def on_happened(session: AsyncSession, event: Happened, version: int) -> None: ...
+
+    async with connection.channel() as channel:
+        await broker.declare(channel, reactions)
+        await broker.declare(channel, Subscriptions(service, retired=[happened.routing_key]))
+
+    for queue in (f"{service}.{happened.routing_key}", f"{service}.{happened.routing_key}.dead"):
+        async with connection.channel() as channel:
+            with pytest.raises(ChannelNotFoundEntity):
+                await channel.get_queue(queue)

@@ -14,7 +14,7 @@ from chassis import testing
 from chassis.database import Database, execute
 from chassis.events import Event
 from services.media import commands, upkeep
-from services.media.events import MediaReleased, TweetDeleted, TweetPosted
+from services.media.events import MediaReleased, TweetDeleted
 from services.media.handlers import subscriptions
 from services.media.storage import new_name
 
@@ -46,10 +46,9 @@ async def test_a_deleted_tweets_picture_is_gone_at_once_and_from_the_store(
     record = await recorded(media, samples.picture("PNG"))
     media_id, paths = record["id"], {record["path"], record["thumbnail"]}
     names = {path.rpartition("/")[2] for path in paths}
-    await tell(database, TweetPosted(tweet_id=1, media_ids=[media_id]))
     assert {(await media.get(path)).status_code for path in paths} == {200}
 
-    await tell(database, TweetDeleted(tweet_id=1, media_ids=[media_id]))
+    await tell(database, TweetDeleted(media_ids=[media_id]))
 
     assert {(await media.get(path)).status_code for path in paths} == {404}
     assert names <= set(await app.state.storage.names_before(_far_future()))
@@ -61,22 +60,18 @@ def _far_future() -> datetime:
     return datetime.now(UTC) + timedelta(days=1)
 
 
-async def test_an_untaken_picture_stays_until_tweets_has_released_it(
+async def test_a_picture_is_asked_about_once_and_stays_until_tweets_has_released_it(
     media: httpx.AsyncClient, database: Database
 ) -> None:
-    untaken, path = await uploaded(media, samples.picture("PNG"))
-    taken, _ = await uploaded(media, samples.picture("PNG"))
-    await tell(database, TweetPosted(tweet_id=2, media_ids=[taken]))
+    media_id, path = await uploaded(media, samples.picture("PNG"))
 
     for _ in range(2):
         async with database.transaction() as session:
-            await commands.expire_untaken(session, hours=0)
+            await commands.expire(session, hours=0)
 
-    asked = await asked_about(database)
-    assert asked.count(untaken) == 1
-    assert taken not in asked
+    assert (await asked_about(database)).count(media_id) == 1
     assert (await media.get(path)).status_code == 200
-    await tell(database, MediaReleased(media_id=untaken))
+    await tell(database, MediaReleased(media_id=media_id))
     assert (await media.get(path)).status_code == 404
 
 
@@ -109,22 +104,21 @@ async def test_any_order_and_repetition_of_events_ends_in_the_same_state(
     states = []
     # A picture that tweets released is on no tweet, but the handlers do not rest on it.
     kinds: Sequence[str] = data.draw(
-        st.sampled_from([("posted",), ("posted", "deleted"), ("posted", "deleted", "released")])
+        st.sampled_from([("deleted",), ("released",), ("deleted", "released")])
     )
     arrivals = data.draw(st.permutations([*kinds, *data.draw(st.lists(st.sampled_from(kinds)))]))
     for order in (kinds, arrivals):
         media_id, path = await uploaded(media, samples.picture("PNG", 4, 4))
         events = {
-            "posted": (next(_numbers), TweetPosted(tweet_id=3, media_ids=[media_id])),
-            "deleted": (next(_numbers), TweetDeleted(tweet_id=3, media_ids=[media_id])),
+            "deleted": (next(_numbers), TweetDeleted(media_ids=[media_id])),
             "released": (next(_numbers), MediaReleased(media_id=media_id)),
         }
         for kind in order:
             number, event = events[kind]
             await tell(database, event, number)
-        statement = text("select taken_by, removed_at is not null from media where id = :id")
+        statement = text("select removed_at is not null from media where id = :id")
         async with database.transaction() as session:
-            row = (await execute(session, statement, {"id": media_id})).one()
-        states.append((tuple(row), (await media.get(path)).status_code))
+            removed = (await execute(session, statement, {"id": media_id})).scalar_one()
+        states.append((removed, (await media.get(path)).status_code))
 
-    assert states[0] == states[1]
+    assert states == [(True, 404)] * 2
