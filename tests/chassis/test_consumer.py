@@ -7,10 +7,7 @@ from contextlib import asynccontextmanager, suppress
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractRobustConnection
-from aio_pika.exceptions import DeliveryError
-
-
-from aio_pika.exceptions import ChannelNotFoundEntity
+from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
