@@ -122,6 +122,7 @@ def _edge_problems(method: str, operation: dict[str, Any]) -> list[type[Problem]
         errors.InternalError,
         errors.BadGateway,
         errors.ServiceUnavailable,
+        errors.ServiceOverloaded,
         errors.ServiceTimeout,
     ]
     if operation.get("security") != []:

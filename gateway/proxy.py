@@ -9,7 +9,14 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from chassis import access_log, reports, telemetry
-from chassis.errors import BadGateway, InternalError, NotSignedIn, PayloadTooLarge, Problem
+from chassis.errors import (
+    BadGateway,
+    InternalError,
+    NotSignedIn,
+    PayloadTooLarge,
+    Problem,
+    ServiceOverloaded,
+)
 from chassis.identity import HEADER, Identity, Signer
 
 from . import own_writes, session
@@ -110,6 +117,9 @@ class Proxy:
         method: str = scope["method"]
         route = self._routes.match(method, scope["raw_path"])
         exchange.handler = route.template
+        if self._upstream.full(route.service):
+            # A refusal has to cost little, just then.
+            raise ServiceOverloaded
         headers = exchange.read_headers()
         identity = None
         if not route.open:

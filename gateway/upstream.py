@@ -13,11 +13,12 @@ from chassis.errors import (
     BadGateway,
     PayloadTooLarge,
     RequestTimeout,
+    ServiceOverloaded,
     ServiceTimeout,
     ServiceUnavailable,
 )
 
-from .http1 import Broken, Client, NoConnection, Response, Silent
+from .http1 import Broken, Client, Full, NoConnection, Response, Silent
 from .replicas import Replicas
 from .settings import SERVICES, Settings
 
@@ -101,7 +102,8 @@ class Upstream:
         A GET is asked again elsewhere when a replica fails before its answer was begun, anything
         else only when no connection was made, since nothing was sent then.
 
-        Raises ServiceUnavailable, ServiceTimeout or BadGateway. Who asks releases the response.
+        Raises ServiceOverloaded, ServiceUnavailable, ServiceTimeout or BadGateway. Who asks
+        releases the response.
         """
         again = method in ("GET", "HEAD")
         patience = seconds or self._settings.answer_seconds
@@ -116,6 +118,9 @@ class Upstream:
                         method, replica, target, told, body, patience
                     )
                 return Answer(response, await _short_body(response))
+            except Full:
+                ERRORS.labels(service, "full").inc()
+                problem = ServiceOverloaded()
             except NoConnection as error:
                 self.replicas[service].down(replica, _DOWN_SECONDS)
                 self._failed(service, "connect", error)
@@ -129,6 +134,10 @@ class Upstream:
                 if not again:
                     break
         raise problem
+
+    def full(self, service: str) -> bool:
+        """Whether every replica has as much to do as it may: asked before anything is begun."""
+        return all(map(self._client.full, self.replicas[service].all()))
 
     def _failed(self, service: str, kind: str, error: Exception) -> None:
         ERRORS.labels(service, kind).inc()
@@ -144,7 +153,7 @@ class Upstream:
                     async with answer:
                         await answer.read()
                     return answer.status == 200
-            except (NoConnection, Broken, TimeoutError):
+            except (Full, NoConnection, Broken, TimeoutError):
                 return False
 
         return any(await asyncio.gather(*map(probe, self.replicas[service].all())))

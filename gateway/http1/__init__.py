@@ -5,6 +5,6 @@ it is there: docs/adr/0013.
 """
 
 from .client import Client
-from .response import Broken, NoConnection, Response, Silent
+from .response import Broken, Full, NoConnection, Response, Silent
 
-__all__ = ["Broken", "Client", "NoConnection", "Response", "Silent"]
+__all__ = ["Broken", "Client", "Full", "NoConnection", "Response", "Silent"]

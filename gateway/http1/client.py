@@ -5,10 +5,12 @@ from collections.abc import AsyncIterable, Mapping
 from urllib.parse import urlsplit
 
 from .connection import Connection
-from .response import Broken, NoConnection, Response
+from .response import Broken, Full, NoConnection, Response
 
 _IDLE_SECONDS = 30.0
 _PER_REPLICA = 500
+_WAITING = 100
+"""Requests to one replica that are sent and not answered: more would only wait for each other."""
 _REPEATABLE = frozenset(("GET", "HEAD", "DELETE"))
 
 Headers = Mapping[str, str]
@@ -25,6 +27,11 @@ class _Pool:
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
         self.room = asyncio.Semaphore(_PER_REPLICA)
+        self.waiting = 0
+
+    @property
+    def full(self) -> bool:
+        return self.waiting >= _WAITING or self.room.locked()
 
     def at_hand(self) -> Connection | None:
         oldest = asyncio.get_running_loop().time() - _IDLE_SECONDS
@@ -65,6 +72,16 @@ class Client:
         self._connect_seconds = connect_seconds
         self._pools: dict[str, _Pool] = {}
 
+    def full(self, replica: str) -> bool:
+        """Whether the replica would be given nothing at this moment."""
+        return self._pool(replica).full
+
+    def _pool(self, replica: str) -> _Pool:
+        pool = self._pools.get(replica)
+        if pool is None:
+            pool = self._pools[replica] = _Pool(replica, self._connect_seconds)
+        return pool
+
     async def request(
         self,
         method: str,
@@ -77,11 +94,11 @@ class Client:
         """The answer's head, its body on the way. `replica` is a base address, `target` as it goes
         over the wire; `seconds` bounds every silence.
 
-        Raises NoConnection, Silent, Broken.
+        Raises Full, NoConnection, Silent, Broken.
         """
-        pool = self._pools.get(replica)
-        if pool is None:
-            pool = self._pools[replica] = _Pool(replica, self._connect_seconds)
+        pool = self._pool(replica)
+        if pool.full:
+            raise Full
         chunked = body is not None and "content-length" not in headers
         head = _head(method, target, pool.host, headers, body is not None, chunked)
         async with pool.room:

@@ -12,6 +12,9 @@ from .response import Broken, Response, Silent
 class Owner(Protocol):
     """Who lends a connection out."""
 
+    waiting: int
+    """Requests that are sent and not answered."""
+
     def give_back(self, connection: "Connection") -> None: ...
 
     def lost(self, connection: "Connection") -> None: ...
@@ -127,15 +130,19 @@ class Connection(asyncio.Protocol):
         self._timer = self._loop.call_later(seconds, self._look)
         self._transport.write(head)
         try:
-            if body is None:
+            if body is not None:
+                await self._send(body, chunked)
+            self._owner.waiting += 1
+            try:
                 return await self._head
-            return await self._send(body, chunked)
+            finally:
+                self._owner.waiting -= 1
         except BaseException:
             self.abort()
             raise
 
-    async def _send(self, body: AsyncIterable[bytes], chunked: bool) -> Response:
-        """Sends the body, and gives the answer, which may come before the body's end."""
+    async def _send(self, body: AsyncIterable[bytes], chunked: bool) -> None:
+        """Sends the body, or as much of it as is wanted: the answer may come before its end."""
         assert self._transport is not None
         assert self._head is not None
         async for chunk in body:
@@ -149,7 +156,6 @@ class Connection(asyncio.Protocol):
             if chunked:
                 self._transport.write(b"0\r\n\r\n")
             self._sent = True
-        return await self._head
 
     def _answer(self) -> None:
         if self._head is not None and not self._head.done() and self._response is not None:

@@ -13,6 +13,10 @@ class NoConnection(Exception):
     """The replica takes no connection: nothing was sent."""
 
 
+class Full(Exception):
+    """The replica has as many of our requests as it may: nothing was sent."""
+
+
 class Broken(Exception):
     """The connection ended, or the answer is no HTTP."""
 

@@ -122,6 +122,14 @@ class ServiceUnavailable(Problem):
     headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
 
 
+class ServiceOverloaded(Problem):
+    """Nothing was begun: the call may be sent again, whatever it is."""
+
+    status = 503
+    message = "Too much is asked at this moment: try again shortly."
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+
 class ServiceTimeout(Problem):
     status = 504
     message = "A part of the system took too long: try again in a moment."

@@ -80,6 +80,8 @@ async def undergo_aloud(bed: Bed, fault: Fault, console: Console) -> Row:
     row = await undergo(bed, fault)
     seen = "as promised" if row.right else f"{len(row.findings)} findings"
     console.print(f"  {row.times} times in {time.monotonic() - begun:.0f} s: {seen}")
+    for note in row.history.notes:
+        console.print(f"  {note}", markup=False, highlight=False)
     for finding in row.findings[:SHOWN]:
         console.print(f"  {finding}", markup=False, highlight=False)
     return row

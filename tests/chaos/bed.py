@@ -16,7 +16,7 @@ from deploy.local.instance import Instance, is_ours
 from .load import Load
 from .wire import Wire
 
-READY_SECONDS = 120
+READY_SECONDS = 300
 _CONSUMING = ("tweets", "media", "feed")
 
 T = TypeVar("T")

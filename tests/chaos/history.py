@@ -85,6 +85,8 @@ class History:
         """Reads that said of themselves that they miss the reader's own writes."""
         self.slowest = 0.0
         """Seconds that somebody waited for an answer or an error."""
+        self.notes: list[str] = []
+        """Figures that go with the row."""
         self.wrong: list[str] = []
         """What was seen and must not be, in words."""
 

@@ -115,6 +115,34 @@ async def test_a_service_that_is_away_or_silent_is_an_answer_in_time(
         assert away.headers["retry-after"] == late.headers["retry-after"] == "1"
 
 
+async def test_who_has_enough_to_do_gets_no_more_and_the_others_go_on(
+    edge: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.http1.client._WAITING", 3)
+    answering, asked = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def slow(request: Request) -> Response:
+        asked.release()
+        await answering.wait()
+        return await echo(request)
+
+    async with edge(feed=slow) as it:
+        held = [asyncio.create_task(it.client.get("/api/tweets", headers=KEY)) for _ in range(3)]
+        for _ in held:
+            await asked.acquire()
+
+        refused = await it.client.get("/api/tweets", headers=KEY)
+        elsewhere = await it.client.post("/api/tweets", headers=KEY, json={})
+        answering.set()
+
+        assert error(refused) == (503, "ServiceOverloaded")
+        assert refused.headers["retry-after"] == "1"
+        assert elsewhere.is_success
+        assert all(answer.is_success for answer in await asyncio.gather(*held))
+        assert (await it.client.get("/api/tweets", headers=KEY)).is_success
+        assert len(it.feed.asked) == 4
+
+
 async def test_a_get_goes_to_another_replica_when_one_dies_and_a_post_does_not(
     edge: Made, unused_tcp_port_factory: Ports
 ) -> None:

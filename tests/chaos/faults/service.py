@@ -1,0 +1,102 @@
+"""A service that is slow, and a system that is asked for more than it can do."""
+
+import asyncio
+import os
+import signal
+import time
+from random import Random
+
+from bench import load as bench
+from deploy.local.instance import Instance
+from gateway.settings import Settings
+from tests.chaos.bed import Bed, fault
+from tests.chaos.history import Author
+from tests.chaos.load import Load
+
+ANSWER_SECONDS: float = Settings.model_fields["answer_seconds"].default
+_SLACK_SECONDS = 3.0
+"""What a loaded machine may take on top."""
+_FAST_SECONDS = 2.0
+_OVERLOADED = 2.0
+_WORTH = 0.8
+"""The part of its best that is done of what is asked, while too much is asked."""
+_MEASURED_SECONDS = 15
+_CLIENTS = 64
+_CLIENTS_TOO_MANY = 512
+
+
+@fault(
+    "both replicas of feed hang for 15 s (SIGSTOP)",
+    "504 in time, other paths fast; what was acknowledged is there once",
+)
+async def service_hung(bed: Bed, load: Load) -> int:
+    times = bed.times(3)
+    for _ in range(times):
+        hung = [bed.stack.pid(f"feed-api-{replica}") for replica in (1, 2)]
+        for pid in hung:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            await _other_paths_are_fast(load)
+        finally:
+            for pid in hung:
+                os.kill(pid, signal.SIGCONT)
+        await bed.pause(3)
+    return times
+
+
+async def _other_paths_are_fast(load: Load) -> None:
+    """Asks feed once, and meanwhile everybody else again and again."""
+    reader = load.history.people[0]
+    begun = time.monotonic()
+    slow = asyncio.create_task(load.door.read(reader, "/api/tweets?limit=7"))
+    longest = 0.0
+    while not slow.done():
+        asked = time.monotonic()
+        for path in (f"/api/users/{reader.id}", "/api/users?query=a"):
+            told = await load.door.read(reader, path)
+            if told.status != 200:
+                load.history.wrong.append(f"{path} answers {told.status} while feed hangs")
+        longest = max(longest, (time.monotonic() - asked) / 2)
+        await asyncio.sleep(0.1)
+    waited = time.monotonic() - begun
+    if (await slow).status != 504 or waited > ANSWER_SECONDS + _SLACK_SECONDS:
+        load.history.wrong.append(f"feed hangs: {(await slow).status} after {waited:.1f} s")
+    if longest > _FAST_SECONDS:
+        load.history.wrong.append(f"another path took {longest:.1f} s while feed hung")
+
+
+@fault(
+    "twice as much asked as can be done",
+    "80 % of the best is done, the rest refused at once: 503 and Retry-After",
+)
+async def overload(bed: Bed, load: Load) -> int:
+    """Likes and reads by the load's own people, beside its own calls."""
+    url = bed.stack.gateway_url
+    mixed = _mixed(bed.stack, load.history.people[0], bed.chance)
+    seconds = max(4.0, _MEASURED_SECONDS * bed.share)
+    # How much can be done is found out by those who wait for their answers.
+    await bench.closed(url, mixed, count=500, connections=_CLIENTS)
+    guess = await bench.closed(url, mixed, count=2_000, connections=_CLIENTS)
+    best = await bench.closed(url, mixed, count=int(guess.rate * seconds), connections=_CLIENTS)
+    asked = await bench.opened(
+        url,
+        mixed,
+        best.rate * _OVERLOADED,
+        seconds,
+        connections=_CLIENTS_TOO_MANY,
+    )
+    done = (asked.answered - asked.failed) / asked.seconds
+    load.history.notes.append(
+        f"best {best.rate:.0f}/s; asked {best.rate * _OVERLOADED:.0f}/s, done {done:.0f}/s,"
+        f" refused {asked.failed}, 99 % answered in {asked.percentile(0.99):.2f} s"
+    )
+    if done < best.rate * _WORTH:
+        load.history.wrong.append(f"overloaded: {load.history.notes[-1]}")
+    return 1
+
+
+def _mixed(stack: Instance, reader: Author, chance: Random) -> bench.Choose:
+    """Reads of the first page, of a profile and of people, as everybody's page makes them."""
+    paths = ("/api/tweets?limit=20", "/api/users/me", f"/api/users/{reader.id}/tweets?limit=20")
+    requests = [bench.request(stack.gateway_url, path, api_key=reader.key) for path in paths]
+    return lambda: chance.choice(requests)
