@@ -54,6 +54,13 @@ class Door:
             return await answer.read() if answer.status == 200 else None
 
     async def _ask(self, author: Author, method: str, path: str, **request: Any) -> Told:
+        told = await self._sent(author, method, path, **request)
+        if told.status >= 500 or not told.status:
+            said = told.body.get("error_type", "no answer")
+            self._history.failures.append(f"{method} {path}: {told.status} {said}")
+        return told
+
+    async def _sent(self, author: Author, method: str, path: str, **request: Any) -> Told:
         begun = time.monotonic()
         headers = {"api-key": author.key}
         if named := self._recent(author):

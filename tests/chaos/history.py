@@ -6,6 +6,8 @@ may have happened or not, and are left alone from then on, since they may still 
 """
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
 
@@ -81,6 +83,8 @@ class History:
         self.uploads: list[Upload] = []
         self.writes: Counter[Outcome] = Counter()
         self.reads = 0
+        self.failures: list[str] = []
+        """Calls that were not answered, or by an error of the system's own, in words."""
         self.stale = 0
         """Reads that said of themselves that they miss the reader's own writes."""
         self.slowest = 0.0
@@ -89,6 +93,16 @@ class History:
         """Figures that go with the row."""
         self.wrong: list[str] = []
         """What was seen and must not be, in words."""
+
+    @contextmanager
+    def unfailing(self, while_: str) -> Iterator[None]:
+        """Every call that ends within is served, and some do."""
+        failures, done = len(self.failures), self.writes[Outcome.done]
+        yield
+        if failed := self.failures[failures:]:
+            self.wrong.append(f"{len(failed)} calls failed {while_}, such as {failed[0]}")
+        if self.writes[Outcome.done] == done:
+            self.wrong.append(f"nothing was written {while_}")
 
     def like(self, person: int, tweet: int) -> Mark:
         return self.likes.setdefault((person, tweet), Mark())

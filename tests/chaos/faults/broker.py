@@ -4,39 +4,21 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from deploy.local.instance import Instance
 from tests.chaos.bed import Bed, fault
-from tests.chaos.history import Outcome
 from tests.chaos.load import Load
 
 AWAY_SECONDS = 15
+_AWAY = "while the broker was away"
 _ACCEPTED = "writes are accepted meanwhile, and arrive when it is back"
-
-
-@asynccontextmanager
-async def _accepting(load: Load) -> AsyncIterator[None]:
-    """Every write within is acknowledged: whatever the broker does is none of the client's."""
-    before = load.history.writes.copy()
-    yield
-    failed = {
-        outcome: load.history.writes[outcome] - before[outcome]
-        for outcome in (Outcome.unknown, Outcome.refused)
-        if load.history.writes[outcome] > before[outcome]
-    }
-    if failed:
-        load.history.wrong.append(f"writes failed while the broker was away: {failed}")
-    if load.history.writes[Outcome.done] == before[Outcome.done]:
-        load.history.wrong.append("no write was acknowledged while the broker was away")
 
 
 @fault("RabbitMQ killed (`kill -9`)", _ACCEPTED)
 async def broker_killed(bed: Bed, load: Load) -> int:
     times = bed.times(5)
-    async with _accepting(load):
+    with load.history.unfailing(_AWAY):
         for _ in range(times):
             await asyncio.to_thread(bed.parts.kill, "rabbitmq")
             await bed.pause(12)
@@ -46,7 +28,7 @@ async def broker_killed(bed: Bed, load: Load) -> int:
 @fault(f"RabbitMQ stopped for {AWAY_SECONDS} s", _ACCEPTED)
 async def broker_away(bed: Bed, load: Load) -> int:
     times = bed.times(2)
-    async with _accepting(load):
+    with load.history.unfailing(_AWAY):
         for _ in range(times):
             await asyncio.to_thread(bed.parts.stop, "rabbitmq")
             await bed.pause(AWAY_SECONDS)
@@ -58,7 +40,7 @@ async def broker_away(bed: Bed, load: Load) -> int:
 @fault("RabbitMQ hangs for 25 s (SIGSTOP)", _ACCEPTED)
 async def broker_hung(bed: Bed, load: Load) -> int:
     times = bed.times(2)
-    async with _accepting(load):
+    with load.history.unfailing(_AWAY):
         for _ in range(times):
             broker = bed.parts.pid("rabbitmq")
             os.kill(broker, signal.SIGSTOP)
@@ -71,7 +53,7 @@ async def broker_hung(bed: Bed, load: Load) -> int:
 @fault("RabbitMQ's memory alarm for 15 s: publishers are blocked", _ACCEPTED)
 async def broker_full(bed: Bed, load: Load) -> int:
     times = bed.times(2)
-    async with _accepting(load):
+    with load.history.unfailing(_AWAY):
         for _ in range(times):
             await _control(bed.parts, "set_vm_memory_high_watermark", "absolute", "1MB")
             await bed.pause(15)
