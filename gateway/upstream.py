@@ -12,6 +12,7 @@ from chassis import traces
 from chassis.errors import (
     BadGateway,
     PayloadTooLarge,
+    Problem,
     RequestTimeout,
     ServiceOverloaded,
     ServiceTimeout,
@@ -107,7 +108,7 @@ class Upstream:
         """
         again = method in ("GET", "HEAD")
         patience = seconds or self._settings.answer_seconds
-        problem: Exception = ServiceUnavailable()
+        problem: type[Problem] = ServiceUnavailable
         for number, replica in enumerate(self.replicas[service].in_turn()):
             if number:
                 RETRIES.labels(service).inc()
@@ -130,10 +131,10 @@ class Upstream:
                 raise ServiceTimeout from error
             except Broken as error:
                 self._failed(service, "broken", error)
-                problem = BadGateway()
+                problem = BadGateway
                 if not again:
                     break
-        raise problem
+        raise problem()
 
     def full(self, service: str) -> bool:
         """Whether every replica has as much to do as it may: asked before anything is begun."""

@@ -2,13 +2,13 @@
 
 import asyncio
 import atexit
-import json
 import logging
 import sys
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from pydantic_core import to_json
 
 from .settings import ProcessSettings
 
@@ -53,7 +53,8 @@ def write(event: str, facts: dict[str, Any]) -> None:
         "level": "info",
         "timestamp": datetime.now(UTC).isoformat(),
     }
-    _lines.append(json.dumps(line))
+    # Its encoder is written in Rust, and costs a tenth of the standard library's.
+    _lines.append(to_json(line).decode())
     if len(_lines) >= FLUSH_LINES:
         flush()
     elif len(_lines) == 1:

@@ -2,6 +2,7 @@
 
 import logging
 import logging.config
+import random
 import re
 import secrets
 import sys
@@ -55,6 +56,7 @@ OUTBOX_OLDEST_SECONDS = Gauge(
     "warble_outbox_oldest_age_seconds", "Age of the oldest event that is not yet published."
 )
 
+_chance = random.Random(secrets.randbits(256))  # noqa: S311  ids are unlike each other, no secrets
 _ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -117,7 +119,7 @@ def _name_process(service: str, role: str) -> Any:
 
 
 def new_request_id() -> str:
-    return secrets.token_hex(8)
+    return f"{_chance.getrandbits(64):016x}"
 
 
 def request_id(text: str | None) -> str:
@@ -127,7 +129,7 @@ def request_id(text: str | None) -> str:
 
 def new_traceparent() -> str:
     """W3C Trace Context, level 1: a new trace, not sampled."""
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+    return f"00-{_chance.getrandbits(128):032x}-{_chance.getrandbits(64):016x}-00"
 
 
 def traceparent(text: str | None) -> str:
