@@ -10,7 +10,7 @@ VENV := @deploy/local/venv.sh
 # Only a value given to make itself counts: some systems have a NAME in every environment.
 needed = @$(if $(filter command,$(firstword $(origin $(1)))),:,echo 'Say which: make $@ $(2)' >&2; exit 2)
 
-.PHONY: help up down reset status logs user demo import replay compose-test test chaos check bench openapi boards screenshots lock
+.PHONY: help up down reset status logs user demo import replay erased compose-test test chaos check bench openapi boards screenshots lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,12 @@ replay: ## SERVICE=feed: put a service's dead letters back into its queues
 	$(VENV) local
 	@variables=$$($(LOCAL) env -- "$$SERVICE") && eval "$$variables" && \
 		$(RUN) -m chassis.migrate --replay "services.$$SERVICE"
+
+erased: ## print the numbers of those who were erased; `LIST=erased.txt` erases them again
+	$(VENV) local
+	@variables=$$($(LOCAL) env -- users) && eval "$$variables" && \
+		if [ -n "$(LIST)" ]; then $(RUN) -m services.users.console erase-again < "$(LIST)"; \
+		else $(RUN) -m services.users.console erased; fi
 
 compose-test: ## try docker-compose.yml for real; needs root and a Docker engine
 	$(VENV) dev

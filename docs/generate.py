@@ -32,7 +32,7 @@ A producer names an event `noun.verb.vN`; each consumer has a queue of its own f
 
 
 def contract() -> str:
-    from gateway import session
+    from gateway import erasures, session
     from gateway.contract import merge
 
     documents = {
@@ -41,6 +41,7 @@ def contract() -> str:
     }
     own = FastAPI()
     own.include_router(session.router)
+    own.include_router(erasures.router)
     documents["gateway"] = own.openapi()
     return json.dumps(merge(documents), ensure_ascii=False, indent=1) + "\n"
 

@@ -15,7 +15,7 @@ from chassis import app, traces
 from chassis.errors import Problem, ServiceUnavailable
 from chassis.identity import Signer
 
-from . import documentation, page, session
+from . import documentation, erasures, page, session
 from .keys import Keys
 from .proxy import Proxy
 from .replicas import look_for_ever
@@ -23,6 +23,9 @@ from .routes import Routes, WrongMethod
 from .session import Sessions
 from .settings import SERVICES, Settings
 from .upstream import Upstream
+
+_OWN = (session.PATH, erasures.PREFIX)
+"""Below `/api`, what the gateway answers by itself."""
 
 CONTRACT = Path(__file__).with_name("openapi.json")
 
@@ -36,7 +39,7 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"] if scope["type"] == "http" else ""
-        if f"{path}/".startswith(("/api/", "/uploads/")) and path != session.PATH:
+        if f"{path}/".startswith(("/api/", "/uploads/")) and not path.startswith(_OWN):
             await self._proxy(scope, receive, send)
         else:
             await self._application(scope, receive, send)
@@ -75,7 +78,10 @@ def create_app() -> ASGIApp:
     application = app.frame(settings, "gateway", live, {**checks, "broker": revocations_heard})
     application.state.keys = keys
     application.state.sessions = sessions
+    application.state.upstream = upstream
+    application.state.signer = signer
     application.include_router(session.router)
+    application.include_router(erasures.router)
     application.include_router(documentation.router(contract))
     application.include_router(page.router(settings))
     routes = Routes(contract)

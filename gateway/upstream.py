@@ -121,7 +121,7 @@ class Upstream:
                 return Answer(response, await _short_body(response))
             except Full:
                 ERRORS.labels(service, "full").inc()
-                problem = ServiceOverloaded()
+                problem = ServiceOverloaded
             except NoConnection as error:
                 self.replicas[service].down(replica, _DOWN_SECONDS)
                 self._failed(service, "connect", error)

@@ -33,8 +33,7 @@ class Done(BaseModel):
 
 def create(
     settings: ServiceSettings,
-    router: APIRouter,
-    *,
+    *routers: APIRouter,
     lifespan: Lifespan | None = None,
     checks: Mapping[str, Check] | None = None,
 ) -> FastAPI:
@@ -59,7 +58,8 @@ def create(
     app = frame(settings, "api", live, {"database": database.check, **(checks or {})})
     app.state.database = database
     app.state.verifier = Verifier(settings.identity_public_key, settings.service)
-    app.include_router(router)
+    for router in routers:
+        app.include_router(router)
     return app
 
 

@@ -41,9 +41,9 @@ def create(
 ) -> FastAPI:
     """The worker process of a service.
 
-    `app.state.database` and `app.state.settings` are set; `lifespan` opens and closes what is the
-    service's own, before anything is consumed and after everything is settled. A service without an
-    outbox does not publish.
+    `app.state.database`, `app.state.broker` and `app.state.settings` are set; `lifespan` opens and
+    closes what is the service's own, before anything is consumed and after everything is settled. A
+    service without an outbox does not publish.
     """
     database = Database(settings)
     connection: AbstractRobustConnection | None = None
@@ -65,6 +65,7 @@ def create(
                 settings.broker_url.get_secret_value(), f"warble-{settings.service}-worker"
             )
             stack.push_async_callback(_in_time, connection.close)
+            app.state.broker = connection
             if lifespan is not None:
                 await stack.enter_async_context(lifespan(app))
             running = [asyncio.create_task(_for_ever(job, app)) for job in (_watch_locks, *jobs)]

@@ -20,6 +20,16 @@ class UserRenamed(Event):
     name: str
 
 
+class UserDeactivated(Event):
+    routing_key: ClassVar[str] = "user.deactivated.v1"
+    user_id: int
+
+
+class UserErased(Event):
+    routing_key: ClassVar[str] = "user.erased.v1"
+    user_id: int
+
+
 class UserFollowed(Event):
     routing_key: ClassVar[str] = "user.followed.v1"
     follower_id: int

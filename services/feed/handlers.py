@@ -2,6 +2,7 @@
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from chassis import erasure
 from chassis.database import fetch
 from chassis.subscriptions import Subscriptions
 
@@ -11,6 +12,8 @@ from .events import (
     TweetLiked,
     TweetPosted,
     TweetUnliked,
+    UserDeactivated,
+    UserErased,
     UserFollowed,
     UserRegistered,
     UserRenamed,
@@ -24,6 +27,10 @@ insert into person (id, name, version) values ($1, $2, $3)
 on conflict (id) do update set name = excluded.name, version = excluded.version
 where person.version < excluded.version
 """
+_HIDE = """
+insert into person (id, name, version, hidden) values ($1, '', 0, true)
+on conflict (id) do update set hidden = true
+"""
 _FOLLOW = """
 insert into follow (follower_id, followed_id, active, version) values ($1, $2, $3, $4)
 on conflict (follower_id, followed_id)
@@ -31,9 +38,11 @@ do update set active = excluded.active, version = excluded.version
 where follow.version < excluded.version
 """
 _POST = """
-insert into tweet (id, author_id, card) values ($1, $2, $3)
+insert into tweet (id, author_id, card)
+select $1, $2, $3 where not exists (select from erasure where user_id = $2)
 on conflict (id) do update set author_id = excluded.author_id, card = excluded.card
 where tweet.author_id is null and not tweet.deleted
+returning id
 """
 # All that concerns a tweet's likes takes its turn at the tweet's row, made where there is none yet:
 # a like and the end of its tweet, handled at the same moment by two workers, see each other.
@@ -51,7 +60,7 @@ with before as (
     select active from tweet_like where tweet_id = $1 and user_id = $2
 ), after as (
     insert into tweet_like (tweet_id, user_id, active, version)
-    values ($1, $2, $3, $4)
+    select $1, $2, $3, $4 where not exists (select from erasure where user_id = $2)
     on conflict (tweet_id, user_id)
     do update set active = excluded.active, version = excluded.version
     where tweet_like.version < excluded.version
@@ -76,26 +85,53 @@ async def on_user_renamed(session: AsyncSession, event: UserRenamed, version: in
     await fetch(session, _NAME, event.user_id, event.name, version)
 
 
+@subscriptions.on(UserDeactivated)
+async def on_user_deactivated(session: AsyncSession, event: UserDeactivated, version: int) -> None:
+    await fetch(session, _HIDE, event.user_id)
+
+
+@subscriptions.on(UserErased)
+async def on_user_erased(session: AsyncSession, event: UserErased, version: int) -> None:
+    """No name that comes late is newer than this one."""
+    await fetch(session, _NAME, event.user_id, "", version)
+    await fetch(session, _HIDE, event.user_id)
+    await erasure.hear(session, event.user_id)
+
+
 @subscriptions.on(UserFollowed)
 async def on_user_followed(session: AsyncSession, event: UserFollowed, version: int) -> None:
-    await fetch(session, _FOLLOW, event.follower_id, event.followed_id, True, version)
+    await _follow(session, event, version, active=True)
 
 
 @subscriptions.on(UserUnfollowed)
 async def on_user_unfollowed(session: AsyncSession, event: UserUnfollowed, version: int) -> None:
-    await fetch(session, _FOLLOW, event.follower_id, event.followed_id, False, version)
+    await _follow(session, event, version, active=False)
+
+
+async def _follow(
+    session: AsyncSession, event: UserFollowed | UserUnfollowed, version: int, *, active: bool
+) -> None:
+    if not await erasure.heard(session, event.follower_id, event.followed_id):
+        await fetch(session, _FOLLOW, event.follower_id, event.followed_id, active, version)
 
 
 @subscriptions.on(TweetPosted)
 async def on_tweet_posted(session: AsyncSession, event: TweetPosted, version: int) -> None:
-    await fetch(session, _POST, event.tweet_id, event.author_id, cards.render(event))
+    card = cards.render(event)
+    posted = await fetch(session, _POST, event.tweet_id, event.author_id, card)
+    if not posted and await erasure.heard(session, event.author_id):
+        await _delete(session, event.tweet_id)
 
 
 @subscriptions.on(TweetDeleted)
 async def on_tweet_deleted(session: AsyncSession, event: TweetDeleted, version: int) -> None:
-    await fetch(session, _HOLD_TWEET, event.tweet_id)
-    await fetch(session, _DELETE, event.tweet_id)
-    await fetch(session, _DELETE_LIKES, event.tweet_id)
+    await _delete(session, event.tweet_id)
+
+
+async def _delete(session: AsyncSession, tweet_id: int) -> None:
+    await fetch(session, _HOLD_TWEET, tweet_id)
+    await fetch(session, _DELETE, tweet_id)
+    await fetch(session, _DELETE_LIKES, tweet_id)
 
 
 @subscriptions.on(TweetLiked)

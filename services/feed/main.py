@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
-from chassis import app, worker
+from chassis import app, erasure, worker
 
 from . import api
 from .arrivals import Arrivals
+from .erasing import eraser
 from .handlers import subscriptions
 from .memory import Memory
 from .pages import Pages
@@ -34,11 +35,11 @@ async def _reading(application: FastAPI) -> AsyncIterator[None]:
 
 def create_app() -> FastAPI:
     settings = Settings()
-    application = app.create(settings, api.router, lifespan=_reading)
+    application = app.create(settings, api.router, erasure.router, lifespan=_reading)
     application.state.addresses = Addresses()
     application.add_middleware(Recall)
     return application
 
 
 def create_worker() -> FastAPI:
-    return worker.create(Settings(), subscriptions, publishes=False)
+    return worker.create(Settings(), subscriptions, publishes=False, jobs=[eraser.job])

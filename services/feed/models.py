@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Computed, Index, Text, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from chassis import inbox
+from chassis import erasure, inbox
 
 
 class Table(SQLModel, registry=registry()):
@@ -14,20 +14,28 @@ class Table(SQLModel, registry=registry()):
 
 
 metadata = Table.metadata
+erasure.define(metadata)
 inbox.define(metadata)
 
 _VISIBLE = text("visible")
 
 
 class Person(Table, table=True):
+    """Somebody's name, or the place kept for it; of an erased person the number alone."""
+
+    __table_args__ = (Index("person_hidden", "id", postgresql_where=text("hidden")),)
+
     id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     name: str = Field(sa_column=Column(Text, nullable=False))
     version: int = Field(sa_column=Column(BigInteger, nullable=False))
+    hidden: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    """Deactivated: what they wrote is shown to nobody. Their likes of others' tweets count on."""
 
 
 class Follow(Table, table=True):
     __table_args__ = (
         Index("follow_active", "follower_id", "followed_id", postgresql_where=text("active")),
+        Index("follow_followed", "followed_id"),
     )
 
     follower_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
@@ -70,6 +78,7 @@ class Like(Table, table=True):
     __tablename__ = "tweet_like"
     __table_args__ = (
         Index("like_earliest", "tweet_id", "version", "user_id", postgresql_where=text("active")),
+        Index("like_by_user", "user_id"),
     )
 
     tweet_id: int = Field(sa_column=Column(BigInteger, primary_key=True))

@@ -27,6 +27,7 @@ cross join lateral (
     where visible and author_id = wanted.author_id
     order by {sort} limit $2
 ) as first
+where not exists (select from person where id = wanted.author_id and hidden)
 """
 _CARDS = """
 select

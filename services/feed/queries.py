@@ -56,11 +56,13 @@ SORT = {Order.popular: "like_count desc, id desc", Order.recent: "id desc"}
 _ONE_AUTHOR = """
     select id, like_count from tweet
     where visible and author_id = $6 and {behind}
+      and not exists (select from person where id = $6 and hidden)
     order by {sort} limit $2 offset $3
 """
 _EVERYONE = """
     select id, like_count from tweet
     where visible and $6::bigint is null and {behind}
+      and not exists (select from person where person.id = tweet.author_id and hidden)
     order by {sort} limit $2 offset $3
 """
 _FOLLOWING = """
@@ -74,6 +76,7 @@ _FOLLOWING = """
         where visible and author_id = authors.author_id and $6::bigint is null and {behind}
         order by {sort} limit $2::bigint + $3::bigint
     ) as top
+    where not exists (select from person where person.id = authors.author_id and hidden)
     order by {sort} limit $2 offset $3
 """
 _TWEETS = """
@@ -130,7 +133,10 @@ with chosen as (
     order by version limit $3
 )
 select
-    exists (select from tweet where id = $1 and visible) as found,
+    exists (
+        select from tweet where id = $1 and visible
+        and not exists (select from person where person.id = tweet.author_id and hidden)
+    ) as found,
     convert_to(
         coalesce(
             string_agg(

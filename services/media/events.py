@@ -30,6 +30,11 @@ class MediaExpired(Event):
     path: str
 
 
+class UserErased(Event):
+    routing_key: ClassVar[str] = "user.erased.v1"
+    user_id: int
+
+
 class TweetDeleted(Event):
     routing_key: ClassVar[str] = "tweet.deleted.v1"
     media_ids: list[int]

@@ -5,10 +5,11 @@ import os
 
 from fastapi import APIRouter, FastAPI
 
-from chassis import app, worker
+from chassis import app, erasure, worker
 from chassis.identity import Verifier
 
 from . import api, upkeep
+from .erasing import eraser
 from .handlers import subscriptions
 from .settings import Settings
 from .storage import Storage
@@ -25,7 +26,7 @@ def create_app() -> FastAPI:
     router = APIRouter(max_body_size=settings.bytes + BODY_MARGIN)
     router.include_router(api.router)
     router.include_router(api.internal)
-    application = app.create(settings, router, checks={"store": storage.check})
+    application = app.create(settings, router, erasure.router, checks={"store": storage.check})
     application.state.storage = storage
     application.state.neighbours = Verifier(settings.identity_public_key, "tweets")
     # More pictures at once would only take memory: a decoder fills a core.
@@ -39,7 +40,7 @@ def create_worker() -> FastAPI:
     application = worker.create(
         settings,
         subscriptions,
-        jobs=[upkeep.purge, upkeep.expire, upkeep.sweep],
+        jobs=[upkeep.purge, upkeep.expire, upkeep.sweep, eraser(storage).job],
         checks={"store": storage.check},
     )
     application.state.storage = storage

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, Text, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from chassis import inbox, outbox
+from chassis import erasure, inbox, outbox
 
 
 class Table(SQLModel, registry=registry()):
@@ -14,6 +14,7 @@ class Table(SQLModel, registry=registry()):
 
 
 metadata = Table.metadata
+erasure.define(metadata)
 inbox.define(metadata)
 outbox.define(metadata)
 
@@ -22,6 +23,7 @@ class Media(Table, table=True):
     """An uploaded picture. A removed one stays without its object: its name is never used again."""
 
     __table_args__ = (
+        Index("media_by_owner", "owner_id", "id"),
         Index(
             "media_unasked",
             "uploaded_at",

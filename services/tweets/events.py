@@ -56,6 +56,11 @@ class MediaReleased(Event):
     media_id: int
 
 
+class UserErased(Event):
+    routing_key: ClassVar[str] = "user.erased.v1"
+    user_id: int
+
+
 class MediaUploaded(Event):
     """An old one tells only where the picture is."""
 

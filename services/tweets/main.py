@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 import httpx
 from fastapi import FastAPI
 
-from chassis import app, worker
+from chassis import app, erasure, worker
 
 from . import api
 from .attachments import MediaService
+from .erasing import eraser
 from .handlers import subscriptions
 from .settings import Settings
 
@@ -25,8 +26,8 @@ async def _asking_media(application: FastAPI) -> AsyncIterator[None]:
 
 
 def create_app() -> FastAPI:
-    return app.create(Settings(), api.router, lifespan=_asking_media)
+    return app.create(Settings(), api.router, erasure.router, lifespan=_asking_media)
 
 
 def create_worker() -> FastAPI:
-    return worker.create(Settings(), subscriptions)
+    return worker.create(Settings(), subscriptions, jobs=[eraser.job])

@@ -16,7 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from chassis import inbox, outbox
+from chassis import erasure, inbox, outbox
 
 
 class Table(SQLModel, registry=registry()):
@@ -24,12 +24,15 @@ class Table(SQLModel, registry=registry()):
 
 
 metadata = Table.metadata
+erasure.define(metadata)
 inbox.define(metadata)
 outbox.define(metadata)
 
 
 class Tweet(Table, table=True):
     """A tweet. A deleted one stays without its text, so that it cannot be liked again."""
+
+    __table_args__ = (Index("tweet_by_author", "author_id", "id"),)
 
     id: int = Field(
         default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True)
@@ -42,6 +45,8 @@ class Tweet(Table, table=True):
 
 class Draft(Table, table=True):
     """What an author's draft became, where the author gave it an id. It stays with the tweet."""
+
+    __table_args__ = (Index("draft_of_tweet", "tweet_id"),)
 
     author_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
     id: str = Field(sa_column=Column(Text, primary_key=True))
@@ -56,6 +61,7 @@ class Like(Table, table=True):
     """One person's liking a tweet. An ended one stays, with the version that ended it."""
 
     __tablename__ = "tweet_like"
+    __table_args__ = (Index("like_by_user", "user_id", "tweet_id"),)
 
     tweet_id: int = Field(sa_column=Column(BigInteger, ForeignKey("tweet.id"), primary_key=True))
     user_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
@@ -68,6 +74,7 @@ class Media(Table, table=True):
 
     __table_args__ = (
         Index("media_of_tweet", "tweet_id", postgresql_where=text("tweet_id is not null")),
+        Index("media_by_owner", "owner_id"),
     )
 
     id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))

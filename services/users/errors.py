@@ -18,6 +18,21 @@ class CannotDeactivateYourself(Problem):
     message = "An administrator cannot deactivate themselves: ask another one."
 
 
+class NotYourself(Problem):
+    status = 403
+    message = "Only the person and an administrator may have a person erased."
+
+
+class CannotEraseYourself(Problem):
+    status = 409
+    message = "An administrator cannot erase themselves: ask another one."
+
+
+class NameNotConfirmed(Problem):
+    status = 409
+    message = "This is not the person's name. Erasing cannot be undone: give the name as it stands."
+
+
 class NotYourName(Problem):
     status = 403
     message = "Only the person and an administrator may change a name."

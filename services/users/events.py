@@ -23,6 +23,13 @@ class UserDeactivated(Event):
     user_id: int
 
 
+class UserErased(Event):
+    """Whatever is this person's is to be forgotten. No name, no tweet and no like comes after."""
+
+    routing_key: ClassVar[str] = "user.erased.v1"
+    user_id: int
+
+
 class KeyRevoked(Event):
     """Some key of this person's is dead, or will be soon: whoever knows any of them asks again."""
 

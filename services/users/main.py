@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
-from chassis import app, worker
+from chassis import app, erasure, worker
 
 from . import api, commands
+from .erasing import eraser
 from .settings import Settings
 
 
@@ -23,11 +24,8 @@ async def _first_administrator(application: FastAPI) -> AsyncIterator[None]:
 
 
 def create_app() -> FastAPI:
-    router = APIRouter()
-    router.include_router(api.router)
-    router.include_router(api.internal)
-    return app.create(Settings(), router, lifespan=_first_administrator)
+    return app.create(Settings(), *api.routers, erasure.router, lifespan=_first_administrator)
 
 
 def create_worker() -> FastAPI:
-    return worker.create(Settings())
+    return worker.create(Settings(), jobs=[eraser.job])

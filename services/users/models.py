@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel, col
 
-from chassis import outbox
+from chassis import erasure, outbox
 from chassis.identity import KeyScope
 
 
@@ -29,6 +29,7 @@ class Table(SQLModel, registry=registry()):
 
 
 metadata = Table.metadata
+erasure.define(metadata)
 outbox.define(metadata)
 
 
@@ -63,6 +64,8 @@ class Person(Table, table=True):
     following_count: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     created_at: datetime = Field(default=None, sa_column=_now())
     deactivated_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    erased_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    """An erased person's row stays, with the number alone."""
 
 
 class ApiKey(Table, table=True):
@@ -111,6 +114,7 @@ class Follow(Table, table=True):
         Index(
             "follow_following", "follower_id", text("version desc"), postgresql_where=text("active")
         ),
+        Index("follow_ended", "followed_id", postgresql_where=text("not active")),
     )
 
     follower_id: int = Field(

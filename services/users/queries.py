@@ -38,7 +38,7 @@ _LATEST = """
     from (
         select other.id, other.name, follow.version
         from follow join person as other on other.id = follow.{far}
-        where follow.{near} = person.id and follow.active
+        where follow.{near} = person.id and follow.active and other.deactivated_at is null
         order by follow.version desc
         limit :listed
     ) as latest
@@ -56,7 +56,7 @@ select json_build_object('result', true, 'user', json_build_object(
     'follower_count', follower_count,
     'following_count', following_count
 ))::text
-from person where id = :user_id
+from person where id = :user_id and deactivated_at is null
 """)  # noqa: S608  the names are ours, the values are bound
 _TYPO_TOLERANCE = text("select set_config('pg_trgm.word_similarity_threshold', '0.4', true)")
 
@@ -89,11 +89,17 @@ def _followed_by(reader_id: int) -> ColumnElement[bool]:
 
 
 async def person_by_id(session: AsyncSession, user_id: int) -> Person:
-    """Raises UserNotFound."""
+    """Raises UserNotFound, also for one who is hidden."""
     person = await session.get(Person, user_id)
-    if person is None:
+    if person is None or person.deactivated_at is not None:
         raise UserNotFound
     return person
+
+
+async def erased_people(session: AsyncSession) -> list[int]:
+    """The numbers of all who were erased."""
+    erased = select(Person.id).where(col(Person.erased_at).is_not(None)).order_by(col(Person.id))
+    return list(await session.exec(erased))
 
 
 async def profile(session: AsyncSession, user_id: int, reader_id: int) -> str:
@@ -170,7 +176,11 @@ async def _edges(
     statement = (
         select(Person.id, Person.name, _followed_by(reader_id), Follow.version)
         .join(Follow, col(getattr(Follow, far)) == col(Person.id))
-        .where(getattr(Follow, near) == user_id, col(Follow.active))
+        .where(
+            getattr(Follow, near) == user_id,
+            col(Follow.active),
+            col(Person.deactivated_at).is_(None),
+        )
         .order_by(col(Follow.version).desc())
         .limit(limit + 1)
     )

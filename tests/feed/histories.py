@@ -10,6 +10,11 @@ from chassis.events import Event
 from services.feed import events
 
 PEOPLE = 4
+STEPS = [
+    *("rename", "deactivate", "erase", "delete"),
+    *["follow"] * 2,
+    *["post", "like"] * 3,
+]
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -32,6 +37,8 @@ class Company:
     likes: dict[int, list[int]] = field(default_factory=dict)
     told: list[Told] = field(default_factory=list)
     posted: int = 0
+    hidden: set[int] = field(default_factory=set)
+    erased: set[int] = field(default_factory=set)
 
     def tell(self, source: str, event: Event) -> None:
         self.told.append(Told(source, len(self.told) + 1, event))
@@ -41,7 +48,7 @@ class Company:
         seen = [
             tweet_id
             for tweet_id, (author, _) in self.tweets.items()
-            if author == reader or (reader, author) in self.follows
+            if author not in self.hidden and (author == reader or (reader, author) in self.follows)
         ]
         seen.sort(key=lambda tweet_id: (len(self.likes[tweet_id]), tweet_id), reverse=True)
         return [
@@ -72,13 +79,19 @@ def companies(draw: st.DrawFn) -> Company:
         company.tell("users", events.UserRegistered(user_id=user_id, name=f"Person {user_id}"))
     steps = draw(
         st.lists(
-            st.sampled_from(["rename", "follow", "post", "post", "like", "like", "delete"]),
+            st.sampled_from(STEPS),
             max_size=25,
         )
     )
     for step in steps:
         user_id = draw(person)
-        if step == "rename":
+        if step in ("rename", "follow") and user_id in company.hidden:
+            continue
+        if step == "deactivate":
+            _deactivate(company, user_id)
+        elif step == "erase":
+            _erase(company, user_id)
+        elif step == "rename":
             name = draw(st.text("аЯz\"\\ '😀", min_size=1, max_size=5))
             company.names[user_id] = name
             company.tell("users", events.UserRenamed(user_id=user_id, name=name))
@@ -101,7 +114,7 @@ def _storable(text: str) -> bool:
 
 
 def _toggle_follow(company: Company, follower_id: int, followed_id: int) -> None:
-    if follower_id == followed_id:
+    if follower_id == followed_id or followed_id in company.hidden:
         return
     edge = {"follower_id": follower_id, "followed_id": followed_id}
     if (follower_id, followed_id) in company.follows:
@@ -112,11 +125,34 @@ def _toggle_follow(company: Company, follower_id: int, followed_id: int) -> None
         company.tell("users", events.UserFollowed(**edge))
 
 
+def _deactivate(company: Company, user_id: int) -> None:
+    if user_id not in company.hidden:
+        company.hidden.add(user_id)
+        company.tell("users", events.UserDeactivated(user_id=user_id))
+
+
+def _erase(company: Company, user_id: int) -> None:
+    if user_id in company.erased:
+        return
+    _deactivate(company, user_id)
+    company.erased.add(user_id)
+    company.names[user_id] = ""
+    company.follows = {edge for edge in company.follows if user_id not in edge}
+    for tweet_id in [one for one, (author, _) in company.tweets.items() if author == user_id]:
+        del company.tweets[tweet_id], company.likes[tweet_id]
+    for likes in company.likes.values():
+        if user_id in likes:
+            likes.remove(user_id)
+    company.tell("users", events.UserErased(user_id=user_id))
+
+
 def _post(company: Company, author_id: int, content: str) -> None:
+    """An erased person's identity is good for a minute still: what they say is not kept."""
     company.posted += 1
     tweet_id = company.posted
-    company.tweets[tweet_id] = (author_id, content)
-    company.likes[tweet_id] = []
+    if author_id not in company.erased:
+        company.tweets[tweet_id] = (author_id, content)
+        company.likes[tweet_id] = []
     company.tell(
         "tweets",
         events.TweetPosted(
@@ -131,7 +167,9 @@ def _post(company: Company, author_id: int, content: str) -> None:
 
 def _toggle_like(company: Company, tweet_id: int, user_id: int) -> None:
     likes = company.likes[tweet_id]
-    if user_id in likes:
+    if user_id in company.erased:
+        company.tell("tweets", events.TweetLiked(tweet_id=tweet_id, user_id=user_id))
+    elif user_id in likes:
         likes.remove(user_id)
         company.tell("tweets", events.TweetUnliked(tweet_id=tweet_id, user_id=user_id))
     else:

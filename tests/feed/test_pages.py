@@ -16,13 +16,14 @@ from chassis import testing
 from chassis.database import Database, execute
 from chassis.events import Event
 from services.feed import events, queries
+from services.feed.erasing import eraser
 from services.feed.handlers import subscriptions
 from services.feed.memory import EVERYONE, NAMES, Memory, reader, subject
 from services.feed.pages import READS
 from services.feed.queries import Order, Scope, Selection
 
 from .histories import Company, companies
-from .test_handlers import deliver_one, empty
+from .test_handlers import deliver_one, empty, erase
 
 READERS = (1, 2)
 PAGES = {
@@ -69,6 +70,7 @@ async def test_a_page_at_hand_equals_a_fresh_one_after_any_sequence_of_events(
         await deliver_one(database, told)
         reader, path = data.draw(st.tuples(st.sampled_from(READERS), st.sampled_from([*PAGES])))
         await read(feed, reader, path)
+    await erase(database, company)
 
     for reader in READERS:
         for path, selection in PAGES.items():
@@ -115,6 +117,45 @@ async def test_each_kind_of_event_reaches_the_pages_at_hand(
     await until(lambda tweets: len(tweets) == 1)
     await tell(events.TweetDeleted(tweet_id=9001))
     await until(lambda tweets: tweets == [])
+    await tell(posted.model_copy(update={"tweet_id": 9002}))
+    await until(lambda tweets: len(tweets) == 1)
+    await tell(events.UserDeactivated(user_id=912))
+    await until(lambda tweets: tweets == [])
+
+
+async def test_an_erasure_reaches_the_pages_at_hand(
+    database: Database, feed: httpx.AsyncClient
+) -> None:
+    numbers = iter(range(2_000_000, 3_000_000))
+    path = "/api/tweets?limit=8"
+
+    async def tell(event: Event) -> None:
+        await testing.deliver(database, subscriptions, event.routing_key, event, next(numbers))
+
+    async def until(shown: Callable[[list[dict[str, Any]]], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not shown((await read(feed, 921, path)).json()["tweets"]):
+                pass
+
+    for user_id in (922, 923):
+        await tell(events.UserFollowed(follower_id=921, followed_id=user_id))
+        await tell(
+            events.TweetPosted(
+                tweet_id=user_id * 10,
+                author_id=user_id,
+                content="…",
+                attachments=[],
+                created_at=datetime.now(UTC),
+            )
+        )
+    await tell(events.TweetLiked(tweet_id=9230, user_id=922))
+    await until(lambda tweets: [tweet["id"] for tweet in tweets] == [9230, 9220])
+    await tell(events.UserErased(user_id=922))
+    await until(lambda tweets: [tweet["id"] for tweet in tweets] == [9230])
+
+    await eraser.advance(database, None, 922)
+
+    await until(lambda tweets: tweets[0]["likes"] == [] and tweets[0]["like_count"] == 0)
 
 
 async def test_a_page_is_read_once_and_names_its_version(

@@ -19,7 +19,7 @@ OPERATIONS: dict[str, dict[str, Any]] = {
 Asked = tuple[str, dict[str, Any]]
 """The path, and what else goes with the request."""
 
-FINE, MADE = "200", "201"
+FINE, MADE, ACCEPTED = "200", "201", "202"
 ADMINISTRATORS = "403 NotAnAdministrator"
 NOT_YOURS = "403 NotYourKeys"
 
@@ -74,7 +74,18 @@ async def _an_upload(_: Person) -> Asked:
     return "/api/medias", {"files": {"file": ("picture.png", png(), "image/png")}}
 
 
+def _by_name(path: str) -> Callable[[Person], Awaitable[Asked]]:
+    async def asks(owner: Person) -> Asked:
+        return path, {"json": {"user_id": owner.id, "name": owner.name}}
+
+    return asks
+
+
 ROWS: dict[str, Row] = {
+    "POST /api/erasures": Row(_by_name("/api/erasures"), ACCEPTED, "403 NotYourself", ACCEPTED),
+    "GET /api/erasures/{id}": Row(
+        _at("/api/erasures/{owner}"), ADMINISTRATORS, ADMINISTRATORS, "404 ErasureNotFound"
+    ),
     "POST /api/medias": Row(_an_upload, MADE, MADE, MADE),
     "GET /api/tweets": Row(_at("/api/tweets")),
     "POST /api/tweets": Row(
@@ -124,6 +135,10 @@ ROWS: dict[str, Row] = {
 }
 EXCHANGES = {"POST /api/session", "DELETE /api/session"}
 """They take a key in the body, or nothing; the gateway alone answers them."""
+
+
+SERVED = [operation for operation in ROWS if OPERATIONS[operation]["x-warble-service"] != "gateway"]
+"""Those that a service answers."""
 
 
 def is_open(operation: str) -> bool:

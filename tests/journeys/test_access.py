@@ -20,7 +20,7 @@ from deploy.local.instance import Instance
 from deploy.local.places import SERVICES
 
 from .company import Company, Person
-from .operations import EXCHANGES, OPERATIONS, ROWS, Asked, is_open
+from .operations import EXCHANGES, OPERATIONS, ROWS, SERVED, Asked, is_open
 
 NOBODY = "401 NotSignedIn"
 ONLY_READS = "403 ReadOnlyKey"
@@ -166,7 +166,7 @@ async def test_each_gets_through_the_gateway_what_is_theirs(
     }
 
 
-@pytest.mark.parametrize("operation", ROWS)
+@pytest.mark.parametrize("operation", SERVED)
 async def test_each_service_judges_by_itself_who_asks(
     company: Company, stack: Instance, operation: str
 ) -> None:

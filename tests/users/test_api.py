@@ -202,13 +202,16 @@ async def test_a_key_is_known_by_its_hash_until_it_is_rotated_or_revoked(
     assert (await owner_of(users, second)).status_code == 404
 
 
-async def test_a_deactivated_person_keeps_the_profile_and_loses_the_access(
+async def test_a_deactivated_person_loses_the_access_and_is_hidden(
     users: httpx.AsyncClient, people: People
 ) -> None:
     made = await users.post(
         "/api/users", json={"name": "Leaver Unusual"}, headers=people.administrator
     )
     leaver, key = made.json()["user_id"], made.json()["api_key"]
+    ann = await people.register("Ann")
+    for follower, followed in ((ann, leaver), (leaver, ann)):
+        await users.post(f"/api/users/{followed}/follow", headers=signed(follower))
 
     for _ in range(2):
         answer = await users.delete(f"/api/users/{leaver}", headers=people.administrator)
@@ -216,10 +219,20 @@ async def test_a_deactivated_person_keeps_the_profile_and_loses_the_access(
 
     found = await users.get("/api/users?query=unusual", headers=signed(1))
     followed = await users.post(f"/api/users/{leaver}/follow", headers=people.administrator)
+    # An identity that was signed before lives for up to a minute.
+    following = await users.post("/api/users/1/follow", headers=signed(leaver))
     assert (await owner_of(users, key)).status_code == 404
     assert found.json()["users"] == []
     assert followed.status_code == 404
-    assert (await people.profile(leaver))["name"] == "Leaver Unusual"
+    assert (following.status_code, following.json()["error_type"]) == (401, "NotSignedIn")
+    for path in ("", "/followers", "/following"):
+        answer = await users.get(f"/api/users/{leaver}{path}", headers=signed(ann))
+        assert (answer.status_code, answer.json()["error_type"]) == (404, "UserNotFound"), path
+    profile = await people.profile(ann)
+    assert profile["followers"] == profile["following"] == []
+    for path in ("followers", "following"):
+        listed = await users.get(f"/api/users/{ann}/{path}", headers=signed(ann))
+        assert listed.json()["users"] == [], path
 
 
 async def test_people_rename_themselves_and_nobody_else(

@@ -21,7 +21,7 @@ from ..errors import (
 )
 from ..queries import Listed
 from ..settings import Settings
-from . import keys
+from . import erasures, keys
 from .keys import KeyAnswer, unkept
 
 router = APIRouter(prefix="/api/users", tags=["users"])
@@ -243,3 +243,4 @@ async def unfollow(id: Id, identity: SignedIn, session: Transaction) -> Done:
 
 router.include_router(keys.router)
 internal = keys.internal
+routers = (router, erasures.router, internal)

@@ -1,0 +1,270 @@
+"""Erasing a person: what a service does once it is told that somebody is to be forgotten.
+
+The word leaves a row in `erasure`, for ever and of ids alone: the tombstone by which handlers know
+what comes late. A job then takes away what there is, a batch a transaction; killed, it goes on
+where it was. What is the person's, each service knows. See docs/adr/0021.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection
+from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel
+from sqlalchemy import BigInteger, Column, DateTime, Index, MetaData, Table, text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from .app import Id
+from .database import Database, Transaction, execute, fetch
+from .identity import Administrator
+from .subscriptions import Subscriptions
+
+ROUTING_KEY = "user.erased.v1"
+BATCH = 500
+"""Rows that one transaction of a sweep takes away at most, about."""
+
+SETTLE = timedelta(minutes=5)
+"""After this nothing of the person's is on its way any more: an identity lives for a minute, an
+upload takes one at most, an event that fails is tried for less than three."""
+
+LOOK_SECONDS = 1
+
+_SCANNED = 20_000
+"""Kept events that one statement looks through."""
+_REPEATED = 100_000
+"""How far the last scan goes back behind the first one's end: numbers commit out of order."""
+_PERSON = ("user_id", "author_id", "owner_id", "follower_id", "followed_id")
+"""The fields by which an event names a person."""
+
+_DUE = text("""
+select user_id from erasure
+where finished_at is null and due_at <= now() order by due_at limit 100
+""")
+_HEAR = "insert into erasure (user_id) values ($1) on conflict do nothing"
+_HEARD = "select from erasure where user_id = any($1::bigint[])"
+_COUNT = text("update erasure set erased = erased + :erased where user_id = :user_id")
+_SCAN_FROM = text("""
+select scanned, (select coalesce(max(id), 0) from outbox) as newest, cleared_at
+from erasure where user_id = :user_id
+""")
+_SCANNED_TO = text("update erasure set scanned = :scanned where user_id = :user_id")
+_BLANK = text("""
+update outbox set payload = payload || cast(:blank as jsonb)
+where id > :after and id <= :until and routing_key = :routing_key
+  and payload -> cast(:person as text) = to_jsonb(cast(:user_id as bigint))
+""")
+_END_PASS = text("""
+update erasure set
+    cleared_at = coalesce(cleared_at, now()),
+    finished_at = case when heard_at <= now() - cast(:settle as interval) then now() end,
+    due_at = heard_at + cast(:settle as interval)
+where user_id = :user_id
+returning finished_at
+""")
+_PROGRESS = text(
+    "select erased, heard_at, cleared_at, finished_at from erasure where user_id = :id"
+)
+
+log = structlog.get_logger()
+
+Sweep = Callable[[Database, int], Awaitable[int]]
+"""Takes away a batch of what is this person's, committed; gives how many things, 0 at the end."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What an event of a service's own says of a person, beside ids."""
+
+    person: str
+    """The field with the person's id."""
+    blank: Mapping[str, Any]
+    """What is written over the fields that are theirs."""
+
+
+@dataclass(frozen=True)
+class Eraser:
+    """A service's way to erase somebody."""
+
+    sweep: Sweep
+    told: Mapping[str, Told] = field(default_factory=dict)
+    """By routing key; a service without an outbox has none."""
+    subscriptions: Subscriptions | None = None
+
+    async def job(self, app: FastAPI) -> None:
+        """Erases whoever is due; runs beside the relay and the consumer."""
+        while True:
+            for user_id in await self._due(app.state.database):
+                await self.advance(app.state.database, app.state.broker, user_id)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _due(self, database: Database) -> list[int]:
+        async with database.transaction() as session:
+            return list((await execute(session, _DUE)).scalars())
+
+    async def advance(
+        self,
+        database: Database,
+        connection: AbstractRobustConnection | None,
+        user_id: int,
+        settle: timedelta = SETTLE,
+    ) -> bool:
+        """Takes away all that is there now; true once nothing more can come.
+
+        `connection` leads to the broker; without one, dead letters stay.
+        """
+        while erased := await self.sweep(database, user_id):
+            async with database.transaction() as session:
+                await execute(session, _COUNT, {"user_id": user_id, "erased": erased})
+        if self.told:
+            await self._blank(database, user_id)
+        if self.subscriptions is not None and connection is not None:
+            async with connection.channel(on_return_raises=True) as channel:
+                for subscription in self.subscriptions:
+                    await _sift(channel, subscription.dead_queue, user_id)
+        async with database.transaction() as session:
+            ended = await execute(session, _END_PASS, {"user_id": user_id, "settle": settle})
+            finished = ended.scalar_one() is not None
+        log.info("person.erased", person=user_id, finished=finished)
+        return finished
+
+    async def _blank(self, database: Database, user_id: int) -> None:
+        """Writes over the person's words in kept events, and in those not yet published."""
+        async with database.transaction() as session:
+            scan = (await execute(session, _SCAN_FROM, {"user_id": user_id})).one()
+        after = scan.scanned
+        if scan.cleared_at is not None:
+            after = max(0, after - _REPEATED)
+        while after < scan.newest:
+            until = min(after + _SCANNED, scan.newest)
+            async with database.transaction() as session:
+                for routing_key, told in self.told.items():
+                    await execute(
+                        session,
+                        _BLANK,
+                        {
+                            "after": after,
+                            "until": until,
+                            "routing_key": routing_key,
+                            "person": told.person,
+                            "user_id": user_id,
+                            "blank": json.dumps(told.blank),
+                        },
+                    )
+                await execute(session, _SCANNED_TO, {"user_id": user_id, "scanned": until})
+            after = until
+
+
+def define(metadata: MetaData) -> Table:
+    """The erasures as part of a service's tables."""
+    now = text("now()")
+    return Table(
+        "erasure",
+        metadata,
+        Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+        Column("heard_at", DateTime(timezone=True), nullable=False, server_default=now),
+        Column("due_at", DateTime(timezone=True), nullable=False, server_default=now),
+        Column("erased", BigInteger, nullable=False, server_default=text("0")),
+        Column("scanned", BigInteger, nullable=False, server_default=text("0")),
+        Column("cleared_at", DateTime(timezone=True)),
+        Column("finished_at", DateTime(timezone=True)),
+        Index("erasure_due", "due_at", postgresql_where=text("finished_at is null")),
+    )
+
+
+CREATE = """
+create table erasure (
+    user_id bigint primary key,
+    heard_at timestamptz not null default now(),
+    due_at timestamptz not null default now(),
+    erased bigint not null default 0,
+    scanned bigint not null default 0,
+    cleared_at timestamptz,
+    finished_at timestamptz
+);
+create index erasure_due on erasure (due_at) where finished_at is null;
+"""
+"""The first revision of the table, for a migration of the service's."""
+
+
+async def hear(session: AsyncSession, user_id: int) -> None:
+    """Leaves the tombstone, by which the job knows its work too. Idempotent."""
+    await fetch(session, _HEAR, user_id)
+
+
+async def heard(session: AsyncSession, *people: int) -> bool:
+    """Whether one of these people is to be forgotten: what comes of theirs is dropped then.
+
+    What a handler stores while the word is on its way, the job's last pass takes away.
+    """
+    return bool(await fetch(session, _HEARD, people))
+
+
+async def _sift(channel: AbstractChannel, queue: str, user_id: int) -> None:
+    """Takes the person's dead letters out of a queue; the others go to its end."""
+    dead = await channel.get_queue(queue)
+    # Bounded by what lies there now, since what is put back comes again.
+    for _ in range(dead.declaration_result.message_count or 0):
+        message = await dead.get(fail=False)
+        if message is None:
+            break
+        if not _concerns(message, user_id):
+            await channel.default_exchange.publish(_same(message), queue)
+        await message.ack()
+
+
+def _concerns(message: AbstractIncomingMessage, user_id: int) -> bool:
+    """The word of the erasure itself stays: once it can be handled, it must be."""
+    try:
+        event = json.loads(message.body)
+    except ValueError:
+        return False
+    if not isinstance(event, dict) or message.type == ROUTING_KEY:
+        return False
+    return any(event.get(name) == user_id for name in _PERSON)
+
+
+def _same(message: AbstractIncomingMessage) -> aio_pika.Message:
+    return aio_pika.Message(
+        message.body,
+        headers=message.headers,
+        message_id=message.message_id,
+        type=message.type,
+        content_type=message.content_type,
+        timestamp=message.timestamp,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+    )
+
+
+class Progress(BaseModel):
+    """How far a service is with somebody's erasure."""
+
+    state: Literal["waiting", "erasing", "settling", "finished"]
+    """`waiting`: it has not heard. `settling`: nothing is left, but something may be on its way."""
+    erased: int = 0
+    """Tweets, likes, follows or pictures that are gone."""
+    heard_at: datetime | None = None
+    cleared_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+router = APIRouter(prefix="/internal", include_in_schema=False)
+"""Each service answers for itself; the gateway puts the answers together."""
+
+
+@router.get("/erasures/{id}")
+async def progress(id: Id, identity: Administrator, session: Transaction) -> Progress:
+    row = (await execute(session, _PROGRESS, {"id": id})).first()
+    if row is None:
+        return Progress(state="waiting")
+    state: Literal["erasing", "settling", "finished"] = "erasing"
+    if row.finished_at is not None:
+        state = "finished"
+    elif row.cleared_at is not None:
+        state = "settling"
+    return Progress(state=state, **row._asdict())

@@ -1,0 +1,95 @@
+"""Who is here, and under which name; who leaves."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import text
+from sqlmodel import col, delete
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis import api_keys, erasure, outbox
+from chassis.database import execute
+
+from .. import names
+from ..errors import CannotDeactivateYourself, CannotEraseYourself, NameNotConfirmed
+from ..events import UserDeactivated, UserErased, UserRegistered, UserRenamed
+from ..models import ApiKey, Person
+from .keys import grant_key, kill_keys
+from .locks import known, locked
+
+
+async def register_user(
+    session: AsyncSession, name: str, *, name_length: int, administrator: bool = False
+) -> int:
+    """Makes a person and gives their id. Raises NameNotAccepted."""
+    name = names.clean(name, name_length)
+    person = Person(name=name, folded=names.fold(name), administrator=administrator)
+    session.add(person)
+    await session.flush()
+    await outbox.record(session, UserRegistered(user_id=person.id, name=name))
+    return person.id
+
+
+async def rename_user(session: AsyncSession, user_id: int, name: str, *, name_length: int) -> None:
+    """Raises UserNotFound and NameNotAccepted."""
+    person = await locked(session, user_id)
+    person.name = names.clean(name, name_length)
+    person.folded = names.fold(person.name)
+    await outbox.record(session, UserRenamed(user_id=user_id, name=person.name))
+
+
+async def deactivate_user(session: AsyncSession, user_id: int, by: int) -> None:
+    """Ends a person's access and hides them. What they wrote is kept, and shown to nobody.
+
+    Idempotent. Raises UserNotFound and CannotDeactivateYourself.
+    """
+    if user_id == by:
+        raise CannotDeactivateYourself
+    await _deactivate(session, await known(session, user_id))
+
+
+async def erase_user(session: AsyncSession, user_id: int, name: str, by: int) -> None:
+    """Begins a person's erasure: the name and the keys go at once, the rest by jobs. Idempotent.
+
+    `name` confirms it. Raises UserNotFound, NameNotConfirmed, CannotEraseYourself.
+    """
+    person = await known(session, user_id)
+    if person.administrator and user_id == by:
+        raise CannotEraseYourself
+    if person.erased_at is None and names.spaced(name) != person.name:
+        raise NameNotConfirmed
+    await _erase(session, person)
+
+
+async def erase_again(session: AsyncSession, user_id: int) -> None:
+    """Erases somebody whom a restored backup has brought back. Raises UserNotFound."""
+    await _erase(session, await known(session, user_id))
+
+
+async def _erase(session: AsyncSession, person: Person) -> None:
+    if person.erased_at is not None:
+        return
+    await _deactivate(session, person)
+    person.erased_at = datetime.now(UTC)
+    person.name = person.folded = ""
+    person.administrator = False
+    await session.exec(delete(ApiKey).where(col(ApiKey.user_id) == person.id))
+    await erasure.hear(session, person.id)
+    await outbox.record(session, UserErased(user_id=person.id))
+
+
+async def _deactivate(session: AsyncSession, person: Person) -> None:
+    if person.deactivated_at is None:
+        person.deactivated_at = datetime.now(UTC)
+        await kill_keys(session, person.id)
+        await outbox.record(session, UserDeactivated(user_id=person.id))
+
+
+async def ensure_administrator(session: AsyncSession, key: str, *, name_length: int) -> None:
+    """Makes the first administrator, unless the key is somebody's already."""
+    # Replicas that start at once would each make one.
+    await execute(session, text("select pg_advisory_xact_lock(hashtext('first administrator'))"))
+    if await session.get(ApiKey, api_keys.digest(key.encode())) is None:
+        user_id = await register_user(
+            session, "Administrator", name_length=name_length, administrator=True
+        )
+        await grant_key(session, user_id, key)

@@ -1,0 +1,149 @@
+"""A person who is erased is nowhere in the running system, whatever is under way meanwhile."""
+
+import asyncio
+import json
+import secrets
+
+import aio_pika
+import pytest
+
+from chassis.events import EventId
+from chassis.identity import HEADER, Identity, Signer
+from deploy.local.instance import Instance
+from deploy.local.places import SERVICES
+
+from .company import Company, Person, until
+from .erased import Left, remains, until_nowhere
+from .operations import ADMINISTRATORS
+from .test_access import NOBODY, forgeries, outcome
+
+
+def word() -> str:
+    return f"w{secrets.token_hex(6)}"
+
+
+async def with_a_life(company: Company, friend: Person) -> Left:
+    """Somebody who has done all that one can do."""
+    words = [word() for _ in range(3)]
+    ann = await company.hire(f"Ann {words[0]}")
+    media_ids = [await ann.upload(alt=f"A {words[1]}"), await ann.upload()]
+    await ann.upload()
+    tweet_id = await ann.post(f"Look: {words[2]}", media_ids)
+    liked = await friend.post("liked by Ann")
+    for one in (tweet_id, liked):
+        for person in (ann, friend):
+            await person.done("POST", f"/api/tweets/{one}/likes")
+    await ann.follow(friend)
+    await friend.follow(ann)
+    (tweet,) = [
+        tweet
+        for tweet in await until(
+            friend, lambda feed: len(feed) == 2 and {t["like_count"] for t in feed} == {2}
+        )
+        if tweet["id"] == tweet_id
+    ]
+    pictures = [media[kind] for media in tweet["media"] for kind in ("url", "thumbnail")]
+    return Left(ann, words, pictures)
+
+
+async def erase(company: Company, left: Left) -> None:
+    draft = {"user_id": left.person.id, "name": left.person.name}
+    await company.administrator.done("POST", "/api/erasures", json=draft)
+
+
+async def test_an_erased_person_is_nowhere_and_the_counts_are_right(company: Company) -> None:
+    friend = await company.hire("Friend")
+    left = await with_a_life(company, friend)
+    assert await remains(company, left) != []
+
+    await erase(company, left)
+    await until_nowhere(company, left)
+
+    (tweet,) = await friend.feed()
+    assert (tweet["content"], tweet["like_count"]) == ("liked by Ann", 1)
+    assert [like["user_id"] for like in tweet["likes"]] == [friend.id]
+    profile = (await friend.done("GET", "/api/users/me"))["user"]
+    assert (profile["follower_count"], profile["following_count"]) == (0, 0)
+    path = f"/api/erasures/{left.person.id}"
+    told = await company.administrator.done("GET", path)
+    assert told["parts"].keys() == {"users", "tweets", "media", "feed"}
+    assert {part["state"] for part in told["parts"].values()} == {"settling"}
+    assert not told["finished"]
+
+
+async def test_dead_letters_of_an_erased_person_go_and_those_of_others_stay(
+    company: Company, stack: Instance
+) -> None:
+    friend = await company.hire("Friend")
+    left = await with_a_life(company, friend)
+    connection = await aio_pika.connect(stack.broker_url)
+    async with connection, connection.channel() as channel:
+        queue = await channel.get_queue("feed.tweet.posted.v1.dead")
+        for number, author_id in ((1, left.person.id), (2, friend.id)):
+            body = {"author_id": author_id, "tweet_id": 1, "content": left.words[0]}
+            event_id = str(EventId("tweets", 900_000_000_000 + number))
+            if author_id == friend.id:
+                body["content"] = "somebody else's"
+            await channel.default_exchange.publish(
+                aio_pika.Message(json.dumps(body).encode(), message_id=event_id, type="x"),
+                queue.name,
+            )
+
+        await erase(company, left)
+        await until_nowhere(company, left)
+
+        kept = []
+        while (message := await queue.get(fail=False)) is not None:
+            kept.append(message.body)
+            await message.ack()
+    assert [json.loads(body)["author_id"] for body in kept] == [friend.id]
+
+
+async def test_workers_that_are_killed_meanwhile_leave_nothing(
+    company: Company, stack: Instance
+) -> None:
+    friend = await company.hire("Friend")
+    left = await with_a_life(company, friend)
+    for _ in range(100):
+        await left.person.post(f"{left.words[2]} {secrets.token_hex(2)}")
+
+    await erase(company, left)
+    for service in ("tweets", "feed", "media", "users"):
+        await asyncio.to_thread(stack.kill, f"{service}-worker")
+
+    await until_nowhere(company, left)
+
+
+async def test_a_deactivated_person_is_shown_to_nobody(company: Company) -> None:
+    friend = await company.hire("Friend")
+    left = await with_a_life(company, friend)
+    path = f"/api/users/{left.person.id}"
+
+    await company.administrator.done("DELETE", path)
+
+    await until(friend, lambda feed: [tweet["content"] for tweet in feed] == ["liked by Ann"])
+    everyone = await friend.feed("?scope=everyone&order=recent&limit=50")
+    assert left.person.id not in {tweet["author"]["id"] for tweet in everyone}
+    assert (await friend.ask("GET", path)).status_code == 404
+    assert (await friend.done("GET", f"{path}/tweets"))["tweets"] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_how_far_an_erasure_is_each_service_tells_administrators_alone(
+    company: Company, stack: Instance, service: str
+) -> None:
+    path = f"{stack.url(f'{service}-api-1')}/internal/erasures/1"
+    private_key = stack.secrets["identity"]
+    ann = await company.hire("Ann")
+
+    async def told(headers: dict[str, str]) -> str:
+        return outcome(await company.http.get(path, headers=headers))
+
+    forged = [await told(one) for one in forgeries(private_key, service, ann.id).values()]
+    signer = Signer(private_key)
+    person = await told({HEADER: signer.token(Identity(ann.id, False), service)})
+    administrator = await told({HEADER: signer.token(Identity(ann.id, True), service)})
+
+    assert set(forged) == {NOBODY}
+    assert person == ADMINISTRATORS
+    assert administrator == "200"

@@ -1,0 +1,121 @@
+"""Nothing that is an erased person's stays in tweets, whatever comes late."""
+
+import asyncio
+from datetime import timedelta
+from itertools import count
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from chassis import testing
+from chassis.database import Database, execute
+from services.tweets.erasing import eraser
+from services.tweets.events import MediaExpired, UserErased
+from services.tweets.handlers import subscriptions
+
+from .test_api import outbox, post, posted, signed, uploaded
+
+_people = count(100)
+_numbers = count(1)
+
+
+async def hear(database: Database, user_id: int) -> None:
+    event = UserErased(user_id=user_id)
+    await testing.deliver(
+        database, subscriptions, event.routing_key, event, next(_numbers), source="users"
+    )
+
+
+async def rows(database: Database) -> dict[str, int]:
+    counted = {}
+    async with database.transaction() as session:
+        for table in ("tweet", "tweet_like", "draft", "media"):
+            found = await execute(session, text(f"select count(*) from {table}"))
+            counted[table] = int(found.scalar_one())
+    return counted
+
+
+async def like(tweets: httpx.AsyncClient, tweet_id: int, user_id: int) -> int:
+    answer = await tweets.post(f"/api/tweets/{tweet_id}/likes", headers=signed(user_id))
+    return answer.status_code
+
+
+async def test_nothing_of_an_erased_person_stays_and_nothing_of_others_goes(
+    tweets: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.tweets.erasing.BATCH", 2)
+    ann, boris = next(_people), next(_people)
+    kept = await posted(tweets, boris)
+    await like(tweets, kept, boris)
+    before = await rows(database)
+    picture = await uploaded(database, ann, alt="A secret door")
+    await uploaded(database, ann)
+    tweet_ids = [await posted(tweets, ann, [picture])] + [
+        (await post(tweets, ann, f"secret {number}", draft_id=f"d{number}")).json()["tweet_id"]
+        for number in range(4)
+    ]
+    for tweet_id in (*tweet_ids, kept):
+        for user_id in (ann, boris):
+            assert await like(tweets, tweet_id, user_id) == 200
+
+    await hear(database, ann)
+    assert await eraser.advance(database, None, ann, settle=timedelta(0))
+
+    assert await rows(database) == before
+    assert [await like(tweets, tweet_id, boris) for tweet_id in tweet_ids] == [404] * 5
+    told = [
+        event for event in await outbox(database, "tweet.posted.v1") if event["author_id"] == ann
+    ]
+    assert sorted(event["tweet_id"] for event in told) == tweet_ids
+    for event in told:
+        assert (event["content"], event["attachments"], event["media"]) == ("", [], [])
+    others = [event for event in await outbox(database, "tweet.posted.v1") if event not in told]
+    assert all(event["content"] for event in others)
+
+
+async def test_what_comes_after_the_word_is_dropped_or_taken_by_the_last_pass(
+    tweets: httpx.AsyncClient, database: Database
+) -> None:
+    ann = next(_people)
+    before = await rows(database)
+    await hear(database, ann)
+    assert not await eraser.advance(database, None, ann)
+
+    # An identity that was signed before lives for a minute.
+    await post(tweets, ann, "one more secret")
+    await uploaded(database, ann)
+    expired = MediaExpired(media_id=900_000, owner_id=ann, path="/uploads/x.png")
+    await testing.deliver(
+        database, subscriptions, expired.routing_key, expired, next(_numbers), source="media"
+    )
+
+    assert await rows(database) == before | {"tweet": before["tweet"] + 1}
+    assert await outbox(database, "media.released.v1") == []
+    assert await eraser.advance(database, None, ann, settle=timedelta(0))
+    assert await rows(database) == before
+    assert "one more secret" not in str(await outbox(database, "tweet.posted.v1"))
+
+
+async def test_an_erasure_that_was_killed_goes_on_where_it_was(
+    tweets: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.tweets.erasing.BATCH", 1)
+    monkeypatch.setattr("chassis.erasure._SCANNED", 2)
+    ann = next(_people)
+    before = await rows(database)
+    for number in range(5):
+        await post(tweets, ann, f"secret {number}")
+    await hear(database, ann)
+    killed = asyncio.create_task(eraser.advance(database, None, ann, settle=timedelta(0)))
+    while (await rows(database))["tweet"] == before["tweet"] + 5:
+        pass
+    killed.cancel()
+    await asyncio.wait([killed])
+
+    assert await eraser.advance(database, None, ann, settle=timedelta(0))
+    assert await rows(database) == before
+    told = [
+        event for event in await outbox(database, "tweet.posted.v1") if event["author_id"] == ann
+    ]
+    assert [event["content"] for event in told] == [""] * 5
