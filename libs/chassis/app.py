@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.types import Scope
 
-from . import access_log, errors, metrics, telemetry, traces
+from . import access_log, clock, errors, metrics, telemetry, traces
 from .database import Database
 from .identity import Verifier
 from .paging import MAX_ID
@@ -46,6 +46,8 @@ def create(
 
     @asynccontextmanager
     async def live(app: FastAPI) -> AsyncIterator[None]:
+        await clock.look(database)
+        following = asyncio.create_task(clock.follow(database))
         try:
             if lifespan is None:
                 yield
@@ -53,6 +55,7 @@ def create(
                 async with lifespan(app):
                     yield
         finally:
+            await end(following)
             await database.close()
 
     app = frame(settings, "api", live, {"database": database.check, **(checks or {})})

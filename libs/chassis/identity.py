@@ -15,10 +15,13 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from fastapi import Depends, Request
 
+from . import clock
 from .errors import NotAnAdministrator, NotSignedIn, ReadOnlyKey
 
 HEADER = "warble-identity"
 LIFETIME_SECONDS = 60
+LEEWAY_SECONDS = 5
+"""How far the gateway's clock may be ahead."""
 ISSUER = "warble-gateway"
 _CACHED = 10_000
 _READING = ("GET", "HEAD")
@@ -104,7 +107,7 @@ class Verifier:
 
     def identity(self, token: str) -> Identity:
         """Raises NotSignedIn for a token that is forged, expired or meant for another service."""
-        now = time.time()
+        now = clock.epoch()
         held = self._verified.get(token)
         if held is not None and held[1] > now:
             return held[0]
@@ -115,18 +118,26 @@ class Verifier:
                 algorithms=["EdDSA"],
                 audience=self._audience,
                 issuer=ISSUER,
-                options={"require": ["exp", "iat", "sub", "aud", "iss"]},
+                options={
+                    "require": ["exp", "iat", "sub", "aud", "iss"],
+                    # By whose clock, we say ourselves.
+                    "verify_exp": False,
+                    "verify_iat": False,
+                },
             )
+            issued_at, expires_at = int(claims["iat"]), int(claims["exp"])
             identity = Identity(
                 int(claims["sub"]), claims.get("adm") is True, claims.get("ro") is True
             )
         except (jwt.InvalidTokenError, ValueError) as error:
             raise NotSignedIn from error
-        if claims["exp"] - claims["iat"] > LIFETIME_SECONDS:
+        if not issued_at - LEEWAY_SECONDS <= now < expires_at:
+            raise NotSignedIn
+        if expires_at - issued_at > LIFETIME_SECONDS:
             raise NotSignedIn
         if len(self._verified) >= _CACHED:
             self._verified.clear()
-        self._verified[token] = (identity, claims["exp"])
+        self._verified[token] = (identity, expires_at)
         return identity
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis import outbox
+from chassis import clock, outbox
 from chassis.database import fetch
 
 from . import texts
@@ -109,7 +109,7 @@ async def _post(
 ) -> tuple[int, int]:
     """The new tweet's id and the number of its event."""
     taken = await _locked_media(session, author_id, media_ids)
-    created_at = datetime.now(UTC)
+    created_at = clock.now()
     (written,) = await fetch(session, _INSERT, author_id, content, created_at)
     tweet_id: int = written["id"]
     for media in taken:

@@ -1,5 +1,5 @@
 """What is broken: a noun a file. Importing them enters each into the table."""
 
-from . import broker, database, failpoints, processes, service, store
+from . import broker, clock, database, failpoints, processes, service, store
 
-__all__ = ["broker", "database", "failpoints", "processes", "service", "store"]
+__all__ = ["broker", "clock", "database", "failpoints", "processes", "service", "store"]

@@ -1,0 +1,49 @@
+"""A service's clock is an hour off."""
+
+import asyncio
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+
+from deploy.local import apt
+from tests.chaos.bed import Bed, fault
+from tests.chaos.load import Load
+from tests.chaos.plans import altered
+
+_PACKAGE = "libfaketime"
+_SHIFTED = {"tweets-api-1": "+1h", "users-api-1": "-1h", "feed-api-2": "+1h", "media-worker": "-1h"}
+
+
+@fault(
+    "the clocks of four processes an hour off, before or behind",
+    "no call fails; what was acknowledged is there once",
+)
+async def clocks_off(bed: Bed, load: Load) -> int:
+    library = await asyncio.to_thread(_library)
+    with ExitStack() as stack:
+        for program, offset in _SHIFTED.items():
+            variables = {
+                "LD_PRELOAD": str(library),
+                "FAKETIME": offset,
+                # Only what the wall shows: no timer of the process is touched.
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            }
+            await asyncio.to_thread(stack.enter_context, altered(bed.stack, program, **variables))
+        await bed.ready()
+        with load.history.unfailing("while clocks were off"):
+            await bed.pause(20)
+    return len(_SHIFTED)
+
+
+def _library() -> Path:
+    """Debian's libfaketime, unpacked aside. Raises AptFailed where it cannot be had."""
+    folder = apt.cache_folder(_PACKAGE)
+    if not (found := sorted(folder.glob("root/**/libfaketime.so.1"))):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        with apt.options() as options:
+            apt.run(["apt-get", "download", *options, _PACKAGE], folder)
+        for package in folder.glob("*.deb"):
+            apt.run(["dpkg", "-x", str(package), str(folder / "root")])
+        found = sorted(folder.glob("root/**/libfaketime.so.1"))
+    return found[0]
