@@ -1,0 +1,47 @@
+"""A statement past SQLAlchemy's cursor is within the session's transaction, and ends as it does."""
+
+import pytest
+from sqlalchemy import text
+
+from chassis.database import Database, execute, fetch
+from chassis.errors import neighbour_away
+from chassis.outbox import record
+
+from .conftest import Happened
+
+
+async def recorded(database: Database, routing_key: str) -> int:
+    async with database.transaction() as session:
+        statement = "select count(*) from outbox where routing_key = $1"
+        (row,) = await fetch(session, statement, routing_key)
+        return int(row["count"])
+
+
+@pytest.mark.parametrize("first", ["fetch", "execute"])
+async def test_what_is_written_either_way_is_rolled_back_together(
+    database: Database, happened: type[Happened], first: str
+) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with database.transaction() as session:
+            if first == "execute":
+                await execute(session, text("create table beside (number int)"))
+            await record(session, happened(number=1))
+            if first == "fetch":
+                await execute(session, text("create table beside (number int)"))
+            raise ZeroDivisionError
+
+    assert await recorded(database, happened.routing_key) == 0
+    async with database.transaction() as session:
+        assert await fetch(session, "select 1 from pg_tables where tablename = 'beside'") == []
+
+
+async def test_a_connection_that_is_cut_is_an_outage_and_the_next_one_works(
+    database: Database, happened: type[Happened]
+) -> None:
+    with pytest.raises(Exception) as cut:
+        async with database.transaction() as session:
+            await record(session, happened(number=1))
+            await fetch(session, "select pg_terminate_backend(pg_backend_pid())")
+
+    assert neighbour_away(cut.value)
+    assert await recorded(database, happened.routing_key) == 0
