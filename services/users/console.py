@@ -16,7 +16,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chassis.database import Database
 from chassis.errors import Problem
 
-from . import commands, queries
+from . import audit, commands, queries
+from .audit import Deed
 from .errors import UserNotFound
 from .settings import Settings
 
@@ -34,6 +35,7 @@ async def _transaction() -> AsyncIterator[AsyncSession]:
 async def grant_key(user_id: int, key: str) -> str:
     async with _transaction() as session:
         await commands.grant_key(session, user_id, key)
+        audit.note(session, Deed.key_made, user_id, by=None)
     return f"The person {user_id} may use this key now."
 
 
@@ -50,6 +52,7 @@ async def erase_again(numbers: list[int]) -> str:
         for user_id in numbers:
             try:
                 await commands.erase_again(session, user_id)
+                audit.note(session, Deed.erased, user_id, by=None)
             except UserNotFound:
                 unknown += 1
     return f"{len(numbers) - unknown} people are erased; {unknown} were not there."

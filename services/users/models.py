@@ -125,3 +125,16 @@ class Follow(Table, table=True):
     )
     active: bool
     version: int = Field(sa_type=BigInteger)
+
+
+class Act(Table, table=True):
+    """Something that an administrator did. The database changes and removes none: see `audit`."""
+
+    id: int = Field(
+        default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True)
+    )
+    at: datetime = Field(default=None, sa_column=_now())
+    actor_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    deed: str = Field(sa_column=Column(Text, nullable=False))
+    subject_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    request_id: str | None = Field(default=None, sa_column=Column(Text))

@@ -1,5 +1,6 @@
 """Everything that reads people. Lists give one more than asked for, to tell whether more follow."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func, text
@@ -13,7 +14,7 @@ from chassis.identity import KeyScope
 
 from . import names
 from .errors import KeyNotFound, UserNotFound
-from .models import ApiKey, Follow, Person
+from .models import Act, ApiKey, Follow, Person
 
 LISTED = 100
 """How many followers and followed a profile lists; the counts beside them are true."""
@@ -100,6 +101,18 @@ async def erased_people(session: AsyncSession) -> list[int]:
     """The numbers of all who were erased."""
     erased = select(Person.id).where(col(Person.erased_at).is_not(None)).order_by(col(Person.id))
     return list(await session.exec(erased))
+
+
+async def acts(
+    session: AsyncSession, limit: int, cursor: str | None
+) -> tuple[Sequence[Act], str | None]:
+    """What administrators did, the latest first, and the cursor of what they did before."""
+    statement = select(Act).order_by(col(Act.id).desc()).limit(limit + 1)
+    if cursor is not None:
+        (behind,) = paging.decode(cursor, 1)
+        statement = statement.where(col(Act.id) < behind)
+    found = (await session.exec(statement)).all()
+    return found[:limit], paging.encode(found[limit - 1].id) if len(found) > limit else None
 
 
 async def profile(session: AsyncSession, user_id: int, reader_id: int) -> str:

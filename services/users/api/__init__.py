@@ -11,7 +11,8 @@ from chassis.errors import InvalidRequest, NotAnAdministrator, responses
 from chassis.identity import Administrator, SignedIn
 from chassis.paging import Cursor, Limit
 
-from .. import commands, queries
+from .. import audit, commands, queries
+from ..audit import Deed
 from ..errors import (
     CannotDeactivateYourself,
     CannotFollowYourself,
@@ -21,7 +22,7 @@ from ..errors import (
 )
 from ..queries import Listed
 from ..settings import Settings
-from . import erasures, keys
+from . import acts, erasures, keys
 from .keys import KeyAnswer, unkept
 
 router = APIRouter(prefix="/api/users", tags=["users"])
@@ -149,6 +150,7 @@ async def register_user(
     length = _settings(request).name_length
     user_id = await commands.register_user(session, draft.name, name_length=length)
     key = await commands.issue_key(session, user_id)
+    audit.note(session, Deed.registered, user_id, identity)
     return KeyAnswer(user_id=user_id, key_id=key.id, api_key=key.key)
 
 
@@ -174,6 +176,7 @@ async def rename_user(
         raise NotYourName
     length = _settings(request).name_length
     await commands.rename_user(session, id, draft.name, name_length=length)
+    audit.note(session, Deed.renamed, id, identity)
     return Done()
 
 
@@ -184,6 +187,7 @@ async def rename_user(
 )
 async def deactivate_user(id: Id, identity: Administrator, session: Transaction) -> Done:
     await commands.deactivate_user(session, id, by=identity.user_id)
+    audit.note(session, Deed.deactivated, id, identity)
     return Done()
 
 
@@ -196,6 +200,7 @@ async def deactivate_user(id: Id, identity: Administrator, session: Transaction)
 )
 async def rotate_key(id: Id, identity: Administrator, session: Transaction) -> KeyAnswer:
     key = await commands.rotate_key(session, id)
+    audit.note(session, Deed.keys_replaced, id, identity)
     return KeyAnswer(user_id=id, key_id=key.id, api_key=key.key)
 
 
@@ -206,6 +211,7 @@ async def rotate_key(id: Id, identity: Administrator, session: Transaction) -> K
 )
 async def revoke_keys(id: Id, identity: Administrator, session: Transaction) -> Done:
     await commands.revoke_keys(session, id)
+    audit.note(session, Deed.keys_revoked, id, identity)
     return Done()
 
 
@@ -243,4 +249,4 @@ async def unfollow(id: Id, identity: SignedIn, session: Transaction) -> Done:
 
 router.include_router(keys.router)
 internal = keys.internal
-routers = (router, erasures.router, internal)
+routers = (router, erasures.router, acts.router, internal)

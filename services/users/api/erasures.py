@@ -9,7 +9,8 @@ from chassis.errors import responses
 from chassis.identity import SignedIn
 from chassis.paging import MAX_ID
 
-from .. import commands
+from .. import audit, commands
+from ..audit import Deed
 from ..errors import CannotEraseYourself, NameNotConfirmed, NotYourself, UserNotFound
 
 router = APIRouter(prefix="/api/erasures", tags=["users"])
@@ -36,4 +37,5 @@ async def erase_user(draft: ErasureDraft, identity: SignedIn, session: Transacti
     if identity.user_id != draft.user_id and not identity.administrator:
         raise NotYourself
     await commands.erase_user(session, draft.user_id, draft.name, by=identity.user_id)
+    audit.note(session, Deed.erased, draft.user_id, identity)
     return Done()

@@ -11,7 +11,8 @@ from chassis.database import Transaction
 from chassis.errors import responses
 from chassis.identity import FromGateway, Identity, KeyScope, SignedIn
 
-from .. import commands, queries
+from .. import audit, commands, queries
+from ..audit import Deed
 from ..errors import (
     KeyNotFound,
     NameNotAccepted,
@@ -163,6 +164,7 @@ async def make_key(id: Id, draft: KeyDraft, manager: Manager, session: Transacti
     days = draft.expires_in_days
     lasting = None if days is None else timedelta(days=days)
     key = await commands.issue_key(session, id, name=draft.name, scope=draft.scope, lasting=lasting)
+    audit.note(session, Deed.key_made, id, manager)
     return KeyAnswer(user_id=id, key_id=key.id, api_key=key.key)
 
 
@@ -174,6 +176,7 @@ async def make_key(id: Id, draft: KeyDraft, manager: Manager, session: Transacti
 async def revoke_key(id: Id, key_id: KeyId, manager: Manager, session: Transaction) -> Done:
     """It is refused at once, and the sessions that it began end."""
     await commands.revoke_key(session, id, key_id, within=manager.scope)
+    audit.note(session, Deed.key_revoked, id, manager)
     return Done()
 
 
@@ -190,6 +193,7 @@ async def replace_key(
     """The new key has the old one's name, scope and length of life."""
     overlap = timedelta(hours=wanted.overlap_hours)
     key = await commands.replace_key(session, id, key_id, within=manager.scope, overlap=overlap)
+    audit.note(session, Deed.key_replaced, id, manager)
     return KeyAnswer(user_id=id, key_id=key.id, api_key=key.key)
 
 
