@@ -17,6 +17,7 @@ SETTINGS = {
     "WARBLE_HOME": os.environ.get("WARBLE_BENCH_HOME", ".local/bench"),
     "WARBLE_PORT": os.environ.get("WARBLE_BENCH_PORT", "16000"),
     "WARBLE_ENV_FILE": "",
+    "GATEWAY_RATE_LIMITS": "off",
 }
 HELLO_OFFSET = 70
 

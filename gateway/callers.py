@@ -1,5 +1,6 @@
 """Who calls, for what the gateway answers by itself. The hot path has its own way: see `proxy`."""
 
+import time
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -7,7 +8,7 @@ from fastapi import Depends, Request
 from chassis.errors import NotAnAdministrator
 from chassis.identity import Identity
 
-from .keys import digest_of
+from .limits import Limits
 from .session import COOKIE
 
 
@@ -17,9 +18,12 @@ async def _caller(request: Request) -> Identity:
     key = request.headers.get("api-key")
     if key is None:
         digest = state.sessions.digest(request.cookies.get(COOKIE, ""))
+        identity: Identity = await state.keys.identity(digest)
     else:
-        digest = digest_of(key.encode("latin-1"))
-    identity: Identity = await state.keys.identity(digest)
+        identity = await state.keys.owner(key.encode("latin-1"), request.scope)
+    limits: Limits = state.limits
+    if limits.on:
+        limits.by_kind["read"].take(identity.user_id, time.monotonic())
     return identity
 
 

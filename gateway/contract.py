@@ -23,7 +23,9 @@ _INFO = {
     "description": (
         "A call carries the header `api-key`, or the cookie of a session; with the cookie alone, "
         "only Warble's own page may write. Every error, from every service, has one shape: "
-        "`error_type` is a stable name, `error_message` a sentence for the person."
+        "`error_type` is a stable name, `error_message` a sentence for the person. `RateLimit` "
+        "says how many calls of a kind are left, `RateLimit-Policy` how many there are and in how "
+        "many seconds."
     ),
     "license": {"name": "MIT", "identifier": "MIT"},
 }

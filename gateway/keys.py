@@ -8,12 +8,14 @@ import aio_pika
 import structlog
 from aio_pika.exceptions import AMQPError
 from prometheus_client import Counter
+from starlette.types import Scope
 
 from chassis import api_keys, broker
 from chassis.errors import BadGateway, NotSignedIn
 from chassis.identity import GATEWAY, HEADER, Identity, KeyScope, Signer
 from chassis.telemetry import message_context, onward
 
+from .limits import Guesses
 from .settings import Settings
 from .upstream import Upstream
 
@@ -30,30 +32,63 @@ LOOKUPS = Counter("warble_gateway_key_cache_total", "Keys looked up.", ["outcome
 log = structlog.get_logger()
 
 
-def digest_of(key: bytes) -> bytes:
-    """What a key is known by, here and in users. Raises NotSignedIn for what can be no key."""
-    if not 0 < len(key) <= _KEY_BYTES or api_keys.is_mistyped(key):
-        raise NotSignedIn
-    return api_keys.digest(key)
+class KeyUnknown(Exception):
+    """It is nobody's, and never was."""
 
 
 class Keys:
-    def __init__(self, settings: Settings, upstream: Upstream, signer: Signer) -> None:
+    def __init__(
+        self, settings: Settings, upstream: Upstream, signer: Signer, guesses: Guesses
+    ) -> None:
         self._settings = settings
         self._upstream = upstream
         self._signer = signer
+        self._guesses = guesses
         self._known: dict[bytes, tuple[Identity, float]] = {}
         self._asking: dict[bytes, asyncio.Task[Identity]] = {}
         self._revocations = 0
         self.hears_revocations = False
 
+    async def owner(self, key: bytes, caller: Scope) -> Identity:
+        """Whose key this is, which the caller shows.
+
+        Raises NotSignedIn; TooManyRequests for one who guesses; and what Upstream raises when users
+        is away.
+        """
+        if not 0 < len(key) <= _KEY_BYTES:
+            raise NotSignedIn
+        digest = api_keys.digest(key)
+        held = self._held(digest)
+        if held is not None:
+            return held
+        if api_keys.is_mistyped(key):
+            raise NotSignedIn
+        if digest not in self._known:
+            self._guesses.check(caller, key)
+        try:
+            return await self._look_up(digest)
+        except KeyUnknown as error:
+            self._guesses.note(caller, key, digest)
+            raise NotSignedIn from error
+
     async def identity(self, digest: bytes) -> Identity:
-        """Whose key has this digest. Raises NotSignedIn, and what Upstream raises when users is
-        away."""
+        """Whose key has this digest, which we have sealed ourselves. Raises what `owner` does."""
+        held = self._held(digest)
+        if held is not None:
+            return held
+        try:
+            return await self._look_up(digest)
+        except KeyUnknown as error:
+            raise NotSignedIn from error
+
+    def _held(self, digest: bytes) -> Identity | None:
         known = self._known.get(digest)
-        if known is not None and known[1] > time.monotonic():
-            LOOKUPS.labels("hit").inc()
-            return known[0]
+        if known is None or known[1] <= time.monotonic():
+            return None
+        LOOKUPS.labels("hit").inc()
+        return known[0]
+
+    async def _look_up(self, digest: bytes) -> Identity:
         LOOKUPS.labels("miss").inc()
         asking = self._asking.get(digest)
         if asking is None:
@@ -72,7 +107,9 @@ class Keys:
             {HEADER: self._signer.token(GATEWAY, "users"), **onward()},
         )
         if answer.response.status == 404:
-            raise NotSignedIn
+            self._known.pop(digest, None)
+            ended = json.loads(answer.body or b"{}").get("error_type") == "KeyEnded"
+            raise NotSignedIn if ended else KeyUnknown
         if answer.response.status != 200 or answer.body is None:
             raise BadGateway
         owner = json.loads(answer.body)
@@ -89,15 +126,15 @@ class Keys:
         return identity
 
     def drop(self, user_id: int) -> None:
-        """Forgets every key of this person's."""
+        """Believes no key of this person's until users was asked again."""
         self._revocations += 1
-        gone = [digest for digest, (who, _) in self._known.items() if who.user_id == user_id]
-        for digest in gone:
-            del self._known[digest]
+        for digest, (who, _) in self._known.items():
+            if who.user_id == user_id:
+                self._known[digest] = (who, 0.0)
 
     def _drop_all(self) -> None:
         self._revocations += 1
-        self._known.clear()
+        self._known = {digest: (who, 0.0) for digest, (who, _) in self._known.items()}
 
     async def hear_revocations(self) -> None:
         """Runs until cancelled, and comes back to the broker whenever it does."""
@@ -120,7 +157,9 @@ class Keys:
         )
         async with connection, connection.channel() as channel:
             exchange = await broker.events_exchange(channel)
-            queue = await channel.declare_queue(exclusive=True, auto_delete=True)
+            queue = await channel.declare_queue(
+                broker.own_queue("gateway"), exclusive=True, auto_delete=True
+            )
             for routing_key in REVOKING:
                 await queue.bind(exchange, routing_key)
             async with queue.iterator() as messages:

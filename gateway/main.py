@@ -17,11 +17,13 @@ from chassis.identity import Signer
 
 from . import documentation, erasures, page, session
 from .keys import Keys
+from .limits import Guesses, Limits
 from .proxy import Proxy
 from .replicas import look_for_ever
 from .routes import Routes, WrongMethod
 from .session import Sessions
 from .settings import SERVICES, Settings
+from .sharing import Sharing
 from .upstream import Upstream
 
 _OWN = (session.PATH, erasures.PREFIX)
@@ -51,13 +53,16 @@ def create_app() -> ASGIApp:
     private_key = settings.identity_private_key.get_secret_value()
     signer = Signer(private_key)
     sessions = Sessions(private_key, settings.session_days)
-    keys = Keys(settings, upstream, signer)
+    limits = Limits(settings)
+    sharing = Sharing(settings, limits.all())
+    keys = Keys(settings, upstream, signer, Guesses(limits.guesses))
     contract: dict[str, Any] = json.loads(CONTRACT.read_text())
 
     @contextlib.asynccontextmanager
     async def live(application: FastAPI) -> AsyncIterator[None]:
         running = [
             asyncio.create_task(keys.hear_revocations()),
+            asyncio.create_task(sharing.share_for_ever()),
             asyncio.create_task(look_for_ever(upstream.replicas.values())),
         ]
         try:
@@ -80,12 +85,13 @@ def create_app() -> ASGIApp:
     application.state.sessions = sessions
     application.state.upstream = upstream
     application.state.signer = signer
+    application.state.limits = limits
     application.include_router(session.router)
     application.include_router(erasures.router)
     application.include_router(documentation.router(contract))
     application.include_router(page.router(settings))
     routes = Routes(contract)
-    proxy: ASGIApp = Proxy(settings, routes, keys, sessions, upstream, signer)
+    proxy: ASGIApp = Proxy(settings, routes, keys, sessions, upstream, signer, limits)
     if traces.on():
         proxy = traces.Requests(proxy, partial(_template, routes))
     return Edge(proxy, application)

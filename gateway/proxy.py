@@ -1,15 +1,12 @@
 """The hot path: plain ASGI, from the request to the service and back, with nothing held whole."""
 
-import json
 import time
-from functools import cache
 
 import structlog
-from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from chassis import access_log, reports, telemetry
+from chassis import reports, telemetry
 from chassis.errors import (
     BadGateway,
     InternalError,
@@ -21,27 +18,15 @@ from chassis.errors import (
 from chassis.identity import HEADER, Identity, Signer
 
 from . import own_writes, session
+from .exchange import Exchange, cookie
 from .http1 import Broken, Silent
-from .keys import Keys, digest_of
+from .keys import Keys
+from .limits import Limits, address_of
 from .own_writes import OwnWrites
 from .routes import Route, Routes, WrongMethod
 from .session import CrossSiteRequest, Sessions
 from .settings import Settings
 from .upstream import Answer, Body, ClientGone, Upstream
-
-_PASSED_ON = frozenset(
-    (
-        b"accept",
-        b"accept-language",
-        b"content-length",
-        b"content-type",
-        b"idempotency-key",
-        b"if-none-match",
-        b"if-range",
-        b"range",
-    )
-)
-"""What a service gets of a request's headers; identity, addresses and ids are ours to say."""
 
 _HELD_BACK = frozenset(
     (
@@ -61,19 +46,8 @@ _READING = ("GET", "HEAD")
 _FEED = "feed"
 _HANDED_BACK = telemetry.EVENTS.encode()
 _AFTER = "warble-after"
-_UNKNOWN = "(unknown)"
 _CLIENT_GONE = 499
 """No answer was possible; the number that nginx writes in its log."""
-
-REQUESTS = Counter(
-    "http_requests_total", "Answers by route, method and status.", ["handler", "method", "status"]
-)
-DURATION = Histogram(
-    "http_request_duration_seconds",
-    "Time to the end of the answer, by route and method.",
-    ["handler", "method"],
-    buckets=telemetry.ROUTE_SECONDS,
-)
 
 log = structlog.get_logger("request")
 
@@ -87,6 +61,7 @@ class Proxy:
         sessions: Sessions,
         upstream: Upstream,
         signer: Signer,
+        limits: Limits,
     ) -> None:
         self._settings = settings
         self._routes = routes
@@ -94,6 +69,7 @@ class Proxy:
         self._sessions = sessions
         self._upstream = upstream
         self._signer = signer
+        self._limits = limits.by_kind if limits.on else None
         self._own_writes = OwnWrites()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,7 +89,7 @@ class Proxy:
         finally:
             exchange.finish()
 
-    async def _serve(self, exchange: "Exchange", receive: Receive) -> None:
+    async def _serve(self, exchange: Exchange, receive: Receive) -> None:
         scope = exchange.scope
         method: str = scope["method"]
         route = self._routes.match(method, scope["raw_path"])
@@ -125,14 +101,19 @@ class Proxy:
         identity = None
         if not route.open:
             key = exchange.key
-            digest = self._session(exchange) if key is None else digest_of(key)
-            identity = await self._keys.identity(digest)
+            if key is None:
+                identity = await self._keys.identity(self._session(exchange))
+            else:
+                identity = await self._keys.owner(key, scope)
             structlog.contextvars.bind_contextvars(user_id=identity.user_id)
             headers[HEADER] = self._signer.token(identity, route.service)
             if route.service == _FEED and (
                 after := self._own_writes.before(identity.user_id, exchange.written())
             ):
                 headers[_AFTER] = after
+        if self._limits is not None:
+            who = address_of(scope) if identity is None else identity.user_id
+            exchange.limited = self._limits[route.kind].take(who, time.monotonic())
         body, seconds = None, None
         if exchange.has_body:
             limit = self._settings.upload_bytes if route.upload else self._settings.json_bytes
@@ -148,21 +129,21 @@ class Proxy:
         async with answer.response:
             await self._answer(exchange, route, identity, answer)
 
-    def _session(self, exchange: "Exchange") -> bytes:
+    def _session(self, exchange: Exchange) -> bytes:
         """The digest of the key that the session stands for.
 
         A browser sends the cookie by itself: a write must prove that our own page asks for it.
         """
-        cookie = _cookie(exchange.cookies, session.COOKIE)
-        if not cookie:
+        sealed = cookie(exchange.cookies, session.COOKIE)
+        if not sealed:
             raise NotSignedIn
         scope = exchange.scope
         if scope["method"] not in _READING and not session.from_our_page(Headers(scope=scope)):
             raise CrossSiteRequest
-        return self._sessions.digest(cookie)
+        return self._sessions.digest(sealed)
 
     async def _answer(
-        self, exchange: "Exchange", route: Route, identity: Identity | None, answer: Answer
+        self, exchange: Exchange, route: Route, identity: Identity | None, answer: Answer
     ) -> None:
         response = answer.response
         if response.status >= 500 and response.content_type != "application/json":
@@ -185,123 +166,3 @@ class Proxy:
             log.warning("answer.cut", upstream=route.service, error=repr(error))
             return
         await exchange.more(b"", last=True)
-
-
-class Exchange:
-    """One request and its answer: what was read of the one, what was sent of the other."""
-
-    __slots__ = (
-        "_send",
-        "_started_at",
-        "cookies",
-        "handed_back",
-        "handler",
-        "has_body",
-        "key",
-        "length",
-        "request_id",
-        "scope",
-        "status",
-        "traceparent",
-    )
-
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self.scope = scope
-        self.status = 0
-        self.handler = _UNKNOWN
-        self.key: bytes | None = None
-        self.cookies = ""
-        self.handed_back = ""
-        self.has_body = False
-        self.length: int | None = None
-        self._send = send
-        self._started_at = time.perf_counter()
-        request_id = traceparent = None
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                request_id = value.decode("latin-1")
-            elif name == b"traceparent":
-                traceparent = value.decode("latin-1")
-        self.request_id = telemetry.request_id(request_id)
-        self.traceparent = telemetry.traceparent(traceparent)
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=self.request_id)
-
-    def read_headers(self) -> dict[str, str]:
-        """The headers for the service; what is meant for us is kept here."""
-        passed = {telemetry.REQUEST_ID: self.request_id, "traceparent": self.traceparent}
-        for name, value in self.scope["headers"]:
-            if name in _PASSED_ON:
-                passed[name.decode("latin-1")] = value.decode("latin-1")
-                if name == b"content-length":
-                    self.length = int(value)
-                    self.has_body = self.length > 0
-            elif name == b"transfer-encoding":
-                self.has_body = True
-            elif name == b"api-key":
-                self.key = value
-            elif name == _HANDED_BACK:
-                self.handed_back += value.decode("latin-1") + ","
-            elif name == b"cookie":
-                self.cookies += value.decode("latin-1") + ";"
-        return passed
-
-    def written(self) -> str:
-        """The reader's own last writes, as the header and the cookie hand them back."""
-        if not self.cookies:
-            return self.handed_back
-        return self.handed_back + _cookie(self.cookies, own_writes.COOKIE)
-
-    async def refuse(
-        self, problem: Problem, headers: list[tuple[bytes, bytes]] | None = None
-    ) -> None:
-        if self.status:
-            return
-        body = json.dumps(problem.body(), ensure_ascii=False).encode()
-        extra = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
-        await self.send_whole(
-            problem.status,
-            [
-                (b"content-type", b"application/json"),
-                (b"content-length", str(len(body)).encode()),
-                *extra,
-                *(headers or ()),
-            ],
-            body,
-        )
-
-    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        self.status = status
-        headers.append((b"x-request-id", self.request_id.encode()))
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-
-    async def more(self, chunk: bytes, *, last: bool = False) -> None:
-        await self._send({"type": "http.response.body", "body": chunk, "more_body": not last})
-
-    async def send_whole(
-        self, status: int, headers: list[tuple[bytes, bytes]], body: bytes
-    ) -> None:
-        await self.start(status, headers)
-        await self.more(body, last=True)
-
-    def finish(self) -> None:
-        seconds = time.perf_counter() - self._started_at
-        method = self.scope["method"] if self.handler != _UNKNOWN else "*"
-        answers, duration = _counted(self.handler, method, self.status)
-        answers.inc()
-        duration.observe(seconds)
-        access_log.request(self.scope["method"], self.scope["path"], self.status, seconds)
-
-
-@cache
-def _counted(handler: str, method: str, status: int) -> tuple[Counter, Histogram]:
-    """What counts these answers: looking it up by its labels costs more than counting."""
-    return REQUESTS.labels(handler, method, status), DURATION.labels(handler, method)
-
-
-def _cookie(cookies: str, wanted: str) -> str:
-    for cookie in cookies.split(";"):
-        name, _, value = cookie.strip().partition("=")
-        if name == wanted:
-            return value
-    return ""

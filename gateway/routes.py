@@ -9,6 +9,7 @@ from chassis.errors import MethodNotAllowed, NotFound
 from .settings import SERVICES
 
 _PATH = re.compile(rb"(?:/[A-Za-z0-9_.~-]+)+")
+_SEARCHES = ("/api/users",)
 _METHODS = ("get", "head", "post", "put", "patch", "delete")
 
 
@@ -21,6 +22,8 @@ class Route:
     """Needs no key."""
     upload: bool
     """Takes a file in place of a small JSON body."""
+    kind: str
+    """Which of the limits it counts for."""
 
 
 class WrongMethod(Exception):
@@ -55,7 +58,7 @@ class Routes:
             for method in _METHODS:
                 # What the gateway answers by itself never comes to the table.
                 if method in operations and operations[method]["x-warble-service"] in SERVICES:
-                    node.operations[method.upper()] = _route(template, operations[method])
+                    node.operations[method.upper()] = _route(template, method, operations[method])
 
     def match(self, method: str, raw_path: bytes) -> Route:
         """Raises NotFound, and WrongMethod.
@@ -79,11 +82,16 @@ class Routes:
         return route
 
 
-def _route(template: str, operation: dict[str, Any]) -> Route:
+def _route(template: str, method: str, operation: dict[str, Any]) -> Route:
     body = operation.get("requestBody", {}).get("content", {})
-    return Route(
-        template=template,
-        service=operation["x-warble-service"],
-        open=operation.get("security") == [],
-        upload="multipart/form-data" in body,
-    )
+    is_open = operation.get("security") == []
+    upload = "multipart/form-data" in body
+    if is_open:
+        kind = "download"
+    elif upload:
+        kind = "upload"
+    elif method not in ("get", "head"):
+        kind = "write"
+    else:
+        kind = "search" if template in _SEARCHES else "read"
+    return Route(template, operation["x-warble-service"], is_open, upload, kind)

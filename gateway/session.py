@@ -18,11 +18,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
+from chassis import api_keys
 from chassis.app import Done
 from chassis.errors import InvalidRequest, MethodNotAllowed, NotSignedIn, Problem, responses
 from chassis.identity import decode_key
 
-from .keys import Keys, digest_of
+from .keys import Keys
+from .limits import Limits, address_of
 from .upstream import Body, ClientGone
 
 PATH = "/api/session"
@@ -122,7 +124,7 @@ async def _credentials(request: Request) -> Credentials:
 
 
 router = APIRouter(tags=["session"])
-"""`app.state.keys` and `app.state.sessions` are the gateway's."""
+"""`app.state.keys`, `app.state.sessions` and `app.state.limits` are the gateway's."""
 
 
 @router.post(
@@ -145,11 +147,16 @@ async def sign_in(
     with the key."""
     sessions: Sessions = request.app.state.sessions
     keys: Keys = request.app.state.keys
-    digest = digest_of(credentials.api_key.get_secret_value().encode())
-    identity = await keys.identity(digest)
+    limits: Limits = request.app.state.limits
+    if limits.on:
+        caller = address_of(request.scope)
+        for name, value in limits.sign_ins.take(caller, time.monotonic()):
+            response.headers[name.decode()] = value.decode()
+    key = credentials.api_key.get_secret_value().encode()
+    identity = await keys.owner(key, request.scope)
     response.set_cookie(
         COOKIE,
-        sessions.sealed(digest, time.time()),
+        sessions.sealed(api_keys.digest(key), time.time()),
         max_age=sessions.seconds,
         httponly=True,
         samesite="strict",

@@ -1,7 +1,7 @@
 """What an operator may change about the gateway."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -36,6 +36,20 @@ class Settings(ProcessSettings):
     """How long a key is believed without asking users, while revocations are heard of."""
     session_days: float = Field(30, gt=0)
     """How long a session lasts, if its key does."""
+    rate_limits: Literal["on", "off"] = "on"
+    """`off` lifts all of the limits below but the one on guesses: for measurements and imports."""
+    reads_per_minute: int = Field(1200, gt=0)
+    """For each person; so are the next three."""
+    writes_per_minute: int = Field(300, gt=0)
+    uploads_per_minute: int = Field(60, gt=0)
+    searches_per_minute: int = Field(300, gt=0)
+    """Of people, by name."""
+    downloads_per_minute: int = Field(30_000, gt=0)
+    """Pictures, for each address: an office may be behind one."""
+    sign_ins_per_minute: int = Field(300, gt=0)
+    """For each address."""
+    guesses_per_minute: int = Field(20, gt=0)
+    """Different keys that are nobody's, for each address and for each first ten characters."""
     json_bytes: int = Field(64 * 1024, gt=0)
     upload_bytes: int = Field(11 * 1024 * 1024, gt=0)
     connect_seconds: float = Field(1, gt=0)

@@ -24,6 +24,7 @@ SETTINGS = {
     "WARBLE_HOME": os.environ.get("WARBLE_TEST_HOME", ".local/test"),
     "WARBLE_PORT": os.environ.get("WARBLE_TEST_PORT", "18000"),
     "WARBLE_ENV_FILE": "",
+    "GATEWAY_RATE_LIMITS": "off",
     **TWO_REPLICAS,
 }
 

@@ -15,7 +15,7 @@ from . import health, keys, places
 from .places import REPOSITORY, SERVICES
 from .supervisor import Supervisor
 
-_SHARED = ("SENTRY_DSN", "LOG_", "OTEL_")
+_SHARED = ("SENTRY_DSN", "LOG_", "OTEL_", "FORWARDED_ALLOW_IPS")
 _OURS = ("REPLICAS", "DB_PASSWORD", "HOST")
 """What stands after a service's prefix and is said to us, not to the service."""
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from deploy.local.instance import BadSettings, Instance
 
-from . import edges, plan, verify
+from . import edges, plan, unlimited, verify
 from .client import Client, NotUp, Refused
 from .journal import Busy, Journal
 from .plan import Options, Plan
@@ -119,7 +119,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = Options(given.undirected, given.tweets, given.likes, given.seed)
     console = Console(soft_wrap=True)
     try:
-        return 0 if asyncio.run(load(given.file, options, console)) else 1
+        with unlimited.gateway(Instance.from_environment(), console):
+            return 0 if asyncio.run(load(given.file, options, console)) else 1
     except (edges.BadGraph, NotUp, Busy, BadSettings) as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,6 +1,7 @@
 """The way to RabbitMQ: one connection, and the queues that a service's subscriptions need."""
 
 import asyncio
+import secrets
 
 from aio_pika import ExchangeType, connect_robust
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection
@@ -28,6 +29,11 @@ async def connect(url: str, name: str) -> AbstractRobustConnection:
 
 async def events_exchange(channel: AbstractChannel) -> AbstractExchange:
     return await channel.declare_exchange(EXCHANGE, ExchangeType.TOPIC, durable=True)
+
+
+def own_queue(service: str) -> str:
+    """The name of a queue that lives as long as one process listens to it."""
+    return f"{service}.{secrets.token_hex(8)}"
 
 
 async def declare(channel: AbstractChannel, subscriptions: Subscriptions) -> None:

@@ -3,7 +3,9 @@
 An error has two faces: a stable name and a safe sentence go out, the cause goes to the log.
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import asyncpg
@@ -33,6 +35,8 @@ _AWAY = (
     asyncpg.TargetServerAttributeNotMatched,
 )
 
+_SOON = MappingProxyType({"Retry-After": "1"})
+
 log = structlog.get_logger()
 
 
@@ -50,7 +54,7 @@ class Problem(Exception):
 
     status: ClassVar[int] = 500
     message: ClassVar[str] = "Something went wrong on our side."
-    headers: ClassVar[dict[str, str]] = {}
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, **facts: object) -> None:
         self.sentence = self.message.format(**facts) if facts else self.message
@@ -103,7 +107,10 @@ class InvalidRequest(Problem):
 class TooManyRequests(Problem):
     status = 429
     message = "Too many requests: try again in a moment."
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+    def __init__(self, headers: Mapping[str, str] = _SOON) -> None:
+        super().__init__()
+        self.headers = headers
 
 
 class InternalError(Problem):
@@ -113,13 +120,13 @@ class InternalError(Problem):
 class BadGateway(Problem):
     status = 502
     message = "A part of the system gave no usable answer: try again in a moment."
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+    headers = _SOON
 
 
 class ServiceUnavailable(Problem):
     status = 503
     message = "A part of the system is away: try again in a moment."
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+    headers = _SOON
 
 
 class ServiceOverloaded(Problem):
@@ -127,13 +134,13 @@ class ServiceOverloaded(Problem):
 
     status = 503
     message = "Too much is asked at this moment: try again shortly."
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+    headers = _SOON
 
 
 class ServiceTimeout(Problem):
     status = 504
     message = "A part of the system took too long: try again in a moment."
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+    headers = _SOON
 
 
 _BY_STATUS: dict[int, type[Problem]] = {

@@ -63,6 +63,11 @@ class KeyNotFound(Problem):
     message = "There is no such key."
 
 
+class KeyEnded(Problem):
+    status = 404
+    message = "This key was revoked, or its time is over."
+
+
 class KeyTaken(Problem):
     status = 409
     message = "This key belongs to someone else."

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, func, text
+from sqlalchemy import ColumnElement, and_, func, text
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -13,7 +13,7 @@ from chassis.database import execute
 from chassis.identity import KeyScope
 
 from . import names
-from .errors import KeyNotFound, UserNotFound
+from .errors import KeyEnded, KeyNotFound, UserNotFound
 from .models import Act, ApiKey, Follow, Person
 
 LISTED = 100
@@ -128,20 +128,20 @@ async def profile(session: AsyncSession, user_id: int, reader_id: int) -> str:
 
 
 async def key_owner(session: AsyncSession, digest: bytes) -> tuple[Person, ApiKey]:
-    """The active person whose good key this is. Raises KeyNotFound."""
+    """The active person whose good key this is. Raises KeyNotFound, and KeyEnded if it was one."""
+    good = and_(ApiKey.is_good(), col(Person.deactivated_at).is_(None))
     statement = (
-        select(Person, ApiKey)
+        select(Person, ApiKey, good)
         .join(ApiKey, col(ApiKey.user_id) == col(Person.id))
-        .where(
-            col(ApiKey.digest) == digest,
-            ApiKey.is_good(),
-            col(Person.deactivated_at).is_(None),
-        )
+        .where(col(ApiKey.digest) == digest)
     )
     found = (await session.exec(statement)).one_or_none()
     if found is None:
         raise KeyNotFound
-    return found
+    person, key, is_good = found
+    if not is_good:
+        raise KeyEnded
+    return person, key
 
 
 async def keys_of(session: AsyncSession, user_id: int) -> list[tuple[ApiKey, KeyScope]]:

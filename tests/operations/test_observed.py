@@ -61,6 +61,7 @@ def observed(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> It
         "WARBLE_HOME": os.environ.get("WARBLE_TEST_HOME", ".local/test") + "-observed",
         "WARBLE_PORT": str(int(os.environ.get("WARBLE_TEST_PORT", "18000")) + 100),
         "WARBLE_ENV_FILE": "",
+        "GATEWAY_RATE_LIMITS": "off",
         "GATEWAY_WEB_DIR": str(tmp_path_factory.mktemp("page")),
         "SENTRY_DSN": receiver.dsn,
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,

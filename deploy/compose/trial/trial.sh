@@ -3,7 +3,7 @@
 # replicas of the feed, a killed process, down with all data. Needs root and a Docker engine.
 set -eu
 cd "$(dirname "$0")/../../.."
-export DOCKER_BUILDKIT=1 COMPOSE_PROJECT_NAME=warble-trial WARBLE_PORT="${WARBLE_PORT:-17800}" GRAFANA_PORT="${GRAFANA_PORT:-17801}"
+export DOCKER_BUILDKIT=1 GATEWAY_RATE_LIMITS=off COMPOSE_PROJECT_NAME=warble-trial WARBLE_PORT="${WARBLE_PORT:-17800}" GRAFANA_PORT="${GRAFANA_PORT:-17801}"
 if docker compose version >/dev/null 2>&1; then compose="docker compose"; else compose=docker-compose; fi
 say() { printf '== %s\n' "$*"; }
 gateway=http://127.0.0.1:$WARBLE_PORT

@@ -14,6 +14,7 @@ from chassis.identity import FromGateway, Identity, KeyScope, SignedIn
 from .. import audit, commands, queries
 from ..audit import Deed
 from ..errors import (
+    KeyEnded,
     KeyNotFound,
     NameNotAccepted,
     NotYourKeys,
@@ -206,7 +207,7 @@ class KeyOwner(BaseModel):
     """Until the key ends; None where it does not."""
 
 
-@internal.get("/keys/{digest}", responses=responses(KeyNotFound))
+@internal.get("/keys/{digest}", responses=responses(KeyNotFound, KeyEnded))
 async def key_owner(
     digest: Annotated[str, Path(pattern="^[0-9a-f]{64}$")],
     gateway: FromGateway,
