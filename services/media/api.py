@@ -1,6 +1,5 @@
 """HTTP in, HTTP out: no SQL, no rules."""
 
-import asyncio
 from typing import Annotated, Literal
 
 import structlog
@@ -16,15 +15,17 @@ from chassis.errors import InvalidRequest, Problem, ServiceUnavailable, answer, 
 from chassis.identity import HEADER, SignedIn
 from chassis.paging import MAX_ID
 
-from . import commands, pictures, queries, ranges
+from . import commands, queries, ranges
+from .decoding import Busy, Decoding, TooCostly
 from .errors import (
     AltNotAccepted,
     ImageNotAccepted,
+    ImageTooCostly,
     ImageTooLarge,
     MediaNotFound,
     RangeNotSatisfiable,
 )
-from .pictures import THUMBNAIL_EXTENSION, THUMBNAIL_TYPE, Picture
+from .pictures import THUMBNAIL_EXTENSION, THUMBNAIL_TYPE, NotAPicture, Picture, TooLarge
 from .settings import Settings
 from .storage import Download, ObjectMissing, Storage, new_name
 
@@ -49,7 +50,9 @@ class MediaAnswer(BaseModel):
     "/api/medias",
     status_code=201,
     summary="Upload a picture",
-    responses=responses(ImageTooLarge, ImageNotAccepted, AltNotAccepted, InvalidRequest),
+    responses=responses(
+        ImageTooLarge, ImageTooCostly, ImageNotAccepted, AltNotAccepted, InvalidRequest
+    ),
 )
 async def upload(
     file: UploadFile,
@@ -66,8 +69,7 @@ async def upload(
     """JPEG, PNG, WebP or GIF, known by content. No transaction is open during the long work."""
     storage: Storage = request.app.state.storage
     alt = commands.described(alt)
-    async with request.app.state.decoding:
-        picture = await _cleaned(file, request.app.state.settings)
+    picture = await _cleaned(file, identity.user_id, request)
     name, thumbnail = new_name(picture.extension), new_name(THUMBNAIL_EXTENSION)
     stored: list[str] = []
     recorded = False
@@ -96,15 +98,27 @@ async def _remove(storage: Storage, name: str) -> None:
         log.warning("object.left_to_the_sweep", name=name)
 
 
-async def _cleaned(file: UploadFile, settings: Settings) -> Picture:
+async def _cleaned(file: UploadFile, person: int, request: Request) -> Picture:
+    settings: Settings = request.app.state.settings
+    decoding: Decoding = request.app.state.decoding
     try:
-        raw = await file.read(settings.bytes + 1)
-        if len(raw) > settings.bytes:
-            raise pictures.too_large(settings)
-        return await asyncio.to_thread(pictures.clean, raw, settings)
-    except Problem as problem:
+        async with decoding.turn(person):
+            raw = await file.read(settings.bytes + 1)
+            if len(raw) > settings.bytes:
+                raise TooLarge
+            return await decoding.clean(raw)
+    except (NotAPicture, TooLarge, TooCostly, Busy) as refusal:
+        problem = _problem(refusal, settings)
         REFUSED.labels(type(problem).__name__).inc()
-        raise
+        raise problem from refusal
+
+
+def _problem(refusal: Exception, settings: Settings) -> Problem:
+    if isinstance(refusal, TooLarge):
+        return ImageTooLarge(bytes=settings.bytes, pixels=settings.pixels, frames=settings.frames)
+    if isinstance(refusal, TooCostly):
+        return ImageTooCostly()
+    return ServiceUnavailable() if isinstance(refusal, Busy) else ImageNotAccepted()
 
 
 _IMAGE = {

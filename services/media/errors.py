@@ -13,6 +13,11 @@ class ImageTooLarge(Problem):
     message = "A picture has at most {bytes} bytes, {pixels} pixels and {frames} frames."
 
 
+class ImageTooCostly(Problem):
+    status = 413
+    message = "This picture takes too much to be made ready: send a smaller or a simpler one."
+
+
 class ImageNotAccepted(Problem):
     status = 415
     message = "This is not a picture that can be shown: send JPEG, PNG, WebP or GIF."

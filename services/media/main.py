@@ -1,22 +1,24 @@
 """The composition root of media."""
 
-import asyncio
-import os
-
 from fastapi import APIRouter, FastAPI
 
 from chassis import app, erasure, worker
 from chassis.identity import Verifier
 
 from . import api, upkeep
+from .decoding import Decoding
 from .erasing import eraser
 from .handlers import subscriptions
+from .pictures import Limits
 from .settings import Settings
 from .storage import Storage
 
 BODY_MARGIN = 2 * 1024 * 1024
 """What a form may hold beside the picture. It is more than the gateway lets through, whose refusal
 has the one shape of errors; here a length that is declared too large is refused in plain text."""
+
+DECODING_SECONDS = 15
+"""Twice what the slowest within the limits took: a WebP that moves, 50 megapixels in all."""
 
 
 def create_app() -> FastAPI:
@@ -29,8 +31,8 @@ def create_app() -> FastAPI:
     application = app.create(settings, router, erasure.router, checks={"store": storage.check})
     application.state.storage = storage
     application.state.neighbours = Verifier(settings.identity_public_key, "tweets")
-    # More pictures at once would only take memory: a decoder fills a core.
-    application.state.decoding = asyncio.Semaphore(os.cpu_count() or 1)
+    limits = Limits(settings.bytes, settings.pixels, settings.frames, DECODING_SECONDS)
+    application.state.decoding = Decoding(limits, settings.decoders)
     return application
 
 

@@ -7,18 +7,26 @@ from typing import Any
 
 from PIL import Image, ImageCms, ImageOps, ImageSequence
 
-from .errors import ImageNotAccepted, ImageTooLarge
-from .settings import Settings
+TYPES = {
+    "JPEG": ("image/jpeg", "jpg"),
+    "PNG": ("image/png", "png"),
+    "WEBP": ("image/webp", "webp"),
+    "GIF": ("image/gif", "gif"),
+}
+"""The kinds that are taken: the content's type, and the ending of a name."""
 
-# The encoders' settings trade a few percent of size for about half of the time.
-_KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "JPEG": ("image/jpeg", "jpg", {"quality": 88, "progressive": True, "optimize": True}),
-    "PNG": ("image/png", "png", {"compress_level": 3}),
-    "WEBP": ("image/webp", "webp", {"quality": 85, "method": 2}),
-    "GIF": ("image/gif", "gif", {}),
+# They trade a few percent of size for about half of the time.
+_ENCODERS: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 88, "progressive": True, "optimize": True},
+    "PNG": {"compress_level": 3},
+    "WEBP": {"quality": 85, "method": 2},
+    "GIF": {},
 }
 _ANIMATED = ("GIF", "WEBP")
 _SRGB = ImageCms.createProfile("sRGB")
+
+# Here, where it is done once, and not in each decoder anew.
+Image.init()
 
 _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
 _START, _END, _SCAN = b"\xd8", b"\xd9", b"\xda"
@@ -34,59 +42,94 @@ _SEGMENTS = 2000
 THUMBNAIL_TYPE = "image/webp"
 THUMBNAIL_EXTENSION = "webp"
 _THUMBNAIL_SIDE = 720
-_THUMBNAIL_BYTES = 48_000
+THUMBNAIL_BYTES = 48_000
 """Twenty of them are less than a megabyte, whatever was photographed."""
 _THUMBNAIL_QUALITIES = (90, 75, 60, 45, 30)
 _THUMBNAIL_STEP = 0.8
 
 
+class NotAPicture(Exception):
+    """No whole picture of a kind that is taken."""
+
+
+class TooLarge(Exception):
+    """More than the limits allow."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    bytes: int
+    pixels: int
+    """An animation's frames count together."""
+    frames: int
+    seconds: int
+    """Of a processor, for all that is done with one picture."""
+
+    @property
+    def written(self) -> int:
+        """Bytes of the picture written anew. A small file may say in few words what is large."""
+        return 3 * self.bytes
+
+
 @dataclass(frozen=True)
 class Picture:
+    kind: str
     content: bytes
-    content_type: str
-    extension: str
     width: int
     height: int
     thumbnail: bytes
     """A small WebP of it; of an animation, the first frame."""
 
+    @property
+    def content_type(self) -> str:
+        return TYPES[self.kind][0]
 
-def clean(raw: bytes, settings: Settings) -> Picture:
+    @property
+    def extension(self) -> str:
+        return TYPES[self.kind][1]
+
+
+def clean(raw: bytes, limits: Limits) -> Picture:
     """The picture written anew: upright, in sRGB, an animation still moving, nothing else in it.
 
-    Raises ImageNotAccepted for what is no whole picture of an accepted kind, judged by decoding
-    and never by name, and ImageTooLarge before decoding what would be too large.
+    Raises NotAPicture, judged by decoding and never by name; TooLarge, before decoding what would
+    be; MemoryError.
     """
     # Pillow's own limit is needed too: a GIF's frame that lies outside of the canvas enlarges it,
     # and the memory is taken before anybody can ask for the new size.
-    Image.MAX_IMAGE_PIXELS = settings.pixels
+    Image.MAX_IMAGE_PIXELS = limits.pixels
     if _is_overlong(raw):
-        raise ImageNotAccepted
+        raise NotAPicture
     try:
-        with Image.open(io.BytesIO(raw), formats=list(_KINDS)) as image:
-            # A phone's JPEG with a second picture in it: the first one counts.
-            kind = "JPEG" if image.format == "MPO" else str(image.format)
-            _check_size(image, 1, settings)
-            if kind in _ANIMATED and getattr(image, "is_animated", False):
-                frames = _frames(image, settings)
-                return _written(kind, frames, image.info.get("loop"))
-            return _written(kind, [_plain(image, kind)])
-    except ImageTooLarge:
+        # As it was decoded it is let go of before it is written: each copy takes its memory anew.
+        kind, frames, loop = _decoded(raw, limits)
+        picture = _written(kind, frames, loop)
+    except (TooLarge, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise too_large(settings) from error
+        raise TooLarge from error
     except Exception as error:
         # The decoders raise all kinds of errors for crafted files; none of them is ours.
-        raise ImageNotAccepted from error
+        raise NotAPicture from error
+    if len(picture.content) > limits.written:
+        raise TooLarge
+    return picture
 
 
-def too_large(settings: Settings) -> ImageTooLarge:
-    return ImageTooLarge(bytes=settings.bytes, pixels=settings.pixels, frames=settings.frames)
+def _decoded(raw: bytes, limits: Limits) -> tuple[str, list[Image.Image], int | None]:
+    """The kind, the frames, and how often an animation says that it plays."""
+    with Image.open(io.BytesIO(raw), formats=list(TYPES)) as image:
+        # A phone's JPEG with a second picture in it: the first one counts.
+        kind = "JPEG" if image.format == "MPO" else str(image.format)
+        _check_size(image, 1, limits)
+        if kind in _ANIMATED and getattr(image, "is_animated", False):
+            return kind, _frames(image, limits), image.info.get("loop")
+        return kind, [_plain(image, kind)], None
 
 
-def _check_size(image: Image.Image, frames: int, settings: Settings) -> None:
-    if frames > settings.frames or image.width * image.height * frames > settings.pixels:
-        raise too_large(settings)
+def _check_size(image: Image.Image, frames: int, limits: Limits) -> None:
+    if frames > limits.frames or image.width * image.height * frames > limits.pixels:
+        raise TooLarge
 
 
 def _is_overlong(raw: bytes) -> bool:
@@ -112,7 +155,8 @@ def _plain(image: Image.Image, kind: str) -> Image.Image:
     """One picture or frame, upright and in sRGB, without anything that was said about it."""
     image.load()
     profile = image.info.get("icc_profile")
-    image = ImageOps.exif_transpose(image)
+    # In place, here and below: a picture held twice takes twice the memory.
+    ImageOps.exif_transpose(image, in_place=True)
     if kind == "JPEG" and image.mode not in ("L", "RGB", "CMYK"):
         image = image.convert("RGB")
     if profile:
@@ -129,24 +173,25 @@ def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if ImageCms.getProfileDescription(source).startswith("sRGB"):
             return image
-        if image.has_transparency_data:
+        if image.has_transparency_data and image.mode != "RGBA":
             image = image.convert("RGBA")
         elif image.mode == "P":
             image = image.convert("RGB")
-        if image.mode not in ("L", "RGB", "RGBA", "CMYK"):
-            return image
-        target = "RGBA" if image.mode == "RGBA" else "RGB"
-        return ImageCms.profileToProfile(image, source, _SRGB, outputMode=target) or image
+        if image.mode in ("RGB", "RGBA"):
+            ImageCms.profileToProfile(image, source, _SRGB, inPlace=True)
+        elif image.mode in ("L", "CMYK"):
+            return ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB") or image
+        return image
     except (ImageCms.PyCMSError, OSError):
         # A broken profile says nothing: the colours are taken as they are.
         return image
 
 
-def _frames(image: Image.Image, settings: Settings) -> list[Image.Image]:
+def _frames(image: Image.Image, limits: Limits) -> list[Image.Image]:
     """All frames; each is counted before it is decoded, since counting first may take minutes."""
     frames = []
     for number, frame in enumerate(ImageSequence.Iterator(image), 1):
-        _check_size(frame, number, settings)
+        _check_size(frame, number, limits)
         whole = frame.convert("RGBA")
         whole.info["duration"] = frame.info.get("duration", 100)
         frames.append(_plain(whole, str(image.format)))
@@ -154,7 +199,7 @@ def _frames(image: Image.Image, settings: Settings) -> list[Image.Image]:
 
 
 def _written(kind: str, frames: list[Image.Image], loop: int | None = None) -> Picture:
-    content_type, extension, options = _KINDS[kind]
+    options = _ENCODERS[kind]
     first, rest = frames[0], frames[1:]
     out = io.BytesIO()
     if rest:
@@ -169,7 +214,7 @@ def _written(kind: str, frames: list[Image.Image], loop: int | None = None) -> P
         }
     first.save(out, kind, **options)
     width, height = first.size
-    return Picture(out.getvalue(), content_type, extension, width, height, _thumbnail(first))
+    return Picture(kind, out.getvalue(), width, height, _thumbnail(first))
 
 
 def _thumbnail(image: Image.Image) -> bytes:
@@ -183,6 +228,6 @@ def _thumbnail(image: Image.Image) -> bytes:
             out = io.BytesIO()
             # Drawings and pictures of screens have sharp edges between colours.
             small.save(out, "WEBP", quality=quality, method=4, use_sharp_yuv=True)
-            if out.tell() <= _THUMBNAIL_BYTES:
+            if out.tell() <= THUMBNAIL_BYTES:
                 return out.getvalue()
         scale *= _THUMBNAIL_STEP

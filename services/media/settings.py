@@ -22,7 +22,11 @@ class Settings(ServiceSettings):
     bytes: int = Field(10_000_000, gt=0)
     """The largest file that is taken."""
     pixels: int = Field(50_000_000, gt=0)
-    """The largest picture that is decoded; an animation's frames count together."""
+    """The largest picture that is decoded; an animation's frames count together. What a decoder's
+    memory does not hold is refused as well: a WebP of more than some 30 million."""
     frames: int = Field(200, gt=0)
+    decoders: int = Field(2, gt=0)
+    """How many pictures are decoded at once, each in a process of its own that fills a core and has
+    768 MB of memory at most."""
     untaken_hours: float = Field(24, gt=0)
     """How long an upload waits for a tweet."""
