@@ -77,9 +77,9 @@ check: ## format, lint, types, import contracts, drift of generated files
 	$(VENV) dev
 	@deploy/check.sh
 
-bench: ## measure a system of its own, write bench/RESULTS.md
+bench: ## measure a system of its own, write bench/RESULTS.md; ONLY=post,like a part of it
 	$(VENV) dev
-	@PYTHONPATH=.:libs $(RUN) -m bench
+	@ONLY="$(ONLY)" QUICK="$(QUICK)" GRAPH="$(GRAPH)" PYTHONPATH=.:libs $(RUN) -m bench
 
 openapi: ## write the generated documents anew
 	$(VENV) dev

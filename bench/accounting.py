@@ -1,6 +1,8 @@
-"""How much processor time processes have used, as the operating system counts it."""
+"""How much processor time and memory processes have used, as the operating system counts it."""
 
-from collections.abc import Iterable, Mapping
+import asyncio
+import time
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -33,15 +35,17 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def resident_bytes(pid: int) -> int:
-    """Memory of this process that no other shares (PSS where the kernel tells it)."""
+def memory(groups: Mapping[str, int]) -> dict[str, int]:
+    """Bytes by group, each shared page divided among those who share it (PSS)."""
+    return {name: sum(map(_proportional, family(pid))) for name, pid in groups.items()}
+
+
+def _proportional(pid: int) -> int:
     try:
-        for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
+        lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return 0
-    return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
 class Meter:
@@ -51,18 +55,43 @@ class Meter:
     ends in between takes its time along, so connections are warm before a measurement.
     """
 
-    def __init__(self, groups: Mapping[str, int]) -> None:
-        """`groups` are the pids of the first processes, by the name of the group."""
+    def __init__(self, groups: Mapping[str, int], without: Collection[int] = ()) -> None:
+        """`groups` are the pids of the first processes, by the name of the group.
+
+        `without` are processes that do the bench's own work, such as a connection's backend.
+        """
         self._groups = groups
+        self._without = without
+        self._begun = time.perf_counter()
         self._before = self._look()
 
     def _look(self) -> dict[str, int]:
-        return {name: nanoseconds(family(pid)) for name, pid in self._groups.items()}
+        return {
+            name: nanoseconds(one for one in family(pid) if one not in self._without)
+            for name, pid in self._groups.items()
+        }
 
-    def used(self) -> dict[str, float]:
-        """Seconds by group since this meter was made."""
+    def used(self, rest: Mapping[str, float] | None = None) -> dict[str, float]:
+        """Seconds by group since this meter was made; less what `rest` takes in as long a time.
+
+        `rest` is in seconds a second, by group.
+        """
         after = self._look()
-        return {name: (after[name] - self._before[name]) / 1e9 for name in self._groups}
+        seconds = time.perf_counter() - self._begun
+        return {
+            name: max(
+                0.0,
+                (after[name] - self._before[name]) / 1e9 - (rest or {}).get(name, 0.0) * seconds,
+            )
+            for name in self._groups
+        }
+
+
+async def at_rest(groups: Mapping[str, int], seconds: float) -> dict[str, float]:
+    """What the groups use while nobody asks for anything, in CPU seconds a second."""
+    meter = Meter(groups)
+    await asyncio.sleep(seconds)
+    return {name: used / seconds for name, used in meter.used().items()}
 
 
 def _listed(folder: Path) -> list[Path]:

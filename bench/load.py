@@ -1,4 +1,4 @@
-"""A client that costs little: requests written once, answers parsed in C, one task a connection.
+"""Many who ask at once.
 
 The closed loop asks again as soon as it is answered: it finds out how much can be served. The open
 loop asks when a request is due, whether the last is answered or not, and counts from when it was
@@ -11,102 +11,77 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from typing import NamedTuple
 
-import httptools
-
-Choose = Callable[[], bytes]
-"""Gives the next request, whole, as it goes over the wire."""
+from .wire import Connection, connect
 
 
-def request(url: str, path: str, method: str = "GET", body: bytes = b"", **headers: str) -> bytes:
-    host = urlsplit(url).netloc
-    lines = [f"{method} {path} HTTP/1.1", f"host: {host}"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    if body or method != "GET":
-        lines.append(f"content-length: {len(body)}")
-    return "\r\n".join([*lines, "", ""]).encode() + body
+class Ask(NamedTuple):
+    """A request as it goes over the wire, the status of a good answer, and a kind to file it by."""
+
+    raw: bytes
+    status: int = 200
+    kind: str = ""
+
+
+Choose = Callable[[], Ask]
+"""Gives the next request."""
+
+
+def always(ask: Ask) -> Choose:
+    return lambda: ask
 
 
 @dataclass
 class Measured:
-    """`latencies` are seconds; `failed` counts answers that were not expected, and lost ones."""
+    """`failed` counts answers that were not expected, and lost ones."""
 
     seconds: float = 0.0
-    latencies: list[float] = field(default_factory=list)
+    latencies: dict[str, list[float]] = field(default_factory=dict)
+    """In seconds, by kind."""
     failed: int = 0
-    bytes_received: int = 0
+    generator: float = 0.0
+    """The share of one processor that asking itself took."""
+
+    def note(self, kind: str, latency: float) -> None:
+        self.latencies.setdefault(kind, []).append(latency)
 
     @property
     def answered(self) -> int:
-        return len(self.latencies)
+        return sum(map(len, self.latencies.values()))
 
     @property
     def rate(self) -> float:
         return self.answered / self.seconds if self.seconds else 0.0
 
-    def percentile(self, share: float) -> float:
-        ordered = sorted(self.latencies)
-        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+    def all(self) -> list[float]:
+        return [latency for kind in self.latencies.values() for latency in kind]
 
 
-class Connection(asyncio.Protocol):
-    """One request at a time. `ask` gives the status and the headers that were asked for."""
+def percentile(seconds: Sequence[float], share: float) -> float:
+    """The value that this share of all are not above; 0 of none."""
+    ordered = sorted(seconds)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
+
+CURVE = (1, 5, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.9)
+
+
+def distribution(seconds: Sequence[float]) -> dict[str, float]:
+    """Milliseconds by percentile, and of how many."""
+    return {
+        "count": len(seconds),
+        **{f"p{share}": percentile(seconds, share / 100) * 1e3 for share in CURVE},
+    }
+
+
+class _Clock:
     def __init__(self) -> None:
-        self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[int] | None = None
-        self._parser = httptools.HttpResponseParser(self)
-        self.received = 0
-        self.headers: dict[bytes, bytes] = {}
-        self.body = bytearray()
-        self.keeps_body = False
+        self.begun, self._used = time.perf_counter(), time.process_time()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self.received += len(data)
-        self._parser.feed_data(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(ConnectionError("closed before the answer"))
-
-    def on_message_begin(self) -> None:
-        self.headers.clear()
-        self.body.clear()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name.lower()] = value
-
-    def on_body(self, body: bytes) -> None:
-        if self.keeps_body:
-            self.body += body
-
-    def on_message_complete(self) -> None:
-        status = self._parser.get_status_code()
-        self._parser = httptools.HttpResponseParser(self)
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(status)
-
-    async def ask(self, raw: bytes) -> int:
-        assert self._transport is not None
-        self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(raw)
-        return await self._answer
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-
-
-async def connect(url: str) -> Connection:
-    parts = urlsplit(url)
-    loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(Connection, parts.hostname or "", parts.port or 80)
-    return connection
+    def stop(self, measured: Measured) -> None:
+        measured.seconds = time.perf_counter() - self.begun
+        measured.generator = (time.process_time() - self._used) / measured.seconds
 
 
 async def _nothing() -> None:
@@ -114,14 +89,13 @@ async def _nothing() -> None:
 
 
 async def closed(
-    url: str,
+    urls: Sequence[str],
     choose: Choose,
     count: int,
     connections: int = 16,
-    expected: Sequence[int] = (200,),
     before: Callable[[], Awaitable[None]] = _nothing,
 ) -> Measured:
-    """`count` requests in all, by so many who each wait for their answer.
+    """`count` requests in all, by so many who each wait for their answer, spread over the servers.
 
     `before` is awaited before each request, and counts for no latency.
     """
@@ -133,67 +107,84 @@ async def closed(
         while left > 0:
             left -= 1
             await before()
+            ask = choose()
             begun = time.perf_counter()
-            status = await connection.ask(choose())
-            measured.latencies.append(time.perf_counter() - begun)
-            measured.failed += status not in expected
+            status = await connection.ask(ask.raw)
+            measured.note(ask.kind, time.perf_counter() - begun)
+            measured.failed += status != ask.status
 
-    opened = [await connect(url) for _ in range(connections)]
-    begun = time.perf_counter()
-    await asyncio.gather(*map(one, opened))
-    measured.seconds = time.perf_counter() - begun
-    for connection in opened:
-        measured.bytes_received += connection.received
-        connection.close()
+    opened = [await connect(urls[number % len(urls)]) for number in range(connections)]
+    clock = _Clock()
+    try:
+        await asyncio.gather(*map(one, opened))
+        clock.stop(measured)
+    finally:
+        for connection in opened:
+            connection.close()
     return measured
 
 
 async def opened(
-    url: str,
+    urls: Sequence[str],
     choose: Choose,
     rate: float,
     seconds: float,
     *,
-    seed: int = 1,
     connections: int = 128,
-    expected: Sequence[int] = (200,),
+    then: Callable[[Ask, bytes], None] | None = None,
 ) -> Measured:
-    """Requests at exponentially distributed intervals, `rate` a second on average."""
+    """Requests at exponentially distributed intervals, `rate` a second on average.
+
+    `then` is given each request that was answered as expected, and the answer's body.
+    """
     measured = Measured()
-    free = deque([await connect(url) for _ in range(connections)])
-    waiting: deque[tuple[bytes, float]] = deque()
-    chance = random.Random(seed)  # noqa: S311  arrivals, nothing secret
+    free = deque([await connect(urls[number % len(urls)]) for number in range(connections)])
+    for connection in free:
+        connection.keeps_body = then is not None
+    waiting: deque[tuple[Ask, float]] = deque()
     tasks: set[asyncio.Task[None]] = set()
 
-    async def serve(connection: Connection, raw: bytes, due: float) -> None:
+    async def serve(connection: Connection, ask: Ask, due: float) -> None:
         while True:
             try:
-                status = await connection.ask(raw)
-                measured.failed += status not in expected
+                good = await connection.ask(ask.raw) == ask.status
             except ConnectionError:
-                measured.failed += 1
-                connection = await connect(url)
-            measured.latencies.append(time.perf_counter() - due)
+                good = False
+                connection = await connect(urls[0])
+                connection.keeps_body = then is not None
+            measured.note(ask.kind, time.perf_counter() - due)
+            measured.failed += not good
+            if good and then is not None:
+                then(ask, bytes(connection.body))
             if not waiting:
                 free.append(connection)
                 return
-            raw, due = waiting.popleft()
+            ask, due = waiting.popleft()
 
-    begun = due = time.perf_counter()
-    while due - begun < seconds:
-        due += chance.expovariate(rate)
-        pause = due - time.perf_counter()
-        if pause > 0:
-            await asyncio.sleep(pause)
+    def begin(due: float) -> None:
         if free:
             task = asyncio.create_task(serve(free.popleft(), choose(), due))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
         else:
             waiting.append((choose(), due))
+
+    clock = _Clock()
+    await asyncio.to_thread(_tick, asyncio.get_running_loop(), begin, rate, seconds)
     while tasks:
         await asyncio.wait(tasks)
-    measured.seconds = time.perf_counter() - begun
+    clock.stop(measured)
     for connection in free:
         connection.close()
     return measured
+
+
+def _tick(
+    loop: asyncio.AbstractEventLoop, begin: Callable[[float], None], rate: float, seconds: float
+) -> None:
+    """In a thread of its own: a loop's timers are rounded to whole milliseconds."""
+    chance = random.Random(1)  # noqa: S311  arrivals, nothing secret
+    begun = due = time.perf_counter()
+    while (due := due + chance.expovariate(rate)) - begun < seconds:
+        time.sleep(max(0.0, due - time.perf_counter()))
+        loop.call_soon_threadsafe(begin, due)

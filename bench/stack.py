@@ -1,25 +1,24 @@
-"""The system that is measured: an instance of its own, and the yardstick beside it."""
+"""The system that is measured: an instance of its own, empty at the beginning."""
 
-import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deploy.local import health
 from deploy.local.instance import Instance
 from deploy.local.places import REPOSITORY
-
-from .load import connect, request
 
 SETTINGS = {
     "WARBLE_HOME": os.environ.get("WARBLE_BENCH_HOME", ".local/bench"),
     "WARBLE_PORT": os.environ.get("WARBLE_BENCH_PORT", "16000"),
     "WARBLE_ENV_FILE": "",
+    # What is measured is what a request costs, not how many somebody may ask.
     "GATEWAY_RATE_LIMITS": "off",
 }
-HELLO_OFFSET = 70
+HELLO, FRONT, BACK = (70, 71), 72, 73
+"""Ports of what is measured beside it, from the instance's first."""
 
 
 def instance() -> Instance:
@@ -28,57 +27,38 @@ def instance() -> Instance:
     )
 
 
-def local(*arguments: str, **settings: str) -> None:
+def local(*arguments: str, **settings: str) -> float:
+    """Runs what `make` runs, and gives how many seconds it took. What it says is said."""
     command = [sys.executable, "-m", "deploy.local", *arguments]
     environment = {**os.environ, **SETTINGS, **settings}
+    begun = time.perf_counter()
     subprocess.run(command, cwd=REPOSITORY, env=environment, check=True)
+    return time.perf_counter() - begun
 
 
 @contextmanager
-def running() -> Iterator[Instance]:
-    local("up")
+def running(*, twice: bool) -> Iterator[dict[str, float]]:
+    """Gives how many seconds it took from nothing to a healthy system; and, `twice`, once more."""
+    local("reset", YES="1")
     try:
-        yield instance()
+        seconds = {"first_seconds": local("up")}
+        if twice:
+            local("down")
+            seconds["again_seconds"] = local("up")
+        yield seconds
     finally:
         local("down")
 
 
-@contextmanager
-def hello(port: int) -> Iterator[tuple[str, int]]:
-    """The yardstick's address and process id."""
-    process = subprocess.Popen(
-        [
-            sys.executable, "-m", "uvicorn", "bench.hello:app", "--host", "127.0.0.1",
-            "--port", str(port), "--no-access-log", "--no-server-header", "--log-level", "warning",
-        ],
-        cwd=REPOSITORY,
-    )  # fmt: skip
-    try:
-        url = f"http://127.0.0.1:{port}"
-        asyncio.run(_answers(url))
-        yield url, process.pid
-    finally:
-        process.terminate()
-        process.wait()
+def pids(system: Instance) -> dict[str, int]:
+    """The first process of each part, by the part's name."""
+    return {one.name: one.pid for one in system.supervisor.processes() if one.pid}
 
 
-async def _answers(url: str) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                connection = await connect(url)
-            except OSError:
-                await asyncio.sleep(0.05)
-                continue
-            await connection.ask(request(url, "/"))
-            connection.close()
-            return
-
-
-def pids(stack: Instance) -> dict[str, int]:
-    """The first process of each part that may take part in an answer, by the part's name."""
-    return {process.name: process.pid for process in stack.supervisor.processes() if process.pid}
-
-
-def wait_until_ready(stack: Instance) -> None:
-    health.wait_for(stack.gateway_url, 60)
+def readers(system: Instance) -> dict[str, int]:
+    """The parts that have to do with a read."""
+    return {
+        name: pid
+        for name, pid in pids(system).items()
+        if name in ("gateway", "postgres") or "-api-" in name
+    }

@@ -14,5 +14,6 @@ done
 step $bin/lint-imports --no-logo 2>/dev/null || $bin/lint-imports
 step $bin/python docs/generate.py --check
 step $bin/python -m deploy.grafana.generate --check
+step $bin/python -m bench.report --check
 step $bin/python -m deploy.local page check
 echo "All checks passed."

@@ -1,0 +1,142 @@
+"""Two kinds of charts: bars made of parts, and curves over marks on an axis."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .svg import Picture
+
+WIDTH = 860
+_LEFT, _RIGHT, _TOP = 230, 90, 64
+_ROW = 26
+
+
+@dataclass
+class Bar:
+    """`target` is a line across the bar, in the unit of its parts."""
+
+    name: str
+    parts: Mapping[str, float]
+    target: float | None = None
+
+    @property
+    def whole(self) -> float:
+        return sum(self.parts.values())
+
+
+def bars(title: str, unit: str, shown: Sequence[Bar], digits: int = 2) -> str:
+    """Lying bars, one below the other; the parts have the same colour in each."""
+    names = list(dict.fromkeys(name for bar in shown for name in bar.parts))
+    height = _TOP + _ROW * len(shown) + 46
+    picture = Picture(WIDTH, height, title)
+    if len(names) > 1:
+        picture.legend(16, 48, names)
+    most = max([bar.whole for bar in shown] + [bar.target or 0 for bar in shown]) or 1
+    scale = (WIDTH - _LEFT - _RIGHT) / most
+    bottom = _TOP + _ROW * len(shown)
+    for tick in _ticks(most):
+        x = _LEFT + tick * scale
+        picture.line(x, _TOP - 4, x, bottom + 4)
+        picture.text(x, bottom + 18, f"{tick:g}", "faint", "middle")
+    picture.text(_LEFT, bottom + 36, unit, "faint")
+    for number, bar in enumerate(shown):
+        y = _TOP + _ROW * number
+        picture.text(_LEFT - 10, y + 15, bar.name, "", "end")
+        x = float(_LEFT)
+        for name, value in bar.parts.items():
+            picture.box(x, y + 3, value * scale, _ROW - 8, names.index(name))
+            x += value * scale
+        end = x
+        if bar.target is not None:
+            at = _LEFT + bar.target * scale
+            picture.line(at, y, at, y + _ROW - 2, "target")
+            end = max(x, at)
+        picture.text(end + 6, y + 15, f"{bar.whole:.{digits}f}", "faint")
+    if any(bar.target is not None for bar in shown):
+        picture.text(WIDTH - 16, bottom + 36, "- - target", "target-text", "end")
+    return str(picture)
+
+
+class Target(NamedTuple):
+    """A level from one mark to another."""
+
+    level: float
+    first: str
+    last: str
+    name: str
+
+
+@dataclass
+class Curves:
+    """Values by mark, for each series. `marks` are in the order of the axis."""
+
+    name: str
+    axis: str
+    unit: str
+    marks: Sequence[str]
+    series: Mapping[str, Mapping[str, float]]
+    targets: Sequence[Target] = ()
+    logarithmic: bool = False
+
+
+def curves(title: str, panels: Sequence[Curves], height: int = 300) -> str:
+    """Panels side by side; a series of the same name has the same colour in all."""
+    names = list(dict.fromkeys(name for panel in panels for name in panel.series))
+    width = WIDTH / len(panels)
+    picture = Picture(WIDTH, height + 84, title)
+    picture.legend(16, 48, names)
+    for number, panel in enumerate(panels):
+        _panel(picture, panel, names, (number * width + 56, 78, width - 76, height - 48))
+    return str(picture)
+
+
+def _panel(
+    picture: Picture, panel: Curves, names: list[str], place: tuple[float, float, float, float]
+) -> None:
+    left, top, width, height = place
+    values = [value for one in panel.series.values() for value in one.values()]
+    values += [target.level for target in panel.targets]
+    most = max([value for value in values if value > 0] or [1])
+    if panel.logarithmic:
+        low = math.floor(math.log10(min([value for value in values if value > 0] or [1])))
+        high = max(math.ceil(math.log10(most)), low + 1)
+        ticks = [10.0**power for power in range(low, high + 1)]
+    else:
+        low, high = 0, 0
+        ticks = _ticks(most)
+        most = max(most, ticks[-1])
+
+    def up(value: float) -> float:
+        share = (
+            (math.log10(max(value, 10.0**low)) - low) / (high - low)
+            if panel.logarithmic
+            else value / most
+        )
+        return top + height * (1 - share)
+
+    step = width / max(1, len(panel.marks) - 1)
+    across = {mark: left + step * number for number, mark in enumerate(panel.marks)}
+    for tick in ticks:
+        picture.line(left, up(tick), left + width, up(tick))
+        picture.text(left - 6, up(tick) + 4, f"{tick:g}", "faint", "end")
+    for mark, x in across.items():
+        picture.text(x, top + height + 18, mark, "faint", "middle")
+    picture.text(left + width / 2, top + height + 38, panel.axis, "faint", "middle")
+    picture.text(left - 40, top - 10, f"{panel.name} {panel.unit}".strip(), "faint")
+    for target in panel.targets:
+        first, last = across[target.first], across[target.last]
+        y = up(target.level)
+        picture.line(first - 8, y, last + 8, y, "target")
+        picture.text(last + 8, y - 5, target.name, "target-text", "end")
+    for name, points in panel.series.items():
+        drawn = [(across[mark], up(value)) for mark, value in points.items() if mark in across]
+        picture.curve(drawn, names.index(name))
+
+
+def _ticks(most: float) -> list[float]:
+    """Four to eight round numbers from 0 that reach as far."""
+    raw = most / 5
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(step * power for step in (1, 2, 5, 10) if step * power >= raw)
+    return [step * number for number in range(math.ceil(most / step) + 1)]

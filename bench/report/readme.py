@@ -1,0 +1,29 @@
+"""The main figures in the README, between two marks."""
+
+from deploy.local.places import REPOSITORY
+
+from .sections import table
+from .targets import Found, targets
+
+PAGE = REPOSITORY / "README.md"
+BEGIN, END = "<!-- bench: what follows is written by `make bench` -->", "<!-- bench: end -->"
+
+
+def with_figures(page: str, found: Found | None) -> str:
+    """The page with these figures in it; `found` is None where nothing was measured yet."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{PAGE.name} lacks the marks for the figures of `make bench`.")
+    return f"{before}{begin}\n\n{_figures(found)}\n{end}{after}"
+
+
+def _figures(found: Found | None) -> str:
+    if found is None:
+        return "Not measured yet: `make bench` writes the figures here.\n"
+    machine = found["machine"]
+    rows = [target.shown for target in targets(found)]
+    return (
+        f"{machine['date']}, {machine['processors']}, Python {machine['python']}, "
+        f"commit {machine['commit']}:\n\n" + table(("", "at most", "measured", ""), rows)
+    )

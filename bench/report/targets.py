@@ -1,0 +1,120 @@
+"""What was to be reached, beside what was."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Found = dict[str, Any]
+
+COSTS = {
+    "fresh": "home feed, page fresh",
+    "unchanged": "home feed, unchanged (304)",
+    "rebuilt": "home feed, page rebuilt",
+    "database": "home feed, read by the database",
+    "person": "a person's tweets",
+    "own-profile": "one's own profile",
+    "like": "like and unlike, with all effects",
+    "post": "post, with all effects",
+}
+"""What the parts of `costs` are called in the report."""
+LIMITS = {"fresh": 2.5, "unchanged": 2.0, "rebuilt": 8.0, "post": 25.0}
+DELIVERY = {"p50": 30.0, "p99": 250.0}
+OWN_WRITES = {"p50": 15.0, "p99": 100.0}
+GROWTH = {"tweets": 1.3, "followed": 2.0}
+
+
+@dataclass(frozen=True)
+class Target:
+    name: str
+    limit: float
+    unit: str
+    value: float
+
+    @property
+    def met(self) -> bool:
+        return self.value <= self.limit
+
+    @property
+    def shown(self) -> tuple[str, str, str, str]:
+        """The cells of its row."""
+        digits = 0 if self.value >= 100 else 1 if self.unit == "ms" else 2
+        return (
+            self.name,
+            f"{self.limit:g} {self.unit}",
+            f"{self.value:.{digits}f} {self.unit}",
+            "met" if self.met else "**missed**",
+        )
+
+
+def targets(found: Found) -> list[Target]:
+    """Those whose part has run."""
+    return [*_costs(found), *_growth(found), *_likes(found), *_waits(found)]
+
+
+def _costs(found: Found) -> Iterator[Target]:
+    for part, limit in LIMITS.items():
+        if part in found:
+            yield Target(COSTS[part], limit, "× hello", found[part]["times_hello"])
+    shares = {COSTS[part]: found[part]["gateway_times_hello"] for part in COSTS if part in found}
+    if shares:
+        dearest = max(shares, key=shares.__getitem__)
+        name = f"the gateway's own share (dearest: {dearest})"
+        yield Target(name, 1.0, "× hello", shares[dearest])
+
+
+def grown(first: Found, last: Found, figure: str) -> float:
+    """How many times the one is of the other, each beside the yardstick of its own minute."""
+    beside = {"times_hello": None, "p50_ms": "hello_p50_ms"}[figure]
+
+    def value(one: Found) -> float:
+        return float(one[figure] / (one[beside] if beside else 1))
+
+    return value(last) / value(first)
+
+
+def _growth(found: Found) -> Iterator[Target]:
+    for part, limit in GROWTH.items():
+        sizes = list(found.get(part, {}))
+        if len(sizes) < 2:
+            continue
+        first, last = found[part][sizes[0]], found[part][sizes[-1]]
+        span = f"from {int(sizes[0]):,} to {int(sizes[-1]):,} {part}"
+        for read in ("rebuilt", "database"):
+            for figure, what in (("times_hello", "CPU"), ("p50_ms", "p50")):
+                value = grown(first[read], last[read], figure)
+                called = "page rebuilt" if read == "rebuilt" else "read by the database"
+                yield Target(f"{span}, {called}: {what}", limit, "×", value)
+
+
+def effects(one: Found) -> float:
+    """A like with all that it causes, while its followers' pages are at hand, in × hello."""
+    feed = sum(us for name, us in one["us_by_part"].items() if "feed-api" in name)
+    extra = max(0.0, one["us_with_pages_at_hand"] - feed)
+    return float(one["times_hello"] + extra / one["hello_us"])
+
+
+def _likes(found: Found) -> Iterator[Target]:
+    sizes = list(found.get("followers", {}))
+    if len(sizes) < 2:
+        return
+    first, last = found["followers"][sizes[0]], found["followers"][sizes[-1]]
+    span = f"a like, author with {int(sizes[-1]):,} followers against {int(sizes[0]):,}"
+    yield Target(f"{span}: until the 200 (p50)", 1.5, "×", grown(first, last, "p50_ms"))
+    yield Target(f"{span}: CPU, all effects", 3.0, "×", effects(last) / effects(first))
+
+
+def _waits(found: Found) -> Iterator[Target]:
+    if "delivery" in found:
+        rate = found["delivery"]["rate"]
+        for share, limit in DELIVERY.items():
+            name = f"delivery lag at {rate} posts a second, {share}"
+            yield Target(name, limit, "ms", found["delivery"]["lag"][share])
+    if "own-writes" in found:
+        for kind, name in (("alone", ""), ("beside_posts", ", beside others' posts")):
+            for share, limit in OWN_WRITES.items():
+                yield Target(
+                    f"one's own write read back, extra wait{name}, {share}",
+                    limit,
+                    "ms",
+                    found["own-writes"][kind]["extra"][share],
+                )
