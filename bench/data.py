@@ -157,7 +157,7 @@ async def settle(owner: asyncpg.Connection, company: Company) -> list[Member]:
     async with owner.transaction():
         await owner.executemany(
             "insert into users.person (id, name, folded) overriding system value"
-            " values ($1, $2, lower($2))", people,
+            " values ($1, $2::text, lower($2::text))", people,
         )  # fmt: skip
         await owner.executemany(
             "insert into users.api_key (digest, user_id) values ($1, $2)",

@@ -62,8 +62,8 @@ async def figure(
     """Medians over the turns, each turn beside the yardstick right before and after it.
 
     `before` is awaited before each request, one at a time then. `everything` counts all that a
-    write causes, in every process, until it has had its effect, less what these take at rest.
-    Raises Unexpected.
+    write causes, in every process, until it has had its effect. What the processes take at rest
+    is left out. Raises Unexpected.
     """
     more = {} if before is None else {"before": before}
     connections = connections if before is None else 1
@@ -80,7 +80,7 @@ async def figure(
         measured = await closed(urls, choose, count, connections, **more)
         if everything:
             await scene.settled()
-        used = meter.used(scene.rest if everything else None)
+        used = meter.used(scene.rest)
         if measured.failed:
             raise Unexpected(f"{name}: {measured.failed} of {count} answers were not as expected")
         ours.append(Turn(measured, used))

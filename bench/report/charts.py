@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .svg import Picture
 
 WIDTH = 860
-_LEFT, _RIGHT, _TOP = 230, 90, 64
+_LEFT, _RIGHT, _TOP = 300, 80, 64
 _ROW = 26
 
 

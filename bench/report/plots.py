@@ -162,7 +162,7 @@ def profile(found: Found) -> str | None:
         return None
     shown = [
         Bar(step, {process: micros})
-        for process, steps in found["profile"]["processes"].items()
+        for process, steps in found["profile"].items()
         for step, micros in steps.items()
     ]
     return bars("One feed read, page fresh, step by step", "µs of CPU time a request", shown, 1)

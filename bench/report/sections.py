@@ -19,24 +19,16 @@ def _parts(figure: Found) -> str:
     return ", ".join(f"{name} {micros:.0f}" for name, micros in named if micros >= 5)
 
 
-def _costs_table(figures: Mapping[str, Found]) -> str:
-    head = (
-        "",
-        "× hello",
-        "gateway × hello",
-        "µs",
-        "µs by process",
-        "a second",
-        "of hello's",
-        "p50",
-    )
+def _costs_table(figures: Mapping[str, Found], *, gateway: bool = True) -> str:
+    of_gateway = ["gateway × hello"] if gateway else []
+    head = ["", "× hello", *of_gateway, "µs", "µs by process", "a second", "of hello's", "p50"]
     return table(
         head,
         (
             (
                 name,
                 f"{one['times_hello']:.2f}",
-                f"{one['gateway_times_hello']:.2f}",
+                *([f"{one['gateway_times_hello']:.2f}"] if gateway else []),
                 f"{one['us']:.0f}",
                 _parts(one),
                 f"{one['rate']:,.0f}",
@@ -71,7 +63,8 @@ def costs(found: Found) -> str:
     page = f"The page has {kilobytes:.0f} kB. " if kilobytes else ""
     return (
         f"{page}Reads count the gateway, the services' apis and PostgreSQL; writes count every "
-        "process until the last event has had its effect in the feed, less what they take at rest. "
+        "process until the last event has had its effect in the feed. What the processes take at "
+        "rest is left out. "
         "A page is *rebuilt* one request at a time, after a change of one author whom the reader "
         "follows; *read by the database* is the statement behind it, with nothing remembered.\n\n"
         + _costs_table(figures)
@@ -84,7 +77,7 @@ def floor(found: Found) -> str:
     return (
         "Plain ASGI applications with no identity, errors, time-outs, logs or metrics, which send "
         "a page as long as ours: one process, and two with a kept connection between them.\n\n"
-        + _costs_table(found["floor"])
+        + _costs_table(found["floor"], gateway=False)
     )
 
 
@@ -236,15 +229,16 @@ def profile(found: Found) -> str:
     if "profile" not in found:
         return ""
     return (
-        "Samples of the gateway's and the feed's stacks, by the innermost function of ours, times "
-        "what a read costs the process. What the function calls of others' is in it.\n\n"
+        "One reader at a time. Samples of what holds the interpreter, by the innermost function of "
+        "ours, whose calls of others' code count as its own; the rest of the process's time is the "
+        "event loop's, which waits, wakes and reads without the interpreter.\n\n"
         + "".join(
             f"{process}:\n\n"
             + table(
                 ("step", "µs"), ((f"`{step}`", f"{micros:.1f}") for step, micros in steps.items())
             )
             + "\n"
-            for process, steps in found["profile"]["processes"].items()
+            for process, steps in found["profile"].items()
         )
     )
 

@@ -1,0 +1,81 @@
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from bench.report import drift, readme, rendered, targets
+from bench.report.sections import warnings
+
+FIGURE = {
+    "times_hello": 2.4,
+    "gateway_times_hello": 1.2,
+    "us": 600.0,
+    "us_by_part": {"gateway": 300.0, "feed-api-1": 280.0, "postgres": 20.0},
+    "hello_us": 250.0,
+    "hello_moved": 0.1,
+    "rate": 1500.0,
+    "hello_rate": 6000.0,
+    "rate_of_hello": 0.25,
+    "p50_ms": 8.0,
+    "hello_p50_ms": 2.0,
+    "generator": 0.3,
+}
+FOUND: dict[str, Any] = {
+    "machine": {"date": "2026-11-01", "processors": "2", "python": "3.11", "commit": "abc"},
+    "start": {"first_seconds": 20.0},
+    "rest": {"cpu": {"gateway": 0.001}, "memory": {"gateway": 80_000_000}},
+    "failed": {},
+    "fresh": {"page_bytes": 12_000, **FIGURE},
+    "tweets": {
+        size: {"page_bytes": 12_000, "fresh": FIGURE, "rebuilt": FIGURE, "database": figure}
+        for size, figure in (("10000", FIGURE), ("1000000", {**FIGURE, "times_hello": 4.8}))
+    },
+}
+
+
+def test_a_target_is_missed_by_what_is_above_it() -> None:
+    met = {target.name: target.met for target in targets.targets(FOUND)}
+
+    assert met["home feed, page fresh"]
+    assert not met["the gateway's own share (dearest: home feed, page fresh)"]
+    assert met["from 10,000 to 1,000,000 tweets, page rebuilt: CPU"]
+    assert not met["from 10,000 to 1,000,000 tweets, read by the database: CPU"]
+
+
+def test_the_report_shows_what_has_run_and_nothing_else() -> None:
+    files = rendered(FOUND)
+
+    assert set(files) == {"RESULTS.md", "plots/costs.svg", "plots/growth.svg"}
+    assert "![Growth](plots/growth.svg)" in files["RESULTS.md"]
+    assert "## The social-network mix" not in files["RESULTS.md"]
+
+
+def test_a_noisy_machine_a_busy_generator_and_a_failed_part_are_told() -> None:
+    found = deepcopy(FOUND)
+    found["fresh"] |= {"hello_moved": 0.3, "generator": 0.95}
+    found["failed"]["mix"] = "TimeoutError: no answer"
+
+    told = warnings(found)
+
+    assert told == [
+        "The part `mix` failed: TimeoutError: no answer",
+        "fresh: hello itself moved by 30%.",
+        "fresh: asking took 95% of a processor.",
+    ]
+    assert warnings(FOUND) == []
+
+
+def test_the_readme_changes_between_its_marks_only() -> None:
+    page = f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n"
+
+    once = readme.with_figures(page, FOUND)
+
+    assert once.startswith("before\n") and once.endswith("\nafter\n") and "old" not in once
+    assert "| home feed, page fresh | 2.5 × hello | 2.40 × hello | met |" in once
+    assert readme.with_figures(once, FOUND) == once
+    with pytest.raises(ValueError, match="lacks the marks"):
+        readme.with_figures("no marks", FOUND)
+
+
+def test_what_is_in_the_repository_follows_from_the_results() -> None:
+    assert drift() == []
