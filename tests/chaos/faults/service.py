@@ -7,6 +7,7 @@ import time
 from random import Random
 
 from bench import load as bench
+from bench.wire import request
 from deploy.local.instance import Instance
 from gateway.settings import Settings
 from tests.chaos.bed import Bed, fault
@@ -75,11 +76,11 @@ async def overload(bed: Bed, load: Load) -> int:
     mixed = _mixed(bed.stack, load.history.people[0], bed.chance)
     seconds = max(4.0, _MEASURED_SECONDS * bed.share)
     # How much can be done is found out by those who wait for their answers.
-    await bench.closed(url, mixed, count=500, connections=_CLIENTS)
-    guess = await bench.closed(url, mixed, count=2_000, connections=_CLIENTS)
-    best = await bench.closed(url, mixed, count=int(guess.rate * seconds), connections=_CLIENTS)
+    await bench.closed([url], mixed, count=500, connections=_CLIENTS)
+    guess = await bench.closed([url], mixed, count=2_000, connections=_CLIENTS)
+    best = await bench.closed([url], mixed, count=int(guess.rate * seconds), connections=_CLIENTS)
     asked = await bench.opened(
-        url,
+        [url],
         mixed,
         best.rate * _OVERLOADED,
         seconds,
@@ -88,7 +89,7 @@ async def overload(bed: Bed, load: Load) -> int:
     done = (asked.answered - asked.failed) / asked.seconds
     load.history.notes.append(
         f"best {best.rate:.0f}/s; asked {best.rate * _OVERLOADED:.0f}/s, done {done:.0f}/s,"
-        f" refused {asked.failed}, 99 % answered in {asked.percentile(0.99):.2f} s"
+        f" refused {asked.failed}, 99 % answered in {bench.percentile(asked.all(), 0.99):.2f} s"
     )
     if done < best.rate * _WORTH:
         load.history.wrong.append(f"overloaded: {load.history.notes[-1]}")
@@ -98,5 +99,6 @@ async def overload(bed: Bed, load: Load) -> int:
 def _mixed(stack: Instance, reader: Author, chance: Random) -> bench.Choose:
     """Reads of the first page, of a profile and of people, as everybody's page makes them."""
     paths = ("/api/tweets?limit=20", "/api/users/me", f"/api/users/{reader.id}/tweets?limit=20")
-    requests = [bench.request(stack.gateway_url, path, api_key=reader.key) for path in paths]
-    return lambda: chance.choice(requests)
+    key = {"api-key": reader.key}
+    asks = [bench.Ask(request(stack.gateway_url, path, headers=key)) for path in paths]
+    return lambda: chance.choice(asks)
