@@ -10,7 +10,7 @@ VENV := @deploy/local/venv.sh
 # Only a value given to make itself counts: some systems have a NAME in every environment.
 needed = @$(if $(filter command,$(firstword $(origin $(1)))),:,echo 'Say which: make $@ $(2)' >&2; exit 2)
 
-.PHONY: help up down reset status logs user demo import replay erased compose-test test chaos check bench openapi boards screenshots lock
+.PHONY: help up down reset status logs user demo import replay rebuild missed erased compose-test test chaos check bench openapi boards screenshots lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,16 @@ erased: ## print the numbers of those who were erased; `LIST=erased.txt` erases 
 	@variables=$$($(LOCAL) env -- users) && eval "$$variables" && \
 		if [ -n "$(LIST)" ]; then $(RUN) -m services.users.console erase-again < "$(LIST)"; \
 		else $(RUN) -m services.users.console erased; fi
+
+rebuild: ## SERVICE=feed: make a projection anew from kept events, beside the one that serves
+	$(call needed,SERVICE,SERVICE=feed)
+	$(VENV) local
+	@$(LOCAL) rebuild -- "$$SERVICE"
+
+missed: ## SERVICE=feed: bring in kept events that a service has not heard of
+	$(call needed,SERVICE,SERVICE=feed)
+	$(VENV) local
+	@$(LOCAL) missed -- "$$SERVICE"
 
 compose-test: ## try docker-compose.yml for real; needs root and a Docker engine
 	$(VENV) dev

@@ -86,7 +86,7 @@ def inbox(only: str, by: str) -> Row:
 def queues(names: str) -> Row:
     """`names` is a regular expression of the services whose queues these are."""
     every = f'queue=~"({names})[.].+"'
-    living = f'{every}, queue!~".+[.]dead|[a-z]+[.]retry[.].+"'
+    living = f'{every}, queue!~".+[.]dead|[a-z]+[.](retry[.].+|rebuild)"'
     return Row(
         "Queues",
         [
@@ -129,6 +129,19 @@ def queues(names: str) -> Row:
                     )
                 ],
                 (1, 10),
+                "dead-letters",
+            ),
+            Panel(
+                "Age of dead letters",
+                "How long the oldest has lain there: the queue has not been empty since.",
+                "s",
+                [
+                    (
+                        f"time() - queue:dead_letters_since:timestamp_seconds{{{every}}}",
+                        "{{queue}}",
+                    )
+                ],
+                (60, 3600),
                 "dead-letters",
             ),
         ],

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_NB, flock
 from xmlrpc.client import Fault
 
-from . import down, page, people, places, status, up
+from . import down, events, page, people, places, status, up
 from .apt import AptFailed
 from .instance import BadSettings, Instance
 from .postgres import PostgresFailed
@@ -75,6 +75,16 @@ def _env(instance: Instance, chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _rebuild(instance: Instance, chosen: argparse.Namespace) -> int:
+    events.rebuild(instance, chosen.service)
+    return 0
+
+
+def _missed(instance: Instance, chosen: argparse.Namespace) -> int:
+    events.take_in_missed(instance, chosen.service)
+    return 0
+
+
 def _page(instance: Instance, chosen: argparse.Namespace) -> int:
     if chosen.script:
         return page.run(chosen.script)
@@ -118,6 +128,13 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("env", help="the environment of a service, as export lines")
     command.add_argument("service", choices=[*places.SERVICES, "gateway"])
     command.set_defaults(run=_env)
+    for name, run, meaning in (
+        ("rebuild", _rebuild, "make a projection anew of what the others' events say"),
+        ("missed", _missed, "bring in events that a service has not heard of"),
+    ):
+        command = commands.add_parser(name, help=meaning)
+        command.add_argument("service", choices=places.SERVICES)
+        command.set_defaults(run=run)
     command = commands.add_parser("page", help="build the web page, or run one of its scripts")
     command.add_argument("script", nargs="?", choices=["check", "format"])
     command.set_defaults(run=_page)

@@ -22,3 +22,8 @@ select format('revoke all on database %I from public', current_database()) \gexe
 \set service feed
 \getenv password FEED_DB_PASSWORD
 \ir service.sql
+
+-- A projection that is made anew grows here, beside the one that serves.
+select 'create schema feed_fresh authorization feed'
+where to_regnamespace('feed_fresh') is null \gexec
+revoke all on schema feed_fresh from public;

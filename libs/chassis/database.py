@@ -48,8 +48,10 @@ def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
 class Database:
     """The connection pool of one process. Nothing connects before the first statement."""
 
-    def __init__(self, settings: ServiceSettings) -> None:
+    def __init__(self, settings: ServiceSettings, schema: str | None = None) -> None:
+        """`schema` is the service's own, named like it, unless a copy of its tables is meant."""
         self.service = settings.service
+        self._schema = schema or settings.service
         self._url = settings.database_url
         self.engine = create_async_engine(
             self._url,
@@ -71,7 +73,7 @@ class Database:
             "timeout": CONNECT_SECONDS,
             "command_timeout": STATEMENT_SECONDS,
             "server_settings": {
-                "search_path": f"{self.service},extensions",
+                "search_path": f"{self._schema},extensions",
                 "application_name": f"warble-{self.service}",
             },
         }
@@ -217,22 +219,23 @@ async def _whole_request(request: Request) -> AsyncIterator[AsyncSession]:
 Transaction = Annotated[AsyncSession, Depends(_whole_request, scope="function")]
 
 
-def alembic_config(package: str, settings: ServiceSettings) -> Config:
+def alembic_config(package: str, settings: ServiceSettings, schema: str | None = None) -> Config:
     """The configuration of a service's chain, from its rooms: no alembic.ini is needed.
 
-    `package` is the service's, such as `services.feed`.
+    `package` is the service's, such as `services.feed`; `schema` as for Database.
     """
     config = Config()
     folder = Path(importlib.import_module(package).__path__[0])
     config.set_main_option("script_location", str(folder / "migrations"))
     config.attributes["settings"] = settings
+    config.attributes["schema"] = schema
     config.attributes["metadata"] = importlib.import_module(f"{package}.models").metadata
     return config
 
 
-def upgrade(package: str, settings: ServiceSettings) -> None:
+def upgrade(package: str, settings: ServiceSettings, schema: str | None = None) -> None:
     """Brings the service's schema to the newest revision. Safe to run twice, and at once."""
-    command.upgrade(alembic_config(package, settings), "head")
+    command.upgrade(alembic_config(package, settings, schema), "head")
 
 
 def run_migrations() -> None:
@@ -253,7 +256,7 @@ def run_migrations() -> None:
             context.run_migrations()
 
     async def connect() -> None:
-        database = Database(settings)
+        database = Database(settings, context.config.attributes["schema"])
         try:
             connection: AsyncConnection
             async with database.engine.connect() as connection:

@@ -27,7 +27,7 @@ def reader(user_id: int) -> Subject:
 
 
 def subject(change: str) -> Subject:
-    """Of a change in the words of revision 0003."""
+    """Of a change in the words of revision 0003; an empty one may be of anything."""
     kind, _, number = change.partition(" ")
     if kind == "author":
         return int(number)

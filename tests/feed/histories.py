@@ -96,16 +96,15 @@ def companies(draw: st.DrawFn) -> Company:
             company.names[user_id] = name
             company.tell("users", events.UserRenamed(user_id=user_id, name=name))
         elif step == "follow":
-            _toggle_follow(company, user_id, draw(person))
+            toggle_follow(company, user_id, draw(person))
         elif step == "post":
-            _post(company, user_id, draw(st.text(min_size=1, max_size=8).filter(_storable)))
+            post(company, user_id, draw(st.text(min_size=1, max_size=8).filter(_storable)))
         elif company.tweets:
             tweet_id = draw(st.sampled_from(sorted(company.tweets)))
             if step == "like":
-                _toggle_like(company, tweet_id, user_id)
+                toggle_like(company, tweet_id, user_id)
             else:
-                del company.tweets[tweet_id], company.likes[tweet_id]
-                company.tell("tweets", events.TweetDeleted(tweet_id=tweet_id))
+                delete(company, tweet_id)
     return company
 
 
@@ -113,7 +112,7 @@ def _storable(text: str) -> bool:
     return "\0" not in text
 
 
-def _toggle_follow(company: Company, follower_id: int, followed_id: int) -> None:
+def toggle_follow(company: Company, follower_id: int, followed_id: int) -> None:
     if follower_id == followed_id or followed_id in company.hidden:
         return
     edge = {"follower_id": follower_id, "followed_id": followed_id}
@@ -146,7 +145,7 @@ def _erase(company: Company, user_id: int) -> None:
     company.tell("users", events.UserErased(user_id=user_id))
 
 
-def _post(company: Company, author_id: int, content: str) -> None:
+def post(company: Company, author_id: int, content: str) -> None:
     """An erased person's identity is good for a minute still: what they say is not kept."""
     company.posted += 1
     tweet_id = company.posted
@@ -165,7 +164,12 @@ def _post(company: Company, author_id: int, content: str) -> None:
     )
 
 
-def _toggle_like(company: Company, tweet_id: int, user_id: int) -> None:
+def delete(company: Company, tweet_id: int) -> None:
+    del company.tweets[tweet_id], company.likes[tweet_id]
+    company.tell("tweets", events.TweetDeleted(tweet_id=tweet_id))
+
+
+def toggle_like(company: Company, tweet_id: int, user_id: int) -> None:
     likes = company.likes[tweet_id]
     if user_id in company.erased:
         company.tell("tweets", events.TweetLiked(tweet_id=tweet_id, user_id=user_id))

@@ -1,0 +1,121 @@
+"""Takes events that were kept into a service's tables: those that its inbox does not know.
+
+Many in one transaction, one transaction at a time. One that fails is left out and told of.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from itertools import islice
+from typing import BinaryIO
+
+import structlog
+
+from . import inbox
+from .database import Database
+from .errors import neighbour_away
+from .events import Event, EventId
+from .kept import Kept, heard
+from .subscriptions import Subscription, Subscriptions
+
+BATCH = 500
+TELL_SECONDS = 5
+
+log = structlog.get_logger()
+
+_Readable = tuple[EventId, Subscription, Event]
+
+
+class Intake:
+    """`taken` counts the events that had an effect, `failed` has the reasons of those left out."""
+
+    def __init__(self, database: Database, subscriptions: Subscriptions) -> None:
+        self._database = database
+        self._subscriptions = {each.event.routing_key: each for each in subscriptions}
+        self.taken = 0
+        self.failed: dict[EventId, str] = {}
+
+    async def pour(self, told: BinaryIO) -> AsyncIterator[None]:
+        """Takes all that producers tell, and stops after each batch; says how far it is.
+
+        Raises CutShort, and what `take` raises.
+        """
+        progress = Progress(self._database.service)
+        events = heard(told)
+        while batch := await asyncio.to_thread(lambda: list(islice(events, BATCH))):
+            kept = [event for event in batch if isinstance(event, Kept)]
+            progress.expect(sum(begun[1] for begun in batch if isinstance(begun, tuple)))
+            await self.take(kept)
+            progress.passed(len(kept))
+            yield
+        progress.tell()
+
+    async def take(self, events: Sequence[Kept]) -> None:
+        """Raises what the database raises when it is away; the events can be given again."""
+        readable = [found for event in events if (found := self._read(event)) is not None]
+        if readable:
+            await self._apply(readable)
+
+    def _read(self, kept: Kept) -> _Readable | None:
+        subscription = self._subscriptions.get(kept.routing_key)
+        if subscription is None:
+            return None
+        try:
+            event = subscription.event.model_validate_json(kept.payload)
+        except ValueError as error:
+            self._leave_out(kept.event_id, error)
+            return None
+        return (kept.event_id, subscription, event) if subscription.concerns(event) else None
+
+    async def _apply(self, events: Sequence[_Readable]) -> None:
+        try:
+            async with self._database.transaction() as session:
+                by_id = {
+                    event_id: (subscription, event) for event_id, subscription, event in events
+                }
+                new = await inbox.admit(session, by_id)
+                for event_id, (subscription, event) in by_id.items():
+                    if event_id in new:
+                        await subscription.handler(session, event, event_id.number)
+        except Exception as error:
+            if neighbour_away(error):
+                raise
+            if len(events) == 1:
+                self._leave_out(events[0][0], error)
+                return
+            for one in events:
+                await self._apply([one])
+            return
+        self.taken += len(new)
+        for event_id in new:
+            self.failed.pop(event_id, None)
+
+    def _leave_out(self, event_id: EventId, error: Exception) -> None:
+        self.failed[event_id] = f"{type(error).__name__}: {error}"[:500]
+        log.error("intake.left_out", event_id=str(event_id), exc_info=error)
+
+
+class Progress:
+    """A line now and then: how many of how many, and how fast."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._total = self._passed = 0
+        self._begun = self._told = time.monotonic()
+
+    def expect(self, events: int) -> None:
+        self._total += events
+
+    def passed(self, events: int) -> None:
+        self._passed += events
+        if time.monotonic() - self._told > TELL_SECONDS:
+            self.tell()
+
+    def tell(self) -> None:
+        self._told = time.monotonic()
+        rate = self._passed / max(self._told - self._begun, 0.001)
+        say(f"{self._service}: {self._passed:,} of {self._total:,} events, {rate:,.0f} a second")
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
