@@ -7,7 +7,6 @@ if [ -r /secrets/environment ]; then
 fi
 if [ "$1" = serve ]; then
     shift
-    set -- python -m uvicorn --factory --host 0.0.0.0 --port 8000 --no-access-log \
-        --no-server-header --timeout-graceful-shutdown 10 --timeout-keep-alive 75 "$@"
+    set -- python -m chassis.serve --host 0.0.0.0 "$@"
 fi
 exec "$@"

@@ -51,7 +51,7 @@ def end(root: Path) -> None:
         # A supervisor that lives and cannot be reached would start anew what ends here.
         _end(root, _naming(found, " -m supervisor.supervisord "), signal.SIGTERM)
         # Those that need the database and the broker go before these.
-        _end(root, _naming(found, " -m uvicorn "), signal.SIGTERM)
+        _end(root, _naming(found, " -m chassis.serve "), signal.SIGTERM)
         postmaster = _postmaster(root)
         if postmaster in found:
             # Its children go with it. SIGTERM would wait for its clients.

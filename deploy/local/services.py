@@ -1,7 +1,5 @@
 """The processes of our own: each service's api and worker, and the gateway."""
 
-from collections.abc import Sequence
-
 from . import health, places
 from .instance import Instance
 from .programs import Program
@@ -62,17 +60,13 @@ def _program(
     factory = "create_worker" if role == "worker" else "create_app"
     return Program(
         name=name,
-        command=_uvicorn(package, factory, host, port),
+        command=[
+            places.python(),
+            *("-m", "chassis.serve", f"{package}.main:{factory}"),
+            *("--host", host, "--port", str(port)),
+        ],
         environment=variables,
         ready=lambda: health.is_ready(url),
         port=port,
         host=host,
     )
-
-
-def _uvicorn(package: str, factory: str, host: str, port: int) -> Sequence[str]:
-    return [
-        places.python(), "-m", "uvicorn", f"{package}.main:{factory}", "--factory",
-        "--host", host, "--port", str(port), "--no-access-log", "--no-server-header",
-        "--timeout-graceful-shutdown", "10", "--timeout-keep-alive", "75",
-    ]  # fmt: skip

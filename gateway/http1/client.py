@@ -57,6 +57,10 @@ class _Pool:
     def give_back(self, connection: Connection) -> None:
         self._idle.append(connection)
 
+    def leaving(self) -> None:
+        for connection in list(self._idle):
+            connection.abort()
+
     def lost(self, connection: Connection) -> None:
         self._all.discard(connection)
         if connection in self._idle:

@@ -17,6 +17,9 @@ class Owner(Protocol):
 
     def give_back(self, connection: "Connection") -> None: ...
 
+    def leaving(self) -> None:
+        """The replica ends its connections: none that is idle is to be used again."""
+
     def lost(self, connection: "Connection") -> None: ...
 
 
@@ -112,7 +115,10 @@ class Connection(asyncio.Protocol):
         response = self._response
         if response is None or response.complete or not response.status:
             return
-        self._complete(reusable=self._parser.should_keep_alive())
+        reusable = self._parser.should_keep_alive()
+        if not reusable:
+            self._owner.leaving()
+        self._complete(reusable=reusable)
 
     # One request.
 

@@ -41,6 +41,7 @@ class Wire:
         ends = {writer, far_writer}
         self._open |= ends
         try:
+            # Whoever ends first ends the other.
             await asyncio.wait(
                 [
                     asyncio.ensure_future(self._pass(reader, far_writer)),
@@ -48,6 +49,9 @@ class Wire:
                 ],
                 return_when=asyncio.FIRST_COMPLETED,
             )
+        except asyncio.CancelledError:
+            # The bed is left. asyncio's own streams complain of a task that is cancelled.
+            return
         finally:
             self._open -= ends
             for end in ends:

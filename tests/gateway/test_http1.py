@@ -207,3 +207,32 @@ def test_no_header_is_smuggled_in(run: Callable[[Serve, Scenario], None]) -> Non
                 await client.request("GET", url, "/", headers)
 
     run(answering(OK), scenario)
+
+
+def test_a_replica_that_ends_one_connection_is_asked_on_none_that_is_idle(
+    run: Callable[[Serve, Scenario], None],
+) -> None:
+    """It is about to stop: a POST on a connection that it ends just then would be lost."""
+    opened: list[int] = []
+    leaving = False
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal leaving
+        opened.append(len(opened))
+        await head(reader)
+        while len(opened) < 2:
+            await asyncio.sleep(0)
+        writer.write(OK)
+        await head(reader)
+        if not leaving:
+            leaving = True
+            writer.write(OK.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
+
+    async def scenario(client: Client, url: str) -> None:
+        await asyncio.gather(got(client, url), got(client, url))
+        assert await got(client, url) == (200, b"ok")
+
+        assert await got(client, url, "POST") == (200, b"ok")
+        assert len(opened) == 3
+
+    run(serve, scenario)

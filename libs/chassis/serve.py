@@ -1,0 +1,52 @@
+"""`python -m chassis.serve services.feed.main:create_app --port 8040`: a process of ours.
+
+It ends gently: for a moment each answer says that its connection ends with it, so that who keeps
+connections takes no more of them from here. Then no request is on its way when the idle ones close.
+"""
+
+import argparse
+import asyncio
+import socket
+import sys
+
+import uvicorn
+
+LEAVING_SECONDS = 0.5
+GRACE_SECONDS = 10
+"""For the requests that are under way."""
+KEEP_ALIVE_SECONDS = 75
+"""Longer than the gateway keeps a connection that nobody uses."""
+
+
+class Server(uvicorn.Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.server_state.default_headers.append((b"connection", b"close"))
+        if not self.force_exit:
+            await asyncio.sleep(LEAVING_SECONDS)
+        await super().shutdown(sockets)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m chassis.serve", description=__doc__)
+    parser.add_argument("factory", help="what makes the application: module:function")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    chosen = parser.parse_args(arguments)
+    config = uvicorn.Config(
+        chosen.factory,
+        factory=True,
+        host=chosen.host,
+        port=chosen.port,
+        # The processes write lines of their own (chassis/access_log).
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
+    server = Server(config)
+    server.run()
+    return 0 if server.started else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
