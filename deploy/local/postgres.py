@@ -182,6 +182,7 @@ def _psql(
             "PGPASSWORD": address["DB_PASSWORD"],
             "PGDATABASE": database,
             "PGCONNECT_TIMEOUT": "5",
+            "PGTARGETSESSIONATTRS": "read-write",
             "PGCLIENTENCODING": "UTF8",
             **{
                 f"{service.upper()}_DB_PASSWORD": instance.role_password(service)
@@ -195,10 +196,13 @@ def _psql(
 
 
 @asynccontextmanager
-async def connected(address: Mapping[str, str]) -> AsyncIterator[asyncpg.Connection]:
+async def connected(
+    address: Mapping[str, str], *, takes_writes: bool = True
+) -> AsyncIterator[asyncpg.Connection]:
     """A connection by the variables `DB_…` that a service has."""
     connection = await asyncpg.connect(
-        host=address["DB_HOST"],
+        host=address["DB_HOST"].split(","),
+        target_session_attrs="read-write" if takes_writes else "any",
         port=int(address["DB_PORT"]),
         user=address["DB_USER"],
         password=address["DB_PASSWORD"],

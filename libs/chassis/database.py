@@ -53,6 +53,7 @@ class Database:
         self.service = settings.service
         self._schema = schema or settings.service
         self._url = settings.database_url
+        self._hosts = settings.db_hosts
         self.engine = create_async_engine(
             self._url,
             poolclass=metrics.MeasuredPool,
@@ -70,6 +71,9 @@ class Database:
 
     def _connect_arguments(self) -> dict[str, Any]:
         return {
+            "host": self._hosts,
+            # A standby takes connections too. Asking which of them takes writes has a price.
+            "target_session_attrs": "read-write" if len(self._hosts) > 1 else "any",
             "timeout": CONNECT_SECONDS,
             "command_timeout": STATEMENT_SECONDS,
             "server_settings": {
@@ -120,7 +124,6 @@ class Database:
 
     def _address(self) -> dict[str, Any]:
         return {
-            "host": self._url.host,
             "port": self._url.port,
             "user": self._url.username,
             "password": self._url.password,

@@ -35,6 +35,7 @@ class ServiceSettings(ProcessSettings):
     """Settings of a service: beside the above, its database and whose identities it trusts."""
 
     db_host: str = Field("127.0.0.1", validation_alias=AliasChoices("DB_HOST", "db_host"))
+    """One, or several with a comma between: the one that takes writes is used."""
     db_port: int = Field(5432, validation_alias=AliasChoices("DB_PORT", "db_port"))
     db_name: str = Field("warble", validation_alias=AliasChoices("DB_NAME", "db_name"))
     db_user: str = Field("warble", validation_alias=AliasChoices("DB_USER", "db_user"))
@@ -48,6 +49,10 @@ class ServiceSettings(ProcessSettings):
     event_retention_days: int | None = Field(None, ge=1)
     """How long published events are kept. None keeps them for ever: a projection can then be
     rebuilt from nothing."""
+
+    @property
+    def db_hosts(self) -> list[str]:
+        return [host.strip() for host in self.db_host.split(",")]
 
     @property
     def database_url(self) -> URL:

@@ -4,8 +4,10 @@ import argparse
 import asyncio
 import os
 import secrets
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +17,7 @@ from deploy.local import places
 from deploy.local.instance import Instance
 
 from . import faults as _  # noqa: F401  (they enter themselves)
-from .bed import Bed, Fault, faults
+from .bed import Bed, Fault, Impossible, faults
 from .history import Outcome
 from .trial import COLUMNS, Row, told, undergo
 from .wire import Wire
@@ -24,6 +26,7 @@ HOME = os.environ.get("WARBLE_CHAOS_HOME", ".local/chaos")
 PORT = int(os.environ.get("WARBLE_CHAOS_PORT", "17000"))
 PARTS_PORT = PORT + 100
 WIRE = 80
+DISK_MB = 1500
 TWO_REPLICAS = {f"{name.upper()}_REPLICAS": "2" for name in places.SERVICES}
 SHOWN = 10
 """Findings of one trial that are printed."""
@@ -64,15 +67,41 @@ async def run(names: list[str], chosen: argparse.Namespace, console: Console) ->
     async with Wire(PORT + WIRE, apart.offset(places.S3)) as wire:
         bed = Bed(whole, apart, chosen.seed, chosen.share, wire)
         try:
+            _mount(apart)
             await asyncio.to_thread(local, "up", "--only", "infra", **apart.given)
             await asyncio.to_thread(local, "up", **whole.given)
             for name in names:
-                rows.append(await undergo_aloud(bed, faults[name], console))
+                try:
+                    rows.append(await undergo_aloud(bed, faults[name], console))
+                except Impossible as reason:
+                    console.print(f"  not tried: {reason}")
         finally:
             if not chosen.keep:
-                await asyncio.to_thread(local, "down", **whole.given)
+                await asyncio.to_thread(local, "reset", YES="1", **whole.given)
                 await asyncio.to_thread(local, "down", **apart.given)
+                await asyncio.to_thread(bed.aside.close)
+                _unmount(apart)
+                await asyncio.to_thread(local, "reset", YES="1", **apart.given)
     return rows
+
+
+def _data(parts: Instance) -> Path:
+    return parts.root / "postgres"
+
+
+def _mount(parts: Instance) -> None:
+    """Gives PostgreSQL a small file system of its own, where this may be done: it can be filled."""
+    folder = _data(parts)
+    if folder.is_mount() or folder.exists():
+        return
+    folder.mkdir(mode=0o700, parents=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=0700", "tmpfs", str(folder)]
+    subprocess.run(command, check=False, capture_output=True)
+
+
+def _unmount(parts: Instance) -> None:
+    if _data(parts).is_mount():
+        subprocess.run(["umount", str(_data(parts))], check=True)
 
 
 async def undergo_aloud(bed: Bed, fault: Fault, console: Console) -> Row:
@@ -101,6 +130,11 @@ def shown(rows: list[Row], console: Console) -> None:
     )
 
 
+def _last(name: str) -> bool:
+    """Whether nothing can come after it."""
+    return name == "standby_promoted"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--seed", default=secrets.token_hex(4))
@@ -110,7 +144,7 @@ def main() -> int:
     chosen = parser.parse_args()
     console = Console()
     console.print(f"seed {chosen.seed}: `make chaos SEED={chosen.seed}` replays this run")
-    rows = asyncio.run(run(chosen.only or list(faults), chosen, console))
+    rows = asyncio.run(run(chosen.only or sorted(faults, key=_last), chosen, console))
     shown(rows, console)
     return 0 if all(row.right for row in rows) else 1
 

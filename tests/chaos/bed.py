@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from random import Random
 from typing import TypeVar
@@ -33,6 +34,8 @@ class Bed:
     """Of the faults and seconds that a whole run has."""
     wire: Wire | None = None
     """Between media and the store, where there is one."""
+    aside: ExitStack = field(default_factory=ExitStack)
+    """What has to stay as it is until the system is stopped."""
     chance: Random = field(default_factory=Random)
     """Seeded anew for each fault: so that one of them alone goes as it does among the others."""
 
@@ -71,6 +74,10 @@ class Bed:
 def _subscriptions() -> Iterator[Subscription]:
     for service in _CONSUMING:
         yield from importlib.import_module(f"services.{service}.handlers").subscriptions
+
+
+class Impossible(Exception):
+    """This cannot be broken on this machine; the message says why."""
 
 
 Break = Callable[[Bed, Load], Awaitable[int]]

@@ -299,3 +299,27 @@ async def test_the_queue_of_a_retired_subscription_is_deleted(
         async with connection.channel() as channel:
             with pytest.raises(ChannelNotFoundEntity):
                 await channel.get_queue(queue)
+
+
+async def test_an_event_of_the_next_version_is_read_as_far_as_it_is_known(
+    database: Database,
+    connection: AbstractRobustConnection,
+    happened: type[Happened],
+    effects: Callable[[], Awaitable[list[int]]],
+) -> None:
+    reactions = Subscriptions(happened.routing_key.partition(".")[0])
+    first = int(happened.routing_key[5:13], 16) * 100
+
+    @reactions.on(happened)
+    async def on_happened(session: AsyncSession, event: Happened, version: int) -> None:
+        await note(session, event)
+
+    newer = b'{"number": %d, "mood": "glad", "parts": [{"of": null}]}' % first
+    unknown_key = happened.routing_key.replace(".v1", ".v2")
+    async with consuming(database, connection, reactions):
+        with suppress(DeliveryError):
+            await publish(connection, unknown_key, [("test:1", b'{"quantity": 1}')])
+        await publish(connection, happened.routing_key, [("test:2", newer)])
+        await eventually(lambda: _are(effects, [first]))
+
+    assert await dead_letters(connection, reactions) == 0

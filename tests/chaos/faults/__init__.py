@@ -1,5 +1,14 @@
 """What is broken: a noun a file. Importing them enters each into the table."""
 
-from . import broker, clock, database, failpoints, processes, service, store
+from . import broker, clock, database, failpoints, processes, service, standby, store
 
-__all__ = ["broker", "clock", "database", "failpoints", "processes", "service", "store"]
+__all__ = [
+    "broker",
+    "clock",
+    "database",
+    "failpoints",
+    "processes",
+    "service",
+    "standby",
+    "store",
+]

@@ -3,9 +3,11 @@
 import asyncio
 import os
 import signal
+from contextlib import suppress
+from pathlib import Path
 
 from deploy.local import orphans, postgres
-from tests.chaos.bed import Bed, fault
+from tests.chaos.bed import Bed, Impossible, fault
 from tests.chaos.load import Load
 
 HANG_SECONDS = 10
@@ -60,3 +62,32 @@ def _stopped(bed: Bed) -> list[int]:
             os.kill(pid, signal.SIGSTOP)
             stopped.append(pid)
     return stopped
+
+
+@fault(
+    "PostgreSQL's disk full for 15 s",
+    "every call is answered; what was acknowledged is there once",
+)
+async def disk_full(bed: Bed, load: Load) -> int:
+    times = bed.times(2)
+    data = bed.parts.root / "postgres"
+    if not data.is_mount():
+        raise Impossible("a file system of PostgreSQL's own could not be mounted")
+    for _ in range(times):
+        ballast = await asyncio.to_thread(_filled, data)
+        try:
+            await asyncio.sleep(15)
+        finally:
+            ballast.unlink()
+        await bed.pause(10)
+    return times
+
+
+def _filled(folder: Path) -> Path:
+    """A file that takes all the room that there is."""
+    ballast = folder / "ballast"
+    block = bytes(1024 * 1024)
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(block):
+            pass
+    return ballast
