@@ -84,7 +84,13 @@ class Upstream:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.replicas = {service: Replicas(settings.replicas(service)) for service in SERVICES}
-        self._client = Client(settings.connect_seconds)
+        self._client = Client(settings.connect_seconds, self._leaving)
+
+    def _leaving(self, replica: str) -> None:
+        """It still answers, but what comes to it when it stops would be lost."""
+        for replicas in self.replicas.values():
+            if replica in replicas.all():
+                replicas.down(replica, _DOWN_SECONDS)
 
     def stop(self) -> None:
         self._client.close()

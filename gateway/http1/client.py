@@ -1,7 +1,7 @@
 """The pools, one for each replica, and the request as it goes over the wire."""
 
 import asyncio
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from urllib.parse import urlsplit
 
 from .connection import Connection
@@ -14,12 +14,20 @@ _WAITING = 100
 _REPEATABLE = frozenset(("GET", "HEAD", "DELETE"))
 
 Headers = Mapping[str, str]
+Leaving = Callable[[str], None]
+"""Hears of a replica that ends its connections, since it is about to stop."""
+
+
+def _nobody(_: str) -> None:
+    pass
 
 
 class _Pool:
     """The connections to one replica."""
 
-    def __init__(self, url: str, connect_seconds: float) -> None:
+    def __init__(self, url: str, connect_seconds: float, left: Leaving) -> None:
+        self._url = url
+        self._left = left
         parts = urlsplit(url)
         self.host = parts.netloc
         self._address = parts.hostname or "", parts.port or 80
@@ -58,6 +66,7 @@ class _Pool:
         self._idle.append(connection)
 
     def leaving(self) -> None:
+        self._left(self._url)
         for connection in list(self._idle):
             connection.abort()
 
@@ -72,7 +81,8 @@ class _Pool:
 
 
 class Client:
-    def __init__(self, connect_seconds: float) -> None:
+    def __init__(self, connect_seconds: float, leaving: Leaving = _nobody) -> None:
+        self._leaving = leaving
         self._connect_seconds = connect_seconds
         self._pools: dict[str, _Pool] = {}
 
@@ -83,7 +93,7 @@ class Client:
     def _pool(self, replica: str) -> _Pool:
         pool = self._pools.get(replica)
         if pool is None:
-            pool = self._pools[replica] = _Pool(replica, self._connect_seconds)
+            pool = self._pools[replica] = _Pool(replica, self._connect_seconds, self._leaving)
         return pool
 
     async def request(

@@ -11,7 +11,7 @@ import sys
 
 import uvicorn
 
-LEAVING_SECONDS = 0.5
+LEAVING_SECONDS = 1
 GRACE_SECONDS = 10
 """For the requests that are under way."""
 KEEP_ALIVE_SECONDS = 75

@@ -60,10 +60,12 @@ def stack(parts: Instance) -> Instance:
     return Instance(places.REPOSITORY / home, PORT, given)
 
 
-async def run(names: list[str], chosen: argparse.Namespace, console: Console) -> list[Row]:
+async def run(
+    names: list[str], chosen: argparse.Namespace, console: Console, rows: list[Row]
+) -> None:
+    """Adds a row for each fault that was tried."""
     apart = parts()
     whole = stack(apart)
-    rows = []
     async with Wire(PORT + WIRE, apart.offset(places.S3)) as wire:
         bed = Bed(whole, apart, chosen.seed, chosen.share, wire)
         try:
@@ -82,7 +84,6 @@ async def run(names: list[str], chosen: argparse.Namespace, console: Console) ->
                 await asyncio.to_thread(bed.aside.close)
                 _unmount(apart)
                 await asyncio.to_thread(local, "reset", YES="1", **apart.given)
-    return rows
 
 
 def _data(parts: Instance) -> Path:
@@ -144,8 +145,11 @@ def main() -> int:
     chosen = parser.parse_args()
     console = Console()
     console.print(f"seed {chosen.seed}: `make chaos SEED={chosen.seed}` replays this run")
-    rows = asyncio.run(run(chosen.only or sorted(faults, key=_last), chosen, console))
-    shown(rows, console)
+    rows: list[Row] = []
+    try:
+        asyncio.run(run(chosen.only or sorted(faults, key=_last), chosen, console, rows))
+    finally:
+        shown(rows, console)
     return 0 if all(row.right for row in rows) else 1
 
 

@@ -225,3 +225,18 @@ async def test_each_upload_and_download_streams(edge: Made) -> None:
         assert upload.json()["length"] == 5_000_000
         assert len(download.content) == 64 * 64 * 1024
         assert "warble-identity" not in it.media.asked[-1]["headers"]
+
+
+async def test_a_replica_that_says_that_it_leaves_is_asked_after_the_others(
+    edge: Made, unused_tcp_port_factory: Ports
+) -> None:
+    async def leaving(request: Request) -> Response:
+        return Response("{}", headers={"connection": "close"}, media_type="application/json")
+
+    neighbour = Neighbour(leaving, unused_tcp_port_factory())
+    async with neighbour.running(), edge(urls={"tweets": f"{neighbour.url},{{own}}"}) as it:
+        for _ in range(6):
+            assert (await it.client.post("/api/tweets", headers=KEY, json={})).is_success
+
+        assert len(neighbour.asked) == 1
+        assert len(it.tweets.asked) == 5

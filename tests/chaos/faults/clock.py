@@ -11,7 +11,8 @@ from tests.chaos.load import Load
 from tests.chaos.plans import altered
 
 _PACKAGE = "libfaketime"
-_SHIFTED = {"tweets-api-1": "+1h", "users-api-1": "-1h", "feed-api-2": "+1h", "media-worker": "-1h"}
+_SHIFTED = {"tweets-api-1": "+1h", "users-api-1": "-1h", "feed-api-2": "+1h", "feed-worker": "-1h"}
+"""Not media: a store refuses what is signed at another time than its own."""
 
 
 @fault(
