@@ -6,6 +6,11 @@ import os
 import signal
 from pathlib import Path
 
+import aio_pika
+
+from bench.stack import local
+from chassis.broker import DECLARE_SECONDS
+from chassis.events import EXCHANGE
 from deploy.local.instance import Instance
 from tests.chaos.bed import Bed, fault
 from tests.chaos.load import Load
@@ -76,3 +81,22 @@ async def _control(parts: Instance, *words: str) -> None:
     said, _ = await asked.communicate()
     if asked.returncode:
         raise RuntimeError(said.decode())
+
+
+@fault(
+    "a queue of feed's deleted, and a binding",
+    f"made anew within {DECLARE_SECONDS} s; `make missed` brings in what was lost",
+)
+async def queue_deleted(bed: Bed, load: Load) -> int:
+    times = bed.times(3)
+    async with await aio_pika.connect(bed.parts.broker_url) as connection:
+        for _ in range(times):
+            channel = await connection.channel()
+            await channel.queue_delete("feed.tweet.posted.v1")
+            bound = await channel.get_queue("feed.tweet.liked.v1")
+            await bound.unbind(EXCHANGE, "tweet.liked.v1")
+            await bed.pause(10)
+    # By then each worker has looked once more.
+    await asyncio.sleep(DECLARE_SECONDS * 1.5)
+    await asyncio.to_thread(local, "missed", "feed", **bed.stack.given)
+    return times * 2
