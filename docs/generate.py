@@ -32,7 +32,7 @@ A producer names an event `noun.verb.vN`; each consumer has a queue of its own f
 
 
 def contract() -> str:
-    from gateway import erasures, session
+    from gateway import erasures, export, session
     from gateway.contract import merge
 
     documents = {
@@ -42,6 +42,7 @@ def contract() -> str:
     own = FastAPI()
     own.include_router(session.router)
     own.include_router(erasures.router)
+    own.include_router(export.router)
     documents["gateway"] = own.openapi()
     return json.dumps(merge(documents), ensure_ascii=False, indent=1) + "\n"
 

@@ -15,7 +15,7 @@ from chassis import app, traces
 from chassis.errors import Problem, ServiceUnavailable
 from chassis.identity import Signer
 
-from . import documentation, erasures, page, session
+from . import documentation, erasures, export, page, session
 from .keys import Keys
 from .limits import Guesses, Limits
 from .proxy import Proxy
@@ -26,7 +26,7 @@ from .settings import SERVICES, Settings
 from .sharing import Sharing
 from .upstream import Upstream
 
-_OWN = (session.PATH, erasures.PREFIX)
+_OWN = (session.PATH, erasures.PREFIX, export.PATH)
 """Below `/api`, what the gateway answers by itself."""
 
 CONTRACT = Path(__file__).with_name("openapi.json")
@@ -86,8 +86,10 @@ def create_app() -> ASGIApp:
     application.state.upstream = upstream
     application.state.signer = signer
     application.state.limits = limits
+    application.state.exporting = set()
     application.include_router(session.router)
     application.include_router(erasures.router)
+    application.include_router(export.router)
     application.include_router(documentation.router(contract))
     application.include_router(page.router(settings))
     routes = Routes(contract)

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, FastAPI
 
-from chassis import app, erasure, worker
+from chassis import app, erasure, export, worker
 from chassis.identity import Verifier
 
-from . import api, upkeep
+from . import api, exports, upkeep
 from .decoding import Decoding
 from .erasing import eraser
 from .handlers import subscriptions
@@ -28,7 +28,13 @@ def create_app() -> FastAPI:
     router = APIRouter(max_body_size=settings.bytes + BODY_MARGIN)
     router.include_router(api.router)
     router.include_router(api.internal)
-    application = app.create(settings, router, erasure.router, checks={"store": storage.check})
+    application = app.create(
+        settings,
+        router,
+        erasure.router,
+        export.router(exports.LISTS),
+        checks={"store": storage.check},
+    )
     application.state.storage = storage
     application.state.neighbours = Verifier(settings.identity_public_key, "tweets")
     limits = Limits(settings.bytes, settings.pixels, settings.frames, DECODING_SECONDS)

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 import httpx
 from fastapi import FastAPI
 
-from chassis import app, erasure, worker
+from chassis import app, erasure, export, worker
 
-from . import api
+from . import api, exports
 from .attachments import MediaService
 from .erasing import eraser
 from .handlers import subscriptions
@@ -26,7 +26,9 @@ async def _asking_media(application: FastAPI) -> AsyncIterator[None]:
 
 
 def create_app() -> FastAPI:
-    return app.create(Settings(), api.router, erasure.router, lifespan=_asking_media)
+    return app.create(
+        Settings(), api.router, erasure.router, export.router(exports.LISTS), lifespan=_asking_media
+    )
 
 
 def create_worker() -> FastAPI:

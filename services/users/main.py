@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from chassis import app, erasure, worker
+from chassis import app, erasure, export, worker
 
-from . import api, commands
+from . import api, commands, exports
 from .erasing import eraser
 from .settings import Settings
 
@@ -24,7 +24,13 @@ async def _first_administrator(application: FastAPI) -> AsyncIterator[None]:
 
 
 def create_app() -> FastAPI:
-    return app.create(Settings(), *api.routers, erasure.router, lifespan=_first_administrator)
+    return app.create(
+        Settings(),
+        *api.routers,
+        erasure.router,
+        export.router(exports.LISTS),
+        lifespan=_first_administrator,
+    )
 
 
 def create_worker() -> FastAPI:

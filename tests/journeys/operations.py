@@ -83,6 +83,7 @@ def _by_name(path: str) -> Callable[[Person], Awaitable[Asked]]:
 
 ROWS: dict[str, Row] = {
     "GET /api/audit": Row(_at("/api/audit?limit=1"), ADMINISTRATORS, ADMINISTRATORS, FINE),
+    "GET /api/export": Row(_at("/api/export")),
     "POST /api/erasures": Row(_by_name("/api/erasures"), ACCEPTED, "403 NotYourself", ACCEPTED),
     "GET /api/erasures/{id}": Row(
         _at("/api/erasures/{owner}"), ADMINISTRATORS, ADMINISTRATORS, "404 ErasureNotFound"

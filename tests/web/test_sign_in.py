@@ -1,6 +1,7 @@
 """Signing in and out: the key goes in, and no script ever sees it again."""
 
 import re
+import zipfile
 
 from playwright.async_api import expect
 
@@ -95,3 +96,22 @@ async def test_another_site_can_neither_write_nor_frame(company: Company, opens:
     window.troubles.clear()
 
     assert (await ann.done("GET", "/api/users/me"))["user"]["following"] == []
+
+
+async def test_who_leaves_can_take_along_what_is_theirs(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    ann = await company.hire("Ann")
+    await ann.post("To be kept")
+    window = await opens(ann, screen)
+    page = window.page
+
+    await page.get_by_role("button", name="Settings").click()
+    async with page.expect_download() as coming:
+        await page.get_by_role("link", name="Take your data along").click()
+    download = await coming.value
+
+    assert download.suggested_filename == f"warble-{ann.id}.zip"
+    with zipfile.ZipFile(await download.path()) as archive:
+        assert "To be kept" in archive.read("tweets.json").decode()
+    await expect(page.get_by_role("dialog")).to_be_visible()

@@ -25,6 +25,8 @@ export const en = {
   signIn: "Sign in",
   signingIn: "Signing in…",
   signOut: "Sign out",
+  export: "Take your data along",
+  exportMore: "Your profile, follows, tweets, likes and pictures, in one archive.",
   key: "Your api-key",
   keyHint: "It was given to you when you were added. Lost it? An administrator can make a new one.",
   keyWrong: "This key is not valid. Check that all of it was copied.",
