@@ -63,7 +63,7 @@ async def measure(parts: list[str], sizes: Sizes) -> dict[str, Any]:
                     found[name] = await PARTS[name](scene)
                 except Exception as error:
                     # One part that fails takes no other along; the report tells of it.
-                    failed[name] = f"{type(error).__name__}: {error}"
+                    failed[name] = f"{type(error).__name__}: {error}".partition("\n")[0]
                     console.print(f"[red]✗ {name} failed[/]")
                     traceback.print_exc()
             found["minutes"] = (time.monotonic() - begun) / 60

@@ -71,6 +71,7 @@ async def figure(
     await closed(urls, choose, min(_WARM_UP, count), connections, **more)
     await hello(scene, connections)
     yardsticks = [await hello(scene, connections)]
+    made_before = await scene.pages_not_at_hand()
     ours: list[Turn] = []
     for _ in range(turns or scene.sizes.turns):
         if everything:
@@ -86,6 +87,9 @@ async def figure(
         ours.append(Turn(measured, used))
         yardsticks.append(await hello(scene, connections))
     found = _compared(ours, yardsticks)
+    if before is not None:
+        made = await scene.pages_not_at_hand() - made_before
+        found["made"] = made / count / len(ours)
     scene.say(
         f"{name}: {found['times_hello']:.2f} × hello, {found['rate']:,.0f}/s,"
         f" p50 {found['p50_ms']:.1f} ms"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,6 +36,9 @@ select exists (select from tweets.outbox where published_at is null)
         )
     )
 """
+_NOT_AT_HAND = re.compile(
+    r'^warble_feed_page_reads_total{outcome="(?:made|read)"} (\S+)$', re.MULTILINE
+)
 _names = count(1)
 
 
@@ -125,6 +129,14 @@ class Scene:
             while await self.owner.fetchval(_UNSETTLED, self._settled):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         self._settled = await self.owner.fetchval("select coalesce(max(id), 0) from tweets.outbox")
+
+    async def pages_not_at_hand(self) -> float:
+        """How many first pages the feed has had to make or to read, so far."""
+        count = 0.0
+        for url in self.system.api_urls("feed"):
+            told = await self.http.get(f"{url}/metrics")
+            count += sum(map(float, _NOT_AT_HAND.findall(told.text)))
+        return count
 
     async def ordinary(self) -> "Changes":
         """The feed as most figures are measured on: gives who of the followed may change."""

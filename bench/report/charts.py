@@ -123,12 +123,13 @@ def _panel(
     for mark, x in across.items():
         picture.text(x, top + height + 18, mark, "faint", "middle")
     picture.text(left + width / 2, top + height + 38, panel.axis, "faint", "middle")
-    picture.text(left - 40, top - 10, f"{panel.name} {panel.unit}".strip(), "faint")
+    picture.text(left - 40, top - 14, f"{panel.name} {panel.unit}".strip(), "faint")
     for target in panel.targets:
         first, last = across[target.first], across[target.last]
         y = up(target.level)
-        picture.line(first - 8, y, last + 8, y, "target")
-        picture.text(last + 8, y - 5, target.name, "target-text", "end")
+        reach = 8 if first < last else 24
+        picture.line(first - reach, y, last + reach, y, "target")
+        picture.text(last + reach, y - 5, target.name, "target-text", "end")
     for name, points in panel.series.items():
         drawn = [(across[mark], up(value)) for mark, value in points.items() if mark in across]
         picture.curve(drawn, names.index(name))

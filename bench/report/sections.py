@@ -7,6 +7,7 @@ from .targets import COSTS, Found, effects, targets
 TAIL = ("p50", "p95", "p99", "p99.9")
 _NOISY = 0.25
 _BUSY = 0.9
+_MADE = 0.98
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -249,6 +250,8 @@ def warnings(found: Found) -> list[str]:
     for name, one in _figures(found):
         if one.get("hello_moved", 0) > _NOISY:
             told.append(f"{name}: hello itself moved by {one['hello_moved']:.0%}.")
+        if one.get("made", 1) < _MADE:
+            told.append(f"{name}: only {one['made']:.0%} of the pages were made anew.")
         if one.get("generator", 0) > _BUSY:
             told.append(f"{name}: asking took {one['generator']:.0%} of a processor.")
         if one.get("failed", 0):

@@ -50,9 +50,9 @@ def test_the_report_shows_what_has_run_and_nothing_else() -> None:
     assert "## The social-network mix" not in files["RESULTS.md"]
 
 
-def test_a_noisy_machine_a_busy_generator_and_a_failed_part_are_told() -> None:
+def test_what_makes_figures_doubtful_is_told() -> None:
     found = deepcopy(FOUND)
-    found["fresh"] |= {"hello_moved": 0.3, "generator": 0.95}
+    found["fresh"] |= {"hello_moved": 0.3, "generator": 0.95, "made": 0.5}
     found["failed"]["mix"] = "TimeoutError: no answer"
 
     told = warnings(found)
@@ -60,6 +60,7 @@ def test_a_noisy_machine_a_busy_generator_and_a_failed_part_are_told() -> None:
     assert told == [
         "The part `mix` failed: TimeoutError: no answer",
         "fresh: hello itself moved by 30%.",
+        "fresh: only 50% of the pages were made anew.",
         "fresh: asking took 95% of a processor.",
     ]
     assert warnings(FOUND) == []
