@@ -18,6 +18,8 @@ MEMBERS = 20_000_000
 """The first id of the graph's people, of their tweets and of their pictures."""
 _LATER = 50_000_000
 """From here on are the tweets that somebody posts: no seeded one is newer."""
+UNHEARD = 10**12
+"""The number of an event that the feed has stored and no process of it has heard of."""
 SEEDED = 10
 """Tweets of each of the graph's people from before."""
 
@@ -75,10 +77,16 @@ async def _vacuum(owner: asyncpg.Connection, *tables: str) -> None:
 
 
 async def begin(owner: asyncpg.Connection) -> None:
-    """Has tweets that are posted from now on be newer than all that are written here."""
+    """Has tweets that are posted from now on be newer than all that are written here.
+
+    And puts an event into the feed's inbox without its trigger, so that nobody hears of it.
+    """
     await owner.execute(
         "select setval(pg_get_serial_sequence('tweets.tweet', 'id'), $1::bigint)", _LATER
     )
+    async with owner.transaction():
+        await owner.execute("set local session_replication_role = replica")
+        await owner.execute("insert into feed.inbox (source, id) values ('users', $1)", UNHEARD)
 
 
 async def fill(owner: asyncpg.Connection, tweets: int, authors: int, most_likes: int = 20) -> None:

@@ -24,8 +24,8 @@ from .wire import request
 
 FEED = "/api/tweets?limit=20"
 AUTHORS, FOLLOWED = 500, 40
-UNHEARD = {"warble-events": "users:1"}
-"""An event of long ago, that nobody remembers to have heard of: the database answers."""
+UNHEARD = {"warble-events": f"users:{data.UNHEARD}"}
+"""Nobody remembers to have heard of it: the database answers."""
 _SETTLE_SECONDS = 60
 _UNSETTLED = """
 select exists (select from tweets.outbox where published_at is null)

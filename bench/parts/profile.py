@@ -54,9 +54,11 @@ async def measure(scene: Scene) -> dict[str, Any]:
 
 
 async def _sampler(pid: int, file: Path, seconds: int) -> asyncio.subprocess.Process:
+    """It does not stop the process to look: one that is stopped is found where it was stopped."""
     return await asyncio.create_subprocess_exec(
-        tool("py-spy"), "record", "--pid", str(pid), "--duration", str(seconds), "--gil",
-        "--rate", str(_SAMPLES_A_SECOND), "--format", "raw", "--output", file,
+        tool("py-spy"), "record", "--pid", str(pid), "--duration", str(seconds),
+        "--rate", str(_SAMPLES_A_SECOND), "--gil", "--nonblocking", "--format", "raw",
+        "--output", file,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
 
