@@ -1,6 +1,8 @@
 """One figure: what a request costs, between two looks at what the yardstick costs."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from statistics import median
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 from . import stack
 from .accounting import Meter
 from .load import Ask, Choose, Measured, always, closed, percentile
-from .scene import Scene
+from .scene import HEARD_SECONDS, Scene
 from .wire import request
 
 CONNECTIONS = 16
@@ -37,12 +39,16 @@ class Turn:
         self.generator = measured.generator
 
 
-async def hello(scene: Scene, connections: int = CONNECTIONS) -> Turn:
-    """The yardstick: as many processes as a read of ours takes."""
+async def hello(scene: Scene, connections: int, *, paused: bool) -> Turn:
+    """The yardstick: as many processes as a read of ours takes; `paused` as a read of a change."""
     urls = [server.url for server in scene.hello]
     ask = Ask(request(urls[0], "/"))
     meter = Meter({server.url: server.pid for server in scene.hello})
-    measured = await closed(urls, always(ask), scene.sizes.reads, max(connections, 1))
+    if paused:
+        pause = partial(asyncio.sleep, HEARD_SECONDS)
+        measured = await closed(urls, always(ask), scene.sizes.rebuilds, connections, pause)
+    else:
+        measured = await closed(urls, always(ask), scene.sizes.reads, connections)
     return Turn(measured, meter.used())
 
 
@@ -69,8 +75,8 @@ async def figure(
     connections = connections if before is None else 1
     urls = urls or scene.urls
     await closed(urls, choose, min(_WARM_UP, count), connections, **more)
-    await hello(scene, connections)
-    yardsticks = [await hello(scene, connections)]
+    await hello(scene, connections, paused=before is not None)
+    yardsticks = [await hello(scene, connections, paused=before is not None)]
     made_before = await scene.pages_not_at_hand()
     ours: list[Turn] = []
     for _ in range(turns or scene.sizes.turns):
@@ -85,7 +91,7 @@ async def figure(
         if measured.failed:
             raise Unexpected(f"{name}: {measured.failed} of {count} answers were not as expected")
         ours.append(Turn(measured, used))
-        yardsticks.append(await hello(scene, connections))
+        yardsticks.append(await hello(scene, connections, paused=before is not None))
     found = _compared(ours, yardsticks)
     if before is not None:
         made = await scene.pages_not_at_hand() - made_before

@@ -168,6 +168,10 @@ class Scene:
         return made
 
 
+HEARD_SECONDS = 0.003
+"""Until the feed has heard of a change; whether that was enough is counted."""
+
+
 class Changes:
     """Has the authors change in turn, as somebody's like of a tweet does."""
 
@@ -179,3 +183,4 @@ class Changes:
         await self._owner.execute(
             f"select pg_notify('feed_changes', 'author {next(self._authors)}')"
         )
+        await asyncio.sleep(HEARD_SECONDS)
