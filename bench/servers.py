@@ -1,12 +1,14 @@
-"""What is measured beside the system: the yardstick, and the floor."""
+"""What is measured beside the system: the yardstick, the floor, replicas that are sampled."""
 
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
 
 from deploy.local import health
 from deploy.local.places import REPOSITORY
@@ -21,14 +23,34 @@ class Server:
 @contextmanager
 def serving(application: str, port: int, **settings: str) -> Iterator[Server]:
     """One process of an ASGI application, under the server that everything runs under."""
+    command = [
+        "uvicorn", application, "--host", "127.0.0.1", "--port", str(port),
+        "--no-access-log", "--no-server-header", "--log-level", "warning",
+    ]  # fmt: skip
+    with _running(command, port, {**os.environ, **settings}) as server:
+        yield server
+
+
+@contextmanager
+def sampled(
+    factory: str, port: int, environment: Mapping[str, str], file: Path
+) -> Iterator[Server]:
+    """A replica of ours that counts where its time goes; the counts are in the file afterwards."""
+    command = ["bench.sampler", factory, str(port), str(file)]
+    with (
+        file.with_suffix(".log").open("w") as log,
+        _running(command, port, environment, log) as server,
+    ):
+        yield server
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], port: int, environment: Mapping[str, str], log: TextIO | None = None
+) -> Iterator[Server]:
     process = subprocess.Popen(
-        [
-            sys.executable, "-m", "uvicorn", application, "--host", "127.0.0.1", "--port",
-            str(port), "--no-access-log", "--no-server-header", "--log-level", "warning",
-        ],
-        cwd=REPOSITORY,
-        env={**os.environ, **settings},
-    )  # fmt: skip
+        [sys.executable, "-m", *command], cwd=REPOSITORY, env=dict(environment), stdout=log
+    )
     try:
         url = f"http://127.0.0.1:{port}"
         _wait(process, url)

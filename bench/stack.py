@@ -17,7 +17,7 @@ SETTINGS = {
     # What is measured is what a request costs, not how many somebody may ask.
     "GATEWAY_RATE_LIMITS": "off",
 }
-HELLO, FRONT, BACK = (70, 71), 72, 73
+HELLO, FRONT, BACK, SAMPLED = (70, 71), 72, 73, (74, 75)
 """Ports of what is measured beside it, from the instance's first."""
 
 

@@ -230,9 +230,9 @@ def profile(found: Found) -> str:
     if "profile" not in found:
         return ""
     return (
-        "One reader at a time. Samples of what holds the interpreter, by the innermost function of "
-        "ours, whose calls of others' code count as its own; the rest of the process's time is the "
-        "event loop's, which waits, wakes and reads without the interpreter.\n\n"
+        "A gateway and a replica of the feed are interrupted by a timer of their own CPU time. Each "
+        "sample counts for the innermost function of ours, whose calls of others' code are its "
+        "own; what a read costs the process is divided by these counts.\n\n"
         + "".join(
             f"{process}:\n\n"
             + table(
