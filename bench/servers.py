@@ -49,7 +49,11 @@ def _running(
     command: Sequence[str], port: int, environment: Mapping[str, str], log: TextIO | None = None
 ) -> Iterator[Server]:
     process = subprocess.Popen(
-        [sys.executable, "-m", *command], cwd=REPOSITORY, env=dict(environment), stdout=log
+        [sys.executable, "-m", *command],
+        cwd=REPOSITORY,
+        env=dict(environment),
+        stdout=log,
+        stderr=log,
     )
     try:
         url = f"http://127.0.0.1:{port}"

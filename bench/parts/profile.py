@@ -17,7 +17,7 @@ from bench.scene import FEED, Scene
 from bench.servers import Server, sampled
 from bench.wire import request
 
-STEPS = 14
+STEPS = 18
 """The dearest of a process; the others are one."""
 _CONNECTIONS = 4
 

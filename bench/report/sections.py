@@ -230,9 +230,9 @@ def profile(found: Found) -> str:
     if "profile" not in found:
         return ""
     return (
-        "A gateway and a replica of the feed are interrupted by a timer of their own CPU time. Each "
-        "sample counts for the innermost function of ours, whose calls of others' code are its "
-        "own; what a read costs the process is divided by these counts.\n\n"
+        "A gateway and a replica of the feed are interrupted by a timer of their own CPU time. "
+        "Each sample counts for the innermost function of ours, whose calls of others' code are "
+        "its own; what a read costs the process is divided by these counts.\n\n"
         + "".join(
             f"{process}:\n\n"
             + table(
