@@ -5,7 +5,7 @@ import secrets
 from deploy.local.instance import Instance
 
 from .bed import Bed, Fault
-from .faults import failpoints, processes
+from .faults import broker, database, failpoints, processes
 from .history import Outcome
 from .load import Load
 from .trial import undergo
@@ -14,8 +14,17 @@ SHARE = 0.02
 
 
 async def _some_of_each(bed: Bed, load: Load) -> int:
-    times = await processes.killed_processes(bed, load)
-    return times + await failpoints.failpoints_reached(bed, load)
+    times = 0
+    for break_it in (
+        processes.killed_processes,
+        failpoints.failpoints_reached,
+        database.connections_cut,
+        database.database_killed,
+        broker.broker_killed,
+    ):
+        times += await break_it(bed, load)
+        await bed.ready()
+    return times
 
 
 async def test_whatever_dies_what_was_acknowledged_is_there_once(stack: Instance) -> None:
