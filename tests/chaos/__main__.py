@@ -49,8 +49,6 @@ def stack(parts: Instance) -> Instance:
         "GATEWAY_RATE_LIMITS": "off",
         # The page is not what is tried here: nobody waits for its build.
         "GATEWAY_WEB_DIR": str(places.REPOSITORY / "web" / "public"),
-        # A dozen people do the work of many.
-        "GATEWAY_RATE_LIMITS": "off",
         **TWO_REPLICAS,
         **parts.database(),
         **{

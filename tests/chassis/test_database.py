@@ -6,6 +6,7 @@ from sqlalchemy import text
 from chassis.database import Database, execute, fetch
 from chassis.errors import neighbour_away
 from chassis.outbox import record
+from services.tweets.settings import Settings
 
 from .conftest import Happened
 
@@ -45,3 +46,16 @@ async def test_a_connection_that_is_cut_is_an_outage_and_the_next_one_works(
 
     assert neighbour_away(cut.value)
     assert await recorded(database, happened.routing_key) == 0
+
+
+async def test_of_several_hosts_one_that_answers_is_found(database: Database) -> None:
+    settings = Settings()
+    several = Database(Settings(db_host=f"127.0.0.9, {settings.db_host}"))
+    try:
+        async with several.transaction() as session:
+            assert (await execute(session, text("select 1"))).scalar_one() == 1
+        listening = await several.connection()
+        assert await listening.fetchval("show transaction_read_only") == "off"
+        await listening.close()
+    finally:
+        await several.close()
