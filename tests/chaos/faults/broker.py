@@ -92,9 +92,10 @@ async def queue_deleted(bed: Bed, load: Load) -> int:
     async with await aio_pika.connect(bed.parts.broker_url) as connection:
         for _ in range(times):
             channel = await connection.channel()
-            await channel.queue_delete("feed.tweet.posted.v1")
-            bound = await channel.get_queue("feed.tweet.liked.v1")
-            await bound.unbind(EXCHANGE, "tweet.liked.v1")
+            await channel.queue_delete("feed.tweet.liked.v1")
+            # media's queue goes on to take these, so that no relay notices.
+            bound = await channel.get_queue("feed.tweet.posted.v1")
+            await bound.unbind(EXCHANGE, "tweet.posted.v1")
             await bed.pause(10)
     # By then each worker has looked once more.
     await asyncio.sleep(DECLARE_SECONDS * 1.5)
