@@ -90,7 +90,7 @@ def companies(draw: st.DrawFn) -> Company:
         if step == "deactivate":
             _deactivate(company, user_id)
         elif step == "erase":
-            _erase(company, user_id)
+            erase(company, user_id)
         elif step == "rename":
             name = draw(st.text("аЯz\"\\ '😀", min_size=1, max_size=5))
             company.names[user_id] = name
@@ -130,7 +130,7 @@ def _deactivate(company: Company, user_id: int) -> None:
         company.tell("users", events.UserDeactivated(user_id=user_id))
 
 
-def _erase(company: Company, user_id: int) -> None:
+def erase(company: Company, user_id: int) -> None:
     if user_id in company.erased:
         return
     _deactivate(company, user_id)

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -16,8 +17,9 @@ from chassis.kept import CutShort
 from chassis.rebuild import Rebuild, Refused
 from deploy.local.instance import Instance
 from services.feed import events
+from services.feed.erasing import eraser
 
-from .histories import Company, Told, delete, post, toggle_follow, toggle_like
+from .histories import Company, Told, delete, erase, post, toggle_follow, toggle_like
 from .test_handlers import deliver_one, empty
 
 ANN, BORIS = 1, 2
@@ -104,6 +106,31 @@ async def test_a_damaged_feed_is_mended_and_pages_at_hand_are_dropped(
     post(history, BORIS, "after it")
     await deliver_one(database, history.told[-1])
     await until_read(feed, history)
+
+
+async def test_whoever_was_erased_does_not_come_back_with_a_feed_made_anew(
+    rebuild: Rebuild, feed: httpx.AsyncClient, database: Database
+) -> None:
+    history = company()
+    post(history, ANN, "liked by both")
+    for user_id in (ANN, BORIS):
+        toggle_like(history, history.posted, user_id)
+    erase(history, BORIS)
+
+    await begin(rebuild)
+    await rebuild.finish(told(history.told))
+    await until_read(feed, history)
+    assert await eraser.advance(database, None, BORIS, settle=timedelta(0))
+
+    assert await read(feed, ANN) == expected(history, ANN) == [(21, "liked by both", 1)]
+    async with database.transaction() as session:
+        for statement in (
+            "select count(*) from follow",
+            f"select count(*) from tweet where author_id = {BORIS}",
+            f"select count(*) from tweet_like where user_id = {BORIS}",
+            "select count(*) from person where name = 'Boris'",
+        ):
+            assert (await execute(session, text(statement))).scalar_one() == 0, statement
 
 
 async def test_a_feed_that_was_lost_whole_comes_back(
