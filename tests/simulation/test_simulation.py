@@ -1,0 +1,248 @@
+"""Nothing is lost and nothing is twice, whatever order and trouble hypothesis thinks of.
+
+The machine chooses each step: what people do, which relay publishes how far, which messages reach
+which worker in which order, and who dies where. In the end all is calm, and each service must hold
+what the acknowledged history says.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+
+import services.feed.handlers
+import services.media.handlers
+import services.tweets.handlers
+from chassis.database import Database
+from services.feed.settings import Settings as FeedSettings
+from services.media import commands as media
+from services.media.pictures import Picture
+from services.media.settings import Settings as MediaSettings
+from services.tweets import commands as tweets
+from services.tweets.settings import Settings as TweetsSettings
+from services.users.commands import follows, people
+from services.users.settings import Settings as UsersSettings
+
+from .world import PRODUCERS, Trouble, World
+
+PEOPLE = 3
+CONSUMERS = ("tweets", "media", "feed")
+SETTINGS = {
+    "users": UsersSettings,
+    "tweets": TweetsSettings,
+    "media": MediaSettings,
+    "feed": FeedSettings,
+}
+
+person = st.integers(0, PEOPLE - 1)
+
+
+@pytest.fixture
+def world(as_service: Callable[[str], None]) -> Iterator[tuple[asyncio.Runner, World]]:
+    databases = {}
+    for service, made in SETTINGS.items():
+        as_service(service)
+        databases[service] = Database(made())
+    reactions = {
+        "tweets": services.tweets.handlers.subscriptions,
+        "media": services.media.handlers.subscriptions,
+        "feed": services.feed.handlers.subscriptions,
+    }
+
+    async def close() -> None:
+        for database in databases.values():
+            await database.close()
+
+    with asyncio.Runner() as runner:
+        yield runner, World(databases, reactions)
+        runner.run(close())
+
+
+def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]:
+    class Simulation(RuleBasedStateMachine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.follows: set[tuple[int, int]] = set()
+            self.tweets: dict[int, tuple[int, str]] = {}
+            self.likes: dict[int, set[int]] = {}
+            self.uploads: dict[int, int] = {}
+            self.taken: dict[int, int] = {}
+            self.gone: set[int] = set()
+            self.posted = self.uploaded = 0
+            runner.run(world.empty())
+            self.people = [runner.run(self._hire(f"Person {n}")) for n in range(PEOPLE)]
+
+        async def _hire(self, name: str) -> int:
+            _, user_id = await world.request(
+                "users", lambda session: people.register_user(session, name, name_length=100)
+            )
+            return int(user_id)
+
+        @rule(one=person, other=person, rolled_back=st.booleans(), ends=st.booleans())
+        def follow(self, one: int, other: int, rolled_back: bool, ends: bool) -> None:
+            edge = self.people[one], self.people[other]
+            command = follows.unfollow if ends else follows.follow
+            done, _ = runner.run(
+                world.request("users", lambda s: command(s, *edge), rolled_back=rolled_back)
+            )
+            if done:
+                (self.follows.discard if ends else self.follows.add)(edge)
+
+        @rule(author=person, rolled_back=st.booleans(), pictured=st.booleans())
+        def post(self, author: int, rolled_back: bool, pictured: bool) -> None:
+            author_id = self.people[author]
+            own = [m for m, owner in self.uploads.items() if owner == author_id]
+            media_ids = own[-1:] if pictured else []
+            self.posted += 1
+            text = f"number {self.posted}"
+            done, tweet_id = runner.run(
+                world.request(
+                    "tweets",
+                    lambda s: tweets.post_tweet(s, author_id, text, media_ids),
+                    rolled_back=rolled_back,
+                )
+            )
+            if done:
+                self.tweets[tweet_id] = (author_id, text)
+                self.likes[tweet_id] = set()
+                self.taken |= dict.fromkeys(media_ids, tweet_id)
+
+        @rule(liker=person, rolled_back=st.booleans(), ends=st.booleans(), data=st.data())
+        def like(self, liker: int, rolled_back: bool, ends: bool, data: st.DataObject) -> None:
+            if not self.tweets:
+                return
+            tweet_id = data.draw(st.sampled_from(sorted(self.tweets)))
+            user_id = self.people[liker]
+            command = tweets.unlike_tweet if ends else tweets.like_tweet
+            done, _ = runner.run(
+                world.request(
+                    "tweets", lambda s: command(s, tweet_id, user_id), rolled_back=rolled_back
+                )
+            )
+            if done:
+                (self.likes[tweet_id].discard if ends else self.likes[tweet_id].add)(user_id)
+
+        @rule(rolled_back=st.booleans(), data=st.data())
+        def delete(self, rolled_back: bool, data: st.DataObject) -> None:
+            if not self.tweets:
+                return
+            tweet_id = data.draw(st.sampled_from(sorted(self.tweets)))
+            author_id, _ = self.tweets[tweet_id]
+            done, _ = runner.run(
+                world.request(
+                    "tweets",
+                    lambda s: tweets.delete_tweet(s, tweet_id, by=author_id),
+                    rolled_back=rolled_back,
+                )
+            )
+            if done:
+                del self.tweets[tweet_id], self.likes[tweet_id]
+                self.gone |= {one for one, of in self.taken.items() if of == tweet_id}
+
+        @rule(owner=person, rolled_back=st.booleans())
+        def upload(self, owner: int, rolled_back: bool) -> None:
+            owner_id = self.people[owner]
+            self.uploaded += 1
+            names = f"{self.uploaded}.png", f"{self.uploaded}.webp"
+            picture = Picture("PNG", b"x", 1, 1, b"x")
+            done, media_id = runner.run(
+                world.request(
+                    "media",
+                    lambda s: media.record_upload(s, owner_id, *names, picture, ""),
+                    rolled_back=rolled_back,
+                )
+            )
+            if done:
+                self.uploads[media_id] = owner_id
+
+        @rule()
+        def a_day_passes(self) -> None:
+            runner.run(world.request("media", lambda s: media.expire(s, hours=-1)))
+
+        @rule(
+            service=st.sampled_from(PRODUCERS),
+            trouble=st.sampled_from(
+                [Trouble.none, Trouble.refused, Trouble.unconfirmed, Trouble.killed]
+            ),
+            at=st.integers(0, 3),
+        )
+        def publish(self, service: str, trouble: Trouble, at: int) -> None:
+            runner.run(world.relay(service, trouble, at))
+
+        @rule(
+            service=st.sampled_from(CONSUMERS),
+            trouble=st.sampled_from([Trouble.none, Trouble.none, Trouble.killed, Trouble.bug]),
+            count=st.integers(1, 5),
+            data=st.data(),
+        )
+        def deliver(self, service: str, trouble: Trouble, count: int, data: st.DataObject) -> None:
+            def choose(among: int) -> int:
+                return data.draw(st.integers(0, among - 1))
+
+            runner.run(world.deliver(service, choose, count, trouble))
+
+        def teardown(self) -> None:
+            runner.run(self._check())
+
+        async def _check(self) -> None:
+            await world.calm()
+            shown = await world.rows(
+                "feed", "select id, author_id, like_count from tweet where visible order by id"
+            )
+            assert shown == [
+                (tweet_id, author_id, len(self.likes[tweet_id]))
+                for tweet_id, (author_id, _) in sorted(self.tweets.items())
+            ]
+            cards = await world.rows("feed", "select id, card from tweet where visible")
+            for tweet_id, card in cards:
+                assert self.tweets[tweet_id][1] in card
+            likes = await world.rows(
+                "feed", "select tweet_id, user_id from tweet_like where active"
+            )
+            assert set(likes) == {(tweet, by) for tweet, who in self.likes.items() for by in who}
+            edges = await world.rows(
+                "feed", "select follower_id, followed_id from follow where active"
+            )
+            assert set(edges) == self.follows
+            await self._check_pictures()
+            for consumer in CONSUMERS:
+                await self._check_inbox(consumer)
+
+        async def _check_pictures(self) -> None:
+            copies = await world.rows("tweets", "select id, owner_id, tweet_id, closed from media")
+            records = await world.rows("media", "select id, removed_at is not null from media")
+            removed = {media_id for media_id, is_removed in records if is_removed}
+            closed = {media_id for media_id, *_, is_closed in copies if is_closed}
+            assert {(one, owner) for one, owner, *_ in copies} == {*self.uploads.items()}
+            assert removed == closed
+            assert removed & {*self.taken} == self.gone
+
+        async def _check_inbox(self, consumer: str) -> None:
+            """Each event that it reacts to was handled, and nothing that was rolled back."""
+            keys = world.keys(consumer)
+            told = {
+                (producer, number)
+                for producer in PRODUCERS
+                for number, key in await world.rows(producer, "select id, routing_key from outbox")
+                if key in keys
+            }
+            assert set(await world.rows(consumer, "select source, id from inbox")) == told
+
+    return Simulation
+
+
+def test_each_service_ends_with_what_the_acknowledged_history_says(
+    world: tuple[asyncio.Runner, World],
+) -> None:
+    run_state_machine_as_test(
+        machine(*world),
+        settings=settings(
+            max_examples=20,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
