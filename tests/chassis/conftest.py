@@ -1,12 +1,13 @@
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import ClassVar
 
 import pytest
 from aio_pika.abc import AbstractRobustConnection
+from sqlalchemy import text
 
 from chassis import broker
-from chassis.database import Database
+from chassis.database import Database, execute
 from chassis.events import Event
 from deploy.local.instance import Instance
 from services.tweets.settings import Settings
@@ -39,3 +40,18 @@ async def connection(infrastructure: Instance) -> AsyncIterator[AbstractRobustCo
     connection = await broker.connect(infrastructure.broker_url, "warble-test")
     async with connection:
         yield connection
+
+
+@pytest.fixture
+async def effects(database: Database) -> AsyncIterator[Callable[[], Awaitable[list[int]]]]:
+    """A table for the handlers' effects; gives what is in it."""
+    async with database.transaction() as session:
+        await execute(session, text("create table if not exists effect (number bigint)"))
+        await execute(session, text("truncate effect"))
+
+    async def numbers() -> list[int]:
+        async with database.transaction() as session:
+            rows = await execute(session, text("select number from effect order by number"))
+            return list(rows.scalars())
+
+    yield numbers

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractRobustConnection
-from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
+from aio_pika.exceptions import DeliveryError
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -31,21 +31,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         subscriptions.Subscriptions, "retry_exchange", lambda self, delay: f"test.retry.{delay}s"
     )
-
-
-@pytest.fixture
-async def effects(database: Database) -> AsyncIterator[Callable[[], Awaitable[list[int]]]]:
-    """A table for the handlers' effects; gives what is in it."""
-    async with database.transaction() as session:
-        await execute(session, text("create table if not exists effect (number bigint)"))
-        await execute(session, text("truncate effect"))
-
-    async def numbers() -> list[int]:
-        async with database.transaction() as session:
-            rows = await execute(session, text("select number from effect order by number"))
-            return list(rows.scalars())
-
-    yield numbers
 
 
 async def note(session: AsyncSession, event: Happened) -> None:
@@ -241,64 +226,6 @@ async def test_a_database_that_has_no_room_is_waited_for_and_no_message_is_to_bl
 
     assert full_for <= 0
     assert await dead_letters(connection, reactions) == 0
-
-
-@pytest.mark.parametrize("loss", ["its binding", "the queue"])
-async def test_what_is_deleted_at_the_broker_comes_back(
-    database: Database,
-    connection: AbstractRobustConnection,
-    happened: type[Happened],
-    effects: Callable[[], Awaitable[list[int]]],
-    monkeypatch: pytest.MonkeyPatch,
-    loss: str,
-) -> None:
-    monkeypatch.setattr("chassis.broker.DECLARE_SECONDS", 0.5)
-    reactions = Subscriptions(happened.routing_key.partition(".")[0])
-    first = int(happened.routing_key[5:13], 16) * 100
-
-    @reactions.on(happened)
-    async def on_happened(session: AsyncSession, event: Happened, version: int) -> None:
-        await note(session, event)
-
-    async with consuming(database, connection, reactions):
-        declaring = asyncio.create_task(broker.keep_declared(connection, reactions))
-        (subscription,) = reactions
-        async with connection.channel() as channel:
-            if loss == "the queue":
-                await channel.queue_delete(subscription.queue)
-            else:
-                exchange = await broker.events_exchange(channel)
-                queue = await channel.get_queue(subscription.queue)
-                await queue.unbind(exchange, happened.routing_key)
-        number = first
-        async with asyncio.timeout(60):
-            while not await effects():
-                number += 1
-                with suppress(DeliveryError):
-                    await publish(connection, happened.routing_key, [message(number)])
-        declaring.cancel()
-        await asyncio.wait([declaring])
-
-    assert set(await effects()) <= set(range(first, number + 1))
-
-
-async def test_the_queue_of_a_retired_subscription_is_deleted(
-    database: Database, connection: AbstractRobustConnection, happened: type[Happened]
-) -> None:
-    service = happened.routing_key.partition(".")[0]
-    reactions = Subscriptions(service)
-
-    @reactions.on(happened)
-    async def on_happened(session: AsyncSession, event: Happened, version: int) -> None: ...
-
-    async with connection.channel() as channel:
-        await broker.declare(channel, reactions)
-        await broker.declare(channel, Subscriptions(service, retired=[happened.routing_key]))
-
-    for queue in (f"{service}.{happened.routing_key}", f"{service}.{happened.routing_key}.dead"):
-        async with connection.channel() as channel:
-            with pytest.raises(ChannelNotFoundEntity):
-                await channel.get_queue(queue)
 
 
 async def test_an_event_of_the_next_version_is_read_as_far_as_it_is_known(

@@ -1,0 +1,107 @@
+"""A draft that is posted again, under its own name or an Idempotency-Key, is one tweet."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from chassis.database import Database
+
+from .test_api import ANN, BORIS, outbox, post, signed, uploaded
+
+
+async def test_a_draft_posted_again_is_one_tweet_also_at_the_same_moment(
+    tweets: httpx.AsyncClient, database: Database
+) -> None:
+    media_id = await uploaded(database, ANN)
+    before = await outbox(database, "tweet.posted.v1")
+
+    refused = await post(tweets, ANN, media_ids=[await uploaded(database, BORIS)], draft_id="1")
+    answers = await asyncio.gather(
+        *(post(tweets, ANN, media_ids=[media_id], draft_id="1") for _ in range(5))
+    )
+    others = await post(tweets, BORIS, draft_id="1")
+
+    assert refused.status_code == 403
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["tweet_id"] for answer in answers}) == 1
+    assert len({answer.headers["warble-events"] for answer in answers}) == 1
+    assert others.json()["tweet_id"] != answers[0].json()["tweet_id"]
+    assert len(await outbox(database, "tweet.posted.v1")) == len(before) + 2
+
+
+async def test_an_idempotency_key_posts_once_and_is_refused_for_another_tweet(
+    tweets: httpx.AsyncClient, database: Database
+) -> None:
+    media_ids = [await uploaded(database, ANN), await uploaded(database, ANN)]
+    key = {"idempotency-key": '"8e03978e-40d5-43dd-bc93-6894a57f9324"'}
+
+    async def post_with_key(draft: dict[str, Any], person: int = ANN) -> httpx.Response:
+        return await tweets.post("/api/tweets", json=draft, headers=signed(person) | key)
+
+    draft = {"tweet_data": "once", "tweet_media_ids": media_ids}
+    before = await outbox(database, "tweet.posted.v1")
+    answers = await asyncio.gather(*(post_with_key(draft) for _ in range(5)))
+    changed = [
+        await post_with_key({**draft, **change})
+        for change in ({"tweet_data": "twice"}, {"tweet_media_ids": media_ids[::-1]})
+    ]
+    others = await post_with_key({"tweet_data": "mine"}, BORIS)
+    twice_named = await post_with_key({**draft, "draft_id": "another"})
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["tweet_id"] for answer in answers}) == 1
+    assert len({answer.headers["warble-events"] for answer in answers}) == 1
+    for answer in changed:
+        assert (answer.status_code, answer.json()["error_type"]) == (422, "IdempotencyKeyReused")
+    assert others.status_code == 201
+    assert (twice_named.status_code, twice_named.json()["error_type"]) == (422, "InvalidRequest")
+    assert len(await outbox(database, "tweet.posted.v1")) == len(before) + 2
+
+
+async def test_the_key_of_a_refused_draft_is_free_for_the_mended_one(
+    tweets: httpx.AsyncClient, database: Database
+) -> None:
+    headers = signed(ANN) | {"idempotency-key": "mended"}
+    others = await uploaded(database, BORIS)
+
+    refused = await tweets.post(
+        "/api/tweets", json={"tweet_data": "…", "tweet_media_ids": [others]}, headers=headers
+    )
+    mended = await tweets.post("/api/tweets", json={"tweet_data": "…"}, headers=headers)
+
+    assert (refused.status_code, mended.status_code) == (403, 201)
+
+
+async def test_a_header_and_a_draft_id_name_the_same_draft(tweets: httpx.AsyncClient) -> None:
+    first = await post(tweets, ANN, draft_id="either-way")
+    again = await tweets.post(
+        "/api/tweets",
+        json={"tweet_data": "…"},
+        headers=signed(ANN) | {"idempotency-key": "either-way"},
+    )
+
+    assert again.json() == first.json()
+
+
+@pytest.mark.parametrize("key", ["", "a b", "a" * 101])
+async def test_an_idempotency_key_that_is_no_name_is_refused(
+    tweets: httpx.AsyncClient, key: str
+) -> None:
+    answer = await tweets.post(
+        "/api/tweets",
+        json={"tweet_data": "…"},
+        headers=signed(ANN) | {"idempotency-key": key},
+    )
+
+    assert (answer.status_code, answer.json()["error_type"]) == (422, "InvalidRequest")
+
+
+@pytest.mark.parametrize("draft_id", ["", "a b", "a" * 101, "\0", "a\n"])
+async def test_a_draft_id_that_is_no_name_is_refused(
+    tweets: httpx.AsyncClient, draft_id: str
+) -> None:
+    answer = await post(tweets, ANN, draft_id=draft_id)
+
+    assert (answer.status_code, answer.json()["error_type"]) == (422, "InvalidRequest")
