@@ -1,8 +1,6 @@
 """One figure: what a request costs, between two looks at what the yardstick costs."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from itertools import pairwise
 from statistics import median
 from typing import Any
@@ -10,7 +8,7 @@ from typing import Any
 from . import stack
 from .accounting import Meter
 from .load import Ask, Choose, Measured, always, closed, percentile
-from .scene import HEARD_SECONDS, Scene
+from .scene import Scene
 from .wire import request
 
 CONNECTIONS = 16
@@ -39,16 +37,12 @@ class Turn:
         self.generator = measured.generator
 
 
-async def hello(scene: Scene, connections: int, *, paused: bool) -> Turn:
-    """The yardstick: as many processes as a read of ours takes; `paused` as a read of a change."""
+async def hello(scene: Scene) -> Turn:
+    """The yardstick, busy: as many processes as a read of ours takes. A pause would cost more."""
     urls = [server.url for server in scene.hello]
-    ask = Ask(request(urls[0], "/"))
     meter = Meter({server.url: server.pid for server in scene.hello})
-    if paused:
-        pause = partial(asyncio.sleep, HEARD_SECONDS)
-        measured = await closed(urls, always(ask), scene.sizes.rebuilds, connections, pause)
-    else:
-        measured = await closed(urls, always(ask), scene.sizes.reads, connections)
+    ask = Ask(request(urls[0], "/"))
+    measured = await closed(urls, always(ask), scene.sizes.reads, CONNECTIONS)
     return Turn(measured, meter.used())
 
 
@@ -75,8 +69,8 @@ async def figure(
     connections = connections if before is None else 1
     urls = urls or scene.urls
     await closed(urls, choose, min(_WARM_UP, count), connections, **more)
-    await hello(scene, connections, paused=before is not None)
-    yardsticks = [await hello(scene, connections, paused=before is not None)]
+    await hello(scene)
+    yardsticks = [await hello(scene)]
     made_before = await scene.pages_not_at_hand()
     ours: list[Turn] = []
     for _ in range(turns or scene.sizes.turns):
@@ -91,7 +85,7 @@ async def figure(
         if measured.failed:
             raise Unexpected(f"{name}: {measured.failed} of {count} answers were not as expected")
         ours.append(Turn(measured, used))
-        yardsticks.append(await hello(scene, connections, paused=before is not None))
+        yardsticks.append(await hello(scene))
     found = _compared(ours, yardsticks)
     if before is not None:
         made = await scene.pages_not_at_hand() - made_before
