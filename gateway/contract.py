@@ -95,7 +95,7 @@ def _operation(service: str, path: str, method: str, operation: dict[str, Any]) 
         del responses["422"]
     if path.startswith("/uploads/"):
         merged["security"] = []
-    problems = [problem for problem in _edge_problems(method, merged) if _adds(responses, problem)]
+    problems = [problem for problem in _edge_problems(path, method, merged) if _adds(responses, problem)]
     for status, response in errors.responses(*problems).items():
         here = responses.setdefault(str(status), {"description": response["description"]})
         content = here.setdefault("content", {}).setdefault(
@@ -117,7 +117,7 @@ def _adds(responses: dict[str, Any], problem: type[Problem]) -> bool:
     return problem.__name__ not in content.get("application/json", {}).get("examples", {})
 
 
-def _edge_problems(method: str, operation: dict[str, Any]) -> list[type[Problem]]:
+def _edge_problems(path: str, method: str, operation: dict[str, Any]) -> list[type[Problem]]:
     """What the gateway and every service may answer beside the operation's own errors."""
     problems: list[type[Problem]] = [
         errors.TooManyRequests,
@@ -133,6 +133,8 @@ def _edge_problems(method: str, operation: dict[str, Any]) -> list[type[Problem]
             problems += [CrossSiteRequest, errors.ReadOnlyKey]
     if operation.get("parameters") or "requestBody" in operation:
         problems.append(errors.InvalidRequest)
+    if "{" in path:
+        problems.append(errors.NotFound)
     if "requestBody" in operation:
         problems += [errors.PayloadTooLarge, errors.RequestTimeout]
     return problems

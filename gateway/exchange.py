@@ -109,9 +109,7 @@ class Exchange:
             return self.handed_back
         return self.handed_back + cookie(self.cookies, own_writes.COOKIE)
 
-    async def refuse(
-        self, problem: Problem, headers: list[tuple[bytes, bytes]] | None = None
-    ) -> None:
+    async def refuse(self, problem: Problem) -> None:
         if self.status:
             return
         body = json.dumps(problem.body(), ensure_ascii=False).encode()
@@ -122,7 +120,6 @@ class Exchange:
                 (b"content-type", b"application/json"),
                 (b"content-length", str(len(body)).encode()),
                 *extra,
-                *(headers or ()),
             ],
             body,
         )

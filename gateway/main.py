@@ -20,7 +20,7 @@ from .keys import Keys
 from .limits import Guesses, Limits
 from .proxy import Proxy
 from .replicas import look_for_ever
-from .routes import Routes, WrongMethod
+from .routes import Routes
 from .session import Sessions
 from .settings import SERVICES, Settings
 from .sharing import Sharing
@@ -102,5 +102,5 @@ def create_app() -> ASGIApp:
 def _template(routes: Routes, scope: Scope) -> str | None:
     try:
         return routes.match(scope["method"], scope["raw_path"]).template
-    except (Problem, WrongMethod):
+    except Problem:
         return None

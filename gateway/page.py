@@ -98,7 +98,7 @@ def router(settings: Settings) -> APIRouter:
 
     @router.api_route("/{path:path}", methods=["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
     async def no_page(path: str) -> Response:
-        raise MethodNotAllowed
+        raise MethodNotAllowed("GET, HEAD")
 
     return router
 

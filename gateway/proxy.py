@@ -23,7 +23,7 @@ from .http1 import Broken, Silent
 from .keys import Keys
 from .limits import Limits, address_of
 from .own_writes import OwnWrites
-from .routes import Route, Routes, WrongMethod
+from .routes import Route, Routes
 from .session import CrossSiteRequest, Sessions
 from .settings import Settings
 from .upstream import Answer, Body, ClientGone, Upstream
@@ -76,8 +76,6 @@ class Proxy:
         exchange = Exchange(scope, send)
         try:
             await self._serve(exchange, receive)
-        except WrongMethod as error:
-            await exchange.refuse(error.problem, [(b"allow", error.allowed.encode())])
         except Problem as problem:
             await exchange.refuse(problem)
         except ClientGone:

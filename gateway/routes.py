@@ -26,14 +26,6 @@ class Route:
     """Which of the limits it counts for."""
 
 
-class WrongMethod(Exception):
-    """The path is one of ours, the method is not. `allowed` lists those that are."""
-
-    def __init__(self, allowed: list[str]) -> None:
-        self.problem = MethodNotAllowed()
-        self.allowed = ", ".join(sorted(allowed))
-
-
 class _Node:
     __slots__ = ("literals", "operations", "parameter")
 
@@ -61,7 +53,7 @@ class Routes:
                     node.operations[method.upper()] = _route(template, method, operations[method])
 
     def match(self, method: str, raw_path: bytes) -> Route:
-        """Raises NotFound, and WrongMethod.
+        """Raises NotFound, and MethodNotAllowed.
 
         A path goes to the service as it came. So whatever one side could read in another way than
         the other (an escaped slash, a dot segment) is no path of ours.
@@ -78,7 +70,7 @@ class Routes:
         if route is None:
             if not node.operations:
                 raise NotFound
-            raise WrongMethod(list(node.operations))
+            raise MethodNotAllowed(", ".join(sorted(node.operations)))
         return route
 
 

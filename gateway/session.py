@@ -180,7 +180,7 @@ async def sign_out(request: Request, response: Response) -> Done:
 
 @router.api_route(PATH, methods=["GET", "HEAD", "PUT", "PATCH", "OPTIONS"], include_in_schema=False)
 async def neither() -> None:
-    raise MethodNotAllowed
+    raise MethodNotAllowed("DELETE, POST")
 
 
 def _by_https(request: Request) -> bool:

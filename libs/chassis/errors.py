@@ -88,6 +88,11 @@ class MethodNotAllowed(Problem):
     status = 405
     message = "This address does not take this method."
 
+    def __init__(self, allowed: str) -> None:
+        """`allowed` lists the methods that it takes, as the header that goes with it does."""
+        super().__init__()
+        self.headers = {"Allow": allowed}
+
 
 class RequestTimeout(Problem):
     status = 408
@@ -148,7 +153,6 @@ _BY_STATUS: dict[int, type[Problem]] = {
     for problem in (
         NotSignedIn,
         NotFound,
-        MethodNotAllowed,
         PayloadTooLarge,
         TooManyRequests,
         ServiceUnavailable,
@@ -168,6 +172,8 @@ async def _on_problem(request: Request, error: Exception) -> JSONResponse:
 
 async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if error.status_code == MethodNotAllowed.status:
+        return answer(MethodNotAllowed((error.headers or {}).get("Allow", "")))
     if error.status_code in _BY_STATUS:
         return answer(_BY_STATUS[error.status_code]())
     if 400 <= error.status_code < 500:

@@ -89,7 +89,8 @@ async def test_our_page_is_served_with_its_own_routes(gateway: Gateway, built: P
             answer = await client.get(path)
             assert (answer.status_code, answer.json()["result"]) == (404, False), path
         assert (await client.get("/" + "x" * 5_000)).text == index.text
-        assert (await client.post("/profile/7")).status_code == 405
+        posted = await client.post("/profile/7")
+        assert (posted.status_code, posted.headers["allow"]) == (405, "GET, HEAD")
 
 
 async def test_what_is_named_after_its_content_is_kept_for_ever(

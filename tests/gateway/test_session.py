@@ -214,6 +214,7 @@ async def test_what_is_no_key_is_refused(edge: Made) -> None:
 
 async def test_a_session_is_only_begun_and_ended(edge: Made) -> None:
     async with edge() as it:
-        for method in ("GET", "PUT", "PATCH"):
+        for method in ("GET", "PUT", "PATCH", "TRACE"):
             answer = await it.client.request(method, "/api/session")
             assert error(answer) == (405, "MethodNotAllowed")
+            assert "POST" in answer.headers["allow"]

@@ -1,0 +1,47 @@
+"""The contract's document against the running system: made-up calls, alone and one after another.
+
+Every check of Schemathesis is on: no answer is a fault of ours, none is outside of the document, and
+what the document forbids is refused. `make fuzz` asks thousands of times.
+"""
+
+import asyncio
+import os
+import secrets
+import sys
+from pathlib import Path
+
+import pytest
+
+import gateway
+
+from .company import Company
+
+HERE = Path(__file__).parent
+CONTRACT = Path(gateway.__path__[0]) / "openapi.json"
+EXAMPLES = os.environ.get("WARBLE_FUZZ_EXAMPLES", "3")
+SEED = os.environ.get("WARBLE_FUZZ_SEED", "1")
+OWN_KEYS = "/keys?(/|$)|/erasures"
+"""What takes the caller's own key away, or a person whom others of the calls are about."""
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("administrator", [False, True], ids=["a person", "an administrator"])
+async def test_no_made_up_call_is_answered_outside_of_the_document(
+    company: Company, tmp_path: Path, *, administrator: bool
+) -> None:
+    person = await company.hire(f"Document {secrets.token_hex(4)}")
+    await person.post("Something to be found")
+    caller = company.administrator if administrator else person
+    asking = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", HERE / "schemathesis.toml"),
+        *("run", CONTRACT, "--url", company.stack.gateway_url, "--header", f"api-key: {caller.key}"),
+        *("--checks", "all", "--exclude-path-regex", OWN_KEYS, "--max-examples", EXAMPLES),
+        *("--seed", SEED, "--generation-database", "none", "--no-color", "--continue-on-failure"),
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await asking.communicate()
+
+    assert asking.returncode == 0, said.decode()
+    assert (await caller.ask("GET", "/api/users/me")).status_code == 200
