@@ -10,7 +10,7 @@ VENV := @deploy/local/venv.sh
 # Only a value given to make itself counts: some systems have a NAME in every environment.
 needed = @$(if $(filter command,$(firstword $(origin $(1)))),:,echo 'Say which: make $@ $(2)' >&2; exit 2)
 
-.PHONY: help up down reset status logs user demo import replay rebuild missed erased compose-test test chaos check bench openapi boards screenshots lock
+.PHONY: help up down reset status logs user demo import replay rebuild missed erased compose-test test chaos check fuzz bench openapi boards screenshots lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile

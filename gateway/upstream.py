@@ -28,6 +28,10 @@ SHORT_BODY = 64 * 1024
 
 _DOWN_SECONDS = 1.0
 _BODY_IDLE_SECONDS = 30
+_BODY_SECONDS = 20
+_SLOWEST_BYTES = 50_000
+"""A second. Whoever sends a byte now and then has a replica's room for as long as it lasts: a body of
+the largest size has 20 s, and a second more for each of these."""
 
 ERRORS = Counter(
     "warble_gateway_upstream_errors_total", "Failed calls to a replica.", ["service", "kind"]
@@ -63,9 +67,11 @@ class Body:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         passed = 0
         more = True
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _BODY_SECONDS + self._limit / _SLOWEST_BYTES
         while more:
             try:
-                async with asyncio.timeout(_BODY_IDLE_SECONDS):
+                async with asyncio.timeout_at(min(until, loop.time() + _BODY_IDLE_SECONDS)):
                     message = await self._receive()
             except TimeoutError as error:
                 raise RequestTimeout from error

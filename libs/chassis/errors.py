@@ -64,6 +64,11 @@ class Problem(Exception):
         return ErrorBody(error_type=type(self).__name__, error_message=self.sentence).model_dump()
 
 
+class MalformedRequest(Problem):
+    status = 400
+    message = "This is not a request as HTTP writes it."
+
+
 class NotSignedIn(Problem):
     status = 401
     message = "The api-key is missing or not valid."
@@ -116,6 +121,11 @@ class TooManyRequests(Problem):
     def __init__(self, headers: Mapping[str, str] = _SOON) -> None:
         super().__init__()
         self.headers = headers
+
+
+class HeadTooLarge(Problem):
+    status = 431
+    message = "The request's headers are too large."
 
 
 class InternalError(Problem):

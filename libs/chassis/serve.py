@@ -11,6 +11,8 @@ import sys
 
 import uvicorn
 
+from .wire import Protocol
+
 LEAVING_SECONDS = 1
 GRACE_SECONDS = 10
 """For the requests that are under way."""
@@ -40,6 +42,7 @@ def main(arguments: list[str]) -> int:
         # The processes write lines of their own (chassis/access_log).
         access_log=False,
         server_header=False,
+        http=Protocol,
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
