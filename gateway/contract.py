@@ -95,7 +95,9 @@ def _operation(service: str, path: str, method: str, operation: dict[str, Any]) 
         del responses["422"]
     if path.startswith("/uploads/"):
         merged["security"] = []
-    problems = [problem for problem in _edge_problems(path, method, merged) if _adds(responses, problem)]
+    problems = [
+        problem for problem in _edge_problems(path, method, merged) if _adds(responses, problem)
+    ]
     for status, response in errors.responses(*problems).items():
         here = responses.setdefault(str(status), {"description": response["description"]})
         content = here.setdefault("content", {}).setdefault(

@@ -9,6 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from chassis import testing
 from chassis.identity import Verifier
+from gateway import upstream
 from gateway.settings import SERVICES
 
 from .neighbours import Made, Neighbour, echo, error, html, owner_of_any_key, refusal
@@ -190,6 +191,22 @@ async def test_a_body_that_is_too_large_is_refused(edge: Made, chunked: bool) ->
         answer = await it.client.post("/api/tweets", headers=KEY, content=content)
 
         assert error(answer) == (413, "PayloadTooLarge")
+
+
+async def test_a_body_that_comes_a_byte_now_and_then_is_given_up(
+    edge: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstream, "_BODY_SECONDS", -1)
+
+    async def trickle() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b" "
+        await asyncio.Event().wait()
+
+    async with edge() as it:
+        answer = await it.client.post("/api/tweets", headers=KEY, content=trickle())
+
+        assert error(answer) == (408, "RequestTimeout")
 
 
 async def test_a_reader_hands_back_own_writes_and_rubbish_is_passed_over(edge: Made) -> None:

@@ -1,7 +1,7 @@
 """The contract's document against the running system: made-up calls, alone and one after another.
 
-Every check of Schemathesis is on: no answer is a fault of ours, none is outside of the document, and
-what the document forbids is refused. `make fuzz` asks thousands of times.
+Every check of Schemathesis is on: no answer is a fault of ours, none is outside of the document,
+and what the document forbids is refused. `make fuzz` asks thousands of times.
 """
 
 import asyncio
@@ -34,7 +34,14 @@ async def test_no_made_up_call_is_answered_outside_of_the_document(
     caller = company.administrator if administrator else person
     asking = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", HERE / "schemathesis.toml"),
-        *("run", CONTRACT, "--url", company.stack.gateway_url, "--header", f"api-key: {caller.key}"),
+        *(
+            "run",
+            CONTRACT,
+            "--url",
+            company.stack.gateway_url,
+            "--header",
+            f"api-key: {caller.key}",
+        ),
         *("--checks", "all", "--exclude-path-regex", OWN_KEYS, "--max-examples", EXAMPLES),
         *("--seed", SEED, "--generation-database", "none", "--no-color", "--continue-on-failure"),
         cwd=tmp_path,

@@ -1,0 +1,153 @@
+"""What is read by hand, given anything: each answers, or refuses in the one way that it has.
+
+`make fuzz` gives more of it, and other each time.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import gateway
+from chassis import etags, paging, telemetry, testing
+from chassis.errors import InvalidRequest, MethodNotAllowed, NotFound, NotSignedIn
+from gateway import own_writes, page
+from gateway.exchange import cookie
+from gateway.http1 import Broken, Client, Silent
+from gateway.routes import Routes
+from gateway.session import Sessions
+from services.media import ranges
+from services.media.errors import RangeNotSatisfiable
+
+EXAMPLES = 20 * int(os.environ.get("WARBLE_FUZZ_EXAMPLES", "5"))
+ROUTES = Routes(json.loads((Path(gateway.__path__[0]) / "openapi.json").read_text()))
+SESSIONS = Sessions(testing.PRIVATE_KEY, 30)
+
+often = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+headers = st.text(st.characters(max_codepoint=255))
+
+
+@often
+@given(st.one_of(st.binary(), st.from_regex(rb"/(api|uploads)(/[a-z0-9.%{}~]*){0,4}")))
+def test_a_path_has_a_way_or_none(path: bytes) -> None:
+    with contextlib.suppress(NotFound, MethodNotAllowed):
+        route = ROUTES.match("GET", path)
+        assert path.count(b"/") == route.template.count("/")
+        assert path.isascii()
+
+
+@often
+@given(st.one_of(st.text(), st.from_regex(r"[A-Za-z0-9_-]{80}", fullmatch=True)))
+def test_no_cookie_but_ours_is_a_session(text: str) -> None:
+    with pytest.raises(NotSignedIn):
+        SESSIONS.digest(text)
+
+
+@often
+@given(st.binary(min_size=32, max_size=32), st.data())
+def test_a_session_with_one_changed_character_is_none(digest: bytes, data: st.DataObject) -> None:
+    sealed = SESSIONS.sealed(digest, 2**31)
+    at = data.draw(st.integers(0, len(sealed) - 2))
+    other = data.draw(st.characters(codec="latin-1").filter(lambda it: it != sealed[at]))
+
+    assert SESSIONS.digest(sealed) == digest
+    with pytest.raises(NotSignedIn):
+        SESSIONS.digest(sealed[:at] + other + sealed[at + 1 :])
+
+
+@often
+@given(st.one_of(st.text(), st.from_regex(r"[A-Za-z0-9_-]{22}", fullmatch=True)))
+def test_a_cursor_is_one_of_ours_or_refused(text: str) -> None:
+    with contextlib.suppress(InvalidRequest):
+        key = paging.decode(text, 2)
+        assert all(0 <= part <= paging.MAX_ID for part in key)
+
+
+@given(st.lists(st.integers(0, paging.MAX_ID), min_size=1, max_size=3))
+def test_a_cursor_says_what_was_put_into_it(key: list[int]) -> None:
+    assert paging.decode(paging.encode(*key), len(key)) == tuple(key)
+
+
+@often
+@given(
+    st.one_of(headers, st.from_regex(r"bytes=[0-9]{0,20}-[0-9]{0,20}", fullmatch=True)),
+    st.integers(1, 10**9),
+)
+def test_a_part_lies_within_the_whole(header: str, size: int) -> None:
+    with contextlib.suppress(RangeNotSatisfiable):
+        part = ranges.part(header, size)
+        assert part is None or 0 <= part[0] <= part[1] < size
+
+
+@often
+@given(headers, st.one_of(headers, st.just("br;q=0.5, *;q=0")))
+def test_lists_in_headers_are_read_whatever_they_say(first: str, second: str) -> None:
+    assert etags.matches(f'{first},"here"', '"here"') in (True, False)
+    assert page._accepts(f"{first},{second}", "br") in (True, False)
+    assert cookie(f"a=b; wanted={second}", "wanted") is not None
+    assert "\n" not in telemetry.request_id(first)
+    assert "\n" not in telemetry.traceparent(second)
+
+
+@often
+@given(st.one_of(headers, st.from_regex(r"((tweets|users|x):[0-9]{1,25},?){1,30}")))
+def test_events_handed_back_are_few_and_of_services(text: str) -> None:
+    events = own_writes.parse(text)
+
+    assert len(events) <= own_writes.REMEMBERED
+    assert all("\n" not in str(event) and "," not in str(event) for event in events)
+
+
+@often
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=40),
+            st.sampled_from(
+                [
+                    b"HTTP/1.1 200 OK\r\n",
+                    b"HTTP/1.1 100 Continue\r\n\r\n",
+                    b"content-length: 3\r\n",
+                    b"content-length: 4\r\n",
+                    b"content-length: -1\r\n",
+                    b"transfer-encoding: chunked\r\n",
+                    b"connection: close\r\n",
+                    b"\r\n",
+                    b"3\r\nabc\r\n0\r\n\r\n",
+                    b"ffffffffffffffffff\r\n",
+                ]
+            ),
+        ),
+        max_size=8,
+    )
+)
+def test_a_service_may_answer_with_anything(parts: list[bytes]) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+        writer.close()
+
+    async def asked() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        client = Client(connect_seconds=5)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            async with await client.request("GET", url, "/", {}, seconds=5) as response:
+                assert 200 <= response.status < 1000
+                assert len(await response.read()) <= sum(map(len, parts))
+        except (Broken, Silent):
+            pass
+        finally:
+            client.close()
+            server.close()
+            await server.wait_closed()
+
+    asyncio.run(asked())
