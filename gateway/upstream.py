@@ -30,8 +30,8 @@ _DOWN_SECONDS = 1.0
 _BODY_IDLE_SECONDS = 30
 _BODY_SECONDS = 20
 _SLOWEST_BYTES = 50_000
-"""Whoever sends a byte now and then has a replica's room for as long as it lasts. So a body has 20 s,
-and a second more for each of these that it may hold."""
+"""Whoever sends a byte now and then has a replica's room for as long as it lasts. So a body has
+20 s, and a second more for each of these that it may hold."""
 
 ERRORS = Counter(
     "warble_gateway_upstream_errors_total", "Failed calls to a replica.", ["service", "kind"]

@@ -196,7 +196,7 @@ async def test_a_body_that_is_too_large_is_refused(edge: Made, chunked: bool) ->
 async def test_a_body_that_comes_a_byte_now_and_then_is_given_up(
     edge: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upstream, "_BODY_SECONDS", -1)
+    monkeypatch.setattr(upstream, "_BODY_SECONDS", 0)
 
     async def trickle() -> AsyncIterator[bytes]:
         for _ in range(100):
