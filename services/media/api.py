@@ -159,6 +159,7 @@ async def picture(name: str, request: Request) -> Response:
         "x-content-type-options": "nosniff",
         "content-disposition": "inline",
         "content-security-policy": "default-src 'none'; sandbox",
+        "cross-origin-resource-policy": "same-origin",
     }
     if etags.matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)

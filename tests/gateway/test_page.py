@@ -163,7 +163,18 @@ async def test_our_page_runs_no_script_but_its_own(gateway: Gateway, built: Path
             assert headers["x-content-type-options"] == "nosniff"
             assert headers["referrer-policy"] == "same-origin"
             assert headers["cross-origin-opener-policy"] == "same-origin"
+            assert headers["cross-origin-resource-policy"] == "same-origin"
+            assert "access-control-allow-origin" not in headers
             assert "camera=()" in headers["permissions-policy"]
+
+
+async def test_who_came_by_tls_comes_by_nothing_else(gateway: Gateway, built: Path) -> None:
+    async with gateway(ours=built) as client:
+        by_tls = await client.get("https://gateway/")
+        plain = await client.get("http://gateway/")
+
+        assert by_tls.headers["strict-transport-security"] == "max-age=31536000"
+        assert "strict-transport-security" not in plain.headers
 
 
 async def test_another_page_is_served_in_place_of_ours_by_a_policy_of_its_own(
