@@ -1,4 +1,5 @@
-"""Writes gateway/openapi.json, docs/events.md and docs/settings.md from the code.
+"""Writes from the code: gateway/openapi.json, docs/events.md, docs/settings.md, and what each part
+may do at the broker, deploy/rabbitmq/accounts.json.
 
 `--check` only compares.
 """
@@ -8,6 +9,7 @@ import importlib
 import inspect
 import json
 import os
+import re
 import sys
 import textwrap
 from collections import defaultdict
@@ -47,7 +49,8 @@ def contract() -> str:
     return json.dumps(merge(documents), ensure_ascii=False, indent=1) + "\n"
 
 
-def events() -> str:
+def _told() -> tuple[dict[str, tuple[str, type[Any]]], dict[str, list[str]]]:
+    """By routing key: who produces the event and its class; who consumes it."""
     from chassis.events import Event
     from gateway.keys import REVOKING
 
@@ -64,12 +67,50 @@ def events() -> str:
                 produced[declared.routing_key] = (service, declared)
     for key in REVOKING:
         consumers[key].append("gateway")
+    return produced, consumers
+
+
+def events() -> str:
+    produced, consumers = _told()
     rows = [
         f"| `{key}` | {producer} | {', '.join(f'`{field}`' for field in event.model_fields)}"
         f" | {', '.join(consumers[key])} |"
         for key, (producer, event) in sorted(produced.items())
     ]
     return EVENTS_HEAD + "\n".join(rows) + "\n"
+
+
+def accounts() -> str:
+    """What each part may do at the broker: patterns of names, and of routing keys of events."""
+    from chassis.events import EXCHANGE
+    from gateway.keys import REVOKING
+
+    produced, consumers = _told()
+    held = {
+        name: {
+            "publishes": sorted(key for key, (owner, _) in produced.items() if owner == name),
+            "hears": sorted(key for key in produced if name in consumers[key]),
+        }
+        for name in SERVICES
+    }
+    held["gateway"] = {"publishes": [], "hears": sorted(REVOKING)}
+    made = {}
+    for name, keys in held.items():
+        # A service may declare the exchange of events, so that one that is lost is made anew.
+        events = [] if name == "gateway" else [EXCHANGE]
+        made[name] = {
+            "configure": _pattern(events, own=name),
+            "write": _pattern([EXCHANGE] if keys["publishes"] else [], own=name),
+            "read": _pattern([EXCHANGE] if keys["hears"] else [], own=name),
+            "publishes": _pattern(keys["publishes"]),
+            "hears": _pattern(keys["hears"]),
+        }
+    return json.dumps({"exchange": EXCHANGE, "accounts": made}, indent=1) + "\n"
+
+
+def _pattern(names: list[str], own: str = "") -> str:
+    wanted = [re.escape(name) for name in names] + ([rf"{own}\..+"] if own else [])
+    return f"^({'|'.join(wanted)})$" if wanted else "^$"
 
 
 SETTINGS_HEAD = """# Settings
@@ -132,6 +173,7 @@ def main(arguments: list[str]) -> int:
     generated: dict[str, Any] = {
         "gateway/openapi.json": contract,
         "docs/events.md": events,
+        "deploy/rabbitmq/accounts.json": accounts,
         "docs/settings.md": settings,
     }
     drifted = []

@@ -12,6 +12,7 @@ from starlette.types import Scope
 
 from chassis import api_keys, broker
 from chassis.errors import BadGateway, NotSignedIn
+from chassis.events import EXCHANGE
 from chassis.identity import GATEWAY, HEADER, Identity, KeyScope, Signer
 from chassis.telemetry import message_context, onward
 
@@ -156,7 +157,7 @@ class Keys:
             client_properties={"connection_name": "warble-gateway"},
         )
         async with connection, connection.channel() as channel:
-            exchange = await broker.events_exchange(channel)
+            exchange = await channel.get_exchange(EXCHANGE)
             queue = await channel.declare_queue(
                 broker.own_queue("gateway"), exclusive=True, auto_delete=True
             )

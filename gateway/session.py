@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from chassis import api_keys
 from chassis.app import Done
 from chassis.errors import InvalidRequest, MethodNotAllowed, NotSignedIn, Problem, responses
-from chassis.identity import decode_key
+from chassis.identity import decode_keys
 
 from .keys import Keys
 from .limits import Limits, address_of
@@ -57,16 +57,19 @@ def from_our_page(headers: Mapping[str, str]) -> bool | None:
 
 
 class Sessions:
-    def __init__(self, private_key: str, days: float) -> None:
-        """`private_key` is the gateways' own, as in the settings: the seal's key is made of it."""
-        derived = HKDF(SHA256(), 32, salt=None, info=_INFO).derive(decode_key(private_key))
-        self._seal = AESGCM(derived)
+    def __init__(self, private_keys: str, days: float) -> None:
+        """`private_keys` are the gateways' own, as in the settings: a seal is made of each, and the
+        first closes what is new."""
+        self._seals = [
+            AESGCM(HKDF(SHA256(), 32, salt=None, info=_INFO).derive(key))
+            for key in decode_keys(private_keys)
+        ]
         self.seconds = int(days * 24 * 3600)
         self._opened: dict[str, tuple[bytes, float]] = {}
 
     def sealed(self, digest: bytes, began: float) -> str:
         nonce = os.urandom(_NONCE_BYTES)
-        held = self._seal.encrypt(nonce, _HELD.pack(digest, int(began)), None)
+        held = self._seals[0].encrypt(nonce, _HELD.pack(digest, int(began)), None)
         return base64.urlsafe_b64encode(nonce + held).rstrip(b"=").decode()
 
     def digest(self, cookie: str) -> bytes:
@@ -80,9 +83,7 @@ class Sessions:
     def _open(self, cookie: str) -> tuple[bytes, float]:
         try:
             raw = base64.b64decode(cookie + "=" * (-len(cookie) % 4), b"-_", validate=True)
-            digest, began = _HELD.unpack(
-                self._seal.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None)
-            )
+            digest, began = _HELD.unpack(self._unsealed(raw))
         except (InvalidTag, ValueError) as error:
             raise NotSignedIn from error
         if len(self._opened) >= _CACHED:
@@ -90,6 +91,15 @@ class Sessions:
         opened = (digest, began + self.seconds)
         self._opened[cookie] = opened
         return opened
+
+    def _unsealed(self, raw: bytes) -> bytes:
+        """Raises InvalidTag, and ValueError for what is too short."""
+        for seal in self._seals:
+            try:
+                return seal.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None)
+            except InvalidTag:
+                continue
+        raise InvalidTag
 
 
 class Credentials(BaseModel):

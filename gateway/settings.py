@@ -21,7 +21,8 @@ class Settings(ProcessSettings):
     media_urls: str = "http://127.0.0.1:8030"
     feed_urls: str = "http://127.0.0.1:8040"
     identity_private_key: SecretStr
-    """Ed25519: 32 raw bytes in URL-safe base64. No other process has it."""
+    """Ed25519: 32 raw bytes in URL-safe base64. No other process has it. The first of several, with
+    commas between them, signs; sessions of the others go on."""
     web_dir: Path | None = None
     """A built single-page app to serve in place of our own."""
     web_policy: str = (

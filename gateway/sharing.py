@@ -18,7 +18,7 @@ from chassis import broker
 from .limits import Allowance
 from .settings import Settings
 
-EXCHANGE = "warble.limits"
+EXCHANGE = "gateway.limits"
 _TELL_SECONDS = 1
 _RECONNECT_SECONDS = 1
 _TOLD_AT_ONCE = 1_000

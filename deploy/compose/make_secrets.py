@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deploy.local import keys
 from deploy.local.places import SERVICES
+from deploy.rabbitmq.definitions import definitions
 
 ROOT = Path("/secrets")
 OURS = 10001
@@ -18,11 +19,12 @@ OURS = 10001
 def main() -> None:
     made = keys.load(ROOT / "all")
     admin_key = keys.load_admin_key(ROOT / "all")
-    broker = f"amqp://warble:{made['broker_password']}@rabbitmq:5672/"
+    passwords = {part: made[f"broker_{part}"] for part in (*SERVICES, "gateway")}
+    brokers = {part: f"amqp://{part}:{word}@rabbitmq:5672/" for part, word in passwords.items()}
     for service in SERVICES:
         prefix = service.upper()
         own = {
-            f"{prefix}_BROKER_URL": broker,
+            f"{prefix}_BROKER_URL": brokers[service],
             f"{prefix}_IDENTITY_PUBLIC_KEY": keys.public_half(made["identity"]),
             "DB_PASSWORD": made[f"database_{service}"],
         }
@@ -32,7 +34,10 @@ def main() -> None:
             own["MEDIA_S3_ACCESS_KEY"] = made["store_access"]
             own["MEDIA_S3_SECRET_KEY"] = made["store_secret"]
         write(service, "environment", variables(own), OURS)
-    gateway = {"GATEWAY_BROKER_URL": broker, "GATEWAY_IDENTITY_PRIVATE_KEY": made["identity"]}
+    gateway = {
+        "GATEWAY_BROKER_URL": brokers["gateway"],
+        "GATEWAY_IDENTITY_PRIVATE_KEY": made["identity"],
+    }
     write("gateway", "environment", variables(gateway), OURS)
     roles = {f"{name.upper()}_DB_PASSWORD": made[f"database_{name}"] for name in SERVICES}
     write("postgres", "password", made["database_owner"])
@@ -43,13 +48,13 @@ def main() -> None:
     write(
         "rabbitmq",
         "rabbitmq.conf",
-        "default_user = warble\n"
-        f"default_pass = {made['broker_password']}\n"
+        "load_definitions = /secrets/definitions.json\n"
         "loopback_users = none\n"
         "vm_memory_high_watermark.absolute = 400MB\n"
         "log.console = true\n",
         999,
     )
+    write("rabbitmq", "definitions.json", definitions(made["broker_password"], passwords), 999)
     write("rabbitmq", "enabled_plugins", "[rabbitmq_prometheus].\n", 999)
 
 

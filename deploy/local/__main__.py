@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_NB, flock
 from xmlrpc.client import Fault
 
-from . import down, events, page, people, places, status, up
+from . import down, events, keys, page, people, places, status, up
 from .apt import AptFailed
 from .instance import BadSettings, Instance
 from .postgres import PostgresFailed
@@ -85,6 +85,13 @@ def _missed(instance: Instance, chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _pair(instance: Instance, chosen: argparse.Namespace) -> int:
+    private_key = keys.new_private_key()
+    print(f"private  {private_key}")
+    print(f"public   {keys.public_half(private_key)}")
+    return 0
+
+
 def _page(instance: Instance, chosen: argparse.Namespace) -> int:
     if chosen.script:
         return page.run(chosen.script)
@@ -135,6 +142,8 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=meaning)
         command.add_argument("service", choices=places.SERVICES)
         command.set_defaults(run=run)
+    command = commands.add_parser("pair", help="a new pair of keys for identities")
+    command.set_defaults(run=_pair)
     command = commands.add_parser("page", help="build the web page, or run one of its scripts")
     command.add_argument("script", nargs="?", choices=["check", "format"])
     command.set_defaults(run=_page)

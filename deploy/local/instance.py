@@ -165,9 +165,11 @@ class Instance:
 
     @property
     def broker_url(self) -> str:
-        """The embedded broker's."""
-        password = self.secrets["broker_password"]
-        return f"amqp://warble:{password}@127.0.0.1:{self.offset(places.AMQP)}/"
+        """The embedded broker's, for an operator."""
+        return self._broker("warble", self.secrets["broker_password"])
+
+    def _broker(self, user: str, password: str) -> str:
+        return f"amqp://{user}:{password}@127.0.0.1:{self.offset(places.AMQP)}/"
 
     def service_environment(self, service: str) -> dict[str, str]:
         """The whole environment of a process of this service, or of the gateway."""
@@ -175,7 +177,7 @@ class Instance:
         own: dict[str, str] = {
             "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'libs'}",
             "PYTHONUNBUFFERED": "1",
-            f"{prefix}BROKER_URL": self.broker_url,
+            f"{prefix}BROKER_URL": self._broker(service, self.secrets[f"broker_{service}"]),
         }
         if service == "gateway":
             own["GATEWAY_IDENTITY_PRIVATE_KEY"] = self.secrets["identity"]

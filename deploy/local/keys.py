@@ -21,8 +21,9 @@ def _makers() -> dict[str, Callable[[], str]]:
         "database_owner": lambda: secrets.token_urlsafe(24),
         **{f"database_{service}": lambda: secrets.token_urlsafe(24) for service in SERVICES},
         "broker_password": lambda: secrets.token_urlsafe(24),
+        **{f"broker_{part}": lambda: secrets.token_urlsafe(24) for part in (*SERVICES, "gateway")},
         "broker_cookie": lambda: secrets.token_hex(24).upper(),
-        "identity": lambda: _urlsafe(Ed25519PrivateKey.generate().private_bytes_raw()),
+        "identity": new_private_key,
         "store_access": lambda: secrets.token_hex(10),
         "store_secret": lambda: secrets.token_urlsafe(24),
     }
@@ -47,9 +48,19 @@ def load_admin_key(folder: Path) -> str:
     return file.read_text().strip()
 
 
-def public_half(private_key: str) -> str:
-    key = Ed25519PrivateKey.from_private_bytes(base64.urlsafe_b64decode(private_key))
-    return _urlsafe(key.public_key().public_bytes_raw())
+def new_private_key() -> str:
+    """Of a pair for identities, as the settings write it."""
+    return _urlsafe(Ed25519PrivateKey.generate().private_bytes_raw())
+
+
+def public_half(private_keys: str) -> str:
+    """The public keys of one private key or several, in an order that does not tell which is which:
+    a service starts anew when they are others, not when another one signs."""
+    halves = [
+        Ed25519PrivateKey.from_private_bytes(base64.urlsafe_b64decode(key)).public_key()
+        for key in private_keys.split(",")
+    ]
+    return ",".join(sorted(_urlsafe(half.public_bytes_raw()) for half in halves))
 
 
 def write_private(file: Path, text: str) -> None:

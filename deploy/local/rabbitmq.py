@@ -1,7 +1,10 @@
 """The embedded broker, and the name server that Erlang wants beside it."""
 
+import hashlib
 import socket
 from pathlib import Path
+
+from deploy.rabbitmq.definitions import definitions
 
 from . import places
 from .broker_files import BrokerFiles
@@ -22,18 +25,23 @@ def prepare(instance: Instance) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     write_private(folder / "rabbitmq.conf", _configuration(instance))
     write_private(folder / "enabled_plugins", "[rabbitmq_prometheus].\n")
+    write_private(folder / "definitions.json", _definitions(instance))
     cookie = folder / ".erlang.cookie"
     if not cookie.exists():
         write_private(cookie, instance.secrets["broker_cookie"])
         cookie.chmod(0o400)
 
 
+def _definitions(instance: Instance) -> str:
+    parts = (*places.SERVICES, "gateway")
+    passwords = {part: instance.secrets[f"broker_{part}"] for part in parts}
+    return definitions(instance.secrets["broker_password"], passwords)
+
+
 def _configuration(instance: Instance) -> str:
     return f"""\
 listeners.tcp.1 = 127.0.0.1:{instance.offset(places.AMQP)}
-default_user = warble
-default_pass = {instance.secrets["broker_password"]}
-default_vhost = /
+load_definitions = {_folder(instance) / "definitions.json"}
 loopback_users = none
 vm_memory_high_watermark.absolute = 512MB
 disk_free_limit.absolute = 50MB
@@ -79,6 +87,10 @@ def programs(instance: Instance, files: BrokerFiles) -> list[Program]:
         command=[str(files.server)],
         environment={
             **environment,
+            # It reads its files at its start alone: another content makes another program.
+            "WARBLE_REVISION": hashlib.sha256(
+                f"{_configuration(instance)}{_definitions(instance)}".encode()
+            ).hexdigest()[:16],
             "RABBITMQ_NODENAME": NODE,
             "RABBITMQ_NODE_PORT": str(ports[places.AMQP]),
             "RABBITMQ_DIST_PORT": str(ports[places.DISTRIBUTION]),

@@ -2,9 +2,11 @@
 
 import asyncio
 import secrets
+from typing import Any
 
 from aio_pika import ExchangeType, connect_robust
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection
+from aio_pika.exceptions import ChannelPreconditionFailed
 
 from .events import EXCHANGE
 from .subscriptions import DELIVERY_LIMIT, RETRY_DELAYS, Subscriptions, dead_name
@@ -36,48 +38,89 @@ def own_queue(service: str) -> str:
     return f"{service}.{secrets.token_hex(8)}"
 
 
-async def declare(channel: AbstractChannel, subscriptions: Subscriptions) -> None:
+async def own_exchange(channel: AbstractChannel, service: str) -> AbstractExchange:
+    """By which a service reaches its own queues by their names. The default exchange reaches
+    everybody's: no account of a service's may publish there."""
+    return await channel.declare_exchange(f"{service}.queues", ExchangeType.DIRECT, durable=True)
+
+
+async def declare(
+    channel: AbstractChannel, subscriptions: Subscriptions, of_before: frozenset[str] = frozenset()
+) -> None:
     """Makes every queue of the service's, bound and with its dead letters. Safe to run twice.
 
     It runs before the first event can be published: a queue that is made later has missed some.
+    Queues `of_before` stay as they are.
     """
     for retired in subscriptions.retired:
         for queue_name in (retired, dead_name(retired)):
             await channel.queue_delete(queue_name)
     exchange = await events_exchange(channel)
-    for subscription in subscriptions:
-        await channel.declare_queue(
-            subscription.dead_queue, durable=True, arguments={"x-queue-type": "quorum"}
-        )
-        queue = await channel.declare_queue(
-            subscription.queue,
+    own = await own_exchange(channel, subscriptions.service)
+    queues = {
+        name: await channel.declare_queue(
+            name,
             durable=True,
-            arguments={
-                "x-queue-type": "quorum",
-                "x-delivery-limit": DELIVERY_LIMIT,
-                "x-dead-letter-exchange": "",
-                "x-dead-letter-routing-key": subscription.dead_queue,
-                "x-dead-letter-strategy": "at-least-once",
-                "x-overflow": "reject-publish",
-            },
+            passive=name in of_before,
+            arguments=None if name in of_before else arguments,
         )
+        for name, arguments in _queues(subscriptions).items()
+    }
+    for subscription in subscriptions:
+        queue = queues[subscription.queue]
         await queue.bind(exchange, subscription.event.routing_key)
+        await queue.bind(own, queue.name)
+        await queues[subscription.dead_queue].bind(own, subscription.dead_queue)
     for delay in RETRY_DELAYS:
         # A message waits here until its time is up, then goes to the queue that its routing key
         # names: hence an exchange of its own, which keeps that key.
         name = subscriptions.retry_exchange(delay)
-        waiting = await channel.declare_queue(
-            name,
-            durable=True,
-            arguments={
-                "x-queue-type": "quorum",
-                "x-message-ttl": delay * 1000,
-                "x-dead-letter-exchange": "",
-                "x-dead-letter-strategy": "at-least-once",
-                "x-overflow": "reject-publish",
-            },
+        await queues[name].bind(
+            await channel.declare_exchange(name, ExchangeType.FANOUT, durable=True)
         )
-        await waiting.bind(await channel.declare_exchange(name, ExchangeType.FANOUT, durable=True))
+
+
+def _queues(subscriptions: Subscriptions) -> dict[str, dict[str, Any]]:
+    """What the broker has to know of each."""
+    queues: dict[str, dict[str, Any]] = {}
+    dead_letters = {
+        "x-queue-type": "quorum",
+        "x-dead-letter-exchange": f"{subscriptions.service}.queues",
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+    for subscription in subscriptions:
+        queues[subscription.dead_queue] = {"x-queue-type": "quorum"}
+        queues[subscription.queue] = {
+            **dead_letters,
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-dead-letter-routing-key": subscription.dead_queue,
+        }
+    for delay in RETRY_DELAYS:
+        name = subscriptions.retry_exchange(delay)
+        queues[name] = {**dead_letters, "x-message-ttl": delay * 1000}
+    return queues
+
+
+async def of_before(
+    connection: AbstractRobustConnection, subscriptions: Subscriptions
+) -> frozenset[str]:
+    """Queues that an earlier version made, with arguments that nothing changes any more. They hold
+    messages, and go on as they are."""
+    old = set()
+    unseen = _queues(subscriptions)
+    while unseen:
+        try:
+            async with connection.channel() as channel:
+                await own_exchange(channel, subscriptions.service)
+                for name, arguments in list(unseen.items()):
+                    await channel.declare_queue(name, durable=True, arguments=arguments)
+                    del unseen[name]
+        except ChannelPreconditionFailed:
+            # The broker has closed the channel: the next one goes on behind this queue.
+            old.add(name)
+            del unseen[name]
+    return frozenset(old)
 
 
 async def keep_declared(connection: AbstractRobustConnection, subscriptions: Subscriptions) -> None:
@@ -86,10 +129,11 @@ async def keep_declared(connection: AbstractRobustConnection, subscriptions: Sub
     A binding that is gone is told to nobody: its queue only stays empty. What was published
     meanwhile has passed it by.
     """
+    old = await of_before(connection, subscriptions)
     while True:
         await asyncio.sleep(DECLARE_SECONDS)
         async with connection.channel() as channel:
-            await declare(channel, subscriptions)
+            await declare(channel, subscriptions, old)
 
 
 def check(connection: AbstractRobustConnection | None) -> None:

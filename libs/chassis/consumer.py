@@ -76,7 +76,8 @@ class Consumer:
     async def start(self) -> None:
         self._channel = await self._connection.channel(on_return_raises=True)
         await self._channel.set_qos(prefetch_count=BATCH)
-        await broker.declare(self._channel, self._subscriptions)
+        old = await broker.of_before(self._connection, self._subscriptions)
+        await broker.declare(self._channel, self._subscriptions, old)
         self._handling = asyncio.create_task(self._handle_batches())
         for subscription in self._subscriptions:
             queue = await self._channel.get_queue(subscription.queue)
@@ -237,9 +238,8 @@ class Consumer:
         log.error("consumer.dead_lettered", exc_info=error)
         reports.send(error)
         assert self._channel is not None
-        await self._channel.default_exchange.publish(
-            _again(message, 1, error), subscription.dead_queue
-        )
+        exchange = await broker.own_exchange(self._channel, subscription.service)
+        await exchange.publish(_again(message, 1, error), subscription.dead_queue)
         await message.ack()
         EVENTS_DEAD_LETTERED.labels(subscription.event.routing_key).inc()
 
@@ -279,6 +279,7 @@ def _again(
 async def replay(channel: AbstractChannel, subscriptions: Subscriptions) -> int:
     """Moves every dead letter of the service's back to its queue; gives how many there were."""
     moved = 0
+    exchange = await broker.own_exchange(channel, subscriptions.service)
     for subscription in subscriptions:
         dead = await channel.get_queue(subscription.dead_queue)
         # Bounded by what lies there now: one that dies again at once is not moved twice.
@@ -286,7 +287,7 @@ async def replay(channel: AbstractChannel, subscriptions: Subscriptions) -> int:
             message = await dead.get(fail=False)
             if message is None:
                 break
-            await channel.default_exchange.publish(_again(message, 1), subscription.queue)
+            await exchange.publish(_again(message, 1), subscription.queue)
             await message.ack()
             moved += 1
     return moved

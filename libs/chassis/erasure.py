@@ -20,10 +20,11 @@ from pydantic import BaseModel
 from sqlalchemy import BigInteger, Column, DateTime, Index, MetaData, Table, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from . import broker
 from .app import Id
 from .database import Database, Transaction, execute, fetch
 from .identity import Administrator
-from .subscriptions import Subscriptions
+from .subscriptions import Subscription, Subscriptions
 
 ROUTING_KEY = "user.erased.v1"
 BATCH = 500
@@ -126,7 +127,7 @@ class Eraser:
         if self.subscriptions is not None and connection is not None:
             async with connection.channel(on_return_raises=True) as channel:
                 for subscription in self.subscriptions:
-                    await _sift(channel, subscription.dead_queue, user_id)
+                    await _sift(channel, subscription, user_id)
         async with database.transaction() as session:
             ended = await execute(session, _END_PASS, {"user_id": user_id, "settle": settle})
             finished = ended.scalar_one() is not None
@@ -205,16 +206,17 @@ async def heard(session: AsyncSession, *people: int) -> bool:
     return bool(await fetch(session, _HEARD, people))
 
 
-async def _sift(channel: AbstractChannel, queue: str, user_id: int) -> None:
+async def _sift(channel: AbstractChannel, subscription: Subscription, user_id: int) -> None:
     """Takes the person's dead letters out of a queue; the others go to its end."""
-    dead = await channel.get_queue(queue)
+    dead = await channel.get_queue(subscription.dead_queue)
+    exchange = await broker.own_exchange(channel, subscription.service)
     # Bounded by what lies there now, since what is put back comes again.
     for _ in range(dead.declaration_result.message_count or 0):
         message = await dead.get(fail=False)
         if message is None:
             break
         if not _concerns(message, user_id):
-            await channel.default_exchange.publish(_same(message), queue)
+            await exchange.publish(_same(message), subscription.dead_queue)
         await message.ack()
 
 

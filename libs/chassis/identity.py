@@ -8,7 +8,7 @@ import base64
 import time
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import jwt
 import structlog
@@ -66,11 +66,16 @@ def decode_key(text: str) -> bytes:
     return raw
 
 
-class Signer:
-    """Signs identities, and reuses each until half of its life is over."""
+def decode_keys(text: str) -> list[bytes]:
+    """As `decode_key`, of one key, or several with commas between them."""
+    return [decode_key(key.strip()) for key in text.split(",")]
 
-    def __init__(self, private_key: str) -> None:
-        self._key = Ed25519PrivateKey.from_private_bytes(decode_key(private_key))
+
+class Signer:
+    """Signs identities with the first of its keys, and reuses each until half its life is over."""
+
+    def __init__(self, private_keys: str) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(decode_keys(private_keys)[0])
         self._signed: dict[tuple[Identity, str], tuple[str, float]] = {}
 
     def token(self, identity: Identity, audience: str) -> str:
@@ -100,8 +105,8 @@ class Signer:
 class Verifier:
     """Verifies identities, and remembers the outcome while a token is valid."""
 
-    def __init__(self, public_key: str, audience: str) -> None:
-        self._key = Ed25519PublicKey.from_public_bytes(decode_key(public_key))
+    def __init__(self, public_keys: str, audience: str) -> None:
+        self._keys = [Ed25519PublicKey.from_public_bytes(key) for key in decode_keys(public_keys)]
         self._audience = audience
         self._verified: dict[str, tuple[Identity, float]] = {}
 
@@ -112,19 +117,7 @@ class Verifier:
         if held is not None and held[1] > now:
             return held[0]
         try:
-            claims = jwt.decode(
-                token,
-                self._key,
-                algorithms=["EdDSA"],
-                audience=self._audience,
-                issuer=ISSUER,
-                options={
-                    "require": ["exp", "iat", "sub", "aud", "iss"],
-                    # By whose clock, we say ourselves.
-                    "verify_exp": False,
-                    "verify_iat": False,
-                },
-            )
+            claims = self._claims(token)
             issued_at, expires_at = int(claims["iat"]), int(claims["exp"])
             identity = Identity(
                 int(claims["sub"]), claims.get("adm") is True, claims.get("ro") is True
@@ -139,6 +132,27 @@ class Verifier:
             self._verified.clear()
         self._verified[token] = (identity, expires_at)
         return identity
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        """Raises what PyJWT raises for a token that none of the keys has signed."""
+        for key in self._keys:
+            try:
+                return jwt.decode(
+                    token,
+                    key,
+                    algorithms=["EdDSA"],
+                    audience=self._audience,
+                    issuer=ISSUER,
+                    options={
+                        "require": ["exp", "iat", "sub", "aud", "iss"],
+                        # By whose clock, we say ourselves.
+                        "verify_exp": False,
+                        "verify_iat": False,
+                    },
+                )
+            except jwt.InvalidSignatureError:
+                continue
+        raise jwt.InvalidSignatureError
 
 
 def _identify(request: Request) -> Identity:

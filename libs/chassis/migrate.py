@@ -26,7 +26,8 @@ async def _at_broker(settings: ServiceSettings, subscriptions: Subscriptions, re
         settings.broker_url.get_secret_value(), f"warble-{settings.service}-migrate"
     )
     async with connection, connection.channel(on_return_raises=True) as channel:
-        await broker.declare(channel, subscriptions)
+        old = await broker.of_before(connection, subscriptions)
+        await broker.declare(channel, subscriptions, old)
         if replay:
             moved = await consumer.replay(channel, subscriptions)
             print(f"{settings.service}: {moved} dead letters are back in their queues")

@@ -44,7 +44,8 @@ class ServiceSettings(ProcessSettings):
     )
 
     identity_public_key: str = ""
-    """Ed25519 public key of the gateway: 32 raw bytes in URL-safe base64."""
+    """Ed25519 public key of the gateway: 32 raw bytes in URL-safe base64. Two, with a comma between
+    them, while the pair is replaced."""
     db_pool_size: int = Field(10, ge=1, le=200)
     event_retention_days: int | None = Field(None, ge=1)
     """How long published events are kept. None keeps them for ever: a projection can then be

@@ -11,7 +11,7 @@ from aio_pika.exceptions import DeliveryError
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis import broker, subscriptions
+from chassis import broker
 from chassis.consumer import Consumer, replay
 from chassis.database import Database, execute
 from chassis.subscriptions import Subscriptions
@@ -28,9 +28,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Failed messages come back at once: retries at a person's pace would make a slow test."""
     for module in ("subscriptions", "consumer", "broker"):
         monkeypatch.setattr(f"chassis.{module}.RETRY_DELAYS", (0, 0))
-    monkeypatch.setattr(
-        subscriptions.Subscriptions, "retry_exchange", lambda self, delay: f"test.retry.{delay}s"
-    )
 
 
 async def note(session: AsyncSession, event: Happened) -> None:
@@ -250,3 +247,44 @@ async def test_an_event_of_the_next_version_is_read_as_far_as_it_is_known(
         await eventually(lambda: _are(effects, [first]))
 
     assert await dead_letters(connection, reactions) == 0
+
+
+async def test_queues_of_an_earlier_version_go_on_with_what_they_hold(
+    database: Database,
+    connection: AbstractRobustConnection,
+    happened: type[Happened],
+    effects: Callable[[], Awaitable[list[int]]],
+) -> None:
+    service = happened.routing_key.partition(".")[0]
+    reactions = Subscriptions(service)
+    first = int(happened.routing_key[5:13], 16) * 100
+    seen: list[int] = []
+
+    @reactions.on(happened)
+    async def on_happened(session: AsyncSession, event: Happened, version: int) -> None:
+        seen.append(event.number)
+        if event.number == first + 2:
+            raise Bug
+        await note(session, event)
+
+    (subscription,) = reactions
+    before = {"x-queue-type": "quorum", "x-dead-letter-exchange": ""}
+    async with connection.channel() as channel:
+        old = await channel.declare_queue(subscription.queue, durable=True, arguments=before)
+        retry = await channel.declare_queue(
+            reactions.retry_exchange(0), durable=True, arguments={**before, "x-message-ttl": 0}
+        )
+        exchange = await broker.events_exchange(channel)
+        await old.bind(exchange, happened.routing_key)
+    await publish(connection, happened.routing_key, [message(first + 1)])
+
+    async with consuming(database, connection, reactions):
+        await publish(connection, happened.routing_key, [message(first + 2), message(first + 3)])
+
+        async def all_is_settled() -> bool:
+            done = await effects() == [first + 1, first + 3]
+            return done and await dead_letters(connection, reactions) == 1
+
+        await eventually(all_is_settled)
+    assert seen.count(first + 2) >= 3
+    assert await broker.of_before(connection, reactions) == {old.name, retry.name}

@@ -29,7 +29,8 @@ async def edge(
     async def made(
         urls: dict[str, str] | None = None, **behaviours: Behaviour
     ) -> AsyncIterator[Edge]:
-        monkeypatch.setenv("GATEWAY_BROKER_URL", infrastructure.broker_url)
+        own = infrastructure.service_environment("gateway")["GATEWAY_BROKER_URL"]
+        monkeypatch.setenv("GATEWAY_BROKER_URL", own)
         monkeypatch.setenv("GATEWAY_IDENTITY_PRIVATE_KEY", testing.PRIVATE_KEY)
         monkeypatch.setenv("GATEWAY_ANSWER_SECONDS", "1")
         async with contextlib.AsyncExitStack() as stack:

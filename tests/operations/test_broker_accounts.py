@@ -1,0 +1,138 @@
+"""Each part's account at the broker does what the part must, and is refused everything else."""
+
+import json
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractChannel
+from aiormq.exceptions import ChannelAccessRefused
+
+from deploy.local.instance import Instance
+from deploy.local.places import REPOSITORY, SERVICES
+
+PARTS = (*SERVICES, "gateway")
+TABLE: dict[str, Any] = json.loads(
+    (REPOSITORY / "deploy" / "rabbitmq" / "accounts.json").read_text()
+)
+EVENTS: str = TABLE["exchange"]
+KEYS = sorted(path.stem for path in (REPOSITORY / "tests" / "contracts" / "samples").glob("*.json"))
+
+
+@asynccontextmanager
+async def channel_of(stack: Instance, part: str) -> AsyncIterator[AbstractChannel]:
+    url = stack.service_environment(part)[f"{part.upper()}_BROKER_URL"]
+    assert f"//{part}:" in url
+    async with await aio_pika.connect(url) as connection:
+        yield await connection.channel()
+
+
+async def is_refused(
+    stack: Instance, part: str, act: Callable[[AbstractChannel], Awaitable[object]]
+) -> bool:
+    async with channel_of(stack, part) as channel:
+        try:
+            await act(channel)
+        except ChannelAccessRefused:
+            return True
+        return False
+
+
+def keys_in(pattern: str) -> set[str]:
+    return {key for key in KEYS if key.replace(".", r"\.") in pattern}
+
+
+def publishes(key: str, exchange: str = EVENTS) -> Callable[[AbstractChannel], Awaitable[object]]:
+    async def act(channel: AbstractChannel) -> None:
+        # Nobody hears it: an event of these tests' own would reach the real consumers.
+        to = await channel.get_exchange(exchange, ensure=False)
+        message = aio_pika.Message(b"{}", expiration=0, message_id="rubbish")
+        await to.publish(message, key, mandatory=False)
+
+    return act
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_a_part_publishes_its_own_events_alone(stack: Instance, part: str) -> None:
+    own = keys_in(TABLE["accounts"][part]["publishes"])
+
+    others = {key for key in KEYS if key not in own}
+    assert {key for key in others if await is_refused(stack, part, publishes(key))} == others
+    # A key that nobody listens to, beside those that are the part's own.
+    assert await is_refused(stack, part, publishes("made.up.v1"))
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_a_part_reaches_no_queue_of_another(stack: Instance, part: str) -> None:
+    for other in SERVICES:
+        if other == part:
+            continue
+        hears = keys_in(TABLE["accounts"][other]["hears"])
+        for key in sorted(hears)[:2]:
+            queue = f"{other}.{key}"
+
+            async def reads(channel: AbstractChannel, queue: str = queue) -> None:
+                await (await channel.get_queue(queue, ensure=False)).get(fail=False)
+
+            async def deletes(channel: AbstractChannel, queue: str = queue) -> None:
+                await channel.queue_delete(queue)
+
+            async def binds(channel: AbstractChannel, queue: str = queue, key: str = key) -> None:
+                await (await channel.get_queue(queue, ensure=False)).bind(EVENTS, key)
+
+            for act in (
+                reads,
+                deletes,
+                binds,
+                publishes(queue, exchange=""),
+                publishes(queue, exchange=f"{other}.queues"),
+            ):
+                assert await is_refused(stack, part, act), (queue, act)
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_a_part_hears_only_what_it_must(stack: Instance, part: str) -> None:
+    hears = keys_in(TABLE["accounts"][part]["hears"])
+    refused = set()
+    for key in KEYS:
+
+        async def listens(channel: AbstractChannel, key: str = key) -> None:
+            queue = await channel.declare_queue(
+                f"{part}.{secrets.token_hex(8)}", exclusive=True, auto_delete=True
+            )
+            await queue.bind(EVENTS, key)
+
+        if await is_refused(stack, part, listens):
+            refused.add(key)
+
+    assert refused == set(KEYS) - hears
+
+    async def listens_to_all(channel: AbstractChannel) -> None:
+        queue = await channel.declare_queue(f"{part}.{secrets.token_hex(8)}", exclusive=True)
+        await queue.bind(EVENTS, "#")
+
+    assert await is_refused(stack, part, listens_to_all)
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_a_part_makes_nothing_in_anothers_name(stack: Instance, part: str) -> None:
+    for name in ("planted", *(f"{other}.planted" for other in PARTS if other != part)):
+
+        async def declares_a_queue(channel: AbstractChannel, name: str = name) -> None:
+            await channel.declare_queue(name, exclusive=True)
+
+        async def declares_an_exchange(channel: AbstractChannel, name: str = name) -> None:
+            await channel.declare_exchange(name, auto_delete=True)
+
+        assert await is_refused(stack, part, declares_a_queue), name
+        assert await is_refused(stack, part, declares_an_exchange), name
+
+
+async def test_no_stranger_comes_in(stack: Instance) -> None:
+    host = stack.broker_url.partition("@")[2]
+    for account in ("guest:guest", "users:wrong", "warble:"):
+        with pytest.raises(aio_pika.exceptions.ProbableAuthenticationError):
+            await aio_pika.connect(f"amqp://{account}@{host}")
