@@ -10,7 +10,7 @@ VENV := @deploy/local/venv.sh
 # Only a value given to make itself counts: some systems have a NAME in every environment.
 needed = @$(if $(filter command,$(firstword $(origin $(1)))),:,echo 'Say which: make $@ $(2)' >&2; exit 2)
 
-.PHONY: help up down reset status logs user demo import replay rebuild missed erased compose-test test chaos check fuzz bench openapi boards screenshots lock
+.PHONY: help up down reset status logs user demo import backup restore replay rebuild missed erased compose-test test chaos check fuzz bench openapi boards screenshots lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,15 @@ erased: ## print the numbers of those who were erased; `LIST=erased.txt` erases 
 	@variables=$$($(LOCAL) env -- users) && eval "$$variables" && \
 		if [ -n "$(LIST)" ]; then $(RUN) -m services.users.console erase-again < "$(LIST)"; \
 		else $(RUN) -m services.users.console erased; fi
+
+backup: ## [TO=folder]: databases and pictures as of one moment, while all runs
+	$(VENV) local
+	@$(LOCAL) backup -- $(if $(TO),"$$TO")
+
+restore: ## FROM=folder: replace everything by a backup; asks, `YES=1 make restore` does not
+	$(call needed,FROM,FROM=.local/backups/…)
+	$(VENV) local
+	@$(LOCAL) restore -- "$$FROM"
 
 rebuild: ## SERVICE=feed: make a projection anew from kept events, beside the one that serves
 	$(call needed,SERVICE,SERVICE=feed)

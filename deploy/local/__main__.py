@@ -7,9 +7,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_NB, flock
+from pathlib import Path
 from xmlrpc.client import Fault
 
-from . import down, events, keys, page, people, places, status, up
+from . import backup, down, events, keys, page, people, places, status, up
 from .apt import AptFailed
 from .instance import BadSettings, Instance
 from .postgres import PostgresFailed
@@ -92,6 +93,18 @@ def _pair(instance: Instance, chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _back_up(instance: Instance, chosen: argparse.Namespace) -> int:
+    made = backup.back_up(instance, Path(chosen.folder or instance.root / "backups"))
+    say(f"The backup is {up.shown(made)}")
+    return 0
+
+
+def _restore(instance: Instance, chosen: argparse.Namespace) -> int:
+    with _alone(instance):
+        backup.restore(instance, Path(chosen.folder), sure=os.environ.get("YES") == "1")
+    return 0
+
+
 def _page(instance: Instance, chosen: argparse.Namespace) -> int:
     if chosen.script:
         return page.run(chosen.script)
@@ -144,6 +157,12 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
     command = commands.add_parser("pair", help="a new pair of keys for identities")
     command.set_defaults(run=_pair)
+    command = commands.add_parser("backup", help="databases and pictures, as of one moment")
+    command.add_argument("folder", nargs="?", help="where backups lie")
+    command.set_defaults(run=_back_up)
+    command = commands.add_parser("restore", help="replace everything by a backup; asks")
+    command.add_argument("folder", help="the backup")
+    command.set_defaults(run=_restore)
     command = commands.add_parser("page", help="build the web page, or run one of its scripts")
     command.add_argument("script", nargs="?", choices=["check", "format"])
     command.set_defaults(run=_page)

@@ -43,6 +43,16 @@ def bring_down(instance: Instance) -> None:
     orphans.end(instance.root)
 
 
+def stop_services(instance: Instance) -> None:
+    """Stops what is ours, and leaves the embedded parts."""
+    supervisor = instance.supervisor
+    if supervisor.answers():
+        running = [process.name for process in supervisor.processes() if process.pid]
+        if ours := [name for name in running if is_ours(name)]:
+            with step("stopping gateway and services"):
+                supervisor.stop(*ours)
+
+
 def _exists(pid: int) -> bool:
     return bool(pid) and Path(f"/proc/{pid}").exists()
 

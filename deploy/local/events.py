@@ -18,6 +18,17 @@ def take_in_missed(instance: Instance, service: str) -> None:
     _pour(instance, service, "chassis.missed")
 
 
+def reacts(service: str) -> bool:
+    """Whether the service hears of others' events at all."""
+    return (places.REPOSITORY / "services" / service / "handlers.py").exists()
+
+
+def forget(instance: Instance, service: str) -> None:
+    """Brings the schema and the queues up to date, and empties the queues. Raises Refused."""
+    _run(instance, service, "chassis.migrate", f"services.{service}")
+    _run(instance, service, "chassis.migrate", "--empty", f"services.{service}")
+
+
 def _run(instance: Instance, service: str, *arguments: str) -> None:
     command = [places.python(), "-m", *arguments]
     done = subprocess.run(

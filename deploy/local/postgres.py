@@ -159,10 +159,68 @@ def program(instance: Instance) -> Program:
     )
 
 
+def _client(instance: Instance, database: str, **other: str) -> dict[str, str]:
+    """The environment of one of PostgreSQL's own clients."""
+    address = instance.database() | other
+    return {
+        **_environment(),
+        "PGHOST": address["DB_HOST"],
+        "PGPORT": address["DB_PORT"],
+        "PGUSER": address["DB_USER"],
+        "PGPASSWORD": address["DB_PASSWORD"],
+        "PGDATABASE": database,
+        "PGCONNECT_TIMEOUT": "5",
+        "PGTARGETSESSIONATTRS": "read-write",
+        "PGCLIENTENCODING": "UTF8",
+        **{
+            f"{service.upper()}_DB_PASSWORD": instance.role_password(service)
+            for service in places.SERVICES
+        },
+    }
+
+
+def dump(instance: Instance, file: Path, *options: str) -> None:
+    """Writes the database, in PostgreSQL's own format, to a file. Raises PostgresFailed."""
+    name = instance.database()["DB_NAME"]
+    done = subprocess.run(
+        [_binary("pg_dump"), "--format=custom", f"--file={file}", *options],
+        env=_client(instance, name),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise PostgresFailed(f"The database {name} cannot be dumped: {done.stderr.strip()}")
+
+
+def load(instance: Instance, file: Path, before: str) -> None:
+    """Runs one statement and then what `dump` wrote, in one transaction. Raises PostgresFailed."""
+    name = instance.database()["DB_NAME"]
+    loading = subprocess.Popen(
+        [
+            _binary("psql"), "--no-psqlrc", "--quiet", "--single-transaction",
+            "--set=ON_ERROR_STOP=1", "--output=/dev/null", "--file=-",
+        ],
+        env=_client(instance, name),
+        stdin=subprocess.PIPE,
+    )  # fmt: skip
+    assert loading.stdin is not None
+    loading.stdin.write(f"set client_min_messages = warning;\n{before}\n".encode())
+    loading.stdin.flush()
+    reading = subprocess.run(
+        [_binary("pg_restore"), "--file=-", str(file)], stdout=loading.stdin, check=False
+    )
+    if reading.returncode:
+        # Half of a dump may read like a whole one: its end must not be committed.
+        loading.kill()
+    loading.stdin.close()
+    if loading.wait() or reading.returncode:
+        raise PostgresFailed(f"The database {name} is as it was: the dump could not be loaded.")
+
+
 def _psql(
     instance: Instance, database: str, *arguments: str, **other: str
 ) -> "subprocess.CompletedProcess[str]":
-    address = instance.database() | other
     return subprocess.run(
         [
             _binary("psql"),
@@ -174,21 +232,7 @@ def _psql(
             "ON_ERROR_STOP=1",
             *arguments,
         ],
-        env={
-            **_environment(),
-            "PGHOST": address["DB_HOST"],
-            "PGPORT": address["DB_PORT"],
-            "PGUSER": address["DB_USER"],
-            "PGPASSWORD": address["DB_PASSWORD"],
-            "PGDATABASE": database,
-            "PGCONNECT_TIMEOUT": "5",
-            "PGTARGETSESSIONATTRS": "read-write",
-            "PGCLIENTENCODING": "UTF8",
-            **{
-                f"{service.upper()}_DB_PASSWORD": instance.role_password(service)
-                for service in places.SERVICES
-            },
-        },
+        env=_client(instance, database, **other),
         capture_output=True,
         text=True,
         check=False,

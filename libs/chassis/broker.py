@@ -136,6 +136,20 @@ async def keep_declared(connection: AbstractRobustConnection, subscriptions: Sub
             await declare(channel, subscriptions, old)
 
 
+async def empty(channel: AbstractChannel, subscriptions: Subscriptions) -> None:
+    """Drops every message for the service: those that wait, are tried again, or are dead."""
+    names = [name for each in subscriptions for name in (each.queue, each.dead_queue)]
+    names += [subscriptions.retry_exchange(delay) for delay in RETRY_DELAYS]
+    for name in names:
+        await (await channel.get_queue(name)).purge()
+    await channel.queue_delete(rebuild_queue(subscriptions.service))
+
+
+def rebuild_queue(service: str) -> str:
+    """What a rebuild hears of while it lasts."""
+    return f"{service}.rebuild"
+
+
 def check(connection: AbstractRobustConnection | None) -> None:
     """Raises BrokerAway unless the connection is up."""
     if connection is None or connection.is_closed or not connection.connected.is_set():

@@ -116,7 +116,7 @@ class Rebuild:
 
     async def _declare(self, channel: AbstractChannel) -> AbstractQueue:
         queue = await channel.declare_queue(
-            f"{self._service}.rebuild",
+            broker.rebuild_queue(self._service),
             durable=True,
             arguments={"x-queue-type": "quorum", "x-expires": EXPIRES_SECONDS * 1000},
         )

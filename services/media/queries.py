@@ -6,6 +6,8 @@ from typing import NamedTuple
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from chassis.database import fetch
+
 from .errors import MediaNotFound
 from .models import Media
 from .pictures import THUMBNAIL_TYPE
@@ -39,6 +41,14 @@ async def media_by_ids(session: AsyncSession, media_ids: Sequence[int]) -> Seque
     """Those that are there and not removed."""
     statement = select(Media).where(col(Media.id).in_(media_ids), col(Media.removed_at).is_(None))
     return (await session.exec(statement)).all()
+
+
+async def backup_is_made(session: AsyncSession) -> bool:
+    """Whether a backup holds the lock by which it says so: see deploy/local/backup.py."""
+    free = await fetch(
+        session, "select pg_try_advisory_xact_lock_shared(hashtext('warble-backup')) as free"
+    )
+    return not free[0]["free"]
 
 
 async def unpurged(session: AsyncSession, limit: int) -> Sequence[Media]:

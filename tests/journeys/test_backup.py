@@ -1,0 +1,94 @@
+"""A backup that is made while people write holds all that was acknowledged before it began."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from deploy.local.instance import Instance
+from tests.conftest import REPOSITORY, SETTINGS
+
+from .company import Company, Person, company_at
+
+
+async def local(stack: Instance, *arguments: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "deploy.local", *arguments,
+        cwd=REPOSITORY,
+        env={**os.environ, **SETTINGS, "YES": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode()
+
+
+def the_backup(folder: Path) -> Path:
+    (made,) = folder.glob("*Z")
+    return made
+
+
+async def test_what_was_acknowledged_before_a_backup_comes_back_whole_and_nothing_dangles(
+    company: Company, stack: Instance, tmp_path: Path
+) -> None:
+    ann, boris = await company.hire("Ann"), await company.hire("Boris")
+    await boris.follow(ann)
+    done = asyncio.Event()
+    acknowledged: list[int] = []
+
+    async def keep_writing() -> None:
+        while not done.is_set():
+            for _ in range(4):
+                acknowledged.append(await ann.post("with a picture", [await ann.upload()]))
+            await ann.done("DELETE", f"/api/tweets/{acknowledged.pop()}")
+
+    async with asyncio.TaskGroup() as group:
+        writing = group.create_task(keep_writing())
+        while len(acknowledged) < 7:
+            await ann.done("GET", "/api/users/me")
+        before = acknowledged[:6]
+        code, said = await local(stack, "backup", str(tmp_path))
+        done.set()
+        await writing
+    assert code == 0, said
+    made = the_backup(tmp_path)
+    await ann.done("DELETE", f"/api/tweets/{before[0]}")
+    await ann.post("of a time that did not happen")
+
+    code, said = await local(stack, "restore", str(made))
+
+    assert code == 0, said
+    async with company_at(stack) as again:
+        reader = Person(boris.id, boris.name, boris.key, again.http)
+        feed = await reader.feed()
+        shown = {tweet["id"] for tweet in feed}
+        assert shown >= set(before)
+        assert "of a time that did not happen" not in {tweet["content"] for tweet in feed}
+        for tweet in feed:
+            for media in tweet["media"]:
+                for path in (media["url"], media["thumbnail"]):
+                    assert (await again.http.get(path)).status_code == 200, tweet
+        # Numbers that the lost history had given are given again, and are heard of all the same.
+        writer = Person(ann.id, ann.name, ann.key, again.http)
+        tweet_ids = [await writer.post(f"afterwards {number}") for number in range(20)]
+        while not shown >= set(tweet_ids):
+            shown = {tweet["id"] for tweet in await reader.feed()}
+
+
+async def test_a_backup_that_is_damaged_or_unfinished_is_refused_before_anything_is_touched(
+    company: Company, stack: Instance, tmp_path: Path
+) -> None:
+    ann = await company.hire("Ann")
+    tweet_id = await ann.post("here", [await ann.upload()])
+    assert (await local(stack, "backup", str(tmp_path)))[0] == 0
+    made = the_backup(tmp_path)
+    with (made / "database.dump").open("ab") as dump:
+        dump.write(b"\0")
+
+    for folder, why in ((made, "damaged"), (tmp_path, "no backup")):
+        code, said = await local(stack, "restore", str(folder))
+        assert code == 1
+        assert why in said
+    assert await ann.feed_ids() == [tweet_id]
