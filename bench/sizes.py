@@ -28,13 +28,13 @@ class Sizes:
 
 
 FULL = Sizes(
-    turns=5,
+    turns=3,
     reads=2000,
     rebuilds=500,
     writes=300,
     rest_seconds=10,
-    open_seconds=12,
-    mix_seconds=40,
+    open_seconds=10,
+    mix_seconds=30,
     posts_a_second=50,
     own_writes=400,
     tweets=20_000,
