@@ -26,6 +26,7 @@ def serving(application: str, port: int, **settings: str) -> Iterator[Server]:
     command = [
         "uvicorn", application, "--host", "127.0.0.1", "--port", str(port),
         "--no-access-log", "--no-server-header", "--log-level", "warning",
+        "--timeout-keep-alive", "120",
     ]  # fmt: skip
     with _running(command, port, {**os.environ, **settings}) as server:
         yield server

@@ -47,6 +47,7 @@ _DUE = text("""
 select user_id from erasure
 where finished_at is null and due_at <= now() order by due_at limit 100
 """)
+_EVERYBODY = text("select user_id from erasure")
 _HEAR = "insert into erasure (user_id) values ($1) on conflict do nothing"
 _HEARD = "select from erasure where user_id = any($1::bigint[])"
 _COUNT = text("update erasure set erased = erased + :erased where user_id = :user_id")
@@ -107,6 +108,14 @@ class Eraser:
     async def _due(self, database: Database) -> list[int]:
         async with database.transaction() as session:
             return list((await execute(session, _DUE)).scalars())
+
+    async def take_away(self, database: Database) -> None:
+        """Takes away what there is of everybody, from a copy that serves nobody yet."""
+        async with database.transaction() as session:
+            people = list((await execute(session, _EVERYBODY)).scalars())
+        for user_id in people:
+            while await self.sweep(database, user_id):
+                continue
 
     async def advance(
         self,

@@ -16,6 +16,7 @@ import sys
 import time
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
+from importlib.util import find_spec
 from typing import Any, BinaryIO
 
 import aio_pika
@@ -143,6 +144,9 @@ class Rebuild:
             tag = await queue.consume(self._receive)
             await self._fill(intake, told)
             complete_at = await self._catch_up(fresh, intake)
+            if find_spec(f"{self._package}.erasing") is not None:
+                # What came before the word of somebody's erasure has come to the copy once more.
+                await importlib.import_module(f"{self._package}.erasing").eraser.take_away(copy)
             await fresh.tidy()
             await self._switch(fresh, intake, complete_at)
             await queue.cancel(tag)

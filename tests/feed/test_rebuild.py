@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -17,7 +16,6 @@ from chassis.kept import CutShort
 from chassis.rebuild import Rebuild, Refused
 from deploy.local.instance import Instance
 from services.feed import events
-from services.feed.erasing import eraser
 
 from .histories import Company, Told, delete, erase, post, toggle_follow, toggle_like
 from .test_handlers import deliver_one, empty
@@ -120,7 +118,6 @@ async def test_whoever_was_erased_does_not_come_back_with_a_feed_made_anew(
     await begin(rebuild)
     await rebuild.finish(told(history.told))
     await until_read(feed, history)
-    assert await eraser.advance(database, None, BORIS, settle=timedelta(0))
 
     assert await read(feed, ANN) == expected(history, ANN) == [(21, "liked by both", 1)]
     async with database.transaction() as session:
