@@ -82,6 +82,8 @@ async def _live(ann: Person, boris: Person, clara: Person) -> None:
     await ann.done("GET", "/api/users/me")
     feed = await ann.feed()
     assert (await ann.ask("GET", feed[0]["attachments"][0])).is_success
+    gone = await ann.post(media_ids=[await ann.upload()])
+    await ann.done("DELETE", f"/api/tweets/{gone}")
     await boris.done("POST", f"/api/tweets/{tweet_id}/likes")
     for _ in range(3):
         await boris.feed("?limit=20")
