@@ -10,7 +10,7 @@ VENV := @deploy/local/venv.sh
 # Only a value given to make itself counts: some systems have a NAME in every environment.
 needed = @$(if $(filter command,$(firstword $(origin $(1)))),:,echo 'Say which: make $@ $(2)' >&2; exit 2)
 
-.PHONY: help up down reset status logs user demo import backup restore replay rebuild missed erased compose-test test chaos check fuzz bench openapi boards screenshots lock
+.PHONY: help up down reset status logs user demo import backup restore replay rebuild missed erased compose-test test chaos check audit sbom secrets fuzz bench openapi boards screenshots lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -97,9 +97,21 @@ fuzz: ## thousands of made-up calls and texts, others each time; EXAMPLES=100 fo
 	@WARBLE_FUZZ_EXAMPLES=$${EXAMPLES:-100} WARBLE_FUZZ_SEED=$$(date +%s) \
 		$(RUN) -m pytest --timeout=0 tests/journeys/test_document.py tests/gateway/test_parsers.py
 
-check: ## format, lint, types, import contracts, drift of generated files
+check: ## format, lint, types, import contracts, drift of generated files, secrets, advisories
 	$(VENV) dev
 	@deploy/check.sh
+
+audit: ## ask what is known against the locked packages; fails where nobody can be asked
+	$(VENV) dev
+	@PYTHONPATH=.:libs $(RUN) -m deploy.supply audit
+
+sbom: ## a CycloneDX bill of materials of each image, in .local/sbom
+	$(VENV) dev
+	@PYTHONPATH=.:libs $(RUN) -m deploy.supply sbom
+
+secrets: ## look for secrets in every line that git ever kept
+	$(VENV) dev
+	@PYTHONPATH=.:libs $(RUN) -m deploy.supply secrets
 
 bench: ## measure a system of its own, write bench/RESULTS.md; ONLY=post,like a part of it
 	$(VENV) dev

@@ -16,4 +16,6 @@ step $bin/python docs/generate.py --check
 step $bin/python -m deploy.grafana.generate --check
 step $bin/python -m bench.report --check
 step $bin/python -m deploy.local page check
+step $bin/python -m deploy.supply secrets
+step $bin/python -m deploy.supply audit --where-possible
 echo "All checks passed."

@@ -1,5 +1,5 @@
 """Writes from the code: gateway/openapi.json, docs/events.md, docs/settings.md, and what each part
-may do at the broker, deploy/rabbitmq/accounts.json.
+may do at the broker, deploy/rabbitmq/accounts.json; from the locked packages: docs/licences.md.
 
 `--check` only compares.
 """
@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+
+from deploy.supply import licences
 
 REPOSITORY = Path(__file__).parents[1]
 SERVICES = ("users", "tweets", "media", "feed")
@@ -175,6 +177,7 @@ def main(arguments: list[str]) -> int:
         "docs/events.md": events,
         "deploy/rabbitmq/accounts.json": accounts,
         "docs/settings.md": settings,
+        "docs/licences.md": licences.document,
     }
     drifted = []
     for name, write in generated.items():

@@ -63,6 +63,20 @@ def run(*script: str) -> int:
     return subprocess.run(command, cwd=WEB, env=_with(node), check=False).returncode
 
 
+def npm(*arguments: str, seconds: float) -> subprocess.CompletedProcess[str]:
+    """What npm says for itself in the page's folder. Raises Refused, and TimeoutExpired."""
+    node, command = _node(lambda _: None)
+    return subprocess.run(
+        [*command, *arguments],
+        cwd=WEB,
+        env=_with(node),
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
 def _digest() -> str:
     """Of everything that the built page depends on."""
     sources = (

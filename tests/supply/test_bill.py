@@ -1,0 +1,48 @@
+"""A bill of materials says all that is in an image, and how it is recognised."""
+
+import json
+import re
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from deploy.local.places import REPOSITORY
+from deploy.supply import bill
+from deploy.supply.locks import IMAGES
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_a_bill_names_every_locked_package_with_every_hash_of_it(image: str) -> None:
+    text = bill.bill(image)
+    named = {
+        f"{component['name']}=={component['version']}": {
+            digest["content"]
+            for reference in component.get("externalReferences", ())
+            for digest in reference["hashes"]
+        }
+        for component in json.loads(text)["components"]
+    }
+
+    locked = (REPOSITORY / "requirements" / f"{image}.txt").read_text()
+    blocks = re.split(r"^(?=\w)", locked, flags=re.MULTILINE)[1:]
+    assert len(blocks) > 40
+    for block in blocks:
+        assert named[block.split()[0]] == set(re.findall(r"sha256:(\w{64})", block)) != set()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+
+
+def test_the_gateways_bill_has_the_page_too() -> None:
+    components = json.loads(bill.bill("gateway"))["components"]
+    names = {component["name"] for component in components}
+    lock = json.loads((REPOSITORY / "web" / "package-lock.json").read_text())
+    wanted = {path.rpartition("node_modules/")[2] for path in lock["packages"] if path}
+
+    assert wanted <= names
+    assert not wanted & {part["name"] for part in json.loads(bill.bill("users"))["components"]}
+    assert all(part["licenses"] for part in components if part["type"] == "library")
+
+
+def test_the_same_locks_make_the_same_bill() -> None:
+    assert bill.bill("media") == bill.bill("media")
+    assert bill.bill("users") != bill.bill("feed")
