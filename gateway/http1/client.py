@@ -113,19 +113,20 @@ class Client:
         pool = self._pool(replica)
         if pool.full:
             raise Full
-        chunked = body is not None and "content-length" not in headers
+        length = int(headers["content-length"]) if "content-length" in headers else None
+        chunked = body is not None and length is None
         head = _head(method, target, pool.host, headers, body is not None, chunked)
         async with pool.room:
             connection = pool.at_hand()
             if connection is not None:
                 try:
-                    return await connection.ask(head, body, chunked, seconds)
+                    return await connection.ask(head, body, length, seconds)
                 except Broken:
                     # The service may have ended an idle connection just now.
                     if connection.answered or body is not None or method not in _REPEATABLE:
                         raise
             connection = await pool.connect()
-            return await connection.ask(head, body, chunked, seconds)
+            return await connection.ask(head, body, length, seconds)
 
     def close(self) -> None:
         for pool in self._pools.values():

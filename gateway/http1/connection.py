@@ -123,8 +123,9 @@ class Connection(asyncio.Protocol):
     # One request.
 
     async def ask(
-        self, head: bytes, body: AsyncIterable[bytes] | None, chunked: bool, seconds: float
+        self, head: bytes, body: AsyncIterable[bytes] | None, length: int | None, seconds: float
     ) -> Response:
+        """`length` is the one that the head says the body has; without one it goes in chunks."""
         assert self._transport is not None
         self.answered = False
         self._sent = body is None
@@ -137,7 +138,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(head)
         try:
             if body is not None:
-                await self._send(body, chunked)
+                await self._send(body, length)
             self._owner.waiting += 1
             try:
                 return await self._head
@@ -147,13 +148,16 @@ class Connection(asyncio.Protocol):
             self.abort()
             raise
 
-    async def _send(self, body: AsyncIterable[bytes], chunked: bool) -> None:
+    async def _send(self, body: AsyncIterable[bytes], length: int | None) -> None:
         """Sends the body, or as much of it as is wanted: the answer may come before its end."""
         assert self._transport is not None
         assert self._head is not None
+        chunked = length is None
+        sent = 0
         async for chunk in body:
             if self._head.done():
                 break
+            sent += len(chunk)
             self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
             self._active_at = self._loop.time()
             if not self._can_write.is_set():
@@ -161,6 +165,9 @@ class Connection(asyncio.Protocol):
         else:
             if chunked:
                 self._transport.write(b"0\r\n\r\n")
+            elif sent != length:
+                # The service would read the rest out of the next request.
+                raise Broken(f"a body of {sent} bytes was to have {length}")
             self._sent = True
 
     def _answer(self) -> None:

@@ -6,18 +6,21 @@ connections takes no more of them from here. Then no request is on its way when 
 
 import argparse
 import asyncio
+import resource
 import socket
 import sys
 
 import uvicorn
 
-from .wire import Protocol
+from .wire import CONNECTIONS, Protocol
 
 LEAVING_SECONDS = 1
 GRACE_SECONDS = 10
 """For the requests that are under way."""
 KEEP_ALIVE_SECONDS = 75
 """Longer than the gateway keeps a connection that nobody uses."""
+OPEN_FILES = 2 * CONNECTIONS + 2_000
+"""A connection may need one to another service; by custom a process has 1,024."""
 
 
 class Server(uvicorn.Server):
@@ -28,12 +31,20 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def _may_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m chassis.serve", description=__doc__)
     parser.add_argument("factory", help="what makes the application: module:function")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     chosen = parser.parse_args(arguments)
+    _may_open_files()
     config = uvicorn.Config(
         chosen.factory,
         factory=True,

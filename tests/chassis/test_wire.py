@@ -13,43 +13,40 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from chassis import wire
+from tests.sockets import said
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["path"] == "/large":
+        await Response(bytes(50_000_000))(scope, receive, send)
+        return
     body = await Request(scope, receive).body()
-    await Response(f"{scope['path']} {len(body)}")(scope, receive, send)
+    names = " ".join(name.decode() for name, _ in scope["headers"])
+    await Response(f"{scope['path']} {len(body)} {names}")(scope, receive, send)
 
 
 @pytest.fixture
-async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
-    monkeypatch.setattr(wire, "HEAD_SECONDS", 0.3)
+async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[uvicorn.Server]:
+    for name in ("HEAD_SECONDS", "BODY_SECONDS", "TAKING_SECONDS"):
+        monkeypatch.setattr(wire, name, 0.3)
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(application, http=wire.Protocol, lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     with contextlib.suppress(AttributeError):
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     serving = asyncio.create_task(server.serve([listening]))
-    yield listening.getsockname()[1]
+    async with asyncio.timeout(10):
+        while not server.started:
+            await asyncio.sleep(0.01)
+    yield server
     server.should_exit = True
     await serving
 
 
-async def said(port: int, *sent: bytes) -> bytes:
-    """All that comes until the other side ends the connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        # Who is refused in the middle of it may find the connection ended.
-        with contextlib.suppress(ConnectionError):
-            for part in sent:
-                writer.write(part)
-                await writer.drain()
-        # Where the rest met an ended connection, the answer may be lost with it.
-        with contextlib.suppress(ConnectionError):
-            async with asyncio.timeout(20):
-                return await reader.read()
-        return b""
-    finally:
-        writer.close()
+@pytest.fixture
+def port(server: uvicorn.Server) -> int:
+    number: int = server.servers[0].sockets[0].getsockname()[1]
+    return number
 
 
 def assert_refused(answer: bytes, status: int, error_type: str) -> None:
@@ -78,12 +75,86 @@ def assert_refused(answer: bytes, status: int, error_type: str) -> None:
         b"POST / HTTP/1.1\r\ntransfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
         b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\ntransfer-encoding: x\r\n\r\n0\r\n\r\n",
         b"POST / HTTP/1.1\r\n transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\ntransfer-encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\ntransfer-encoding:\x0bchunked\r\n\r\n0\r\n\r\n",
+        b'POST / HTTP/1.1\r\ntransfer-encoding: "chunked"\r\n\r\n0\r\n\r\n',
+        b"POST / HTTP/1.1\r\ntransfer-encoding: xchunked\r\ncontent-length: 1\r\n\r\n1",
+        b"POST / HTTP/1.1\r\ncontent-length: 1, 1\r\n\r\n1",
+        b"POST / HTTP/1.1\r\ncontent-length: +1\r\n\r\n1",
+        b"POST / HTTP/1.1\r\ncontent-length: 0x1\r\n\r\n1",
+        b"GET / HTTP/1.1\nhost: x\n\n",
+        b"GET / HTTP/1.1\r\nhost: x\nname: value\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: x\rname: value\r\n\r\n",
+        b"GET / HTTP/1.1\r\nname: value\r\n folded\r\n\r\n",
+        b"GET / HTTP/1.1\r\n: value\r\n\r\n",
+        b" GET / HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET / there HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"CONNECT /a HTTP/1.1\r\nhost: x\r\n\r\nGET /b HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"CONNECT x:80 HTTP/1.1\r\nhost: x\r\n\r\n",
     ],
 )
 async def test_what_two_readers_could_read_in_two_ways_is_refused(
     port: int, request_: bytes
 ) -> None:
     assert_refused(await said(port, request_), 400, "MalformedRequest")
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        b"0x3\r\nabc\r\n0\r\n\r\n",
+        b"-3\r\nabc\r\n0\r\n\r\n",
+        b"0_3\r\nabc\r\n0\r\n\r\n",
+        b"3 \r\nabc\r\n0\r\n\r\n",
+        b"10000000000000003\r\nabc\r\n0\r\n\r\n",
+        b"3\nabc\n0\n\n",
+        b"3;a\nabc\r\n0\r\n\r\n",
+        b"3\r\nabcX0\r\n\r\n",
+        b"3\r\nabcde\r\n0\r\n\r\n",
+        b"3\r\nabc\r\n0\r\ncontent-length: 3\r\n\r\n",
+        b"3\r\nabc\r\n0\r\ntransfer-encoding: chunked\r\n\r\n",
+    ],
+)
+async def test_chunks_that_two_readers_could_read_in_two_ways_are_refused(
+    port: int, chunks: bytes
+) -> None:
+    head = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+
+    answer = await said(port, head + chunks + b"GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n")
+
+    assert_refused(answer, 400, "MalformedRequest")
+
+
+async def test_what_is_no_request_takes_nobodys_answer(port: int) -> None:
+    answer = await said(port, b"GET /a HTTP/1.1\r\nhost: x\r\n\r\nno request\r\n\r\n")
+
+    assert b"400" not in answer
+
+
+async def test_what_follows_a_body_is_no_header(port: int) -> None:
+    head = b"POST /a HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+
+    answer = await said(port, head + b"3;name=value\r\nabc\r\n0\r\napi-key: x\r\n\r\n")
+
+    assert answer.endswith(b"/a 3 host connection transfer-encoding")
+
+
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket"])
+async def test_who_offers_another_protocol_is_answered_in_this_one(
+    port: int, protocol: bytes
+) -> None:
+    offer = b"host: x\r\nconnection: upgrade\r\nupgrade: " + protocol + b"\r\n"
+    with_body = b"POST /a HTTP/1.1\r\n" + offer + b"content-length: 4\r\n\r\nbody"
+    in_chunks = b"POST /b HTTP/1.1\r\n" + offer + b"transfer-encoding: chunked\r\n\r\n"
+    last = b"GET /c HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+
+    answer = await said(port, with_body + in_chunks + b"2\r\nab\r\n", b"0\r\n\r\n" + last)
+
+    assert answer.count(b"HTTP/1.1 200 OK") == 3
+    assert b"/a 4 host connection content-length" in answer
+    assert b"/b 2 host connection transfer-encoding" in answer
+    assert answer.endswith(b"/c 0 host connection")
 
 
 async def test_a_body_in_an_unknown_encoding_is_nobodys(port: int) -> None:
@@ -126,7 +197,7 @@ async def test_one_connection_takes_request_after_request(port: int) -> None:
 
     assert answer.count(b"HTTP/1.1 200 OK") == 2
     assert b"/a 100000" in answer
-    assert answer.endswith(b"/b 0")
+    assert answer.endswith(b"/b 0 host connection")
 
 
 async def test_a_slow_head_after_an_answer_is_given_up_as_well(port: int) -> None:
@@ -134,3 +205,42 @@ async def test_a_slow_head_after_an_answer_is_given_up_as_well(port: int) -> Non
 
     assert b"/a 0" in answer
     assert b"/b" not in answer
+
+
+async def test_a_body_that_does_not_come_to_its_end_is_given_up(port: int) -> None:
+    head = b"POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n"
+
+    assert_refused(await said(port, head, b"half"), 408, "RequestTimeout")
+
+
+async def test_who_takes_nothing_of_an_answer_is_left(server: uvicorn.Server, port: int) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1000)
+    writer.write(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n")
+
+    async with asyncio.timeout(20):
+        while not server.server_state.total_requests:
+            await asyncio.sleep(0.01)
+        while server.server_state.connections:
+            await asyncio.sleep(0.01)
+
+    writer.close()
+
+
+async def test_more_connections_than_there_is_room_for_are_told_so(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "CONNECTIONS", 3)
+    monkeypatch.setattr(wire, "HEAD_SECONDS", 20)
+    held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+    ask = b"GET /a HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+
+    refused = await said(port)
+    for _, writer in held:
+        writer.close()
+        await writer.wait_closed()
+    answered = b""
+    while b"200 OK" not in answered:
+        answered = await said(port, ask)
+
+    assert_refused(refused, 503, "ServiceOverloaded")
+    assert b"Retry-After: 1\r\n" in refused

@@ -200,6 +200,29 @@ def test_an_answer_before_the_end_of_the_body_is_taken(
     assert sent
 
 
+def test_a_body_shorter_than_it_says_leaves_nothing_for_the_next_request(
+    run: Callable[[Serve, Scenario], None],
+) -> None:
+    """The service has answered, and waits on that connection for what is missing."""
+
+    async def short() -> AsyncIterator[bytes]:
+        yield b"half"
+
+    async def scenario(client: Client, url: str) -> None:
+        with pytest.raises(Broken):
+            await client.request("POST", url, "/", {"content-length": "9"}, short())
+        assert await got(client, url) == (200, b"ok")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        said = await head(reader)
+        writer.write(OK)
+        if b"POST" in said:
+            await reader.readexactly(9)
+            writer.write(OK.replace(b"ok", b"no"))
+
+    run(serve, scenario)
+
+
 def test_no_header_is_smuggled_in(run: Callable[[Serve, Scenario], None]) -> None:
     async def scenario(client: Client, url: str) -> None:
         for headers in ({"a": "b\r\nc: d"}, {"a\nb": "c"}, {"a": "b\rc"}):
