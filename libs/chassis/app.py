@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.types import Scope
 
-from . import access_log, clock, errors, metrics, telemetry, traces
+from . import access_log, bodies, clock, errors, metrics, telemetry, traces
 from .database import Database
 from .identity import Verifier
 from .paging import MAX_ID
@@ -36,11 +36,13 @@ def create(
     *routers: APIRouter,
     lifespan: Lifespan | None = None,
     checks: Mapping[str, Check] | None = None,
+    body_bytes: int = bodies.JSON_BYTES,
 ) -> FastAPI:
     """The api process of a service.
 
     `app.state.database` and `app.state.settings` are set; `lifespan` opens and closes what is the
-    service's own. `checks` are asked by `/health/ready` beside the database.
+    service's own. `checks` are asked by `/health/ready` beside the database. A body is read up to
+    `body_bytes`.
     """
     database = Database(settings)
 
@@ -59,6 +61,7 @@ def create(
             await database.close()
 
     app = frame(settings, "api", live, {"database": database.check, **(checks or {})})
+    app.add_middleware(bodies.Bounded, most=body_bytes)
     app.state.database = database
     app.state.verifier = Verifier(settings.identity_public_key, settings.service)
     for router in routers:

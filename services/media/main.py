@@ -1,6 +1,6 @@
 """The composition root of media."""
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from chassis import app, erasure, export, worker
 from chassis.identity import Verifier
@@ -14,8 +14,7 @@ from .settings import Settings
 from .storage import Storage
 
 BODY_MARGIN = 2 * 1024 * 1024
-"""What a form may hold beside the picture. It is more than the gateway lets through, whose refusal
-has the one shape of errors; here a length that is declared too large is refused in plain text."""
+"""What a form may hold beside the picture: more than the gateway lets through."""
 
 DECODING_SECONDS = 15
 """Twice what the slowest within the limits took: a WebP that moves, 50 megapixels in all."""
@@ -24,16 +23,15 @@ DECODING_SECONDS = 15
 def create_app() -> FastAPI:
     settings = Settings()
     storage = Storage(settings)
-    # Beyond this a body is not read; what a picture may be is judged when it is here.
-    router = APIRouter(max_body_size=settings.bytes + BODY_MARGIN)
-    router.include_router(api.router)
-    router.include_router(api.internal)
     application = app.create(
         settings,
-        router,
+        api.router,
+        api.internal,
         erasure.router,
         export.router(exports.LISTS),
         checks={"store": storage.check},
+        # What a picture may be is judged when it is here.
+        body_bytes=settings.bytes + BODY_MARGIN,
     )
     application.state.storage = storage
     application.state.neighbours = Verifier(settings.identity_public_key, "tweets")
