@@ -78,6 +78,7 @@ async def test_280_characters_as_a_person_counts_them_are_accepted(
     [
         ("", "TweetEmpty"),
         (" \n\t", "TweetEmpty"),
+        ("\u200b\u2060\u3164\ufe0f\u0301", "TweetEmpty"),
         ("a\0b", "TextNotAccepted"),
         ("a" + "\N{COMBINING ACUTE ACCENT}" * 10_000, "TweetTooLong"),
     ],

@@ -55,7 +55,7 @@ async def erase_user(session: AsyncSession, user_id: int, name: str, by: int) ->
     person = await known(session, user_id)
     if person.administrator and user_id == by:
         raise CannotEraseYourself
-    if person.erased_at is None and names.spaced(name) != person.name:
+    if person.erased_at is None and names.spaced(name) != names.spaced(person.name):
         raise NameNotConfirmed
     await _erase(session, person)
 
