@@ -64,9 +64,16 @@ from generate_series(1, $2::int) as n, generate_series(1, $3::int) as i
 """
 _FOLLOW = """
 insert into feed.follow (follower_id, followed_id, active, version)
-select $1::bigint, $2::bigint + 1 + (n * 13 + $1::bigint) % $3::int, true, 1
+select $1::bigint, $2::bigint + 1 + ((n + $5::int) * 13) % $3::int, true, 1
 from generate_series(1, $4::int) as n
 on conflict do nothing
+"""
+_LIKE = """
+update feed.tweet set like_count = like_count + 1
+where id = (
+    select id from feed.tweet where author_id = $1 and visible
+    order by like_count desc, id desc limit 1
+)
 """
 _FEED = ("person", "tweet", "tweet_like", "follow")
 
@@ -108,19 +115,24 @@ async def fill_liked(owner: asyncpg.Connection, tweets: int, likes: int) -> None
 
 
 async def follow(
-    owner: asyncpg.Connection, reader_id: int, authors: int, followed: int
+    owner: asyncpg.Connection, reader_id: int, authors: int, followed: int, skipped: int = 0
 ) -> list[int]:
-    """The reader follows just so many of the authors of `fill`; gives whom."""
+    """The reader follows just so many of the authors of `fill`, behind so many; gives whom."""
     await owner.execute(
         "delete from feed.follow where follower_id = $1 and followed_id between $2 and $3",
         reader_id, FIRST, LAST,
     )  # fmt: skip
-    await owner.execute(_FOLLOW, reader_id, FIRST, authors, followed)
+    await owner.execute(_FOLLOW, reader_id, FIRST, authors, followed, skipped)
     await owner.execute("analyze feed.follow")
     rows = await owner.fetch(
         "select followed_id from feed.follow where follower_id = $1", reader_id
     )
     return [row["followed_id"] for row in rows]
+
+
+async def like(owner: asyncpg.Connection, author_id: int) -> None:
+    """Counts one more for the author's most popular tweet, as the handler of a like does."""
+    await owner.execute(_LIKE, author_id)
 
 
 async def be_followed(

@@ -61,12 +61,11 @@ async def figure(
 ) -> dict[str, Any]:
     """Medians over the turns, each turn beside the yardstick right before and after it.
 
-    `before` is awaited before each request, one at a time then. `everything` counts all that a
+    `before` is awaited before each request. `everything` counts all that a
     write causes, in every process, until it has had its effect. What the processes take at rest
     is left out. Raises Unexpected.
     """
     more = {} if before is None else {"before": before}
-    connections = connections if before is None else 1
     urls = urls or scene.urls
     await closed(urls, choose, min(_WARM_UP, count), connections, **more)
     await hello(scene)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,7 +24,7 @@ from .sizes import Sizes
 from .wire import request
 
 FEED = "/api/tweets?limit=20"
-AUTHORS, FOLLOWED = 500, 40
+AUTHORS, FOLLOWED = 1_000, 40
 UNHEARD = {"warble-events": f"users:{data.UNHEARD}"}
 """Nobody remembers to have heard of it: the database answers."""
 _SETTLE_SECONDS = 60
@@ -57,7 +58,7 @@ class Scene:
     http: httpx.AsyncClient
     sizes: Sizes
     console: Console
-    reader: Person = Person(0, "")
+    _readers: list[Person] = field(default_factory=list)
     rest: dict[str, float] = field(default_factory=dict)
     """What each process uses when nobody asks for anything, in CPU seconds a second."""
     _settled: int = 0
@@ -66,8 +67,13 @@ class Scene:
 
     async def begin(self) -> None:
         await data.begin(self.owner)
-        self.reader = await self.person()
+        self._readers = [await self.person()]
         self.rest = await at_rest(stack.pids(self.system), self.sizes.rest_seconds)
+
+    @property
+    def reader(self) -> Person:
+        """Who asks, where it matters to nobody who."""
+        return self._readers[0]
 
     @property
     def urls(self) -> list[str]:
@@ -138,8 +144,11 @@ class Scene:
             count += sum(map(float, _NOT_AT_HAND.findall(told.text)))
         return count
 
-    async def ordinary(self) -> "Changes":
-        """The feed as most figures are measured on: gives who of the followed may change."""
+    async def ordinary(self, readers: int = 1) -> "Changes":
+        """The feed as most figures are measured on, for so many whose followed are nobody else's.
+
+        The first of them is the reader of this scene.
+        """
         if (
             await self.owner.fetchval(
                 "select count(*) from feed.tweet where id between $1 and $2", data.FIRST, data.LAST
@@ -147,7 +156,17 @@ class Scene:
             != self.sizes.tweets
         ):
             await data.fill(self.owner, self.sizes.tweets, AUTHORS)
-        return Changes(self.owner, await data.follow(self.owner, self.reader.id, AUTHORS, FOLLOWED))
+        while len(self._readers) < readers:
+            self._readers.append(await self.person())
+        return Changes(
+            self,
+            {
+                reader: await data.follow(
+                    self.owner, reader.id, AUTHORS, FOLLOWED, skipped=place * FOLLOWED
+                )
+                for place, reader in enumerate(self._readers[:readers])
+            },
+        )
 
     @cached_property
     def company(self) -> graph.Company:
@@ -173,14 +192,23 @@ HEARD_SECONDS = 0.003
 
 
 class Changes:
-    """Has the authors change in turn, as somebody's like of a tweet does."""
+    """Before a reader asks, somebody whom they follow is liked; the readers take turns."""
 
-    def __init__(self, owner: asyncpg.Connection, authors: Sequence[int]) -> None:
-        self._owner = owner
-        self._authors = cycle(authors)
+    def __init__(self, scene: Scene, followed: Mapping[Person, Sequence[int]]) -> None:
+        self._owner = scene.owner
+        self._one_at_a_time = asyncio.Lock()
+        self._turns = cycle(
+            [(scene.get(FEED, key=reader.key), cycle(whom)) for reader, whom in followed.items()]
+        )
+        self._ready: deque[Ask] = deque()
 
     async def __call__(self) -> None:
-        await self._owner.execute(
-            f"select pg_notify('feed_changes', 'author {next(self._authors)}')"
-        )
+        ask, authors = next(self._turns)
+        async with self._one_at_a_time:
+            await data.like(self._owner, next(authors))
         await asyncio.sleep(HEARD_SECONDS)
+        self._ready.append(ask)
+
+    def ask(self) -> Ask:
+        """By the next whose page has to be made anew."""
+        return self._ready.popleft()

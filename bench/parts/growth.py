@@ -17,7 +17,7 @@ async def tweets(scene: Scene) -> dict[str, Any]:
         scene.say(f"loading {count:,} tweets")
         await data.fill(scene.owner, count, AUTHORS)
         followed = await data.follow(scene.owner, scene.reader.id, AUTHORS, FOLLOWED)
-        found[str(count)] = await _reads(scene, f"{count:,} tweets", Changes(scene.owner, followed))
+        found[str(count)] = await _reads(scene, f"{count:,} tweets", followed)
     return found
 
 
@@ -28,7 +28,7 @@ async def followed(scene: Scene) -> dict[str, Any]:
     found = {}
     for count in scene.sizes.growth_followed:
         whom = await data.follow(scene.owner, scene.reader.id, authors, count)
-        found[str(count)] = await _reads(scene, f"{count:,} followed", Changes(scene.owner, whom))
+        found[str(count)] = await _reads(scene, f"{count:,} followed", whom)
     return found
 
 
@@ -39,13 +39,12 @@ async def likes(scene: Scene) -> dict[str, Any]:
         scene.say(f"loading 20 tweets with {count:,} likes each")
         await data.fill_liked(scene.owner, 20, count)
         whom = await data.follow(scene.owner, scene.reader.id, 1, 1)
-        found[str(count)] = await _reads(
-            scene, f"{count:,} likes a tweet", Changes(scene.owner, whom)
-        )
+        found[str(count)] = await _reads(scene, f"{count:,} likes a tweet", whom)
     return found
 
 
-async def _reads(scene: Scene, name: str, changes: Changes) -> dict[str, Any]:
+async def _reads(scene: Scene, name: str, followed: list[int]) -> dict[str, Any]:
+    changes = Changes(scene, {scene.reader: followed})
     fresh, database = scene.get(FEED), scene.get(FEED, UNHEARD)
     turns = min(TURNS, scene.sizes.turns)
     count = scene.sizes.growth_reads
@@ -54,8 +53,14 @@ async def _reads(scene: Scene, name: str, changes: Changes) -> dict[str, Any]:
         "page_bytes": len(page.content),
         "fresh": await figure(scene, f"{name}, page fresh", always(fresh), 3 * count, turns=turns),
         "rebuilt": await figure(
-            scene, f"{name}, page rebuilt", always(fresh), count, before=changes, turns=turns
-        ),
+            scene,
+            f"{name}, page rebuilt",
+            changes.ask,
+            count,
+            connections=1,
+            before=changes,
+            turns=turns,
+        ),  # fmt: skip
         "database": await figure(
             scene, f"{name}, read by the database", always(database), count, turns=turns
         ),

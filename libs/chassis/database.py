@@ -22,17 +22,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from . import discretion, failpoints, metrics
+from .connections import WAIT_SECONDS, Connections
 from .settings import ServiceSettings
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10
-POOL_WAIT_SECONDS = 3
 
 discretion.install()
-
-
-async def _leave(_: asyncpg.Connection) -> None:
-    pass
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
@@ -59,14 +55,14 @@ class Database:
             poolclass=metrics.MeasuredPool,
             pool_size=settings.db_pool_size,
             max_overflow=0,
-            pool_timeout=POOL_WAIT_SECONDS,
+            pool_timeout=WAIT_SECONDS,
             # What people wrote stands in no log and no error report.
             hide_parameters=True,
             connect_args=self._connect_arguments(),
         )
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         metrics.time_statements(self.engine.sync_engine)
-        self._bare: asyncpg.Pool | None = None
+        self._bare: Connections | None = None
         _all.add(self)
 
     def _connect_arguments(self) -> dict[str, Any]:
@@ -95,20 +91,17 @@ class Database:
                 yield session
 
     async def connection(self) -> asyncpg.Connection:
-        """A connection outside the pool, for LISTEN. The caller closes it."""
-        return await asyncpg.connect(**self._address(), **self._connect_arguments())
+        """A bare one, outside of every pool. The caller closes it.
 
-    async def pool(self, size: int) -> asyncpg.Pool:
-        """A pool of bare asyncpg connections, for paths where a session would cost too much."""
-        self._bare = await asyncpg.create_pool(
-            **self._address(),
-            **self._connect_arguments(),
-            min_size=0,
-            max_size=size,
-            # What a borrower leaves behind is undone with its transaction: nobody here sets more,
-            # and asking for it would be a second round trip for each statement.
-            reset=_leave,
-        )
+        Its statements are planned once, whatever they are given: that costs more than running them.
+        """
+        arguments = self._connect_arguments()
+        arguments["server_settings"]["plan_cache_mode"] = "force_generic_plan"
+        return await asyncpg.connect(**self._address(), **arguments)
+
+    def connections(self, most: int) -> Connections:
+        """Bare ones, for paths where a session would cost too much. They end with this database."""
+        self._bare = Connections(self.connection, most)
         return self._bare
 
     def pool_state(self) -> tuple[int, int, int]:
@@ -116,10 +109,9 @@ class Database:
         pool: Any = self.engine.pool
         used, idle, most = pool.checkedout(), pool.checkedin(), pool.size()
         if self._bare is not None:
-            free = self._bare.get_idle_size()
-            used += self._bare.get_size() - free
-            idle += free
-            most += self._bare.get_max_size()
+            used += self._bare.used
+            idle += self._bare.idle
+            most += self._bare.most
         return used, idle, most
 
     def _address(self) -> dict[str, Any]:
@@ -136,6 +128,8 @@ class Database:
             await connection.execute(text("select 1"))
 
     async def close(self) -> None:
+        if self._bare is not None:
+            self._bare.close()
         await self.engine.dispose()
 
 
@@ -149,21 +143,6 @@ def _connections(place: int) -> float:
 metrics.POOL_CONNECTIONS.labels("used").set_function(lambda: _connections(0))
 metrics.POOL_CONNECTIONS.labels("idle").set_function(lambda: _connections(1))
 metrics.POOL_SIZE.set_function(lambda: _connections(2))
-
-
-@asynccontextmanager
-async def lent(pool: asyncpg.Pool, statement: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection for this one statement."""
-    begun = time.perf_counter()
-    async with pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
-        there = time.perf_counter()
-        metrics.POOL_WAIT.observe(there - begun)
-        try:
-            yield connection
-        except Exception as error:
-            metrics.note(statement, there, error)
-            raise
-        metrics.note(statement, there)
 
 
 async def execute(

@@ -171,11 +171,11 @@ async def feed(
     """
     if offset is not None and cursor is not None:
         raise InvalidRequest(reason="A page is named by offset or by cursor, not by both.")
-    pool, settings = request.app.state.pool, request.app.state.settings
+    connections, settings = request.app.state.connections, request.app.state.settings
     if limit is None and offset is None and cursor is None:
         selection = Selection(identity.user_id, order, scope, limit=settings.whole)
         return StreamingResponse(
-            await _started(queries.whole(pool, selection)),
+            await _started(queries.whole(connections, selection)),
             media_type="application/json",
             headers=_stale(arrival),
         )
@@ -225,7 +225,7 @@ async def likers(
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Response:
-    body = await queries.likers(request.app.state.pool, id, cursor, limit)
+    body = await queries.likers(request.app.state.connections, id, cursor, limit)
     return Response(body, media_type="application/json", headers=_stale(arrival))
 
 
@@ -233,7 +233,7 @@ async def _page(request: Request, selection: Selection, arrival: Arrival) -> Res
     """A page; a first one is kept, and so is which address stands for it."""
     state = request.app.state
     if selection.cursor is not None or selection.offset or not selection.limit:
-        body = await queries.page(state.pool, selection)
+        body = await queries.page(state.connections, selection)
         return Response(body, media_type="application/json", headers=_stale(arrival))
     asked = Asked(selection.order, selection.scope, selection.author_id, selection.limit)
     key = Key(selection.reader_id, asked)

@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import Histogram
 
 from chassis import inbox
+from chassis.connections import Connections
 from chassis.database import Database
 from chassis.events import EventId
 
@@ -47,9 +48,9 @@ class Arrival(Enum):
 class Arrivals:
     """Hears of each event that the worker has committed, and of what it changed."""
 
-    def __init__(self, database: Database, memory: Memory, pool: asyncpg.Pool) -> None:
+    def __init__(self, database: Database, memory: Memory, connections: Connections) -> None:
         self._database = database
-        self._pool = pool
+        self._connections = connections
         self._memory = memory
         self._heard: OrderedDict[str, None] = OrderedDict()
         self._waiting: dict[str, set[asyncio.Event]] = {}
@@ -104,7 +105,7 @@ class Arrivals:
         try:
             async with asyncio.timeout(seconds):
                 while not self.heard(names):
-                    if not await self._pool.fetchval(_MISSING, *inbox.split(events)):
+                    if not await self._missing(events):
                         return Arrival.heard if self.heard(names) else Arrival.stored
                     try:
                         async with asyncio.timeout(POLL_SECONDS):
@@ -120,3 +121,8 @@ class Arrivals:
                 if not self._waiting[name]:
                     del self._waiting[name]
         return Arrival.heard
+
+    async def _missing(self, events: Sequence[EventId]) -> int:
+        """How many of them the database does not have."""
+        async with self._connections.running(_MISSING) as connection:
+            return int(await connection.fetchval(_MISSING, *inbox.split(events)))

@@ -22,15 +22,15 @@ from .settings import Settings
 async def _reading(application: FastAPI) -> AsyncIterator[None]:
     settings: Settings = application.state.settings
     database = application.state.database
-    async with await database.pool(settings.db_pool_size) as pool:
-        memory = Memory(settings.page_bytes)
-        arrivals = Arrivals(database, memory, pool)
-        application.state.pool = pool
-        application.state.pages = Pages(pool, memory)
-        application.state.arrivals = arrivals
-        listening = asyncio.create_task(arrivals.listen())
-        yield
-        await app.end(listening)
+    connections = database.connections(settings.db_pool_size)
+    memory = Memory(settings.page_bytes)
+    arrivals = Arrivals(database, memory, connections)
+    application.state.connections = connections
+    application.state.pages = Pages(connections, memory)
+    application.state.arrivals = arrivals
+    listening = asyncio.create_task(arrivals.listen())
+    yield
+    await app.end(listening)
 
 
 def create_app() -> FastAPI:

@@ -1,17 +1,18 @@
 """What this process remembers of the database, until the database says that it has changed.
 
-Triggers tell, at the commit that changes something, of which subject it was (revision 0003): an
-author's tweets, whom a reader follows, or names. A thing is kept with the subjects that it depends
-on, only while this process hears of changes, and only if none came while the thing was read. So
-what is found here is what a fresh read would give, but for a change that is on its way to us.
+Triggers tell, at the commit that changes something, of which subject it was (revisions 0003 and
+0006): an author's tweets, one tweet, whom a reader follows, or names. A thing is kept with the
+subjects that it depends on, only while this process hears of changes, and only if none came while
+the thing was read. So what is found here is what a fresh read would give, but for a change that is
+on its way to us.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Collection, Hashable, Iterable
 from typing import Any, NamedTuple
 
 Subject = int
-"""An author by number, a reader by the number below zero; else one of these two."""
+"""An author by number, a reader by the number below zero, a tweet above all authors; or these."""
 NAMES: Subject = 0
 EVERYONE: Subject = 2**63
 """All authors."""
@@ -26,11 +27,18 @@ def reader(user_id: int) -> Subject:
     return -user_id
 
 
+def tweet(tweet_id: int) -> Subject:
+    """This one alone, as everybody sees it; what its author has written is another subject."""
+    return EVERYONE + tweet_id
+
+
 def subject(change: str) -> Subject:
-    """Of a change in the words of revision 0003; an empty one may be of anything."""
+    """Of a change in the words of revision 0006; an empty one may be of anything."""
     kind, _, number = change.partition(" ")
     if kind == "author":
         return int(number)
+    if kind == "tweet":
+        return tweet(int(number))
     return reader(int(number)) if kind == "reader" else NAMES
 
 
@@ -45,7 +53,7 @@ class Memory:
         self._most_bytes = most_bytes
         self._bytes = 0
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
-        self._keys_by_subject: dict[Subject, set[Hashable]] = {}
+        self._keys_by_subject: defaultdict[Subject, set[Hashable]] = defaultdict(set)
         self._changes: deque[Subject] = deque(maxlen=_REMEMBERED)
         self._heard = 0
         self.hears = False
@@ -88,7 +96,7 @@ class Memory:
         self._kept[key] = _Kept(thing, subjects, weight)
         self._bytes += weight
         for one in subjects:
-            self._keys_by_subject.setdefault(one, set()).add(key)
+            self._keys_by_subject[one].add(key)
         while self._bytes > self._most_bytes:
             self._drop((next(iter(self._kept)),))
 
@@ -99,7 +107,7 @@ class Memory:
             self._forget()
             return
         self._drop(list(self._keys_by_subject.get(change, ())))
-        if change > 0:
+        if 0 < change < EVERYONE:
             self._drop(list(self._keys_by_subject.get(EVERYONE, ())))
 
     def listen(self, *, well: bool) -> None:
@@ -127,4 +135,4 @@ class Memory:
 
 
 def _concerns(change: Subject, subjects: Collection[Subject]) -> bool:
-    return change == NAMES or change in subjects or (change > 0 and EVERYONE in subjects)
+    return change == NAMES or change in subjects or (0 < change < EVERYONE and EVERYONE in subjects)

@@ -8,13 +8,15 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
+from operator import itemgetter
 from typing import NamedTuple
 
-import asyncpg
 from prometheus_client import Counter
 
+from chassis.connections import Connections
+
 from . import parts, queries
-from .memory import EVERYONE, Memory, reader
+from .memory import EVERYONE, Memory, reader, tweet
 from .parts import ID, Card, Row
 from .queries import LIKES_LISTED, Order, Scope, Selection
 
@@ -53,8 +55,8 @@ class Page:
 
 
 class Pages:
-    def __init__(self, pool: asyncpg.Pool, memory: Memory) -> None:
-        self._pool = pool
+    def __init__(self, connections: Connections, memory: Memory) -> None:
+        self._connections = connections
         self._memory = memory
 
     def at_hand(self, key: Key) -> Page | None:
@@ -72,7 +74,7 @@ class Pages:
             body = await self._put_together(key, subjects)
         (_READ if body is None else _MADE).inc()
         if body is None:
-            body = await queries.page(self._pool, _selection(key))
+            body = await queries.page(self._connections, _selection(key))
         page = _page(body)
         self._memory.keep(key, page, len(body), subjects, moment)
         return page
@@ -80,7 +82,7 @@ class Pages:
     async def read(self, key: Key) -> Page:
         """The page from the database, where it knows of a change that is on its way to us."""
         _READ.inc()
-        return _page(await queries.page(self._pool, _selection(key)))
+        return _page(await queries.page(self._connections, _selection(key)))
 
     async def _subjects(self, key: Key) -> Collection[int]:
         """What the page depends on: the authors whose tweets it may show, and its reader."""
@@ -93,7 +95,7 @@ class Pages:
         known: Collection[int] | None = self._memory.get(held)
         if known is None:
             moment = self._memory.moment()
-            followed = await parts.followed(self._pool, key.reader_id)
+            followed = await parts.followed(self._connections, key.reader_id)
             known = frozenset((*followed, key.reader_id, itself))
             self._memory.keep(held, known, _NUMBER_BYTES * len(known), (itself,), moment)
         return known
@@ -111,7 +113,7 @@ class Pages:
             return None
         # A card knows everybody who likes the tweet, unless they are more than it lists.
         beyond = [tweet_id for tweet_id in ids if len(cards[tweet_id].likers) >= LIKES_LISTED]
-        own = await parts.own_likes(self._pool, key.reader_id, beyond) if beyond else {}
+        own = await parts.own_likes(self._connections, key.reader_id, beyond) if beyond else {}
         shown = [cards[tweet_id].shown(key.reader_id, own.get(tweet_id)) for tweet_id in ids]
         last = chosen[-1] if len(chosen) == limit else None
         cursor = (last[1 - ID[order]], last[ID[order]]) if last else None
@@ -124,7 +126,7 @@ class Pages:
         missing = [author_id for author_id, rows in found.items() if rows is None]
         if missing:
             moment = self._memory.moment()
-            known = await parts.firsts(self._pool, missing, order, FIRST)
+            known = await parts.firsts(self._connections, missing, order, FIRST)
             for author_id in missing:
                 rows = found[author_id] = known.get(author_id, [])
                 size = _ROW_BYTES * (len(rows) + 1)
@@ -137,10 +139,12 @@ class Pages:
         missing = [tweet_id for tweet_id, card in found.items() if card is None]
         if missing:
             moment = self._memory.moment()
-            for card in await parts.cards(self._pool, missing):
+            for card in await parts.cards(self._connections, missing):
                 found[card.tweet_id] = card
-                size = len(card.head) + len(card.likes) + _NUMBER_BYTES * len(card.likers)
-                self._memory.keep(("card", card.tweet_id), card, size, (card.author_id,), moment)
+                size = len(card.unliked) + _NUMBER_BYTES * len(card.likers)
+                self._memory.keep(
+                    ("card", card.tweet_id), card, size, (tweet(card.tweet_id),), moment
+                )
         return {tweet_id: card for tweet_id, card in found.items() if card is not None}
 
 
@@ -150,8 +154,16 @@ def _page(body: bytes) -> Page:
 
 def _best(firsts: list[Sequence[Row]], limit: int) -> list[Row]:
     """The highest rows of all: whose own highest is not among the highest has none there."""
-    likely = nlargest(limit, firsts, key=lambda rows: rows[0])
-    return nlargest(limit, (row for rows in likely for row in rows))
+    likely = nlargest(limit, firsts, key=itemgetter(0))
+    least = likely[-1][0] if len(likely) == limit else (0, 0)
+    best: list[Row] = []
+    for rows in likely:
+        for row in rows:
+            if row < least:
+                break
+            best.append(row)
+    best.sort(reverse=True)
+    return best[:limit]
 
 
 def _selection(key: Key) -> Selection:

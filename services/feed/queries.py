@@ -4,15 +4,14 @@ PostgreSQL writes the JSON; nothing on this path builds an object of a tweet. Th
 comes from index-only scans, one per followed author; only the winners' rows are fetched.
 """
 
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-import asyncpg
-
 from chassis import paging, traces
-from chassis.database import POOL_WAIT_SECONDS, lent
+from chassis.connections import Connections
 
 from .errors import TweetNotFound
 
@@ -46,6 +45,18 @@ class Selection:
     limit: int = 20
 
 
+def names(statement: str) -> str:
+    """The statement with `name_of(id)` written out: somebody's name as JSON.
+
+    Looked up one by one: of a join with a few people the planner may believe that it needs all.
+    """
+    return re.sub(
+        r"name_of\(([\w.]+)\)",
+        r"""coalesce((select to_json(name) from person where id = \1)::text, '""')""",
+        statement,
+    )
+
+
 # $1 the reader, $2 rows wanted, $3 rows skipped, $4 and $5 the cursor's key, $6 the author
 _BEHIND = {
     Order.popular: "(like_count, id) < ($4::int, $5::bigint)",
@@ -65,40 +76,49 @@ _EVERYONE = """
       and not exists (select from person where person.id = tweet.author_id and hidden)
     order by {sort} limit $2 offset $3
 """
+# Only an author whose own first tweet is among the first of all has any on the page.
 _FOLLOWING = """
     select id, like_count
     from (
-        select followed_id as author_id from follow where follower_id = $1 and active
-        union select $1
-    ) as authors
+        select author_id
+        from (
+            select followed_id as author_id from follow where follower_id = $1 and active
+            union select $1
+        ) as authors
+        cross join lateral (
+            select id, like_count from tweet
+            where visible and author_id = authors.author_id and $6::bigint is null and {behind}
+            order by {sort} limit 1
+        ) as first
+        where not exists (select from person where person.id = authors.author_id and hidden)
+        order by {sort} limit $2::bigint + $3::bigint
+    ) as likely
     cross join lateral (
         select id, like_count from tweet
-        where visible and author_id = authors.author_id and $6::bigint is null and {behind}
+        where visible and author_id = likely.author_id and {behind}
         order by {sort} limit $2::bigint + $3::bigint
     ) as top
-    where not exists (select from person where person.id = authors.author_id and hidden)
     order by {sort} limit $2 offset $3
 """
-_TWEETS = """
+_TWEETS = names("""
 with chosen as materialized ({chosen})
 select
     chosen.like_count,
     chosen.id,
     '{{' || tweet.card
         || ',"author":{{"id":' || tweet.author_id
-        || ',"name":' || to_json(coalesce(author.name, '')) || '}}'
+        || ',"name":' || name_of(tweet.author_id) || '}}'
         || ',"likes":[' || coalesce(likes.listed, '')
         || '],"like_count":' || tweet.like_count
         || ',"liked":' || case when own.user_id is null then 'false' else 'true' end
         || '}}' as json
 from chosen
 join tweet on tweet.id = chosen.id
-left join person as author on author.id = tweet.author_id
 left join tweet_like as own
     on own.tweet_id = chosen.id and own.user_id = $1 and own.active
 left join lateral (
     select string_agg(
-        '{{"user_id":' || liker.user_id || ',"name":' || to_json(coalesce(person.name, '')) || '}}',
+        '{{"user_id":' || liker.user_id || ',"name":' || name_of(liker.user_id) || '}}',
         ',' order by liker.version
     ) as listed
     from (
@@ -111,10 +131,9 @@ left join lateral (
         union all
         select own.user_id, own.version where own.user_id is not null
     ) as liker
-    left join person on person.id = liker.user_id
 ) as likes on true
 order by {order}
-"""
+""")
 _ONE_PAGE = """
 with tweets as ({tweets})
 select
@@ -126,7 +145,7 @@ from tweets
 """
 
 # $1 the tweet, $2 the version behind which the page begins, $3 rows wanted
-_LIKERS = """
+_LIKERS = names("""
 with chosen as (
     select user_id, version from tweet_like
     where tweet_id = $1 and active and version > $2
@@ -140,16 +159,15 @@ select
     convert_to(
         coalesce(
             string_agg(
-                '{"id":' || user_id || ',"name":' || to_json(coalesce(person.name, '')) || '}',
-                ',' order by chosen.version
+                '{"id":' || user_id || ',"name":' || name_of(user_id) || '}', ',' order by version
             ),
             ''
         ),
         'UTF8'
     ) as body,
-    (array_agg(chosen.version order by chosen.version))[$3] as last
-from chosen left join person on person.id = chosen.user_id
-"""
+    (array_agg(version order by version))[$3] as last
+from chosen
+""")
 
 _HIGHEST = (2**31 - 1, paging.MAX_ID)
 
@@ -183,10 +201,10 @@ def _arguments(selection: Selection) -> tuple[int | None, ...]:
     )
 
 
-async def page(pool: asyncpg.Pool, selection: Selection) -> bytes:
+async def page(connections: Connections, selection: Selection) -> bytes:
     """One page as the whole answer's bytes. Raises InvalidRequest for a made-up cursor."""
     statement = _ONE_PAGE.format(tweets=_statement(selection), order=SORT[selection.order])
-    async with lent(pool, statement) as connection:
+    async with connections.running(statement) as connection:
         row = await connection.fetchrow(statement, *_arguments(selection))
     last = None if row["last_id"] is None else (row["last_like_count"], row["last_id"])
     return answer(row["body"], last)
@@ -198,10 +216,10 @@ def answer(tweets: bytes, last: tuple[int, int] | None) -> bytes:
     return b'{"result":true,"tweets":[%b],"next_cursor":%b}' % (tweets, cursor.encode())
 
 
-async def likers(pool: asyncpg.Pool, tweet_id: int, cursor: str | None, limit: int) -> bytes:
+async def likers(connections: Connections, tweet_id: int, cursor: str | None, limit: int) -> bytes:
     """Who likes a tweet, the first first. Raises TweetNotFound, and InvalidRequest as `page`."""
     (behind,) = paging.decode(cursor, 1) if cursor is not None else (0,)
-    async with lent(pool, _LIKERS) as connection:
+    async with connections.running(_LIKERS) as connection:
         row = await connection.fetchrow(_LIKERS, tweet_id, behind, limit)
     if not row["found"]:
         raise TweetNotFound
@@ -209,12 +227,9 @@ async def likers(pool: asyncpg.Pool, tweet_id: int, cursor: str | None, limit: i
     return b'{"result":true,"users":[%b],"next_cursor":%b}' % (row["body"], following.encode())
 
 
-async def whole(pool: asyncpg.Pool, selection: Selection) -> AsyncIterator[bytes]:
+async def whole(connections: Connections, selection: Selection) -> AsyncIterator[bytes]:
     """A long list as the answer's bytes, a chunk at a time, from one snapshot."""
-    async with (
-        pool.acquire(timeout=POOL_WAIT_SECONDS) as connection,
-        connection.transaction(readonly=True),
-    ):
+    async with connections.lent() as connection, connection.transaction(readonly=True):
         statement, begun = _statement(selection), time.perf_counter()
         cursor = await connection.cursor(statement, *_arguments(selection))
         rows = await cursor.fetch(CHUNK)

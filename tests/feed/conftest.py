@@ -1,10 +1,10 @@
 from collections.abc import AsyncIterator, Callable
 
-import asyncpg
 import httpx
 import pytest
 
 from chassis import testing
+from chassis.connections import Connections
 from chassis.database import Database
 from services.feed import main
 
@@ -16,14 +16,14 @@ async def feed(as_service: Callable[[str], None]) -> AsyncIterator[httpx.AsyncCl
     app = main.create_app()
     async with testing.serving(app) as client:
         client.database = app.state.database  # type: ignore[attr-defined]
-        client.pool = app.state.pool  # type: ignore[attr-defined]
+        client.connections = app.state.connections  # type: ignore[attr-defined]
         yield client
 
 
 @pytest.fixture
-async def pool(feed: httpx.AsyncClient) -> asyncpg.Pool:
+async def connections(feed: httpx.AsyncClient) -> Connections:
     """The connections that the feed's api itself reads by."""
-    return feed.pool  # type: ignore[attr-defined]
+    return feed.connections  # type: ignore[attr-defined]
 
 
 @pytest.fixture

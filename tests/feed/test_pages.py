@@ -6,19 +6,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import asyncpg
 import httpx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
 from chassis import testing
+from chassis.connections import Connections
 from chassis.database import Database, execute
 from chassis.events import Event
 from services.feed import events, queries
 from services.feed.erasing import eraser
 from services.feed.handlers import subscriptions
-from services.feed.memory import EVERYONE, NAMES, Memory, reader, subject
+from services.feed.memory import EVERYONE, NAMES, Memory, reader, subject, tweet
 from services.feed.pages import READS
 from services.feed.queries import Order, Scope, Selection
 
@@ -56,7 +56,7 @@ async def read(feed: httpx.AsyncClient, reader: int, path: str, **headers: str) 
 async def test_a_page_at_hand_equals_a_fresh_one_after_any_sequence_of_events(
     database: Database,
     feed: httpx.AsyncClient,
-    pool: asyncpg.Pool,
+    connections: Connections,
     company: Company,
     data: st.DataObject,
 ) -> None:
@@ -74,7 +74,7 @@ async def test_a_page_at_hand_equals_a_fresh_one_after_any_sequence_of_events(
 
     for reader in READERS:
         for path, selection in PAGES.items():
-            fresh = await queries.page(pool, replace(selection, reader_id=reader))
+            fresh = await queries.page(connections, replace(selection, reader_id=reader))
             async with asyncio.timeout(5):
                 while (await read(feed, reader, path)).content != fresh:
                     pass
@@ -206,18 +206,21 @@ def test_what_changes_while_a_thing_is_read_keeps_it_from_being_kept() -> None:
 def test_a_change_drops_what_depends_on_it_and_nothing_else() -> None:
     memory = Memory(10_000)
     memory.listen(well=True)
-    things = {"author": (7,), "reader": (reader(1),), "both": (7, 8), "all": (EVERYONE,)}
+    things = {"author": (7,), "reader": (reader(1),), "both": (7, 8)}
+    things |= {"all": (EVERYONE,), "tweet": (tweet(7),)}
     left: dict[int, set[str]] = {}
-    for change in (7, 8, 9, reader(1), reader(2), NAMES):
+    for change in (7, 8, 9, tweet(7), tweet(8), reader(1), reader(2), NAMES):
         assert all(kept(memory, key, *subjects) for key, subjects in things.items())
         memory.changed(change)
         left[change] = {key for key in things if memory.peek(key)}
 
     assert left == {
-        7: {"reader"},
-        8: {"author", "reader"},
-        9: {"author", "reader", "both"},
-        reader(1): {"author", "both", "all"},
+        7: {"reader", "tweet"},
+        8: {"author", "reader", "tweet"},
+        9: {"author", "reader", "both", "tweet"},
+        tweet(7): {"author", "reader", "both", "all"},
+        tweet(8): set(things),
+        reader(1): {"author", "both", "all", "tweet"},
         reader(2): set(things),
         NAMES: set(),
     }

@@ -1,0 +1,69 @@
+"""What a read costs does not grow with the tables: none of them is ever read whole."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from chassis.connections import Connections
+from chassis.database import Database, execute
+from services.feed import parts, queries
+from services.feed.queries import Order, Scope, Selection
+
+# A company in which everyone has written and likes two tweets that all of them like.
+_COMPANY = """
+insert into person (id, name, version) select n, 'Person ' || n, 1 from generate_series(1, 5000) n;
+insert into follow (follower_id, followed_id, active, version)
+select follower, 1 + followed, true, 1
+from generate_series(1, 50) follower, generate_series(1, 100) followed;
+insert into tweet (id, author_id, like_count, card)
+select n, n, case when n <= 2 then 5000 else 0 end, '"id":' || n from generate_series(1, 5000) n;
+insert into tweet_like (tweet_id, user_id, active, version)
+select tweet_id, n, true, n from generate_series(1, 2) tweet_id, generate_series(1, 5000) n;
+"""
+_SCANS = """
+select relname::text, seq_scan from pg_stat_user_tables
+where schemaname = 'feed' and relname in ('person', 'follow', 'tweet', 'tweet_like')
+"""
+READS: dict[str, Callable[[Connections], Awaitable[Any]]] = {
+    "whom the reader follows": lambda them: parts.followed(them, 7),
+    "the first of some authors": lambda them: parts.firsts(them, [3, 4], Order.popular, 20),
+    "the newest of some authors": lambda them: parts.firsts(them, [3, 4], Order.recent, 20),
+    "cards": lambda them: parts.cards(them, [1, 2, 30]),
+    "own likes": lambda them: parts.own_likes(them, 4000, [1, 2, 30]),
+    "a page": lambda them: queries.page(them, Selection(7)),
+    "a page of everyone's": lambda them: queries.page(them, Selection(7, scope=Scope.everyone)),
+    "the newest": lambda them: queries.page(them, Selection(7, Order.recent)),
+    "a person's": lambda them: queries.page(them, Selection(7, Order.recent, author_id=3)),
+    "likers": lambda them: queries.likers(them, 1, None, 20),
+}
+
+
+@pytest.fixture
+async def company(database: Database) -> None:
+    async with database.transaction() as session:
+        for table in ("person", "follow", "tweet", "tweet_like"):
+            await execute(session, text(f"delete from {table}"))
+        for statement in _COMPANY.split(";\n")[:-1]:
+            await execute(session, text(statement))
+        await execute(session, text("analyze person, follow, tweet, tweet_like"))
+
+
+async def test_no_read_of_the_feed_reads_a_table_whole(
+    company: None, connections: Connections
+) -> None:
+    async def scans() -> dict[str, int]:
+        # The one that was lent last is lent again: it tells what it has done so far.
+        async with connections.lent() as connection:
+            await connection.execute("select pg_stat_force_next_flush()")
+            return dict(await connection.fetch(_SCANS))
+
+    found = {}
+    for name, read in READS.items():
+        before = await scans()
+        await read(connections)
+        after = await scans()
+        found[name] = [table for table, count in after.items() if count > before[table]]
+
+    assert not {name: tables for name, tables in found.items() if tables}
