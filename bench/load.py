@@ -8,7 +8,7 @@ due: it finds out how long somebody waits (Tene's coordinated omission).
 import asyncio
 import random
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -34,17 +34,20 @@ def always(ask: Ask) -> Choose:
 
 @dataclass
 class Measured:
-    """`failed` counts answers that were not expected, and lost ones."""
-
     seconds: float = 0.0
     latencies: dict[str, list[float]] = field(default_factory=dict)
     """In seconds, by kind."""
-    failed: int = 0
+    unexpected: Counter[int] = field(default_factory=Counter)
+    """Answers that were not as they should be, by their status; 0 for none at all."""
     generator: float = 0.0
     """The share of one processor that asking itself took."""
 
     def note(self, kind: str, latency: float) -> None:
         self.latencies.setdefault(kind, []).append(latency)
+
+    @property
+    def failed(self) -> int:
+        return self.unexpected.total()
 
     @property
     def answered(self) -> int:
@@ -111,7 +114,7 @@ async def closed(
             begun = time.perf_counter()
             status = await connection.ask(ask.raw)
             measured.note(ask.kind, time.perf_counter() - begun)
-            measured.failed += status != ask.status
+            measured.unexpected[status] += status != ask.status
 
     opened = [await connect(urls[number % len(urls)]) for number in range(connections)]
     clock = _Clock()
@@ -147,13 +150,14 @@ async def opened(
     async def serve(connection: Connection, ask: Ask, due: float) -> None:
         while True:
             try:
-                good = await connection.ask(ask.raw) == ask.status
+                status = await connection.ask(ask.raw)
             except ConnectionError:
-                good = False
+                status = 0
                 connection = await connect(urls[0])
                 connection.keeps_body = then is not None
             measured.note(ask.kind, time.perf_counter() - due)
-            measured.failed += not good
+            good = status == ask.status
+            measured.unexpected[status] += not good
             if good and then is not None:
                 then(ask, bytes(connection.body))
             if not waiting:

@@ -15,7 +15,8 @@ from bench.wire import Connection, connect
 from .mix import Mix
 
 _NEWEST = "/api/tweets?order=recent&limit=20"
-_LOOK_SECONDS = 0.002
+_LOOK_SECONDS = 0.005
+"""Who looks more often keeps from its work what is waited for."""
 _LATEST_SECONDS = 10.0
 
 
@@ -92,6 +93,9 @@ async def measure(scene: Scene) -> dict[str, Any]:
     return {
         "rate": rate,
         "failed": measured.failed,
+        "unexpected": {
+            str(status): count for status, count in measured.unexpected.items() if count
+        },
         "never": follower.never,
         "generator": measured.generator,
         "post": distribution(measured.all()),

@@ -60,7 +60,7 @@ async def _reads(scene: Scene, name: str, followed: list[int]) -> dict[str, Any]
             connections=1,
             before=changes,
             turns=turns,
-        ),  # fmt: skip
+        ),
         "database": await figure(
             scene, f"{name}, read by the database", always(database), count, turns=turns
         ),

@@ -66,9 +66,9 @@ def costs(found: Found) -> str:
         f"{page}Reads count the gateway, the services' apis and PostgreSQL; writes count every "
         "process until the last event has had its effect in the feed. What the processes take at "
         "rest is left out. "
-        "A page is *rebuilt* one request at a time, after a change of one author whom the reader "
-        "follows; *read by the database* is the statement behind it, with nothing remembered.\n\n"
-        + _costs_table(figures)
+        "A page is *rebuilt* after a like for somebody whom the reader follows, by readers in turn "
+        "who follow nobody in common; *read by the database* is the statement behind it, with "
+        "nothing remembered.\n\n" + _costs_table(figures)
     )
 
 
@@ -255,8 +255,13 @@ def warnings(found: Found) -> list[str]:
         if one.get("generator", 0) > _BUSY:
             told.append(f"{name}: asking took {one['generator']:.0%} of a processor.")
         if one.get("failed", 0):
-            told.append(f"{name}: {one['failed']} answers were not as expected.")
+            told.append(f"{name}: {one['failed']} answers were not as expected{_statuses(one)}.")
     return told
+
+
+def _statuses(one: Found) -> str:
+    counts = one.get("unexpected", {}).items()
+    return f" ({', '.join(f'{count} of {status}' for status, count in counts)})" if counts else ""
 
 
 def generators(found: Found) -> float:
