@@ -37,7 +37,7 @@ class Person:
 
     async def upload(self, picture: bytes | None = None, **fields: str) -> int:
         files = {"file": ("picture.png", picture or png(), "image/png")}
-        answer = await self.done("POST", "/api/medias", files=files, data=fields)
+        answer = await self.done("POST", "/api/medias", files=files, data=fields, timeout=60)
         media_id: int = answer["media_id"]
         return media_id
 

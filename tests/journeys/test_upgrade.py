@@ -1,0 +1,166 @@
+"""The next version's migrations run while the version before serves, and lose and stop nothing."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from deploy.local import places, postgres
+from deploy.local.instance import Instance
+from tests.conftest import REPOSITORY, TWO_REPLICAS
+
+from .company import Company, company_at
+from .crowd import crowd_of
+
+MIGRATIONS = "services/*/migrations/versions/*.py"
+TABLES = """
+select relname from pg_class
+where relnamespace = to_regnamespace($1) and relkind = 'r' and relname <> 'alembic_version'
+  and pg_get_userbyid(relowner) = current_user
+"""
+ROUNDS = 5
+SETTINGS = {
+    "WARBLE_HOME": os.environ.get("WARBLE_TEST_HOME", ".local/test") + "-upgraded",
+    "WARBLE_PORT": str(int(os.environ.get("WARBLE_TEST_PORT", "18000")) + 200),
+    "WARBLE_ENV_FILE": "",
+    "GATEWAY_RATE_LIMITS": "off",
+    "GATEWAY_WEB_DIR": str(REPOSITORY / "web" / "public"),
+    **TWO_REPLICAS,
+}
+"""Of a system that one version starts and the next goes on with."""
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=REPOSITORY, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def _commit_before() -> str:
+    """The last that lacks the newest migration. Raises what git raises where history ends before.
+
+    `WARBLE_TEST_UPGRADE_FROM` names an earlier one.
+    """
+    if given := os.environ.get("WARBLE_TEST_UPGRADE_FROM"):
+        return given
+    if _git("status", "--porcelain", "--", MIGRATIONS):
+        return "HEAD"
+    newest = _git("log", "-1", "--diff-filter=A", "--format=%H", "--", MIGRATIONS)
+    return _git("rev-parse", "--verify", f"{newest}^")
+
+
+@dataclass(frozen=True)
+class Version:
+    tree: Path
+
+    def local(self, *arguments: str) -> str:
+        """What `make` runs, in this version's code. Raises CalledProcessError."""
+        home = str(REPOSITORY / SETTINGS["WARBLE_HOME"])
+        environment = {**os.environ, **SETTINGS, "WARBLE_HOME": home, "YES": "1"}
+        done = subprocess.run(
+            [sys.executable, "-m", "deploy.local", *arguments],
+            cwd=self.tree,
+            env=environment,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return done.stdout
+
+    def migrate(self, service: str, running: "Version") -> None:
+        """Into what another version runs, with that one's address and account."""
+        variables = running.local("env", service)
+        path = f"export PYTHONPATH={self.tree}:{self.tree / 'libs'}"
+        command = (
+            f"{variables}\n{path}\nexec {sys.executable} -m chassis.migrate services.{service}"
+        )
+        subprocess.run(["/bin/sh", "-c", command], cwd=self.tree, check=True)
+
+
+TODAY = Version(REPOSITORY)
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> Iterator[Version]:
+    """The version before the newest migration, running on parts and data of its own."""
+    try:
+        commit = _commit_before()
+        _git("archive", f"--output={tmp_path / 'before.tar'}", commit)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this clone does not reach back to the version before the newest migration")
+    tree = tmp_path / "before"
+    with tarfile.open(tmp_path / "before.tar") as archive:
+        archive.extractall(tree, filter="data")
+    (tree / ".venv").symlink_to(REPOSITORY / ".venv")
+    version = Version(tree)
+    TODAY.local("reset")
+    try:
+        version.local("up")
+        yield version
+    finally:
+        TODAY.local("reset")
+
+
+@pytest.mark.timeout(600)
+async def test_the_version_before_serves_on_the_schema_of_this_one_until_this_one_takes_over(
+    before: Version,
+) -> None:
+    instance = Instance(
+        REPOSITORY / SETTINGS["WARBLE_HOME"], int(SETTINGS["WARBLE_PORT"]), SETTINGS
+    )
+    async with company_at(instance) as company:
+        crowd = await crowd_of(company, 3)
+        async with crowd.busy():
+            await crowd.go_on(ROUNDS)
+            for service in places.SERVICES:
+                await asyncio.to_thread(TODAY.migrate, service, before)
+                await crowd.go_on(1)
+            await company.hire("Somebody new")
+            await crowd.go_on(ROUNDS)
+        await crowd.read_what_was_written()
+
+        TODAY.local("up")
+        await crowd.read_what_was_written()
+        for member in crowd.members:
+            await member.go_round()
+        await crowd.read_what_was_written()
+
+
+async def _alter_every_table(stack: Instance, service: str, change: str) -> None:
+    """As a migration does it: in one transaction of the service's own account."""
+    async with postgres.connected(stack.service_environment(service)) as connection:
+        tables = [row["relname"] for row in await connection.fetch(TABLES, service)]
+        assert tables
+        async with connection.transaction():
+            for table in tables:
+                await connection.execute(change.format(table=table))
+
+
+async def test_columns_and_indexes_that_a_next_version_adds_disturb_nobody(
+    company: Company, stack: Instance
+) -> None:
+    """Also where no history tells of a version before: the permitted change, to this one."""
+    add = (
+        "alter table {table} add column of_the_next text not null default 'x';"
+        "create index {table}_of_the_next on {table} (of_the_next)"
+    )
+    take_away = "alter table {table} drop column if exists of_the_next"
+    crowd = await crowd_of(company, 3)
+    try:
+        async with crowd.busy():
+            await crowd.go_on(1)
+            for service in places.SERVICES:
+                await _alter_every_table(stack, service, add)
+                await crowd.go_on(1)
+            await crowd.go_on(ROUNDS)
+        await crowd.read_what_was_written()
+    finally:
+        for service in places.SERVICES:
+            await _alter_every_table(stack, service, take_away)
