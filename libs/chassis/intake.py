@@ -5,11 +5,13 @@ Many in one transaction, one transaction at a time. One that fails is left out a
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from itertools import islice
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import structlog
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from . import inbox
 from .database import Database
@@ -25,13 +27,23 @@ log = structlog.get_logger()
 
 _Readable = tuple[EventId, Subscription, Event]
 
+Together = Callable[[AsyncSession, Sequence[tuple[Any, int]]], Awaitable[None]]
+"""Takes the transaction, and many events with their versions: what their handlers do, at once."""
+
 
 class Intake:
     """`taken` counts the events that had an effect, `failed` has the reasons of those left out."""
 
-    def __init__(self, database: Database, subscriptions: Subscriptions) -> None:
+    def __init__(
+        self,
+        database: Database,
+        subscriptions: Subscriptions,
+        together: Mapping[type[Event], Together] | None = None,
+    ) -> None:
+        """`together` is for tables that nobody else writes to: it may hold many rows at once."""
         self._database = database
         self._subscriptions = {each.event.routing_key: each for each in subscriptions}
+        self._together = together or {}
         self.taken = 0
         self.failed: dict[EventId, str] = {}
 
@@ -74,9 +86,7 @@ class Intake:
                     event_id: (subscription, event) for event_id, subscription, event in events
                 }
                 new = await inbox.admit(session, by_id)
-                for event_id, (subscription, event) in by_id.items():
-                    if event_id in new:
-                        await subscription.handler(session, event, event_id.number)
+                await self._handle(session, {each: by_id[each] for each in by_id if each in new})
         except Exception as error:
             if neighbour_away(error):
                 raise
@@ -89,6 +99,18 @@ class Intake:
         self.taken += len(new)
         for event_id in new:
             self.failed.pop(event_id, None)
+
+    async def _handle(
+        self, session: AsyncSession, events: Mapping[EventId, tuple[Subscription, Event]]
+    ) -> None:
+        gathered: dict[Together, list[tuple[Event, int]]] = defaultdict(list)
+        for event_id, (subscription, event) in events.items():
+            if together := self._together.get(type(event)):
+                gathered[together].append((event, event_id.number))
+            else:
+                await subscription.handler(session, event, event_id.number)
+        for together, told in gathered.items():
+            await together(session, told)
 
     def _leave_out(self, event_id: EventId, error: Exception) -> None:
         self.failed[event_id] = f"{type(error).__name__}: {error}"[:500]

@@ -8,18 +8,10 @@ it must hold is published. `--replay` moves the service's dead letters back to t
 import asyncio
 import importlib
 import sys
-from importlib.util import find_spec
 
 from . import broker, consumer, database
 from .settings import ServiceSettings
-from .subscriptions import Subscriptions
-
-
-def _subscriptions(package: str) -> Subscriptions | None:
-    if find_spec(f"{package}.handlers") is None:
-        return None
-    subscriptions: Subscriptions = importlib.import_module(f"{package}.handlers").subscriptions
-    return subscriptions
+from .subscriptions import Subscriptions, subscriptions_of
 
 
 async def _at_broker(
@@ -51,7 +43,7 @@ def main(arguments: list[str]) -> int:
     settings: ServiceSettings = importlib.import_module(f"{package}.settings").Settings()
     if option is None:
         database.upgrade(package, settings)
-    subscriptions = _subscriptions(package)
+    subscriptions = subscriptions_of(package)
     if subscriptions is not None:
         asyncio.run(_at_broker(settings, subscriptions, option))
     return 0

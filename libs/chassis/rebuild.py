@@ -14,6 +14,7 @@ import asyncio
 import importlib
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from importlib.util import find_spec
@@ -24,14 +25,14 @@ import asyncpg
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
-from . import broker, database
+from . import broker, database, telemetry
 from .database import Database
-from .events import EventId
+from .events import Event, EventId
 from .fresh import LISTED, Fresh, NoPlace, Taken, schema_of
-from .intake import BATCH, Intake, say
+from .intake import BATCH, Intake, Together, say
 from .kept import CutShort, Kept
 from .settings import ServiceSettings
-from .subscriptions import Subscriptions
+from .subscriptions import Subscriptions, subscriptions_of
 
 EXPIRES_SECONDS = 3600
 """How long the queue waits for a rebuild that was stopped. Later the pipe has it all."""
@@ -50,30 +51,22 @@ class Refused(Exception):
     """The rebuild cannot go on; the sentence says why, and the serving projection is as it was."""
 
 
-def _queue_name(service: str) -> str:
-    return f"{service}.rebuild"
-
-
-async def _declare(channel: AbstractChannel, subscriptions: Subscriptions) -> AbstractQueue:
-    queue = await channel.declare_queue(
-        _queue_name(subscriptions.service),
-        durable=True,
-        arguments={"x-queue-type": "quorum", "x-expires": EXPIRES_SECONDS * 1000},
-    )
-    exchange = await broker.events_exchange(channel)
-    for subscription in subscriptions:
-        await queue.bind(exchange, subscription.event.routing_key)
-    return queue
-
-
 class Rebuild:
     def __init__(self, package: str) -> None:
         self._package = package
         self._settings: ServiceSettings = importlib.import_module(f"{package}.settings").Settings()
         self._service = self._settings.service
-        handlers: Any = importlib.import_module(f"{package}.handlers")
-        self._subscriptions: Subscriptions = handlers.subscriptions
+        telemetry.configure(self._settings, "rebuild")
+        # One that reacts to nothing has facts of its own, and is refused.
+        self._subscriptions = subscriptions_of(package) or Subscriptions(self._service)
         self._live: asyncio.Queue[tuple[AbstractIncomingMessage, Kept]] = asyncio.Queue()
+
+    def _together(self) -> Mapping[type[Event], Together] | None:
+        if find_spec(f"{self._package}.history") is None:
+            return None
+        history: Any = importlib.import_module(f"{self._package}.history")
+        together: Mapping[type[Event], Together] = history.together
+        return together
 
     def begin(self) -> None:
         """Makes the copy, or finds the one that is begun. Raises Refused."""
@@ -137,7 +130,7 @@ class Rebuild:
                 raise Refused("No copy of this version of the code is begun: run --begin first.")
             copy = Database(self._settings, fresh.schema)
             stack.push_async_callback(copy.close)
-            intake = Intake(copy, self._subscriptions)
+            intake = Intake(copy, self._subscriptions, self._together())
             channel = await self._channel(stack)
             await channel.set_qos(prefetch_count=PREFETCH)
             queue = await self._declare(channel)

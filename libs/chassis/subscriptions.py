@@ -1,7 +1,9 @@
 """Which events a service reacts to, and the names of the queues that bring them."""
 
+import importlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -79,3 +81,11 @@ class Subscriptions:
 
     def retry_exchange(self, delay: int) -> str:
         return f"{self.service}.retry.{delay}s"
+
+
+def subscriptions_of(package: str) -> Subscriptions | None:
+    """The reactions of the service in this package, such as `services.feed`; None without any."""
+    if find_spec(f"{package}.handlers") is None:
+        return None
+    found: Subscriptions = importlib.import_module(f"{package}.handlers").subscriptions
+    return found

@@ -10,8 +10,12 @@ from sqlalchemy import text
 
 from chassis import testing
 from chassis.database import Database, execute
+from chassis.events import EventId
+from chassis.intake import Intake
+from chassis.kept import Kept
 from services.feed.erasing import eraser
 from services.feed.handlers import subscriptions
+from services.feed.history import together
 
 from .histories import PEOPLE, Company, Told, companies
 
@@ -81,3 +85,38 @@ async def test_any_order_and_repetition_ends_in_the_tables_of_the_history_in_ord
             for tweet in answer.json()["tweets"]
         ]
         assert read == company.feed(reader)
+
+
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(company=companies(), data=st.data())
+async def test_many_at_once_in_any_order_end_in_the_tables_of_one_after_another(
+    database: Database, company: Company, data: st.DataObject
+) -> None:
+    await empty(database)
+    for told in company.told:
+        await deliver_one(database, told)
+    await erase(database, company)
+    one_by_one = await _tables(database)
+    arrivals = [
+        Kept(
+            EventId(told.source, told.number),
+            told.event.routing_key,
+            told.event.model_dump_json(),
+        )
+        for told in data.draw(st.permutations(company.told))
+    ]
+    size = data.draw(st.integers(1, len(arrivals)))
+
+    await empty(database)
+    intake = Intake(database, subscriptions, together)
+    for begin in range(0, len(arrivals), size):
+        # The batch before comes once more: it was cut off before it was known to be done.
+        await intake.take(arrivals[max(begin - size, 0) : begin + size])
+    await erase(database, company)
+
+    assert intake.failed == {}
+    assert await _tables(database) == one_by_one
