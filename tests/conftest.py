@@ -12,11 +12,23 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import structlog
 
 from chassis import database, testing
 from deploy.local import postgres
 from deploy.local.instance import Instance
 from tests.journeys.company import Company, company_at
+
+# The pretty tracebacks that structlog draws by itself, where it finds rich, take seconds.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        ),
+    ]
+)
 
 REPOSITORY = Path(__file__).parents[1]
 TWO_REPLICAS = {f"{name}_REPLICAS": "2" for name in ("USERS", "TWEETS", "MEDIA", "FEED")}

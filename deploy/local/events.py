@@ -15,6 +15,8 @@ def rebuild(instance: Instance, service: str) -> None:
 
 def take_in_missed(instance: Instance, service: str) -> None:
     """Brings in what the service has not heard of. Raises Refused."""
+    if not reacts(service):
+        raise Refused(f"{service} reacts to nobody's events: there is nothing to miss.")
     _pour(instance, service, "chassis.missed")
 
 

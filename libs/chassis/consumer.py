@@ -17,6 +17,7 @@ import aio_pika
 import structlog
 from aio_pika.abc import (
     AbstractChannel,
+    AbstractExchange,
     AbstractIncomingMessage,
     AbstractQueue,
     AbstractRobustConnection,
@@ -69,6 +70,7 @@ class Consumer:
         self._connection = connection
         self._subscriptions = subscriptions
         self._channel: AbstractChannel | None = None
+        self._own: AbstractExchange | None = None
         self._consuming: list[tuple[AbstractQueue, str]] = []
         self._arrived: asyncio.Queue[Arrived | None] = asyncio.Queue()
         self._handling: asyncio.Task[None] | None = None
@@ -78,6 +80,7 @@ class Consumer:
         await self._channel.set_qos(prefetch_count=BATCH)
         old = await broker.of_before(self._connection, self._subscriptions)
         await broker.declare(self._channel, self._subscriptions, old)
+        self._own = await broker.own_exchange(self._channel, self._subscriptions.service)
         self._handling = asyncio.create_task(self._handle_batches())
         for subscription in self._subscriptions:
             queue = await self._channel.get_queue(subscription.queue)
@@ -237,9 +240,8 @@ class Consumer:
     ) -> None:
         log.error("consumer.dead_lettered", exc_info=error)
         reports.send(error)
-        assert self._channel is not None
-        exchange = await broker.own_exchange(self._channel, subscription.service)
-        await exchange.publish(_again(message, 1, error), subscription.dead_queue)
+        assert self._own is not None
+        await self._own.publish(_again(message, 1, error), subscription.dead_queue)
         await message.ack()
         EVENTS_DEAD_LETTERED.labels(subscription.event.routing_key).inc()
 

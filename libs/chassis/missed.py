@@ -7,20 +7,31 @@ the broker has lost, with a queue or because no backup holds it, comes to its ef
 import asyncio
 import importlib
 import sys
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import asyncpg
 
+from . import telemetry
 from .database import Database
 from .intake import Intake
 from .kept import CutShort
+from .settings import ServiceSettings
+from .subscriptions import subscriptions_of
+
+
+class ReactsToNothing(Exception):
+    """The service hears of no event, so it has missed none."""
 
 
 async def take_in(package: str, told: BinaryIO) -> Intake:
-    """Raises CutShort, and what the database raises when it is away."""
-    handlers: Any = importlib.import_module(f"{package}.handlers")
-    database = Database(importlib.import_module(f"{package}.settings").Settings())
-    intake = Intake(database, handlers.subscriptions)
+    """Raises ReactsToNothing, CutShort, and what the database raises when it is away."""
+    subscriptions = subscriptions_of(package)
+    if subscriptions is None:
+        raise ReactsToNothing
+    settings: ServiceSettings = importlib.import_module(f"{package}.settings").Settings()
+    telemetry.configure(settings, "missed")
+    database = Database(settings)
+    intake = Intake(database, subscriptions)
     try:
         async for _ in intake.pour(told):
             pass
@@ -36,6 +47,9 @@ def main(arguments: list[str]) -> int:
     package = arguments[0]
     try:
         intake = asyncio.run(take_in(package, sys.stdin.buffer))
+    except ReactsToNothing:
+        print(f"{package} reacts to no event: there is nothing to miss.", file=sys.stderr)
+        return 1
     except CutShort as error:
         print(f"Not all events of {error} came: start again.", file=sys.stderr)
         return 1

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from chassis import testing
+from chassis import missed, testing
 from chassis.database import Database, execute
 from chassis.kept import CutShort
 from chassis.rebuild import Rebuild, Refused
@@ -216,6 +216,14 @@ async def test_a_copy_that_other_code_began_is_made_anew(
     assert await read(feed, ANN) == expected(history, ANN)
 
 
-def test_a_service_with_facts_of_its_own_is_not_rebuilt() -> None:
+@pytest.mark.parametrize("service", ["users", "tweets"])
+def test_a_service_with_facts_of_its_own_is_not_rebuilt(service: str) -> None:
     with pytest.raises(Refused, match="facts of its own"):
-        Rebuild("services.tweets").begin()
+        Rebuild(f"services.{service}").begin()
+
+
+def test_a_service_that_reacts_to_nothing_has_missed_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert missed.main(["services.users"]) == 1
+    assert "reacts to no event" in capsys.readouterr().err
