@@ -41,7 +41,8 @@ def found(repository: Path = REPOSITORY) -> list[str]:
     """A line for each: the file, what kind, and how it begins. Raises Refused where git keeps
     nothing here, as in an unpacked archive."""
     told = []
-    kinds = [{"name": kind.__name__} for kind in get_mapping_from_secret_type_to_class().values()]
+    known: dict[str, type] = get_mapping_from_secret_type_to_class()
+    kinds = [{"name": kind.__name__} for kind in known.values()]
     own = {"name": "WarbleKey", "path": _OWN_KEYS.as_uri()}
     # It looks for our own kind when it is asked again.
     get_mapping_from_secret_type_to_class.cache_clear()
