@@ -23,7 +23,8 @@ async def feed(as_service: Callable[[str], None]) -> AsyncIterator[httpx.AsyncCl
 @pytest.fixture
 async def connections(feed: httpx.AsyncClient) -> Connections:
     """The connections that the feed's api itself reads by."""
-    return feed.connections  # type: ignore[attr-defined]
+    connections: Connections = feed.connections  # type: ignore[attr-defined]
+    return connections
 
 
 @pytest.fixture
