@@ -8,8 +8,10 @@ from typing import NamedTuple
 from .svg import Picture
 
 WIDTH = 860
-_LEFT, _RIGHT, _TOP = 300, 80, 64
+_RIGHT, _TOP = 80, 64
 _ROW = 26
+_LETTER = 7.5
+"""What a letter of a name takes at most, on average."""
 
 
 @dataclass
@@ -33,23 +35,24 @@ def bars(title: str, unit: str, shown: Sequence[Bar], digits: int = 2) -> str:
     if len(names) > 1:
         picture.legend(16, 48, names)
     most = max([bar.whole for bar in shown] + [bar.target or 0 for bar in shown]) or 1
-    scale = (WIDTH - _LEFT - _RIGHT) / most
+    left = 24 + _LETTER * max(len(bar.name) for bar in shown)
+    scale = (WIDTH - left - _RIGHT) / most
     bottom = _TOP + _ROW * len(shown)
     for tick in _ticks(most):
-        x = _LEFT + tick * scale
+        x = left + tick * scale
         picture.line(x, _TOP - 4, x, bottom + 4)
         picture.text(x, bottom + 18, f"{tick:g}", "faint", "middle")
-    picture.text(_LEFT, bottom + 36, unit, "faint")
+    picture.text(left, bottom + 36, unit, "faint")
     for number, bar in enumerate(shown):
         y = _TOP + _ROW * number
-        picture.text(_LEFT - 10, y + 15, bar.name, "", "end")
-        x = float(_LEFT)
+        picture.text(left - 10, y + 15, bar.name, "", "end")
+        x = left
         for name, value in bar.parts.items():
             picture.box(x, y + 3, value * scale, _ROW - 8, names.index(name))
             x += value * scale
         end = x
         if bar.target is not None:
-            at = _LEFT + bar.target * scale
+            at = left + bar.target * scale
             picture.line(at, y, at, y + _ROW - 2, "target")
             end = max(x, at)
         picture.text(end + 6, y + 15, f"{bar.whole:.{digits}f}", "faint")

@@ -161,7 +161,7 @@ def profile(found: Found) -> str | None:
     if "profile" not in found:
         return None
     shown = [
-        Bar(step, {process: micros})
+        Bar(step.rpartition("/")[2], {process: micros})
         for process, steps in found["profile"].items()
         for step, micros in steps.items()
     ]
