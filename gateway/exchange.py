@@ -91,8 +91,10 @@ class Exchange:
             if name in _PASSED_ON:
                 passed[name.decode("latin-1")] = value.decode("latin-1")
                 if name == b"content-length":
-                    self.length = int(value)
+                    # HTTP has zeros before it without end, Python reads some thousands of digits.
+                    self.length = int(value.lstrip(b"0") or 0)
                     self.has_body = self.length > 0
+                    passed["content-length"] = str(self.length)
             elif name == b"transfer-encoding":
                 self.has_body = True
             elif name == b"api-key":

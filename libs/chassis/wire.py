@@ -28,6 +28,11 @@ CONNECTIONS = 8_000
 """At a time, which leaves as many files as they can need on the other side of a gateway."""
 
 
+class _Unkept(list[tuple[bytes, bytes]]):
+    def append(self, _: tuple[bytes, bytes]) -> None:
+        pass
+
+
 class Protocol(HttpToolsProtocol):
     """uvicorn's, which by itself takes a head of any size and waits for it for ever, takes trailers
     for headers, and loses the body of a request that offers to go on in another protocol."""
@@ -35,6 +40,8 @@ class Protocol(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _body_deadline: asyncio.TimerHandle | None = None
+    _in_body = False
+    _beside_body = 0
     _taking: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -52,6 +59,7 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
+        self._in_body = False
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
@@ -62,8 +70,8 @@ class Protocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
                 self._refuse(HeadTooLarge())
-        elif self._body_deadline is None and self.cycle is not None and self.cycle.more_body:
-            self._body_deadline = self.loop.call_later(BODY_SECONDS, self._give_up)
+        elif self.cycle is not None and self.cycle.more_body:
+            self._expect_body(len(data))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -76,7 +84,11 @@ class Protocol(HttpToolsProtocol):
         self._head_is_here()
         super().on_headers_complete()
         # What follows a body is no part of its head (RFC 9110, 6.5.1).
-        self.headers = []
+        self.headers = _Unkept()
+
+    def on_body(self, body: bytes) -> None:
+        self._in_body = True
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._body_is_here()
@@ -114,6 +126,14 @@ class Protocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _expect_body(self, received: int) -> None:
+        if self._body_deadline is None:
+            self._body_deadline = self.loop.call_later(BODY_SECONDS, self._give_up)
+        # Headers behind a body and extensions of its chunks are kept by the parser until they end.
+        self._beside_body = 0 if self._in_body else self._beside_body + received
+        if self._beside_body > HEAD_BYTES:
+            self._refuse(HeadTooLarge())
 
     def _body_is_here(self) -> None:
         if self._body_deadline is not None:

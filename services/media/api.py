@@ -30,6 +30,8 @@ from .settings import Settings
 from .storage import Download, ObjectMissing, Storage, new_name
 
 ASKED_AT_ONCE = 100
+FIELD_BYTES = 16 * 1024
+"""Of a form's field: some of the encodings that a form may name take the square of its length."""
 
 REFUSED = Counter("warble_media_refused_total", "Uploads refused.", ["reason"])
 
@@ -50,6 +52,7 @@ class MediaAnswer(BaseModel):
     "/api/medias",
     status_code=201,
     summary="Upload a picture",
+    form_limits={"max_files": 5, "max_fields": 20, "max_part_size": FIELD_BYTES},
     responses=responses(
         ImageTooLarge, ImageTooCostly, ImageNotAccepted, AltNotAccepted, InvalidRequest
     ),

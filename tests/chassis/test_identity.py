@@ -1,5 +1,6 @@
 """A pair of keys that is replaced while all runs: nobody is refused, and then the old one is."""
 
+import base64
 import time
 from itertools import pairwise
 
@@ -53,3 +54,13 @@ def test_in_the_end_the_old_key_is_worth_nothing() -> None:
 def test_what_is_given_to_services_does_not_change_with_who_signs() -> None:
     assert keys.public_half(f"{OLD},{NEW}") == keys.public_half(f"{NEW},{OLD}")
     assert set(keys.public_half(f"{OLD},{NEW}").split(",")) == {OLD_PUBLIC, NEW_PUBLIC}
+
+
+@pytest.mark.parametrize(
+    "head", [b"[" * 40_000, b'{"a":' * 10_000, b'{"alg":%s}' % (b"9" * 5_000), b"\xff"]
+)
+def test_a_token_whose_head_is_crafted_is_nobodys(head: bytes) -> None:
+    token = f"{base64.urlsafe_b64encode(head).rstrip(b'=').decode()}.e30.AA"
+
+    with pytest.raises(NotSignedIn):
+        Verifier(NEW_PUBLIC, "feed").identity(token)

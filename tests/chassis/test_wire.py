@@ -181,6 +181,26 @@ async def test_a_long_address_without_an_end_is_not_kept(port: int) -> None:
     assert_refused(answer, 431, "HeadTooLarge")
 
 
+@pytest.mark.parametrize("begun", [b"0\r\nname: ", b"3;name=", b"3\r\nabc\r\n0\r\nname: "])
+async def test_what_stands_beside_a_body_without_an_end_is_not_kept(
+    port: int, begun: bytes
+) -> None:
+    head = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+
+    answer = await said(port, head + begun, *[b"y" * 10_000 for _ in range(2_000)])
+
+    if answer:
+        assert_refused(answer, 431, "HeadTooLarge")
+
+
+async def test_a_long_line_behind_a_body_is_not_kept(port: int) -> None:
+    head = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\nname: "
+
+    answer = await said(port, head, b"y" * wire.HEAD_BYTES, b"y")
+
+    assert_refused(answer, 431, "HeadTooLarge")
+
+
 async def test_a_head_that_does_not_come_to_its_end_is_given_up(port: int) -> None:
     assert_refused(await said(port, b"GET / HTTP/1.1\r\nhost: x"), 408, "RequestTimeout")
 

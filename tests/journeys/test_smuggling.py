@@ -54,6 +54,9 @@ POISONS = {
     ),
     "a tunnel": Poison(b"\r\n" + HIDDEN, line=b"CONNECT %b HTTP/1.1\r\n"),
     "a space before the method": Poison(b"\r\n" + HIDDEN, line=b" POST %b HTTP/1.1\r\n"),
+    "a length of very many digits": Poison(
+        b"content-length: " + b"0" * 5_000 + b"7 \r\n\r\n{     }", refused=False
+    ),
     "another protocol, with a body": Poison(
         b"connection: upgrade\r\nupgrade: h2c\r\n" + BODY_OF_7, refused=False
     ),

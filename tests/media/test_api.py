@@ -112,6 +112,9 @@ async def test_an_upload_without_a_file_is_refused(media: httpx.AsyncClient) -> 
         {"json": {}},
         {"content": b"--x", "headers": {"content-type": "multipart/form-data; boundary=x"}},
         {"content": b"", "headers": {"content-type": "multipart/form-data"}},
+        {"data": {"alt": "x" * 20_000}, "files": {"file": ("x.png", b"", "image/png")}},
+        {"data": {f"a{number}": "" for number in range(50)}},
+        {"files": {f"a{number}": ("x.png", b"", "image/png") for number in range(50)}},
     )
     for body in bodies:
         headers = {**signed(), **body.pop("headers", {})}

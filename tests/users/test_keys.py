@@ -238,6 +238,7 @@ async def test_nobody_has_keys_without_end(users: httpx.AsyncClient, people: Peo
         {"scope": "all"},
         {"expires_in_days": 0},
         {"expires_in_days": 10**12},
+        {"expires_in_days": True},
     ],
 )
 async def test_a_key_of_rubbish_is_refused(
@@ -251,3 +252,17 @@ async def test_a_key_of_rubbish_is_refused(
 
     assert answer.status_code == 422
     assert len(await listed(users, ann)) == 1
+
+
+@pytest.mark.parametrize("overlap", [False, "1", 0.5, -1, 10**6, None])
+async def test_an_overlap_that_is_no_number_of_hours_leaves_the_key_as_it_is(
+    users: httpx.AsyncClient, people: People, overlap: Any
+) -> None:
+    ann = await people.register("Ann")
+    key = await make(users, ann)
+    path = f"/api/users/{ann}/keys/{key['key_id']}/replacement"
+
+    answer = await users.post(path, json={"overlap_hours": overlap}, headers=signed(ann))
+
+    assert answer.status_code == 422
+    assert len(await listed(users, ann)) == 2

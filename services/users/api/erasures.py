@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/erasures", tags=["users"])
 class ErasureDraft(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": 7, "name": "Анна Ким"}]})
 
-    user_id: int = Field(ge=1, le=MAX_ID)
+    user_id: int = Field(ge=1, le=MAX_ID, strict=True)
     name: str = Field(
         max_length=1000, description="The person's name as it stands: a wrong number erases nobody."
     )

@@ -61,7 +61,11 @@ class KeyDraft(BaseModel):
         ),
     )
     expires_in_days: int | None = Field(
-        default=None, ge=1, le=LONGEST_LIFE_DAYS, description="For ever where it is missing."
+        default=None,
+        ge=1,
+        le=LONGEST_LIFE_DAYS,
+        strict=True,
+        description="For ever where it is missing.",
     )
 
 
@@ -72,6 +76,8 @@ class Replacement(BaseModel):
         default=24,
         ge=0,
         le=LONGEST_OVERLAP_HOURS,
+        # Else `false` were none at all.
+        strict=True,
         description="How long the old key goes on beside the new one.",
     )
 
