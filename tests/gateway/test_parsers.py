@@ -5,16 +5,22 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 from pathlib import Path
 
 import pytest
+import uvicorn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
 
 import gateway
-from chassis import etags, paging, telemetry, testing
+from chassis import etags, paging, telemetry, testing, wire
 from chassis.errors import InvalidRequest, MethodNotAllowed, NotFound, NotSignedIn
 from gateway import own_writes, page
 from gateway.exchange import cookie
@@ -151,3 +157,85 @@ def test_a_service_may_answer_with_anything(parts: list[bytes]) -> None:
             await server.wait_closed()
 
     asyncio.run(asked())
+
+
+class Wire(asyncio.Transport):
+    """The other end of a connection: keeps what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += bytes(data)
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+async def _says_what_came(scope: Scope, receive: Receive, send: Send) -> None:
+    body = await Request(scope, receive).body()
+    names = [name.decode() for name, _ in scope["headers"]]
+    await Response(f"{scope['method']} {scope['path']} {names} {body!r}")(scope, receive, send)
+
+
+async def _answers(config: uvicorn.Config, parts: list[bytes]) -> bytes:
+    protocol = wire.Protocol(config, ServerState(), {}, asyncio.get_running_loop())
+    other_end = Wire()
+    protocol.connection_made(other_end)
+    async with asyncio.timeout(20):
+        for part in parts:
+            if not other_end.closed:
+                protocol.data_received(part)
+                await asyncio.sleep(0)
+        while not other_end.closed:
+            await asyncio.sleep(0)
+    protocol.connection_lost(None)
+    return other_end.written
+
+
+OFFER = b"connection: upgrade\r\nupgrade: h2c\r\n"
+
+
+@often
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                b"GET /a?b HTTP/1.1\r\nhost: x\r\n\r\n",
+                b"POST /b HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody",
+                b"POST /c HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+                b"2;a=b\r\nin\r\n1\r\n!\r\n0\r\ntrailer: x\r\n\r\n",
+                b"GET /d HTTP/1.1\r\n" + OFFER + b"\r\n",
+                b"POST /e HTTP/1.1\r\n" + OFFER + b"content-length: 4\r\n\r\nbody",
+                b"POST /f HTTP/1.1\r\n" + OFFER + b"transfer-encoding: chunked\r\n\r\n"
+                b"2\r\nin\r\n0\r\n\r\n",
+            ]
+        ),
+        max_size=5,
+    ),
+    st.lists(st.integers(1, 200), max_size=12),
+)
+def test_how_requests_are_cut_into_packets_changes_no_answer(
+    requests: list[bytes], sizes: list[int]
+) -> None:
+    config = uvicorn.Config(_says_what_came, lifespan="off", log_config=None)
+    config.load()
+    whole = b"".join(requests) + b"GET /last HTTP/1.1\r\nconnection: close\r\n\r\n"
+    ends = [end for end in itertools.accumulate(sizes) if end < len(whole)]
+    parts = [whole[begin:end] for begin, end in itertools.pairwise([0, *ends, len(whole)])]
+
+    answers = asyncio.run(_answers(config, parts))
+
+    assert answers == asyncio.run(_answers(config, [whole]))
+    assert answers.count(b"HTTP/1.1 200 OK") == len(requests) + 1
