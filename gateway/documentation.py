@@ -9,6 +9,8 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from chassis.errors import NotFound
 
+from .page import HEADERS
+
 _ASSETS = files("fastapi_swagger") / "resources"
 _FILES = {
     "swagger-ui.css": "text/css",
@@ -37,10 +39,14 @@ _PAGE = """<!doctype html>
 </html>
 """
 _POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline';"
-    " frame-ancestors 'none'; base-uri 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline';"
+    " img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
 )
 """Swagger UI styles its own elements; it runs no script that is not a file."""
+
+_KEPT = {"cache-control": "no-cache"}
+"""By browsers, which ask whether it has changed."""
 
 
 def router(contract: dict[str, Any]) -> APIRouter:
@@ -49,20 +55,20 @@ def router(contract: dict[str, Any]) -> APIRouter:
 
     @router.get("/openapi.json")
     async def openapi() -> Response:
-        return Response(document, media_type="application/json")
+        return Response(document, media_type="application/json", headers=_KEPT)
 
     @router.get("/docs")
     async def docs() -> HTMLResponse:
-        return HTMLResponse(_PAGE, headers={"content-security-policy": _POLICY})
+        return HTMLResponse(_PAGE, headers={**HEADERS, **_KEPT, "content-security-policy": _POLICY})
 
     @router.get("/docs/start.js")
     async def start() -> Response:
-        return Response(_START, media_type="text/javascript")
+        return Response(_START, media_type="text/javascript", headers=_KEPT)
 
     @router.get("/docs/{name}")
     async def asset(name: str) -> Response:
         if name not in _FILES:
             raise NotFound
-        return FileResponse(str(_ASSETS / name), media_type=_FILES[name])
+        return FileResponse(str(_ASSETS / name), media_type=_FILES[name], headers=_KEPT)
 
     return router

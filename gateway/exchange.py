@@ -11,7 +11,7 @@ from starlette.types import Scope, Send
 from chassis import access_log, telemetry
 from chassis.errors import Problem
 
-from . import own_writes
+from . import guards, own_writes
 from .limits import Header
 
 _PASSED_ON = frozenset(
@@ -49,6 +49,7 @@ class Exchange:
         "_send",
         "_started_at",
         "cookies",
+        "guards",
         "handed_back",
         "handler",
         "has_body",
@@ -71,6 +72,7 @@ class Exchange:
         self.has_body = False
         self.length: int | None = None
         self.limited: tuple[Header, ...] = ()
+        self.guards = guards.of_api(scope)
         self._send = send
         self._started_at = time.perf_counter()
         request_id = traceparent = None
@@ -121,6 +123,7 @@ class Exchange:
             [
                 (b"content-type", b"application/json"),
                 (b"content-length", str(len(body)).encode()),
+                guards.NOT_KEPT,
                 *extra,
             ],
             body,
@@ -129,6 +132,7 @@ class Exchange:
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.status = status
         headers.append((b"x-request-id", self.request_id.encode()))
+        headers += self.guards
         headers += self.limited
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 

@@ -60,11 +60,7 @@ class _Archive(StreamingResponse):
         super().__init__(
             content(),
             media_type="application/zip",
-            headers={
-                "content-disposition": f'attachment; filename="warble-{user_id}.zip"',
-                "cache-control": "no-store",
-                "x-content-type-options": "nosniff",
-            },
+            headers={"content-disposition": f'attachment; filename="warble-{user_id}.zip"'},
         )
         self._rest = rest
         self._exporting = exporting

@@ -15,7 +15,7 @@ from chassis import app, traces
 from chassis.errors import Problem, ServiceUnavailable
 from chassis.identity import Signer
 
-from . import documentation, erasures, export, page, session
+from . import documentation, erasures, export, guards, page, session
 from .keys import Keys
 from .limits import Guesses, Limits
 from .proxy import Proxy
@@ -44,7 +44,7 @@ class Edge:
         if f"{path}/".startswith(("/api/", "/uploads/")) and not path.startswith(_OWN):
             await self._proxy(scope, receive, send)
         else:
-            await self._application(scope, receive, send)
+            await self._application(scope, receive, guards.looked_over(scope, send))
 
 
 def create_app() -> ASGIApp:

@@ -27,8 +27,9 @@ def parse(text: str) -> list[EventId]:
     return found
 
 
-def cookie(events: str) -> str:
-    return f"{COOKIE}={events}; Max-Age={SECONDS}; Path=/api; HttpOnly; SameSite=Strict"
+def cookie(events: str, *, by_https: bool) -> str:
+    secure = "; Secure" if by_https else ""
+    return f"{COOKIE}={events}; Max-Age={SECONDS}; Path=/api; HttpOnly; SameSite=Strict{secure}"
 
 
 class OwnWrites:

@@ -24,15 +24,12 @@ _HASHED = "assets"
 _ENCODINGS = {"br": ".br", "gzip": ".gz"}
 """What files are compressed with ahead, the smaller first."""
 
-_HEADERS = {
-    "x-content-type-options": "nosniff",
+HEADERS = {
     "referrer-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
     "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
 }
-_BY_HTTPS_ALONE = "max-age=31536000"
-"""A browser that has seen it by HTTPS comes by nothing else for a year (RFC 6797)."""
+"""What a page says beside what every answer does."""
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;"
@@ -79,7 +76,7 @@ def router(settings: Settings) -> APIRouter:
     folder = Path(os.path.realpath(settings.web_dir or OURS))
     hashed = None if settings.web_dir else folder / _HASHED
     policy = settings.web_policy if settings.web_dir else _POLICY
-    headers = {**_HEADERS, "content-security-policy": policy} if policy else _HEADERS
+    headers = {**HEADERS, "content-security-policy": policy} if policy else HEADERS
 
     @router.api_route("/{path:path}", methods=["GET", "HEAD"])
     async def page(request: Request, path: str) -> Response:
@@ -87,13 +84,11 @@ def router(settings: Settings) -> APIRouter:
             if path:
                 raise NotFound
             return HTMLResponse(
-                _PLAIN, headers={**_HEADERS, "content-security-policy": _PLAIN_POLICY}
+                _PLAIN, headers={**HEADERS, "content-security-policy": _PLAIN_POLICY}
             )
         file = _file(folder, path)
         response = _compressed(file, request.headers.get("accept-encoding", ""))
         response.headers.update(headers)
-        if request.url.scheme == "https":
-            response.headers["strict-transport-security"] = _BY_HTTPS_ALONE
         is_hashed = hashed is not None and file.is_relative_to(hashed)
         response.headers["cache-control"] = (
             "public, max-age=31536000, immutable" if is_hashed else "no-cache"

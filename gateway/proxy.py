@@ -17,7 +17,7 @@ from chassis.errors import (
 )
 from chassis.identity import HEADER, Identity, Signer
 
-from . import own_writes, session
+from . import guards, own_writes, session
 from .exchange import Exchange, cookie
 from .http1 import Broken, Silent
 from .keys import Keys
@@ -151,7 +151,12 @@ class Proxy:
         events = response.header(_HANDED_BACK)
         if events and identity is not None:
             self._own_writes.remember(identity.user_id, events)
-            headers.append((b"set-cookie", own_writes.cookie(events).encode("latin-1")))
+            written = own_writes.cookie(events, by_https=guards.is_https(exchange.scope))
+            headers.append((b"set-cookie", written.encode("latin-1")))
+        if route.open and response.status < 400:
+            exchange.guards = guards.of_picture(exchange.scope)
+        elif response.header(b"cache-control") is None:
+            headers.append(guards.NOT_KEPT)
         if answer.body is not None:
             await exchange.send_whole(response.status, headers, answer.body)
             return

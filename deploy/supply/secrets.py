@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 from detect_secrets.core.secrets_collection import SecretsCollection
+from detect_secrets.plugins.keyword import KeywordDetector
 from detect_secrets.settings import transient_settings
 
 from deploy.local.places import REPOSITORY
@@ -60,7 +61,9 @@ def found(repository: Path = REPOSITORY) -> list[str]:
             collection.scan_file(path)
     for path, secret in collection:
         value = secret.secret_value or ""
-        if value not in ALLOWED:
+        # Tests make up words for keys; what is random or has a known form is found there too.
+        is_a_tests_word = path.startswith("tests/") and secret.type == KeywordDetector.secret_type
+        if value not in ALLOWED and not is_a_tests_word:
             told.append(f"{path}: {secret.type}, {value[:4]}…")
     return sorted(told)
 
