@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import resource
 import signal
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -49,7 +50,10 @@ class Decoding:
     def __init__(self, limits: Limits, at_once: int) -> None:
         # This process has threads, so it is not forked, but one that has none.
         self._processes = multiprocessing.get_context("forkserver")
-        self._processes.set_forkserver_preload([__name__])
+        # Each decoder loads what this process began with: once for all of them, or it takes longer
+        # than the picture.
+        begun = sys.modules["__main__"].__spec__
+        self._processes.set_forkserver_preload([__name__, *([begun.name] if begun else [])])
         self._limits = limits
         self._room = asyncio.Semaphore(at_once)
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
