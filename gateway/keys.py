@@ -150,12 +150,8 @@ class Keys:
             await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def _hear(self) -> None:
-        connection = await aio_pika.connect(
-            self._settings.broker_url.get_secret_value(),
-            timeout=_UNHEARD_SECONDS,
-            heartbeat=broker.HEARTBEAT_SECONDS,
-            client_properties={"connection_name": "warble-gateway"},
-        )
+        url = self._settings.broker_url.get_secret_value()
+        connection = await broker.connect_once(url, "warble-gateway")
         async with connection, connection.channel() as channel:
             exchange = await channel.get_exchange(EXCHANGE)
             queue = await channel.declare_queue(

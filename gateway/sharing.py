@@ -36,12 +36,8 @@ class Sharing:
         """Runs until cancelled, and comes back to the broker whenever it does."""
         while True:
             try:
-                async with await aio_pika.connect(
-                    self._url,
-                    timeout=broker.HEARTBEAT_SECONDS,
-                    heartbeat=broker.HEARTBEAT_SECONDS,
-                    client_properties={"connection_name": "warble-gateway-limits"},
-                ) as connection:
+                connection = await broker.connect_once(self._url, "warble-gateway-limits")
+                async with connection:
                     await self._share(await connection.channel(publisher_confirms=False))
             except (AMQPError, OSError, RuntimeError) as error:
                 log.warning("limits.not_shared", error=repr(error))

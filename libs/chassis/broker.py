@@ -2,31 +2,86 @@
 
 import asyncio
 import secrets
-from typing import Any
+from collections.abc import Sequence
+from itertools import cycle
+from typing import Any, TypeVar
 
-from aio_pika import ExchangeType, connect_robust
+from aio_pika import Connection, ExchangeType, RobustConnection
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection
-from aio_pika.exceptions import ChannelPreconditionFailed
+from aio_pika.exceptions import AMQPConnectionError, ChannelPreconditionFailed
+from aiormq.connection import (
+    DEFAULT_PORTS,
+    TCPTransportFactory,
+    TLSTransportFactory,
+    TransportFactory,
+)
+from yarl import URL
 
 from .events import EXCHANGE
 from .subscriptions import DELIVERY_LIMIT, RETRY_DELAYS, Subscriptions, dead_name
 
 HEARTBEAT_SECONDS = 10
 DECLARE_SECONDS = 30
+CONNECT_SECONDS = 10
+
+C = TypeVar("C", bound=Connection)
 
 
 class BrokerAway(Exception):
     """The broker is not connected at present."""
 
 
-async def connect(url: str, name: str) -> AbstractRobustConnection:
+async def connect(url: str, name: str) -> RobustConnection:
     """A connection that comes back by itself, with its channels, queues and consumers.
 
+    `url` may name several nodes of a cluster, with commas between: whichever answers is used.
     `name` is what an operator sees in the broker's list of connections.
     """
-    return await connect_robust(
-        url, heartbeat=HEARTBEAT_SECONDS, timeout=10, client_properties={"connection_name": name}
-    )
+    return await _connected(RobustConnection, url, name)
+
+
+async def connect_once(url: str, name: str) -> Connection:
+    """As `connect`, but for one who has to know when it ends: it does not come back."""
+    return await _connected(Connection, url, name)
+
+
+async def _connected(kind: type[C], url: str, name: str) -> C:
+    nodes = nodes_of(url)
+    asked = nodes[0].update_query(heartbeat=HEARTBEAT_SECONDS)
+    connection = kind(asked, client_properties={"connection_name": name})
+    # aio-pika hands its driver what stands here, each time that it connects.
+    connection.kwargs["transport_factory"] = _Nodes(nodes)
+    await connection.connect(timeout=CONNECT_SECONDS)
+    return connection
+
+
+def nodes_of(url: str) -> list[URL]:
+    """`amqp://feed:secret@one,two:5673/` as an address for each node."""
+    before, at, behind = url.rpartition("@")
+    hosts, slash, path = behind.partition("/")
+    nodes = [URL(f"{before}{at}{host.strip()}{slash}{path}") for host in hosts.split(",")]
+    return [node.with_port(node.port or DEFAULT_PORTS[node.scheme]) for node in nodes]
+
+
+class _Nodes(TransportFactory):
+    """The next node each time, so that one that hangs is asked once; one that refuses is passed
+    over."""
+
+    def __init__(self, nodes: Sequence[URL]) -> None:
+        self._nodes = nodes
+        # Not everybody asks the same one first.
+        self._next = cycle(secrets.SystemRandom().sample(nodes, len(nodes)))
+
+    async def create(
+        self, url: URL, **kwargs: Any
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
+        for _ in self._nodes[1:]:
+            try:
+                return await factory.create(next(self._next), **kwargs)
+            except AMQPConnectionError:
+                continue
+        return await factory.create(next(self._next), **kwargs)
 
 
 async def events_exchange(channel: AbstractChannel) -> AbstractExchange:

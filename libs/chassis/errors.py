@@ -26,6 +26,8 @@ _AWAY = (
     asyncpg.CannotConnectNowError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # A connection that ends in the very moment in which it is asked.
+    asyncpg.InternalClientError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     # No room, no memory, no connection left; a disk that fails; a primary that is one no more.

@@ -20,7 +20,6 @@ from datetime import datetime, timedelta
 from importlib.util import find_spec
 from typing import Any, BinaryIO
 
-import aio_pika
 import asyncpg
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
@@ -101,9 +100,8 @@ class Rebuild:
 
     async def _channel(self, stack: AsyncExitStack) -> AbstractChannel:
         # One that does not come back by itself: what was published meanwhile could be missed.
-        connection = await aio_pika.connect(
-            self._settings.broker_url.get_secret_value(),
-            client_properties={"connection_name": f"warble-{self._service}-rebuild"},
+        connection = await broker.connect_once(
+            self._settings.broker_url.get_secret_value(), f"warble-{self._service}-rebuild"
         )
         await stack.enter_async_context(connection)
         return await connection.channel()

@@ -9,7 +9,12 @@ import aio_pika
 import asyncpg
 import structlog
 from aio_pika.abc import AbstractExchange, AbstractRobustConnection
-from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
+from aio_pika.exceptions import (
+    AMQPError,
+    ChannelInvalidStateError,
+    DeliveryError,
+    PublishError,
+)
 from opentelemetry.trace import SpanKind
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -142,7 +147,9 @@ class Relay:
                 keys = sorted({row["routing_key"] for row in unroutable})
                 log.error("relay.unroutable", routing_keys=keys, events=len(ids))
         for _, outcome in failures:
-            if not isinstance(outcome, DeliveryError):
+            # A channel goes on asking a lost node of a cluster for what another one leads by now
+            # (seen with RabbitMQ 3.10): what is refused is tried again on a new one.
+            if not isinstance(outcome, PublishError):
                 raise outcome
         return len(rows)
 

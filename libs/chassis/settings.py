@@ -29,6 +29,7 @@ class ProcessSettings(BaseSettings):
     )
     """`json`, `text`, or `auto`: text in a terminal, JSON everywhere else."""
     broker_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
+    """Several nodes of a cluster with a comma between their hosts: one that answers is used."""
 
 
 class ServiceSettings(ProcessSettings):

@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chassis import broker
 from chassis.database import Database
 from chassis.subscriptions import Subscriptions
+from deploy.local.instance import Instance
 
 from .conftest import Happened
 from .test_consumer import consuming, message, note, publish
@@ -73,3 +74,20 @@ async def test_the_queue_of_a_retired_subscription_is_deleted(
         async with connection.channel() as channel:
             with pytest.raises(ChannelNotFoundEntity):
                 await channel.get_queue(queue)
+
+
+async def test_of_several_nodes_one_that_answers_is_found(infrastructure: Instance) -> None:
+    url = infrastructure.broker_url.replace("@", "@127.0.0.9:1,")
+
+    for _ in range(4):
+        async with await broker.connect_once(url, "warble-test") as connection:
+            assert (await connection.channel()).is_initialized
+
+
+def test_each_node_has_the_account_and_the_port_of_its_scheme() -> None:
+    nodes = broker.nodes_of("amqps://feed:a,b@one, two:5673/%2f?no_verify_ssl=1")
+
+    assert [str(node) for node in nodes] == [
+        "amqps://feed:a,b@one:5671/%2F?no_verify_ssl=1",
+        "amqps://feed:a,b@two:5673/%2F?no_verify_ssl=1",
+    ]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 from aio_pika.abc import AbstractQueue, AbstractRobustConnection
 from sqlalchemy import text
 
@@ -136,3 +137,27 @@ async def test_an_event_is_published_without_waiting_for_the_next_poll(
         for number in range(100):
             await record(database, happened, range(number, number + 1))
             assert await received(queue, 1) == [number]
+
+
+async def test_what_a_full_queue_refuses_holds_nobody_up_and_comes_when_there_is_room(
+    database: Database,
+    connection: AbstractRobustConnection,
+    happened: type[Happened],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chassis.relay.UNROUTABLE_SECONDS", 0)
+    channel = await connection.channel()
+    full = await channel.declare_queue(
+        exclusive=True, arguments={"x-max-length": 1, "x-overflow": "reject-publish"}
+    )
+    await full.bind(await broker.events_exchange(channel), happened.routing_key)
+    neighbour = type(
+        "Neighbour", (Happened,), {"routing_key": f"{happened.routing_key[:-3]}.too.v1"}
+    )
+    others = await listening(connection, neighbour)
+    await record(database, happened, range(3))
+    await record(database, neighbour, range(1))
+
+    async with relaying(database, connection):
+        assert await received(others, 1) == [0]
+        assert sorted(await received(full, 3)) == [0, 1, 2]
