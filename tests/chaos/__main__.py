@@ -18,8 +18,9 @@ from deploy.local.instance import Instance
 
 from . import faults as _  # noqa: F401  (they enter themselves)
 from .bed import Bed, Fault, Impossible, faults
-from .history import Outcome
-from .trial import COLUMNS, Row, told, undergo
+from .history import History, Outcome
+from .leaving import ERASED, still_there
+from .trial import COLUMNS, Row, seen, told, undergo
 from .wire import Wire
 
 HOME = os.environ.get("WARBLE_CHAOS_HOME", ".local/chaos")
@@ -28,8 +29,9 @@ PARTS_PORT = PORT + 100
 WIRE = 80
 DISK_MB = 1500
 TWO_REPLICAS = {f"{name.upper()}_REPLICAS": "2" for name in places.SERVICES}
-UNTRIED = ("standby_promoted",)
-"""Never seen to run to its end yet: only where it is asked for."""
+LAST = ("node_lost", "standby_promoted")
+"""There is no way back from these."""
+WIDTH = 200
 SHOWN = 10
 """Findings of one trial that are printed."""
 
@@ -73,17 +75,23 @@ async def run(
         try:
             _mount(apart)
             await asyncio.to_thread(local, "up", "--only", "infra", **apart.given)
-            await asyncio.to_thread(local, "up", **whole.given)
+            await bed.up()
             for name in names:
                 try:
                     rows.append(await undergo_aloud(bed, faults[name], console))
                 except Impossible as reason:
                     console.print(f"  not tried: {reason}")
+                except Exception as error:
+                    # What was found before, and what comes after, is worth the rest of the run.
+                    console.print_exception()
+                    rows.append(Row(faults[name], 0, History([]), [f"broke off: {error!r}"]))
+            rows.append(Row(ERASED, len(bed.left), History([]), await still_there(bed)))
+            _told(rows[-1], console)
         finally:
             if not chosen.keep:
                 await asyncio.to_thread(local, "reset", YES="1", **whole.given)
-                await asyncio.to_thread(local, "down", **apart.given)
                 await asyncio.to_thread(bed.aside.close)
+                await asyncio.to_thread(local, "down", **apart.given)
                 _unmount(apart)
                 await asyncio.to_thread(local, "reset", YES="1", **apart.given)
 
@@ -111,13 +119,15 @@ async def undergo_aloud(bed: Bed, fault: Fault, console: Console) -> Row:
     console.print(f"[bold]{fault.name}[/]: {fault.broken} …")
     begun = time.monotonic()
     row = await undergo(bed, fault)
-    seen = "as promised" if row.right else f"{len(row.findings)} findings"
-    console.print(f"  {row.times} times in {time.monotonic() - begun:.0f} s: {seen}")
-    for note in row.history.notes:
-        console.print(f"  {note}", markup=False, highlight=False)
-    for finding in row.findings[:SHOWN]:
-        console.print(f"  {finding}", markup=False, highlight=False)
+    console.print(f"  {row.times} times in {time.monotonic() - begun:.0f} s")
+    _told(row, console)
     return row
+
+
+def _told(row: Row, console: Console) -> None:
+    said = f"{row.fault.name}: {seen(row)}"
+    for line in (said, *row.history.notes, *row.findings[:SHOWN]):
+        console.print(f"  {line}", markup=False, highlight=False)
 
 
 def shown(rows: list[Row], console: Console) -> None:
@@ -126,7 +136,7 @@ def shown(rows: list[Row], console: Console) -> None:
         table.add_row(*told(row))
     console.print(table)
     done = sum(row.history.writes[Outcome.done] for row in rows)
-    times = sum(row.times for row in rows)
+    times = sum(row.times for row in rows if row.fault is not ERASED)
     lost, doubled = (sum(row.count(kind) for row in rows) for kind in ("lost", "doubled"))
     console.print(
         f"{times} faults, {done} acknowledged writes checked, {lost} lost, {doubled} doubled."
@@ -140,13 +150,13 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the system running")
     parser.add_argument("only", nargs="*", choices=[[], *faults], help="some of the faults")
     chosen = parser.parse_args()
-    console = Console()
+    console = Console(width=WIDTH)
     console.print(f"seed {chosen.seed}: `make chaos SEED={chosen.seed}` replays this run")
     rows: list[Row] = []
     try:
         asyncio.run(
             run(
-                chosen.only or [name for name in faults if name not in UNTRIED],
+                sorted(chosen.only or faults, key=LAST.__contains__),
                 chosen,
                 console,
                 rows,

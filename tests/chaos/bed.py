@@ -2,22 +2,26 @@
 
 import asyncio
 import importlib
+import subprocess
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import TypeVar
 
 import aio_pika
 
+from bench.stack import local
 from chassis.subscriptions import Subscription
 from deploy.local import health
 from deploy.local.instance import Instance, is_ours
 
+from .history import Author, History
 from .load import Load
 from .wire import Wire
 
 READY_SECONDS = 300
+_UP_TRIES = 3
 _CONSUMING = ("tweets", "media", "feed")
 
 T = TypeVar("T")
@@ -36,6 +40,8 @@ class Bed:
     """Between media and the store, where there is one."""
     aside: ExitStack = field(default_factory=ExitStack)
     """What has to stay as it is until the system is stopped."""
+    left: list[tuple[Author, History]] = field(default_factory=list)
+    """Who was erased, and what is known of them."""
     chance: Random = field(default_factory=Random)
     """Seeded anew for each fault: so that one of them alone goes as it does among the others."""
 
@@ -45,6 +51,20 @@ class Bed:
     async def pause(self, seconds: float) -> None:
         """Lets the load go on for a while. Shorter in a short run."""
         await asyncio.sleep(max(1.0, seconds * self.share))
+
+    async def settle(self, **settings: str) -> None:
+        """The system goes on with these settings as well, each process that has them begun anew."""
+        self.stack.given.update(settings)
+        await self.up()
+        await self.ready()
+
+    async def up(self) -> None:
+        """Asks again where it takes longer than `make up` waits: what has begun goes on."""
+        for _ in range(_UP_TRIES - 1):
+            with suppress(subprocess.CalledProcessError):
+                await asyncio.to_thread(local, "up", **self.stack.given)
+                return
+        await asyncio.to_thread(local, "up", **self.stack.given)
 
     def programs(self) -> list[str]:
         """Every process of ours."""

@@ -13,8 +13,9 @@ from deploy.seed.client import Client, Refused
 from .door import Door
 from .history import Author, History, Mark, Outcome, Tweet
 
-CALM_SECONDS = 240
-"""More than the last delay of a message that fails (chassis/subscriptions)."""
+CALM_SECONDS = 360
+"""More than the last delay of a failing message (chassis/subscriptions), and than what comes late
+from an erased person stays (adr/0021)."""
 _LOOK_SECONDS = 1.0
 
 
@@ -41,7 +42,7 @@ class Checker:
     async def _show_every_upload(self) -> None:
         """Posts each picture that no tweet named, so that it can be seen."""
         for upload in self._history.uploads:
-            if upload.taken:
+            if upload.taken or upload.owner.erased:
                 continue
             tweet = Tweet(
                 upload.owner, f"Picture {upload.id} was kept", [upload.id], Outcome.refused
@@ -104,10 +105,13 @@ class Checker:
 
     async def _find_among_likes(self) -> list[str]:
         found = []
+        erased = {author.id for author in self._history.erased}
         for tweet_id, tweet in self._there.items():
             likers = [like["user_id"] for like in tweet["likes"]]
             if len(likers) != len(set(likers)) or len(likers) != tweet["like_count"]:
                 found.append(f"doubled: likes of tweet {tweet_id}: {likers}")
+            if erased & set(likers):
+                found.append(f"appeared: likes of somebody erased: tweet {tweet_id}: {likers}")
             for author in self._history.people:
                 mark = self._history.likes.get((author.id, tweet_id), Mark())
                 what = f"{author.name} likes tweet {tweet_id}"
@@ -165,7 +169,7 @@ class Checker:
                 for path in tweet.paths:
                     if not await self._door.picture(path):
                         found.append(f"lost: the picture {path} of {tweet.content!r}")
-            elif tweet.deletion is Outcome.done:
+            elif tweet.deletion is Outcome.done or tweet.author.erased:
                 for path in tweet.paths:
                     if not await self._ends(path):
                         found.append(f"appeared: the picture {path} of {tweet.content!r}")

@@ -15,6 +15,13 @@ from .history import Author, History, Outcome
 PATIENCE_SECONDS = 30
 """More than any call may take: who waits longer was left hanging."""
 
+UPLOADS = "/api/medias"
+_TURN_SECONDS = 25
+"""For which a picture waits for its turn to be decoded: the machine is too busy, and it says so."""
+
+_AGAIN_LATER = frozenset({429, 503, 504})
+"""Statuses that say when to ask again."""
+
 _NOTHING_DONE = frozenset({"ServiceOverloaded", "TooManyRequests"})
 """Errors that come before anything was begun."""
 
@@ -54,8 +61,11 @@ class Door:
             return await answer.read() if answer.status == 200 else None
 
     async def _ask(self, author: Author, method: str, path: str, **request: Any) -> Told:
+        begun = time.monotonic()
         told = await self._sent(author, method, path, **request)
-        if told.status >= 500 or not told.status:
+        if told.status == 503 and path == UPLOADS and time.monotonic() - begun > _TURN_SECONDS:
+            self._history.busy += 1
+        elif told.status >= 500 or not told.status:
             said = told.body.get("error_type", "no answer")
             self._history.failures.append(f"{method} {path}: {told.status} {said}")
         return told
@@ -68,6 +78,8 @@ class Door:
         try:
             async with self._session.request(method, path, headers=headers, **request) as answer:
                 body = await answer.json()
+                if answer.status in _AGAIN_LATER and "Retry-After" not in answer.headers:
+                    self._history.wrong.append(f"{method} {path}: {answer.status}, no Retry-After")
                 if events := answer.headers.get(telemetry.EVENTS):
                     self._written.setdefault(author.id, []).append((time.monotonic(), events))
                 stale = answer.headers.get("warble-stale") == "true"

@@ -18,13 +18,16 @@ class Outcome(StrEnum):
     unknown = auto()
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Author:
     """A person of the load's, by what the API knows them."""
 
     id: int
     name: str
+    """No other person's name or tweet has it within."""
     key: str = field(repr=False)
+    erased: bool = False
+    """Or about to be."""
 
 
 @dataclass
@@ -56,11 +59,12 @@ class Tweet:
 
     @property
     def certain(self) -> bool:
-        return self.posted is Outcome.done and self.deletion is None
+        return self.posted is Outcome.done and self.deletion is None and not self.author.erased
 
     @property
     def possible(self) -> bool:
-        return self.posted is not Outcome.refused and self.deletion is not Outcome.done
+        gone = self.posted is Outcome.refused or self.deletion is Outcome.done
+        return not gone and not self.author.erased
 
 
 @dataclass
@@ -74,6 +78,8 @@ class Upload:
 class History:
     def __init__(self, people: list[Author]) -> None:
         self.people = people
+        """Whoever is erased is none of them any more."""
+        self.erased: list[Author] = []
         self.tweets: dict[str, Tweet] = {}
         """By content."""
         self.likes: dict[tuple[int, int], Mark] = {}
@@ -85,6 +91,8 @@ class History:
         self.reads = 0
         self.failures: list[str] = []
         """Calls that were not answered, or by an error of the system's own, in words."""
+        self.busy = 0
+        """Pictures that were refused since too many others were waiting to be decoded."""
         self.stale = 0
         """Reads that said of themselves that they miss the reader's own writes."""
         self.slowest = 0.0
@@ -109,6 +117,17 @@ class History:
 
     def follow(self, follower: int, followed: int) -> Mark:
         return self.follows.setdefault((follower, followed), Mark())
+
+    def erase(self, author: Author) -> None:
+        """From now on nothing of theirs has to be there; at the end, nothing may be."""
+        author.erased = True
+        self.people.remove(author)
+        self.erased.append(author)
+
+    def pictures_of(self, author: Author) -> list[str]:
+        """Those that were seen."""
+        tweets = (tweet for tweet in self.tweets.values() if tweet.author is author)
+        return [path for tweet in tweets for path in tweet.paths]
 
     def known_tweets(self) -> list[Tweet]:
         """Those that a person may like: nobody has asked for their deletion."""

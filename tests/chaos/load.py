@@ -14,13 +14,14 @@ import aiohttp
 
 from deploy.local.instance import Instance
 from gateway.own_writes import SECONDS
+from gateway.settings import Settings
 from tests.journeys.company import company_at, png
 
-from .door import PATIENCE_SECONDS, Door, Told
+from .door import PATIENCE_SECONDS, UPLOADS, Door, Told
 from .history import Author, History, Outcome, Tweet, Upload
 
 PEOPLE = 12
-CALLS_A_SECOND = 40.0
+CALLS_A_SECOND = 20.0
 """Of all together."""
 _PAGE = 100
 _REPEATS = 40
@@ -29,9 +30,12 @@ _AGAIN_SECONDS = 0.5
 _REMEMBERED_SECONDS = SECONDS - 2
 """For how long the gateway certainly names somebody's write in their reads."""
 
+_UPLOAD_SECONDS: float = Settings.model_fields["upload_seconds"].default
+_UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=PATIENCE_SECONDS + _UPLOAD_SECONDS)
+
 _CHOICES = {
-    "post": 26,
-    "post_picture": 6,
+    "post": 29,
+    "post_picture": 3,
     "like": 22,
     "unlike": 6,
     "follow": 6,
@@ -103,7 +107,7 @@ class _Actor:
 
     async def act(self, ended: asyncio.Event, pause: float) -> None:
         names, weights = list(_CHOICES), list(_CHOICES.values())
-        while not ended.is_set():
+        while not ended.is_set() and not self._me.erased:
             (name,) = self._chance.choices(names, weights)
             await getattr(self, f"_{name}")()
             try:
@@ -152,7 +156,7 @@ class _Actor:
     async def _post_picture(self) -> None:
         form = aiohttp.FormData()
         form.add_field("file", png(), filename="picture.png", content_type="image/png")
-        told = await self._door.write(self._me, "POST", "/api/medias", data=form)
+        told = await self._door.write(self._me, "POST", UPLOADS, data=form, timeout=_UPLOAD_TIMEOUT)
         if told.outcome is Outcome.done:
             upload = Upload(self._me, told.body["media_id"])
             self._history.uploads.append(upload)
@@ -198,7 +202,7 @@ class _Actor:
         mark = self._history.like(self._me.id, tweet.id)
         method = "POST" if wanted else "DELETE"
         told = await self._door.write(self._me, method, f"/api/tweets/{tweet.id}/likes")
-        if told.status == 404 and tweet.deletion is None:
+        if told.status == 404 and tweet.certain:
             self._history.wrong.append(f"{tweet.content!r} was there and could not be liked")
         mark.told(wanted, told.outcome)
         self._liked_at[tweet.id] = time.monotonic()

@@ -1,10 +1,13 @@
 """One fault under load, then the checker: a row of the table."""
 
+import asyncio
 from dataclasses import dataclass, field
+from random import Random
 
 from .bed import Bed, Fault
 from .checker import check
 from .history import History, Outcome
+from .leaving import leave
 from .load import hired
 
 
@@ -25,14 +28,19 @@ class Row:
 
 async def undergo(bed: Bed, fault: Fault) -> Row:
     """Breaks the system as this fault does while people use it, lets it come to rest, looks."""
-    bed.chance.seed(f"{bed.seed}:{fault.name}")
+    seed = f"{bed.seed}:{fault.name}"
+    bed.chance.seed(seed)
     before = await bed.dead_letters()
-    async with hired(bed.stack, f"{bed.seed}:{fault.name}") as load:
+    async with hired(bed.stack, seed) as load:
         async with load.running():
             await bed.pause(2)
+            leaving = asyncio.create_task(leave(bed, load, Random(f"{seed}:leaving")))
             times = await fault.run(bed, load)
+            await leaving
             await bed.ready()
             await bed.pause(2)
+        if busy := load.history.busy:
+            load.history.notes.append(f"{busy} uploads were refused: no turn within 25 s")
         row = Row(fault, times, load.history)
         row.findings = await check(bed.stack, load.door, load.history)
         row.findings += await fault.check(bed)
@@ -43,6 +51,10 @@ async def undergo(bed: Bed, fault: Fault) -> Row:
         if count > before.get(queue, 0)
     ]
     return row
+
+
+def seen(row: Row) -> str:
+    return "as promised" if row.right else f"{len(row.findings)} findings"
 
 
 def told(row: Row) -> list[str]:
@@ -56,7 +68,7 @@ def told(row: Row) -> list[str]:
         str(writes[Outcome.refused]),
         f"{row.history.slowest:.1f} s",
         row.fault.promised,
-        "as promised" if row.right else f"{len(row.findings)} findings",
+        seen(row),
     ]
 
 

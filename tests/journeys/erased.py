@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import aio_pika
 import asyncpg
@@ -45,21 +46,25 @@ class Left:
         return [*self.words, *(path.rpartition("/")[2] for path in self.pictures)]
 
 
-async def until_nowhere(company: Company, left: Left) -> None:
+async def until_nowhere(company: Company, left: Left, parts: Instance | None = None) -> None:
     """Returns when nothing is left anywhere. Raises AssertionError after the stated time."""
     deadline = time.monotonic() + SECONDS
-    while found := await remains(company, left):
+    while found := await remains(company, left, parts):
         assert time.monotonic() < deadline, found
 
 
-async def remains(company: Company, left: Left) -> list[str]:
-    """Each place that still has something, in words for whoever reads the failure."""
+async def remains(company: Company, left: Left, parts: Instance | None = None) -> list[str]:
+    """Each place that still has something, in words for whoever reads the failure.
+
+    `parts` has the broker and the store, where the stack has none of its own.
+    """
     stack = company.stack
+    parts = parts or stack
     return [
         *[place async for place in _in_schemas(stack, left)],
-        *_in_store(stack, left),
-        *[place async for place in _in_queues(stack, left)],
-        *_in_logs(stack, left),
+        *_in_store(parts, left),
+        *[place async for place in _in_queues(parts, left)],
+        *_in_logs({stack.root, parts.root}, left),
         *[place async for place in _in_answers(company, left)],
     ]
 
@@ -142,10 +147,11 @@ def _subscriptions(service: str) -> Iterable[Subscription]:
     return list(module.subscriptions)
 
 
-def _in_logs(stack: Instance, left: Left) -> list[str]:
+def _in_logs(roots: Iterable[Path], left: Left) -> list[str]:
     return [
         f"{log.name} holds {word}"
-        for log in (stack.root / "logs").glob("*.log*")
+        for root in roots
+        for log in (root / "logs").glob("*.log*")
         for word in left.words
         if word in log.read_text(errors="replace")
     ]

@@ -1,10 +1,11 @@
 """What is broken: a noun a file. Importing them enters each into the table."""
 
-from . import broker, clock, database, failpoints, processes, service, standby, store
+from . import broker, clock, cluster, database, failpoints, processes, service, standby, store
 
 __all__ = [
     "broker",
     "clock",
+    "cluster",
     "database",
     "failpoints",
     "processes",

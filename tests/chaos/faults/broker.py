@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 
 import aio_pika
@@ -58,23 +59,38 @@ async def broker_hung(bed: Bed, load: Load) -> int:
 @fault("RabbitMQ's memory alarm for 15 s: publishers are blocked", _ACCEPTED)
 async def broker_full(bed: Bed, load: Load) -> int:
     times = bed.times(2)
+    plan = plan_of(bed.parts)
     with load.history.unfailing(_AWAY):
         for _ in range(times):
-            await _control(bed.parts, "set_vm_memory_high_watermark", "absolute", "1MB")
+            await control(plan, "set_vm_memory_high_watermark", "absolute", "1MB")
             await bed.pause(15)
-            await _control(bed.parts, "set_vm_memory_high_watermark", "absolute", "512MB")
+            await control(plan, "set_vm_memory_high_watermark", "absolute", "512MB")
             await bed.pause(5)
     return times
 
 
-async def _control(parts: Instance, *words: str) -> None:
-    """What `rabbitmqctl` does, with the broker's own environment."""
+@dataclass(frozen=True)
+class Plan:
+    """How a node is started."""
+
+    command: list[str]
+    environment: dict[str, str]
+    directory: Path
+
+
+def plan_of(parts: Instance) -> Plan:
+    """Of the instance's own broker."""
     plan = json.loads((parts.root / "run" / "programs" / "rabbitmq.json").read_text())
+    return Plan(plan["command"], plan["environment"], Path(plan["directory"]))
+
+
+async def control(plan: Plan, *words: str, tool: str = "rabbitmqctl") -> None:
+    """What an operator does, with the node's own environment. Raises RuntimeError."""
     asked = await asyncio.create_subprocess_exec(
-        Path(plan["command"][0]).with_name("rabbitmqctl"),
+        Path(plan.command[0]).with_name(tool),
         *words,
-        env=plan["environment"],
-        cwd=plan["directory"],
+        env=plan.environment,
+        cwd=plan.directory,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

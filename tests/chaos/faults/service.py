@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from random import Random
+from statistics import median
 
 from bench import load as bench
 from bench.wire import request
@@ -21,9 +22,12 @@ _FAST_SECONDS = 2.0
 _OVERLOADED = 2.0
 _WORTH = 0.8
 """The part of its best that is done of what is asked, while too much is asked."""
-_MEASURED_SECONDS = 15
+_TURNS = 3
+"""The middle one counts: others use the machine too."""
+_MEASURED_SECONDS = 10
 _CLIENTS = 64
-_CLIENTS_TOO_MANY = 512
+_CLIENTS_TOO_MANY = 1_500
+"""More than the requests that the gateway lets wait for all the replicas together."""
 
 
 @fault(
@@ -76,24 +80,28 @@ async def overload(bed: Bed, load: Load) -> int:
     mixed = _mixed(bed.stack, load.history.people[0], bed.chance)
     seconds = max(4.0, _MEASURED_SECONDS * bed.share)
     # How much can be done is found out by those who wait for their answers.
-    await bench.closed([url], mixed, count=500, connections=_CLIENTS)
-    guess = await bench.closed([url], mixed, count=2_000, connections=_CLIENTS)
-    best = await bench.closed([url], mixed, count=int(guess.rate * seconds), connections=_CLIENTS)
-    asked = await bench.opened(
-        [url],
-        mixed,
-        best.rate * _OVERLOADED,
-        seconds,
-        connections=_CLIENTS_TOO_MANY,
-    )
-    done = (asked.answered - asked.failed) / asked.seconds
-    load.history.notes.append(
-        f"best {best.rate:.0f}/s; asked {best.rate * _OVERLOADED:.0f}/s, done {done:.0f}/s,"
-        f" refused {asked.failed}, 99 % answered in {bench.percentile(asked.all(), 0.99):.2f} s"
-    )
-    if done < best.rate * _WORTH:
-        load.history.wrong.append(f"overloaded: {load.history.notes[-1]}")
-    return 1
+    guess = await bench.closed([url], mixed, count=1_000, connections=_CLIENTS)
+    shares = []
+    for _ in range(_TURNS):
+        count = int(guess.rate * seconds)
+        best = await bench.closed([url], mixed, count=count, connections=_CLIENTS)
+        asked = await bench.opened(
+            [url],
+            mixed,
+            best.rate * _OVERLOADED,
+            seconds,
+            connections=_CLIENTS_TOO_MANY,
+        )
+        done = (asked.answered - asked.failed) / asked.seconds
+        shares.append(done / best.rate)
+        load.history.notes.append(
+            f"best {best.rate:.0f}/s; asked {best.rate * _OVERLOADED:.0f}/s, done {done:.0f}/s"
+            f" ({shares[-1]:.0%}), {asked.failed} of {asked.answered} refused or failed,"
+            f" 99 % answered in {bench.percentile(asked.all(), 0.99):.2f} s"
+        )
+    if median(shares) < _WORTH:
+        load.history.wrong.append(f"overloaded: {median(shares):.0%} of the best was done")
+    return _TURNS
 
 
 def _mixed(stack: Instance, reader: Author, chance: Random) -> bench.Choose:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.stack import local
 from deploy.local import places, postgres
 from deploy.local.instance import Instance
 from tests.chaos.bed import READY_SECONDS, Bed, fault
@@ -27,7 +26,7 @@ async def standby_promoted(bed: Bed, load: Load) -> int:
     """The last fault of a run: there is no way back to the primary."""
     primary = bed.parts.database()
     hosts = f"{primary['DB_HOST']},{HOST}"
-    await asyncio.to_thread(local, "up", **{**bed.stack.given, "DB_HOST": hosts})
+    await bed.settle(DB_HOST=hosts)
     await asyncio.to_thread(bed.aside.enter_context, _standby(bed.parts))
     async with postgres.connected(primary) as connection:
         await connection.execute("alter system set synchronous_standby_names = '*'")
