@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 import aio_pika
 import pytest
-from aio_pika.abc import AbstractRobustConnection
+from aio_pika.abc import AbstractConnection, AbstractRobustConnection
 from aio_pika.exceptions import DeliveryError
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -35,7 +35,7 @@ async def note(session: AsyncSession, event: Happened) -> None:
 
 
 async def publish(
-    connection: AbstractRobustConnection, key: str, messages: list[tuple[str, bytes]]
+    connection: AbstractConnection, key: str, messages: list[tuple[str, bytes]]
 ) -> None:
     async with connection.channel(on_return_raises=True) as channel:
         exchange = await broker.events_exchange(channel)
