@@ -36,6 +36,8 @@ where ($1::timestamptz is null or handled_at > $1)
   )
 limit $2
 """
+# Rows are not sorted for it, as for what differs: the worker waits meanwhile.
+_SUM = "select count(*), sum(hash_record_extended(row_of, 0)) from {table} as row_of"
 _DIFFERENT = """
 select count(*) from (
     (table {one} except all table {other}) union all (table {other} except all table {one})
@@ -145,12 +147,15 @@ class Fresh:
                     if table in _APART:
                         continue
                     one, other = f'{self._serving}."{table}"', f'{self.schema}."{table}"'
-                    statement = _DIFFERENT.format(one=one, other=other)
-                    if count := await self._connection.fetchval(statement):
-                        found[table] = count
+                    if await self._sum(one) != await self._sum(other):
+                        statement = _DIFFERENT.format(one=one, other=other)
+                        found[table] = await self._connection.fetchval(statement)
         except asyncpg.QueryCanceledError:
             return None
         return found
+
+    async def _sum(self, table: str) -> asyncpg.Record:
+        return await self._connection.fetchrow(_SUM.format(table=table))
 
     async def take_over(self) -> None:
         """Within `alone`: the copy becomes what serves, once this commits.

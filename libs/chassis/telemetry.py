@@ -105,7 +105,7 @@ def configure(settings: ProcessSettings, role: str) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = name != "uvicorn.access"
-    for chatty in ("aio_pika", "aiormq", "alembic", "httpx", "httpcore"):
+    for chatty in ("aio_pika", "aiormq", "alembic", "httpx", "httpcore", "sqlalchemy"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     access_log.configure(settings, role)
     reports.configure(settings, role)

@@ -1,4 +1,6 @@
-"""`python -m tests.journeys.long_history [200000]`: a feed made anew of so many events, in use.
+"""A feed made anew of very many events, while people read and write.
+
+    PYTHONPATH=.:libs .venv/bin/python -m tests.journeys.long_history 200000
 
 On a system of its own, which is wiped before and afterwards. It writes the events into the outboxes
 of their producers, as published; has the feed that serves take them in one by one, by its handlers;
