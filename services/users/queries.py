@@ -17,7 +17,7 @@ from .errors import KeyEnded, KeyNotFound, UserNotFound
 from .models import Act, ApiKey, Follow, Person
 
 LISTED = 100
-"""How many followers and followed a profile lists; the counts beside them are true."""
+"""How many followers and followed a profile lists; the counts are of all, also of who is hidden."""
 
 SEARCHED = 500
 """How deep a search can be paged."""
