@@ -41,6 +41,7 @@ class Protocol(HttpToolsProtocol):
     _head_bytes = 0
     _body_deadline: asyncio.TimerHandle | None = None
     _in_body = False
+    """Whether the last bytes brought a body on, or began it."""
     _beside_body = 0
     _taking: asyncio.TimerHandle | None = None
 
@@ -82,6 +83,7 @@ class Protocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._head_is_here()
+        self._in_body = True
         super().on_headers_complete()
         # What follows a body is no part of its head (RFC 9110, 6.5.1).
         self.headers = _Unkept()
