@@ -12,6 +12,9 @@ from tests.chaos.load import Load
 
 KILLS = 150
 """With the deaths at failpoints, 200."""
+_SERVES = 200
+_DOWN_AT_ONCE = 3
+"""At most: where everything is down, nothing is acknowledged that could be lost."""
 _MOST_SECONDS = 30
 
 
@@ -22,13 +25,18 @@ _MOST_SECONDS = 30
 async def killed_processes(bed: Bed, load: Load) -> int:
     wanted = bed.times(KILLS)
     killed: Counter[str] = Counter()
+    programs, turn = bed.programs(), list[str]()
     async with asyncio.timeout(READY_SECONDS + _MOST_SECONDS * wanted):
         while killed.total() < wanted:
-            programs = bed.programs()
-            bed.chance.shuffle(programs)
-            for program in programs[: wanted - killed.total()]:
-                await asyncio.sleep(bed.chance.uniform(0.05, 1.0))
-                killed[program] += await asyncio.to_thread(_kill, bed.stack, program)
+            turn = turn or bed.chance.sample(programs, len(programs))
+            down = await asyncio.to_thread(_down, bed.stack, programs)
+            program = next((name for name in turn if name not in down), None)
+            if program is None or len(down) >= _DOWN_AT_ONCE:
+                await asyncio.sleep(0.2)
+                continue
+            turn.remove(program)
+            killed[program] += await asyncio.to_thread(_kill, bed.stack, program)
+            await asyncio.sleep(bed.chance.uniform(0.05, 1.0))
     told = ", ".join(f"{program} {killed[program]}" for program in sorted(killed))
     load.history.notes.append(f"killed: {told}")
     return killed.total()
@@ -47,11 +55,16 @@ async def rolling_restart(bed: Bed, load: Load) -> int:
     return len(programs)
 
 
+def _down(stack: Instance, programs: list[str]) -> set[str]:
+    """Those that do not serve: they have not come back since they were killed."""
+    return {
+        program
+        for program in programs
+        if health.answers_http(f"{stack.url(program)}/health/live") != _SERVES
+    }
+
+
 def _kill(stack: Instance, program: str) -> bool:
-    """Whether it was back since the last time."""
-    url = stack.url(program)
-    if url is None or not health.is_ready(url):
-        return False
     try:
         stack.kill(program)
     except Refusal as refusal:
