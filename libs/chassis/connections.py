@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
 
 import asyncpg
 
@@ -24,6 +25,7 @@ class Connections:
         self._turns = asyncio.Semaphore(most)
         self._free: list[asyncpg.Connection] = []
         self._lent: set[asyncpg.Connection] = set()
+        self._long_turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self.most = most
 
     @property
@@ -58,6 +60,15 @@ class Connections:
                     self._free.append(connection)
         finally:
             self._turns.release()
+
+    @asynccontextmanager
+    async def lent_for_long(self, who: int) -> AsyncIterator[asyncpg.Connection]:
+        """As `lent`, one at a time to each: who takes an answer slowly has it for as long."""
+        turn = self._long_turns.setdefault(who, asyncio.Lock())
+        async with asyncio.timeout(WAIT_SECONDS) as patience, turn:
+            patience.reschedule(None)
+            async with self.lent() as connection:
+                yield connection
 
     @asynccontextmanager
     async def running(self, statement: str) -> AsyncIterator[asyncpg.Connection]:

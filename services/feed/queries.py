@@ -229,7 +229,10 @@ async def likers(connections: Connections, tweet_id: int, cursor: str | None, li
 
 async def whole(connections: Connections, selection: Selection) -> AsyncIterator[bytes]:
     """A long list as the answer's bytes, a chunk at a time, from one snapshot."""
-    async with connections.lent() as connection, connection.transaction(readonly=True):
+    async with (
+        connections.lent_for_long(selection.reader_id) as connection,
+        connection.transaction(readonly=True),
+    ):
         statement, begun = _statement(selection), time.perf_counter()
         cursor = await connection.cursor(statement, *_arguments(selection))
         rows = await cursor.fetch(CHUNK)

@@ -6,6 +6,7 @@ from itertools import count
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from chassis import testing
 from chassis.database import Database
@@ -203,3 +204,38 @@ async def test_a_tweet_tells_of_its_pictures_whatever_its_event_did(
 
     unknown = {**known, "thumbnail": "/uploads/a", "width": None, "height": None, "alt": ""}
     assert [tweet["media"] for tweet in answer.json()["tweets"]] == [[], [unknown], [known]]
+
+
+async def test_who_takes_a_whole_feed_slowly_holds_one_connection(
+    feed: httpx.AsyncClient, database: Database
+) -> None:
+    ann, boris = await person(database), await person(database)
+    await tweet(database, ann)
+    taken, slow = asyncio.Event(), asyncio.Event()
+    headers = testing.signed("feed", ann)
+
+    async def send(message: Message) -> None:
+        slow.set()
+        await taken.wait()
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    transport = feed._transport
+    assert isinstance(transport, httpx.ASGITransport)
+    scope = {
+        **{"type": "http", "method": "GET", "path": "/api/tweets", "raw_path": b"/api/tweets"},
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    first = asyncio.create_task(transport.app(scope, receive, send))
+    await slow.wait()
+    second = asyncio.create_task(feed.get("/api/tweets", headers=headers))
+    page = await feed.get("/api/tweets?limit=5", headers=headers)
+    another = await feed.get("/api/tweets", headers=testing.signed("feed", boris))
+
+    assert (page.status_code, another.status_code, second.done()) == (200, 200, False)
+    taken.set()
+    assert len(ids(await second)) == 1
+    await first
