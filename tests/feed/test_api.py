@@ -229,7 +229,7 @@ async def test_who_takes_a_whole_feed_slowly_holds_one_connection(
         "query_string": b"",
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
     }
-    first = asyncio.create_task(transport.app(scope, receive, send))
+    first = asyncio.ensure_future(transport.app(scope, receive, send))
     await slow.wait()
     second = asyncio.create_task(feed.get("/api/tweets", headers=headers))
     page = await feed.get("/api/tweets?limit=5", headers=headers)

@@ -1,7 +1,7 @@
 """The contract's document against the running system: made-up calls, alone and one after another.
 
-Every check of Schemathesis is on: no answer is a fault of ours, none is outside of the document,
-and what the document forbids is refused. `make fuzz` asks thousands of times.
+Every check of Schemathesis but one is on: no answer is a fault of ours, none is outside of the
+document, and what the document forbids is refused. `make fuzz` asks thousands of times.
 """
 
 import asyncio
@@ -21,6 +21,8 @@ LIBS = HERE.parents[1] / "libs"
 CONTRACT = Path(gateway.__path__[0]) / "openapi.json"
 EXAMPLES = os.environ.get("WARBLE_FUZZ_EXAMPLES", "3")
 SEED = os.environ.get("WARBLE_FUZZ_SEED", "1")
+RELATIONS = "use_after_free"
+"""The check that knows none: it takes a tweet whose like was taken back for one that is gone."""
 
 
 @pytest.mark.timeout(7200)
@@ -53,7 +55,7 @@ async def test_no_made_up_call_is_answered_outside_of_the_document(
             "--header",
             f"api-key: {caller.key}",
         ),
-        *("--checks", "all", "--max-examples", EXAMPLES),
+        *("--checks", "all", "--exclude-checks", RELATIONS, "--max-examples", EXAMPLES),
         *("--seed", SEED, "--generation-database", "none", "--no-color", "--continue-on-failure"),
         cwd=tmp_path,
         env=os.environ | throw_away,
