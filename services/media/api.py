@@ -161,7 +161,7 @@ async def picture(name: str, request: Request) -> Response:
         "accept-ranges": "bytes",
         "x-content-type-options": "nosniff",
         "content-disposition": "inline",
-        "content-security-policy": "default-src 'none'; sandbox",
+        "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
         "cross-origin-resource-policy": "same-origin",
     }
     if etags.matches(request.headers.get("if-none-match"), etag):

@@ -21,7 +21,7 @@ KEY = {"api-key": "anything"}
 ELSEWHERE = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
 PICTURE = {
     "x-content-type-options": "nosniff",
-    "content-security-policy": "default-src 'none'; sandbox",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "public, max-age=31536000, immutable",
 }

@@ -137,7 +137,8 @@ async def test_a_picture_is_served_in_parts_and_kept_by_clients(media: httpx.Asy
     assert whole.headers["content-length"] == str(size)
     assert "immutable" in whole.headers["cache-control"]
     assert whole.headers["x-content-type-options"] == "nosniff"
-    assert whole.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    policy = "default-src 'none'; frame-ancestors 'none'; sandbox"
+    assert whole.headers["content-security-policy"] == policy
     assert whole.headers["cross-origin-resource-policy"] == "same-origin"
     for header, expected in {
         "bytes=0-9": whole.content[:10],
