@@ -85,8 +85,9 @@ class Door:
                 stale = answer.headers.get("warble-stale") == "true"
                 return Told(_outcome(answer.status, body), answer.status, body, stale)
         except ClientConnectorError:
-            # Nothing was sent.
-            return Told(Outcome.refused, 0, {})
+            # Nothing was sent. Of others than POST the client may have sent one before: it repeats
+            # them by itself where a connection ends.
+            return Told(Outcome.refused if method == "POST" else Outcome.unknown, 0, {})
         except (aiohttp.ClientError, TimeoutError):
             return Told(Outcome.unknown, 0, {})
         finally:
