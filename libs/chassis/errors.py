@@ -30,6 +30,8 @@ _AWAY = (
     asyncpg.InternalClientError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    # Two that waited for each other: one of them was undone, and may come again.
+    asyncpg.DeadlockDetectedError,
     # No room, no memory, no connection left; a disk that fails; a primary that is one no more.
     asyncpg.InsufficientResourcesError,
     asyncpg.PostgresSystemError,

@@ -1,5 +1,7 @@
 """A statement past SQLAlchemy's cursor is within the session's transaction, and ends as it does."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
@@ -46,6 +48,22 @@ async def test_a_connection_that_is_cut_is_an_outage_and_the_next_one_works(
 
     assert neighbour_away(cut.value)
     assert await recorded(database, happened.routing_key) == 0
+
+
+async def test_of_two_that_wait_for_each_other_one_is_to_come_again(database: Database) -> None:
+    both_hold = asyncio.Barrier(2)
+
+    async def hold(first: int, second: int) -> None:
+        async with database.transaction() as session:
+            await fetch(session, "select pg_advisory_xact_lock($1)", first)
+            await both_hold.wait()
+            await fetch(session, "select pg_advisory_xact_lock($1)", second)
+
+    ended = await asyncio.gather(hold(1, 2), hold(2, 1), return_exceptions=True)
+
+    (error,) = [each for each in ended if each is not None]
+    assert isinstance(error, Exception)
+    assert neighbour_away(error)
 
 
 async def test_of_several_hosts_one_that_answers_is_found(database: Database) -> None:

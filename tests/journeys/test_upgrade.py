@@ -134,12 +134,13 @@ async def test_the_version_before_serves_on_the_schema_of_this_one_until_this_on
 
 
 async def _alter_every_table(stack: Instance, service: str, change: str) -> None:
-    """As a migration does it: in one transaction of the service's own account."""
+    """As migrations do it: one table in a transaction, of the service's own account. One that held
+    several could wait for somebody who waits for it."""
     async with postgres.connected(stack.service_environment(service)) as connection:
         tables = [row["relname"] for row in await connection.fetch(TABLES, service)]
         assert tables
-        async with connection.transaction():
-            for table in tables:
+        for table in tables:
+            async with connection.transaction():
                 await connection.execute(change.format(table=table))
 
 
