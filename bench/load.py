@@ -8,7 +8,7 @@ due: it finds out how long somebody waits (Tene's coordinated omission).
 import asyncio
 import random
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -37,17 +37,19 @@ class Measured:
     seconds: float = 0.0
     latencies: dict[str, list[float]] = field(default_factory=dict)
     """In seconds, by kind."""
-    unexpected: Counter[int] = field(default_factory=Counter)
-    """Answers that were not as they should be, by their status; 0 for none at all."""
+    unexpected: dict[int, list[float]] = field(default_factory=dict)
+    """As `latencies`, of answers that were not as they should be, by status; 0 for none at all."""
     generator: float = 0.0
     """The share of one processor that asking itself took."""
 
-    def note(self, kind: str, latency: float) -> None:
-        self.latencies.setdefault(kind, []).append(latency)
+    def note(self, ask: Ask, status: int, latency: float) -> None:
+        self.latencies.setdefault(ask.kind, []).append(latency)
+        if status != ask.status:
+            self.unexpected.setdefault(status, []).append(latency)
 
     @property
     def failed(self) -> int:
-        return self.unexpected.total()
+        return sum(map(len, self.unexpected.values()))
 
     @property
     def answered(self) -> int:
@@ -113,8 +115,7 @@ async def closed(
             ask = choose()
             begun = time.perf_counter()
             status = await connection.ask(ask.raw)
-            measured.note(ask.kind, time.perf_counter() - begun)
-            measured.unexpected[status] += status != ask.status
+            measured.note(ask, status, time.perf_counter() - begun)
 
     opened = [await connect(urls[number % len(urls)]) for number in range(connections)]
     clock = _Clock()
@@ -155,10 +156,8 @@ async def opened(
                 status = 0
                 connection = await connect(urls[0])
                 connection.keeps_body = then is not None
-            measured.note(ask.kind, time.perf_counter() - due)
-            good = status == ask.status
-            measured.unexpected[status] += not good
-            if good and then is not None:
+            measured.note(ask, status, time.perf_counter() - due)
+            if status == ask.status and then is not None:
                 then(ask, bytes(connection.body))
             if not waiting:
                 free.append(connection)

@@ -93,9 +93,7 @@ async def measure(scene: Scene) -> dict[str, Any]:
     return {
         "rate": rate,
         "failed": measured.failed,
-        "unexpected": {
-            str(status): count for status, count in measured.unexpected.items() if count
-        },
+        "unexpected": {str(status): len(late) for status, late in measured.unexpected.items()},
         "never": follower.never,
         "generator": measured.generator,
         "post": distribution(measured.all()),

@@ -176,9 +176,9 @@ class _Actor:
         elif told.outcome is Outcome.unknown and self._chance.random() < 0.5:
             told = await self._until_answered("DELETE", path)
         if told.outcome is Outcome.done or told.status == 404:
-            # Not found: by a call before that was not answered, or that the client repeated itself.
             tweet.deletion = Outcome.done
-        self._settled_at[tweet.content] = time.monotonic()
+        # Not found: by a call before, which had no answer, so that the next read owes nothing.
+        self._settled_at[tweet.content] = 0.0 if told.status == 404 else time.monotonic()
 
     # Likes and follows.
 

@@ -94,14 +94,19 @@ async def overload(bed: Bed, load: Load) -> int:
         )
         done = (asked.answered - asked.failed) / asked.seconds
         shares.append(done / best.rate)
+        refused = sorted(asked.unexpected.items())
         load.history.notes.append(
             f"best {best.rate:.0f}/s; asked {best.rate * _OVERLOADED:.0f}/s, done {done:.0f}/s"
-            f" ({shares[-1]:.0%}), {asked.failed} of {asked.answered} refused or failed,"
-            f" 99 % answered in {bench.percentile(asked.all(), 0.99):.2f} s"
+            f" ({shares[-1]:.0%}), 99 % of {asked.answered} answered in {_most(asked.all())}"
+            + "".join(f", {len(late)} with {status} in {_most(late)}" for status, late in refused)
         )
     if median(shares) < _WORTH:
         load.history.wrong.append(f"overloaded: {median(shares):.0%} of the best was done")
     return _TURNS
+
+
+def _most(late: list[float]) -> str:
+    return f"{bench.percentile(late, 0.99):.2f} s"
 
 
 def _mixed(stack: Instance, reader: Author, chance: Random) -> bench.Choose:
