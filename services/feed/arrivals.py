@@ -4,20 +4,23 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from enum import Enum, auto
 
-import asyncpg
 import structlog
 from prometheus_client import Histogram
 
-from chassis import inbox
+from chassis import inbox, reports
 from chassis.connections import Connections
 from chassis.database import Database
+from chassis.errors import neighbour_away
 from chassis.events import EventId
 
 from .memory import Memory, subject
 
 POLL_SECONDS = 0.1
+ASK_SECONDS = 5
+"""How often the listening connection is asked whether it lives, and how long it may think."""
 RECONNECT_SECONDS = 1
 REMEMBERED = 10_000
 """The last events that were heard of: whoever wrote reads again soon."""
@@ -59,22 +62,35 @@ class Arrivals:
         """Runs until cancelled. While the connection is away, those who wait look now and then."""
         while True:
             try:
-                connection = await self._database.connection()
-                try:
-                    lost = asyncio.Event()
-                    connection.add_termination_listener(lambda *_, lost=lost: lost.set())
-                    schema = self._database.service
-                    await connection.add_listener(f"{schema}_inbox", self._arrived)
-                    await connection.add_listener(f"{schema}_changes", self._changed)
-                    self._memory.listen(well=True)
-                    await lost.wait()
-                finally:
-                    self._memory.listen(well=False)
-                    self._heard.clear()
-                    connection.terminate()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                log.warning("arrivals.database_away", error=repr(error))
+                await self._listen_while_connected()
+            except Exception as error:
+                # Nobody else would start it again: without it every read costs the database.
+                if neighbour_away(error):
+                    log.warning("arrivals.database_away", error=repr(error))
+                else:
+                    log.error("arrivals.failed", exc_info=error)
+                    reports.send_once(error)
             await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _listen_while_connected(self) -> None:
+        connection = await self._database.connection()
+        try:
+            lost = asyncio.Event()
+            connection.add_termination_listener(lambda *_: lost.set())
+            schema = self._database.service
+            await connection.add_listener(f"{schema}_inbox", self._arrived)
+            await connection.add_listener(f"{schema}_changes", self._changed)
+            self._memory.listen(well=True)
+            while not lost.is_set():
+                # A server that is gone without a word looks like one that has nothing to tell.
+                await connection.fetchval("select 1", timeout=ASK_SECONDS)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(ASK_SECONDS):
+                        await lost.wait()
+        finally:
+            self._memory.listen(well=False)
+            self._heard.clear()
+            connection.terminate()
 
     def _arrived(self, _connection: object, _pid: int, _channel: str, event: str) -> None:
         self._heard[event] = None

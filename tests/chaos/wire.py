@@ -11,7 +11,8 @@ class Wire:
     """A TCP proxy to a port of this machine. Use as `async with`; what is set holds at once."""
 
     def __init__(self, port: int, target: int) -> None:
-        self._port = port
+        self.port = port
+        """Zero takes a free one, which is here once it is entered."""
         self._target = target
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
@@ -23,7 +24,8 @@ class Wire:
         """Connections that ended so."""
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:
