@@ -141,7 +141,8 @@ class Keys:
         """Runs until cancelled, and comes back to the broker whenever it does."""
         while True:
             try:
-                await self._hear()
+                async with broker.reaching():
+                    await self._hear()
             except (AMQPError, OSError, RuntimeError) as error:
                 log.warning("revocations.not_heard", error=repr(error))
             finally:

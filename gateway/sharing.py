@@ -37,7 +37,7 @@ class Sharing:
         while True:
             try:
                 connection = await broker.connect_once(self._url, "warble-gateway-limits")
-                async with connection:
+                async with broker.reaching(), connection:
                     await self._share(await connection.channel(publisher_confirms=False))
             except (AMQPError, OSError, RuntimeError) as error:
                 log.warning("limits.not_shared", error=repr(error))

@@ -2,13 +2,14 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from itertools import cycle
 from typing import Any, TypeVar
 
 from aio_pika import Connection, ExchangeType, RobustConnection
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection
-from aio_pika.exceptions import AMQPConnectionError, ChannelPreconditionFailed
+from aio_pika.exceptions import AMQPConnectionError, AMQPError, ChannelPreconditionFailed
 from aiormq.connection import (
     DEFAULT_PORTS,
     TCPTransportFactory,
@@ -22,13 +23,39 @@ from .subscriptions import DELIVERY_LIMIT, RETRY_DELAYS, Subscriptions, dead_nam
 
 HEARTBEAT_SECONDS = 10
 DECLARE_SECONDS = 30
+DECLARED_SECONDS = 60
+"""What declaring may take: a driver that was blocked waits on where its broker has died."""
 CONNECT_SECONDS = 10
+LEAVE_SECONDS = 3
 
 C = TypeVar("C", bound=Connection)
 
 
-class BrokerAway(Exception):
+class BrokerAway(ConnectionError):
     """The broker is not connected at present."""
+
+
+@asynccontextmanager
+async def reaching(seconds: float | None = None) -> AsyncIterator[None]:
+    """Raises BrokerAway where something takes longer, and for a cancellation that nobody asked for.
+
+    A broker that is silent for too long is given up by the driver, which cancels whatever waits for
+    an answer. That would pass by every `except Exception` and end who waits for good.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    asked = task.cancelling()
+    try:
+        async with asyncio.timeout(seconds) as patience:
+            yield
+    except TimeoutError as error:
+        if not patience.expired():
+            raise
+        raise BrokerAway("It did not answer in time.") from error
+    except asyncio.CancelledError as error:
+        if task.cancelling() > asked:
+            raise
+        raise BrokerAway("It was silent for too long.") from error
 
 
 async def connect(url: str, name: str) -> RobustConnection:
@@ -43,6 +70,28 @@ async def connect(url: str, name: str) -> RobustConnection:
 async def connect_once(url: str, name: str) -> Connection:
     """As `connect`, but for one who has to know when it ends: it does not come back."""
     return await _connected(Connection, url, name)
+
+
+async def leave(connection: Connection) -> None:
+    """Closes it in a bounded time: a broker that is silent takes no leave."""
+    with suppress(AMQPError, BrokerAway):
+        async with reaching(LEAVE_SECONDS):
+            await connection.close()
+
+
+async def unblocked(connection: Connection) -> None:
+    """Returns when the broker takes what is published, or the connection has ended.
+
+    The driver by itself would wait on when a broker that has blocked it dies.
+    """
+    if connection.transport is None:
+        return
+    driver = connection.transport.connection
+    ready = asyncio.ensure_future(driver.ready())
+    try:
+        await asyncio.wait([ready, driver.closing], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ready.cancel()
 
 
 async def _connected(kind: type[C], url: str, name: str) -> C:
@@ -184,10 +233,11 @@ async def keep_declared(connection: AbstractRobustConnection, subscriptions: Sub
     A binding that is gone is told to nobody: its queue only stays empty. What was published
     meanwhile has passed it by.
     """
-    old = await of_before(connection, subscriptions)
+    async with reaching(DECLARED_SECONDS):
+        old = await of_before(connection, subscriptions)
     while True:
         await asyncio.sleep(DECLARE_SECONDS)
-        async with connection.channel() as channel:
+        async with reaching(DECLARED_SECONDS), connection.channel() as channel:
             await declare(channel, subscriptions, old)
 
 

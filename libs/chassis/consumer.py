@@ -9,7 +9,7 @@ buried among the dead letters with the reason. Its neighbours go on.
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -43,6 +43,9 @@ from .telemetry import (
 BATCH = 50
 HANDLER_SECONDS = 20
 DATABASE_AWAY_SECONDS = 1
+PUBLISH_SECONDS = 20
+"""For a message to come again, or to be buried. A broker without room takes neither."""
+REFUSED_SECONDS = 1
 ATTEMPT_HEADER = "warble-attempt"
 ERROR_HEADER = "warble-error"
 
@@ -110,9 +113,10 @@ class Consumer:
             with message_context(message):
                 try:
                     await self._bury(subscription, message, error)
-                except (AMQPError, ChannelInvalidStateError) as lost:
-                    # It is given out again when the broker is back.
+                except (AMQPError, ChannelInvalidStateError, broker.BrokerAway) as lost:
                     log.warning("consumer.not_settled", error=repr(lost))
+                    await asyncio.sleep(REFUSED_SECONDS)
+                    await _give_back(message)
         else:
             arrived = Arrived(subscription, message, event_id, event)
             if subscription.concerns(event):
@@ -138,21 +142,13 @@ class Consumer:
                     break
                 batch.append(following)
             try:
-                await self._settle(batch)
+                async with broker.reaching():
+                    await self._settle(batch)
             except Exception as error:
                 # They come again, and the inbox knows those that were handled.
                 log.error("consumer.not_settled", exc_info=error)
-                await self._give_back(batch)
-
-    async def _give_back(self, batch: Sequence[Arrived]) -> None:
-        for arrived in batch:
-            if arrived.message.processed:
-                continue
-            try:
-                await arrived.message.reject(requeue=True)
-            except (AMQPError, ChannelInvalidStateError):
-                # The connection is gone: the broker has them back already.
-                return
+                for arrived in batch:
+                    await _give_back(arrived.message)
 
     async def _settle(self, batch: Sequence[Arrived]) -> None:
         try:
@@ -228,10 +224,11 @@ class Consumer:
         delay = RETRY_DELAYS[attempt - 1]
         log.warning("consumer.retried", attempt=attempt, delay=delay, exc_info=error)
         assert self._channel is not None
-        exchange = await self._channel.get_exchange(self._subscriptions.retry_exchange(delay))
-        await exchange.publish(
-            _again(arrived.message, attempt + 1, error), arrived.subscription.queue
-        )
+        async with broker.reaching(PUBLISH_SECONDS):
+            exchange = await self._channel.get_exchange(self._subscriptions.retry_exchange(delay))
+            await exchange.publish(
+                _again(arrived.message, attempt + 1, error), arrived.subscription.queue
+            )
         await arrived.message.ack()
         EVENTS_RETRIED.labels(arrived.event.routing_key).inc()
 
@@ -241,7 +238,8 @@ class Consumer:
         log.error("consumer.dead_lettered", exc_info=error)
         reports.send(error)
         assert self._own is not None
-        await self._own.publish(_again(message, 1, error), subscription.dead_queue)
+        async with broker.reaching(PUBLISH_SECONDS):
+            await self._own.publish(_again(message, 1, error), subscription.dead_queue)
         await message.ack()
         EVENTS_DEAD_LETTERED.labels(subscription.event.routing_key).inc()
 
@@ -254,6 +252,15 @@ def _span(arrived: Arrived) -> AbstractContextManager[str | None]:
         arrived.message.headers.get("traceparent"),
         str(arrived.event_id),
     )
+
+
+async def _give_back(message: AbstractIncomingMessage) -> None:
+    """The broker gives it out again, here or elsewhere."""
+    if message.processed:
+        return
+    with suppress(AMQPError, ChannelInvalidStateError):
+        # Where the connection is gone, the broker has it back already.
+        await message.reject(requeue=True)
 
 
 def _attempt(message: AbstractIncomingMessage) -> int:

@@ -4,11 +4,14 @@ Several relays of one service may run at once: each locks the rows that it is pu
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import aio_pika
 import asyncpg
 import structlog
-from aio_pika.abc import AbstractExchange, AbstractRobustConnection
+from aio_pika import Connection
+from aio_pika.abc import AbstractExchange
 from aio_pika.exceptions import (
     AMQPError,
     ChannelInvalidStateError,
@@ -28,6 +31,7 @@ from .telemetry import EVENTS_PUBLISHED, OCCURRED_AT, OUTBOX_OLDEST_SECONDS, OUT
 
 BATCH = 200
 POLL_SECONDS = 5
+OPEN_SECONDS = 10
 CONFIRM_SECONDS = 5
 UNROUTABLE_SECONDS = 5
 RECONNECT_SECONDS = 1
@@ -52,10 +56,15 @@ log = structlog.get_logger()
 
 class Relay:
     def __init__(
-        self, database: Database, connection: AbstractRobustConnection, retention_days: int | None
+        self,
+        database: Database,
+        connect: Callable[[], Awaitable[Connection]],
+        retention_days: int | None,
     ) -> None:
+        """`connect` opens a connection of the relay's own: what the broker blocks, since it has no
+        room, are connections that publish, and those that make room shall go on."""
         self._database = database
-        self._connection = connection
+        self._connect = connect
         self._retention_days = retention_days
         self._wake = asyncio.Event()
         self._stopping = False
@@ -76,8 +85,9 @@ class Relay:
     async def _publish_for_ever(self) -> None:
         while not self._stopping:
             try:
-                await self._publish_while_connected()
-            except (AMQPError, ChannelInvalidStateError) as error:
+                async with broker.reaching():
+                    await self._publish_while_connected()
+            except (AMQPError, ChannelInvalidStateError, broker.BrokerAway) as error:
                 log.warning("relay.broker_away", error=repr(error))
             except Exception as error:
                 # Nobody else would start it again: what it holds must go out all the same.
@@ -90,28 +100,39 @@ class Relay:
                 await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _publish_while_connected(self) -> None:
-        channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-        connection = await self._database.connection()
-        try:
-            exchange = await broker.events_exchange(channel)
+        async with AsyncExitStack() as stack:
+            told = await self._connect()
+            stack.push_async_callback(broker.leave, told)
+            async with broker.reaching(OPEN_SECONDS):
+                channel = await told.channel(publisher_confirms=True, on_return_raises=True)
+                exchange = await broker.events_exchange(channel)
+            connection = await self._database.connection()
+            stack.callback(connection.terminate)
             await connection.add_listener(f"{self._database.service}_outbox", self._woken)
-            pruned_at = 0.0
-            clock = asyncio.get_running_loop().time
-            while not self._stopping:
-                self._wake.clear()
-                if await self.publish_pending(connection, exchange) == BATCH:
-                    continue
-                if self._retention_days is not None and clock() - pruned_at > PRUNE_SECONDS:
-                    await connection.execute(_PRUNE, self._retention_days)
-                    pruned_at = clock()
-                try:
-                    async with asyncio.timeout(POLL_SECONDS):
-                        await self._wake.wait()
-                except TimeoutError:
-                    continue
-        finally:
-            connection.terminate()
-            await channel.close()
+            try:
+                await self._publish_as_it_comes(connection, exchange)
+            except broker.BrokerAway:
+                # A new connection would be as blocked as this one may be.
+                await broker.unblocked(told)
+                raise
+
+    async def _publish_as_it_comes(
+        self, connection: asyncpg.Connection, exchange: AbstractExchange
+    ) -> None:
+        pruned_at = 0.0
+        clock = asyncio.get_running_loop().time
+        while not self._stopping:
+            self._wake.clear()
+            if await self.publish_pending(connection, exchange) == BATCH:
+                continue
+            if self._retention_days is not None and clock() - pruned_at > PRUNE_SECONDS:
+                await connection.execute(_PRUNE, self._retention_days)
+                pruned_at = clock()
+            try:
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
 
     def _woken(self, *_: object) -> None:
         self._wake.set()
@@ -172,7 +193,8 @@ class Relay:
                     "traceparent": traceparent or row["traceparent"],
                 },
             )
-            await exchange.publish(message, key, mandatory=True, timeout=CONFIRM_SECONDS)
+            async with broker.reaching(CONFIRM_SECONDS):
+                await exchange.publish(message, key, mandatory=True)
         EVENTS_PUBLISHED.labels(key).inc()
 
     async def _measure_for_ever(self) -> None:

@@ -6,6 +6,7 @@ It is an application too, so that health, metrics and stop signals work as they 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import structlog
 from aio_pika.abc import AbstractRobustConnection
@@ -46,6 +47,7 @@ def create(
     service without an outbox does not publish.
     """
     database = Database(settings)
+    url = settings.broker_url.get_secret_value()
     connection: AbstractRobustConnection | None = None
 
     async def broker_answers() -> None:
@@ -61,9 +63,7 @@ def create(
         nonlocal connection
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(database.close)
-            connection = await broker.connect(
-                settings.broker_url.get_secret_value(), f"warble-{settings.service}-worker"
-            )
+            connection = await broker.connect(url, f"warble-{settings.service}-worker")
             stack.push_async_callback(_in_time, connection.close)
             app.state.broker = connection
             if lifespan is not None:
@@ -71,7 +71,11 @@ def create(
             running = [asyncio.create_task(_for_ever(job, app)) for job in (_watch_locks, *jobs)]
             stack.push_async_callback(end, *running)
             if publishes:
-                relay = Relay(database, connection, settings.event_retention_days)
+                relay = Relay(
+                    database,
+                    partial(broker.connect_once, url, f"warble-{settings.service}-relay"),
+                    settings.event_retention_days,
+                )
                 publishing = asyncio.create_task(relay.run())
                 stack.push_async_callback(_let_end, publishing)
                 stack.callback(relay.stop)
@@ -105,7 +109,8 @@ async def _watch_locks(app: FastAPI) -> None:
 async def _for_ever(job: Job, app: FastAPI) -> None:
     while True:
         try:
-            await job(app)
+            async with broker.reaching():
+                await job(app)
         except Exception as error:
             name = getattr(job, "__name__", repr(job))
             if neighbour_away(error) or isinstance(error, ServiceUnavailable):

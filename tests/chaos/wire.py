@@ -16,6 +16,10 @@ class Wire:
         self._target = target
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._callers: set[asyncio.StreamWriter] = set()
+        self.flowing = asyncio.Event()
+        """Cleared, nothing passes, and nobody is told."""
+        self.flowing.set()
         self.delay = 0.0
         """Seconds that each chunk waits."""
         self.breaks_after: int | None = None
@@ -31,8 +35,17 @@ class Wire:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """Ends every connection of this moment."""
         for writer in list(self._open):
             writer.transport.abort()
+
+    def say(self, words: bytes) -> None:
+        """To everybody, beside what the target says."""
+        for writer in self._callers:
+            writer.write(words)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -42,6 +55,7 @@ class Wire:
             return
         ends = {writer, far_writer}
         self._open |= ends
+        self._callers.add(writer)
         try:
             # Whoever ends first ends the other.
             await asyncio.wait(
@@ -56,6 +70,7 @@ class Wire:
             return
         finally:
             self._open -= ends
+            self._callers.discard(writer)
             for end in ends:
                 end.transport.abort()
 
@@ -63,6 +78,7 @@ class Wire:
         passed = 0
         with suppress(OSError):
             while chunk := await reader.read(_CHUNK):
+                await self.flowing.wait()
                 if self.delay:
                     await asyncio.sleep(self.delay)
                 if self.breaks_after is not None and passed + len(chunk) > self.breaks_after:

@@ -17,6 +17,8 @@ from tests.chaos.bed import Bed, fault
 from tests.chaos.load import Load
 
 AWAY_SECONDS = 15
+HUNG_SECONDS = 45
+"""More than the 33 s after which the driver gives up a broker that is silent."""
 _AWAY = "while the broker was away"
 _ACCEPTED = "writes are accepted meanwhile, and arrive when it is back"
 
@@ -43,14 +45,14 @@ async def broker_away(bed: Bed, load: Load) -> int:
     return times
 
 
-@fault("RabbitMQ hangs for 25 s (SIGSTOP)", _ACCEPTED)
+@fault(f"RabbitMQ hangs for {HUNG_SECONDS} s (SIGSTOP)", _ACCEPTED)
 async def broker_hung(bed: Bed, load: Load) -> int:
     times = bed.times(2)
     with load.history.unfailing(_AWAY):
         for _ in range(times):
             broker = bed.parts.pid("rabbitmq")
             os.kill(broker, signal.SIGSTOP)
-            await bed.pause(25)
+            await asyncio.sleep(HUNG_SECONDS)
             os.kill(broker, signal.SIGCONT)
             await bed.pause(5)
     return times
@@ -66,6 +68,20 @@ async def broker_full(bed: Bed, load: Load) -> int:
             await bed.pause(15)
             await control(plan, "set_vm_memory_high_watermark", "absolute", "512MB")
             await bed.pause(5)
+    return times
+
+
+@fault("RabbitMQ killed (`kill -9`) within a memory alarm", _ACCEPTED)
+async def broker_killed_when_full(bed: Bed, load: Load) -> int:
+    """What it has blocked is told by nobody that it may go on."""
+    times = bed.times(2)
+    plan = plan_of(bed.parts)
+    with load.history.unfailing(_AWAY):
+        for _ in range(times):
+            await control(plan, "set_vm_memory_high_watermark", "absolute", "1MB")
+            await bed.pause(15)
+            await asyncio.to_thread(bed.parts.kill, "rabbitmq")
+            await bed.pause(15)
     return times
 
 
@@ -110,8 +126,8 @@ async def queue_deleted(bed: Bed, load: Load) -> int:
             channel = await connection.channel()
             await channel.queue_delete("feed.tweet.liked.v1")
             # media's queue goes on to take these, so that no relay notices.
-            bound = await channel.get_queue("feed.tweet.posted.v1")
-            await bound.unbind(EXCHANGE, "tweet.posted.v1")
+            bound = await channel.get_queue("feed.tweet.deleted.v1")
+            await bound.unbind(EXCHANGE, "tweet.deleted.v1")
             await bed.pause(10)
     # By then each worker has looked once more.
     await asyncio.sleep(DECLARE_SECONDS * 1.5)
