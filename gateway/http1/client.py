@@ -11,7 +11,8 @@ _IDLE_SECONDS = 30.0
 _PER_REPLICA = 500
 _WAITING = 100
 """Requests to one replica that are sent and not answered: more would only wait for each other."""
-_REPEATABLE = frozenset(("GET", "HEAD", "DELETE"))
+_REPEATABLE = frozenset(("GET", "HEAD"))
+"""A DELETE is not: the second one finds nothing, and says so of a deletion that was done."""
 
 Headers = Mapping[str, str]
 Leaving = Callable[[str], None]

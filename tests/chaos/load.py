@@ -171,7 +171,9 @@ class _Actor:
         tweet.deletion = Outcome.unknown
         path = f"/api/tweets/{tweet.id}"
         told = await self._door.write(self._me, "DELETE", path)
-        if told.outcome is Outcome.refused and told.status != 404:
+        if told.status == 404 and not self._me.erased:
+            self._history.wrong.append(f"{tweet.content!r} was there and could not be deleted")
+        elif told.outcome is Outcome.refused and told.status != 404:
             tweet.deletion = None
         elif told.outcome is Outcome.unknown and self._chance.random() < 0.5:
             told = await self._until_answered("DELETE", path)

@@ -61,7 +61,7 @@ async def got(client: Client, url: str, method: str = "GET") -> tuple[int, bytes
         return response.status, await response.read()
 
 
-def test_an_idle_connection_that_was_ended_is_made_anew_but_for_a_post(
+def test_an_idle_connection_that_was_ended_is_made_anew_but_for_a_write(
     run: Callable[[Serve, Scenario], None],
 ) -> None:
     asked: list[bytes] = []
@@ -73,12 +73,13 @@ def test_an_idle_connection_that_was_ended_is_made_anew_but_for_a_post(
 
     async def scenario(client: Client, url: str) -> None:
         assert await got(client, url) == (200, b"ok")
-        assert await got(client, url) == (200, b"ok")
-        with pytest.raises(Broken):
-            await got(client, url, "POST")
+        for method in ("POST", "DELETE"):
+            assert await got(client, url) == (200, b"ok")
+            with pytest.raises(Broken):
+                await got(client, url, method)
 
     run(serve, scenario)
-    assert [one.split()[0] for one in asked] == [b"GET", b"GET", b"GET", b"POST"]
+    assert b" ".join(one.split()[0] for one in asked) == b"GET GET GET POST GET DELETE"
 
 
 @pytest.mark.parametrize(
