@@ -69,12 +69,16 @@ class Pages:
         """A page that is not at hand."""
         moment = self._memory.moment()
         subjects = await self._subjects(key)
-        body = None
+        made = None
         if self._memory.hears and key.asked.limit <= FIRST:
-            body = await self._put_together(key, subjects)
-        (_READ if body is None else _MADE).inc()
-        if body is None:
+            made = await self._put_together(key, subjects)
+        (_READ if made is None else _MADE).inc()
+        if made is None:
             body = await queries.page(self._connections, _selection(key))
+        else:
+            body, shown = made
+            # An author whose tweets change together is told of once, maybe before the last of them.
+            subjects = {*subjects, *map(tweet, shown)}
         page = _page(body)
         self._memory.keep(key, page, len(body), subjects, moment)
         return page
@@ -100,8 +104,13 @@ class Pages:
             self._memory.keep(held, known, _NUMBER_BYTES * len(known), (itself,), moment)
         return known
 
-    async def _put_together(self, key: Key, subjects: Collection[int]) -> bytes | None:
-        """The page from its parts; None where they do not fit, as a change goes on meanwhile."""
+    async def _put_together(
+        self, key: Key, subjects: Collection[int]
+    ) -> tuple[bytes, list[int]] | None:
+        """The page from its parts, and the tweets that it shows.
+
+        None where they do not fit, as a change goes on meanwhile.
+        """
         if EVERYONE in subjects:
             return None
         order, limit = key.asked.order, key.asked.limit
@@ -117,7 +126,7 @@ class Pages:
         shown = [cards[tweet_id].shown(key.reader_id, own.get(tweet_id)) for tweet_id in ids]
         last = chosen[-1] if len(chosen) == limit else None
         cursor = (last[1 - ID[order]], last[ID[order]]) if last else None
-        return queries.answer(b",".join(shown), cursor)
+        return queries.answer(b",".join(shown), cursor), ids
 
     async def _firsts(self, authors: Sequence[int], order: Order) -> list[Sequence[Row]]:
         """The first tweets of each author who has any."""

@@ -17,9 +17,9 @@ from chassis.database import Database, execute
 from chassis.events import Event
 from services.feed import events, queries
 from services.feed.erasing import eraser
-from services.feed.handlers import subscriptions
+from services.feed.handlers import on_tweet_liked, on_tweet_posted, subscriptions
 from services.feed.memory import EVERYONE, NAMES, Memory, reader, subject, tweet
-from services.feed.pages import READS
+from services.feed.pages import READS, Asked, Key, Pages
 from services.feed.queries import Order, Scope, Selection
 
 from .histories import Company, companies
@@ -175,6 +175,48 @@ async def test_a_page_is_read_once_and_names_its_version(
     assert (unchanged.status_code, unchanged.content) == (304, b"")
     assert first.json()["tweets"] == []
     assert nobody.status_code == 401
+
+
+async def test_a_page_made_amid_the_changes_of_a_batch_does_not_stay_old(
+    database: Database, connections: Connections
+) -> None:
+    memory = Memory(1_000_000)
+    memory.listen(well=True)
+    pages = Pages(connections, memory)
+    key = Key(931, Asked(Order.popular, Scope.following, None, 20))
+    posted = events.TweetPosted(
+        tweet_id=9311, author_id=931, content="…", attachments=[], created_at=datetime.now(UTC)
+    )
+    tweets = [posted, posted.model_copy(update={"tweet_id": 9312})]
+    told: list[str] = []
+    all_told = asyncio.Event()
+
+    def tell(*told_of: Any) -> None:
+        change = told_of[-1]
+        all_told.set() if change == "all" else told.append(change)
+
+    async with database.transaction() as session:
+        for version, event in enumerate(tweets):
+            await on_tweet_posted(session, event, version)
+    await pages.made(key)
+    async with connections.lent() as connection:
+        await connection.add_listener("feed_changes", tell)
+        async with database.transaction() as session:
+            for version, event in enumerate(tweets):
+                like = events.TweetLiked(tweet_id=event.tweet_id, user_id=932)
+                await on_tweet_liked(session, like, version)
+        async with database.transaction() as session:
+            await execute(session, text("select pg_notify('feed_changes', 'all')"))
+        async with asyncio.timeout(5):
+            await all_told.wait()
+        await connection.remove_listener("feed_changes", tell)
+    # PostgreSQL tells what is told twice in a transaction once, in the first one's place.
+    assert told == ["tweet 9311", "author 931", "tweet 9312"]
+    for change in told:
+        memory.changed(subject(change))
+        page = pages.at_hand(key) or await pages.made(key)
+
+    assert page.body == await queries.page(connections, Selection(931))
 
 
 def kept(memory: Memory, key: str, *subjects: int, size: int = 10) -> bool:

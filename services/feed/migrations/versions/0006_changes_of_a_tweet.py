@@ -1,5 +1,8 @@
 """A change of a tweet names the tweet beside its author, whose other tweets are as they were.
 
+PostgreSQL tells the same only once in a transaction: the author comes after the first of their
+tweets that it changed, maybe before the others.
+
 Code of before takes what it does not know for a change of names, and forgets everything: more than
 it must, and nothing wrong.
 """
