@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import broker
 from chassis.consumer import Consumer, replay
-from chassis.database import Database, execute
+from chassis.database import Database, execute, fetch
 from chassis.subscriptions import Subscriptions
 
 from .conftest import Happened
@@ -147,6 +147,31 @@ async def _buried(
     connection: AbstractRobustConnection, reactions: Subscriptions, count: int
 ) -> bool:
     return await dead_letters(connection, reactions) == count
+
+
+@pytest.mark.parametrize("way", ["driver", "cursor"])
+async def test_a_value_that_the_driver_refuses_is_poison_and_no_outage(
+    database: Database,
+    connection: AbstractRobustConnection,
+    happened: type[Happened],
+    effects: Callable[[], Awaitable[list[int]]],
+    way: str,
+) -> None:
+    reactions = Subscriptions(happened.routing_key.partition(".")[0])
+    first = int(happened.routing_key[5:13], 16) * 100
+
+    @reactions.on(happened)
+    async def on_happened(session: AsyncSession, event: Happened, version: int) -> None:
+        if way == "driver":
+            await fetch(session, "insert into effect values ($1::bigint)", event.number)
+        else:
+            await note(session, event)
+
+    async with consuming(database, connection, reactions):
+        messages = [message(2**70, first), message(first + 1)]
+        await publish(connection, happened.routing_key, messages)
+        await eventually(lambda: _are(effects, [first + 1]))
+        await eventually(lambda: _buried(connection, reactions, 1))
 
 
 async def test_what_fails_once_is_tried_again_and_leaves_one_effect(
