@@ -35,7 +35,6 @@ OPEN_SECONDS = 10
 CONFIRM_SECONDS = 5
 UNROUTABLE_SECONDS = 5
 RECONNECT_SECONDS = 1
-PRUNE_SECONDS = 3600
 MEASURE_SECONDS = 5
 
 _PENDING = """
@@ -49,23 +48,16 @@ _DEPTH = text("""
 select count(*) as pending, coalesce(extract(epoch from now() - min(occurred_at)), 0) as age
 from outbox where published_at is null
 """)
-_PRUNE = "delete from outbox where published_at < now() - $1 * interval '1 day'"
 
 log = structlog.get_logger()
 
 
 class Relay:
-    def __init__(
-        self,
-        database: Database,
-        connect: Callable[[], Awaitable[Connection]],
-        retention_days: int | None,
-    ) -> None:
+    def __init__(self, database: Database, connect: Callable[[], Awaitable[Connection]]) -> None:
         """`connect` opens a connection of the relay's own: what the broker blocks, since it has no
         room, are connections that publish, and those that make room shall go on."""
         self._database = database
         self._connect = connect
-        self._retention_days = retention_days
         self._wake = asyncio.Event()
         self._stopping = False
 
@@ -119,15 +111,10 @@ class Relay:
     async def _publish_as_it_comes(
         self, connection: asyncpg.Connection, exchange: AbstractExchange
     ) -> None:
-        pruned_at = 0.0
-        clock = asyncio.get_running_loop().time
         while not self._stopping:
             self._wake.clear()
             if await self.publish_pending(connection, exchange) == BATCH:
                 continue
-            if self._retention_days is not None and clock() - pruned_at > PRUNE_SECONDS:
-                await connection.execute(_PRUNE, self._retention_days)
-                pruned_at = clock()
             try:
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._wake.wait()

@@ -13,7 +13,7 @@ from aio_pika.abc import AbstractRobustConnection
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from . import broker, metrics, reports
+from . import broker, metrics, reports, retention
 from .app import Check, Lifespan, end, frame
 from .consumer import Consumer
 from .database import Database
@@ -47,6 +47,8 @@ def create(
     service without an outbox does not publish.
     """
     database = Database(settings)
+    if publishes and settings.event_retention_days is not None:
+        jobs = [*jobs, retention.job]
     url = settings.broker_url.get_secret_value()
     connection: AbstractRobustConnection | None = None
 
@@ -72,9 +74,7 @@ def create(
             stack.push_async_callback(end, *running)
             if publishes:
                 relay = Relay(
-                    database,
-                    partial(broker.connect_once, url, f"warble-{settings.service}-relay"),
-                    settings.event_retention_days,
+                    database, partial(broker.connect_once, url, f"warble-{settings.service}-relay")
                 )
                 publishing = asyncio.create_task(relay.run())
                 stack.push_async_callback(_let_end, publishing)

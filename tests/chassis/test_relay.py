@@ -55,7 +55,7 @@ async def relaying(
         opened.append(await broker.connect_once(url, "warble-test-relay"))
         return opened[-1]
 
-    running = [Relay(database, connect, None) for _ in range(relays)]
+    running = [Relay(database, connect) for _ in range(relays)]
     tasks = [asyncio.create_task(relay.run()) for relay in running]
     try:
         yield opened

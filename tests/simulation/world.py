@@ -133,7 +133,7 @@ class World:
 
     async def relay(self, service: str, trouble: Trouble = Trouble.none, at: int = 0) -> int:
         """One batch of a relay; gives how many events it published, as far as it lived."""
-        relay = Relay(self.databases[service], None, None)  # type: ignore[arg-type]
+        relay = Relay(self.databases[service], None)  # type: ignore[arg-type]
         connection = await self.databases[service].connection()
         self._exchange.strike(trouble, at, connection)
         try:
