@@ -17,6 +17,8 @@ AFTER = "warble-after"
 """The request header that names the events which the answer has to know of."""
 
 _ADDRESSES = 10_000
+_ADDRESS_BYTES = 300
+"""A longer one has what nobody reads; who asks may make it as long as a request's head can be."""
 _IDENTITY, _AFTER = HEADER.encode(), AFTER.encode()
 
 
@@ -27,6 +29,8 @@ class Addresses:
         self._asked: dict[tuple[str, bytes], Asked] = {}
 
     def note(self, scope: Scope, asked: Asked) -> None:
+        if len(scope["path"]) + len(scope["query_string"]) > _ADDRESS_BYTES:
+            return
         if len(self._asked) >= _ADDRESSES:
             self._asked.clear()
         self._asked[scope["path"], scope["query_string"]] = asked
