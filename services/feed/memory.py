@@ -17,6 +17,8 @@ NAMES: Subject = 0
 EVERYONE: Subject = 2**63
 """All authors."""
 
+_THING_BYTES = 700
+"""What a thing costs beside its content, about: an empty page is nearly all of this."""
 _SUBJECT_BYTES = 120
 """What one subject of a thing costs in the index, about."""
 _REMEMBERED = 10_000
@@ -86,7 +88,7 @@ class Memory:
     ) -> None:
         """Keeps a thing of so many bytes, unless a subject of it has changed since the moment."""
         missed = self._heard - moment
-        weight = size + _SUBJECT_BYTES * len(subjects)
+        weight = size + _THING_BYTES + _SUBJECT_BYTES * len(subjects)
         if not self.hears or missed > len(self._changes) or weight > self._most_bytes:
             return
         since = (self._changes[-number] for number in range(1, missed + 1))

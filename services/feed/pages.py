@@ -23,7 +23,7 @@ from .queries import LIKES_LISTED, Order, Scope, Selection
 FIRST = 20
 """Tweets that are remembered of an author, in each order: as many as a page has, most often."""
 
-_NUMBER_BYTES = 40
+_NUMBER_BYTES = 100
 _ROW_BYTES = 140
 
 READS = Counter(

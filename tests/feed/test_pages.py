@@ -1,6 +1,7 @@
 """A page that is at hand is what a fresh read gives, whatever has happened since it was read."""
 
 import asyncio
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from services.feed import events, queries
 from services.feed.erasing import eraser
 from services.feed.handlers import on_tweet_liked, on_tweet_posted, subscriptions
 from services.feed.memory import EVERYONE, NAMES, Memory, reader, subject, tweet
-from services.feed.pages import READS, Asked, Key, Pages
+from services.feed.pages import READS, Asked, Key, Page, Pages
 from services.feed.queries import Order, Scope, Selection
 
 from .histories import Company, companies
@@ -282,8 +283,24 @@ def test_nothing_is_kept_while_changes_are_not_heard_of() -> None:
     assert memory.get("now") is None
 
 
+def test_small_things_take_no_more_memory_than_they_may() -> None:
+    memory = Memory(2_000_000)
+    memory.listen(well=True)
+    tracemalloc.start()
+    for author_id in range(20_000):
+        # What somebody reads of authors who are not there.
+        body = b'{"result":true,"tweets":[],"next_cursor":null}' + b" " * (author_id % 2)
+        key = Key(1, Asked(Order.recent, Scope.everyone, author_id, 20))
+        page = Page(body, f'"{author_id}"')
+        memory.keep(key, page, len(body), (author_id, reader(1)), memory.moment())
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert 1_000_000 < taken < 2_500_000
+
+
 def test_memory_is_bounded_and_what_was_read_last_stays() -> None:
-    memory = Memory(10_000)
+    memory = Memory(12_000)
     memory.listen(well=True)
     for number in range(100):
         kept(memory, str(number), 7, size=3000)
