@@ -20,9 +20,10 @@ from pydantic import BaseModel
 from sqlalchemy import BigInteger, Column, DateTime, Index, MetaData, Table, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from . import broker
+from . import broker, reports
 from .app import Id
 from .database import Database, Transaction, execute, fetch
+from .errors import ServiceUnavailable, neighbour_away
 from .identity import Administrator
 from .subscriptions import Subscription, Subscriptions
 
@@ -35,6 +36,8 @@ SETTLE = timedelta(minutes=5)
 upload takes one at most, an event that fails is tried for less than three."""
 
 LOOK_SECONDS = 1
+AGAIN = timedelta(minutes=1)
+"""How long an erasure that failed waits for its next turn."""
 
 _SCANNED = 20_000
 """Kept events that one statement looks through."""
@@ -60,6 +63,9 @@ _BLANK = text("""
 update outbox set payload = payload || cast(:blank as jsonb)
 where id > :after and id <= :until and routing_key = :routing_key
   and payload -> cast(:person as text) = to_jsonb(cast(:user_id as bigint))
+""")
+_POSTPONE = text("""
+update erasure set due_at = now() + cast(:again as interval) where user_id = :user_id
 """)
 _END_PASS = text("""
 update erasure set
@@ -102,12 +108,25 @@ class Eraser:
         """Erases whoever is due; runs beside the relay and the consumer."""
         while True:
             for user_id in await self._due(app.state.database):
-                await self.advance(app.state.database, app.state.broker, user_id)
+                try:
+                    await self.advance(app.state.database, app.state.broker, user_id)
+                except Exception as error:
+                    await self._postpone(app.state.database, user_id, error)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _due(self, database: Database) -> list[int]:
         async with database.transaction() as session:
             return list((await execute(session, _DUE)).scalars())
+
+    async def _postpone(self, database: Database, user_id: int, error: Exception) -> None:
+        """The others' turn comes all the same."""
+        if neighbour_away(error) or isinstance(error, ServiceUnavailable):
+            log.warning("person.not_erased", person=user_id, error=repr(error))
+        else:
+            log.error("person.not_erased", person=user_id, exc_info=error)
+            reports.send_once(error)
+        async with database.transaction() as session:
+            await execute(session, _POSTPONE, {"user_id": user_id, "again": AGAIN})
 
     async def take_away(self, database: Database) -> None:
         """Takes away what there is of everybody, from a copy that serves nobody yet."""

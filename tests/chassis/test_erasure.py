@@ -1,0 +1,41 @@
+"""Everybody who is to be forgotten comes to their turn, and is looked for once more at the end."""
+
+import asyncio
+
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from chassis import erasure
+from chassis.database import Database, execute
+from chassis.erasure import Eraser
+
+ANN, BORIS = 1, 2
+
+
+async def hear(database: Database, *people: int) -> None:
+    for user_id in people:
+        async with database.transaction() as session:
+            await erasure.hear(session, user_id)
+
+
+async def test_an_erasure_that_fails_keeps_nobody_else_waiting(database: Database) -> None:
+    swept: asyncio.Queue[int] = asyncio.Queue()
+
+    async def sweep(database: Database, user_id: int) -> int:
+        if user_id == ANN:
+            raise ZeroDivisionError
+        swept.put_nowait(user_id)
+        return 0
+
+    app = FastAPI()
+    app.state.database, app.state.broker = database, None
+    await hear(database, ANN, BORIS)
+    job = asyncio.create_task(Eraser(sweep).job(app))
+
+    async with asyncio.timeout(30):
+        assert await swept.get() == BORIS
+    job.cancel()
+    await asyncio.wait([job])
+    async with database.transaction() as session:
+        later = text("select due_at > now() and finished_at is null from erasure where user_id = 1")
+        assert (await execute(session, later)).scalar_one()
