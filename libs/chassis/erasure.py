@@ -64,13 +64,14 @@ update outbox set payload = payload || cast(:blank as jsonb)
 where id > :after and id <= :until and routing_key = :routing_key
   and payload -> cast(:person as text) = to_jsonb(cast(:user_id as bigint))
 """)
+_NOW = text("select now()")
 _POSTPONE = text("""
 update erasure set due_at = now() + cast(:again as interval) where user_id = :user_id
 """)
 _END_PASS = text("""
 update erasure set
     cleared_at = coalesce(cleared_at, now()),
-    finished_at = case when heard_at <= now() - cast(:settle as interval) then now() end,
+    finished_at = case when heard_at + cast(:settle as interval) <= :begun then now() end,
     due_at = heard_at + cast(:settle as interval)
 where user_id = :user_id
 returning finished_at
@@ -147,6 +148,8 @@ class Eraser:
 
         `connection` leads to the broker; without one, dead letters stay.
         """
+        async with database.transaction() as session:
+            begun = (await execute(session, _NOW)).scalar_one()
         while erased := await self.sweep(database, user_id):
             async with database.transaction() as session:
                 await execute(session, _COUNT, {"user_id": user_id, "erased": erased})
@@ -157,7 +160,8 @@ class Eraser:
                 for subscription in self.subscriptions:
                     await _sift(channel, subscription, user_id)
         async with database.transaction() as session:
-            ended = await execute(session, _END_PASS, {"user_id": user_id, "settle": settle})
+            this = {"user_id": user_id, "begun": begun, "settle": settle}
+            ended = await execute(session, _END_PASS, this)
             finished = ended.scalar_one() is not None
         log.info("person.erased", person=user_id, finished=finished)
         return finished

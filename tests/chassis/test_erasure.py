@@ -1,6 +1,7 @@
 """Everybody who is to be forgotten comes to their turn, and is looked for once more at the end."""
 
 import asyncio
+from datetime import timedelta
 
 from fastapi import FastAPI
 from sqlalchemy import text
@@ -39,3 +40,16 @@ async def test_an_erasure_that_fails_keeps_nobody_else_waiting(database: Databas
     async with database.transaction() as session:
         later = text("select due_at > now() and finished_at is null from erasure where user_id = 1")
         assert (await execute(session, later)).scalar_one()
+
+
+async def test_a_pass_that_began_too_early_is_not_the_last_however_long_it_took(
+    database: Database,
+) -> None:
+    async def until_the_time_is_up(database: Database, user_id: int) -> int:
+        async with database.transaction() as session:
+            await execute(session, text("update erasure set heard_at = clock_timestamp()"))
+        return 0
+
+    await hear(database, ANN)
+
+    assert not await Eraser(until_the_time_is_up).advance(database, None, ANN, timedelta(0))
