@@ -56,6 +56,11 @@ class Measured:
         return sum(map(len, self.latencies.values()))
 
     @property
+    def done(self) -> float:
+        """Good answers a second."""
+        return (self.answered - self.failed) / self.seconds
+
+    @property
     def rate(self) -> float:
         return self.answered / self.seconds if self.seconds else 0.0
 

@@ -9,7 +9,7 @@ from prometheus_client import Counter, Histogram
 from starlette.types import Scope, Send
 
 from chassis import access_log, telemetry
-from chassis.errors import Problem
+from chassis.errors import Problem, ServiceOverloaded
 
 from . import guards, own_writes
 from .limits import Header
@@ -114,20 +114,8 @@ class Exchange:
         return self.handed_back + cookie(self.cookies, own_writes.COOKIE)
 
     async def refuse(self, problem: Problem) -> None:
-        if self.status:
-            return
-        body = json.dumps(problem.body(), ensure_ascii=False).encode()
-        extra = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
-        await self.send_whole(
-            problem.status,
-            [
-                (b"content-type", b"application/json"),
-                (b"content-length", str(len(body)).encode()),
-                guards.NOT_KEPT,
-                *extra,
-            ],
-            body,
-        )
+        if not self.status:
+            await self.send_whole(problem.status, *_written(problem))
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.status = status
@@ -152,6 +140,34 @@ class Exchange:
         answers.inc()
         duration.observe(seconds)
         access_log.request(self.scope["method"], self.scope["path"], self.status, seconds)
+
+
+async def refuse_at_once(scope: Scope, send: Send, handler: str) -> None:
+    """Tells that too much is asked, at half the cost of an exchange. It is counted and not logged:
+    there are many just then, and nothing was begun."""
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    request_id = telemetry.request_id(given.decode("latin-1"))
+    headers, body = _OVERLOADED
+    headers = [*headers, (b"x-request-id", request_id.encode()), *guards.of_api(scope)]
+    status = ServiceOverloaded.status
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+    answers, duration = _counted(handler, scope["method"], status)
+    answers.inc()
+    duration.observe(0.0)
+
+
+def _written(problem: Problem) -> tuple[list[Header], bytes]:
+    body = json.dumps(problem.body(), ensure_ascii=False).encode()
+    return [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        guards.NOT_KEPT,
+        *((name.lower().encode(), value.encode()) for name, value in problem.headers.items()),
+    ], body
+
+
+_OVERLOADED = _written(ServiceOverloaded())
 
 
 @cache

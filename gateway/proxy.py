@@ -13,12 +13,11 @@ from chassis.errors import (
     NotSignedIn,
     PayloadTooLarge,
     Problem,
-    ServiceOverloaded,
 )
 from chassis.identity import HEADER, Identity, Signer
 
 from . import guards, own_writes, session
-from .exchange import Exchange, cookie
+from .exchange import Exchange, cookie, refuse_at_once
 from .http1 import Broken, Silent
 from .keys import Keys
 from .limits import Limits, address_of
@@ -73,9 +72,20 @@ class Proxy:
         self._own_writes = OwnWrites()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope, send)
         try:
-            await self._serve(exchange, receive)
+            route = self._routes.match(scope["method"], scope["raw_path"])
+        except Problem as problem:
+            exchange = Exchange(scope, send)
+            await exchange.refuse(problem)
+            exchange.finish()
+            return
+        if self._upstream.full(route.service):
+            await refuse_at_once(scope, send, route.template)
+            return
+        exchange = Exchange(scope, send)
+        exchange.handler = route.template
+        try:
+            await self._serve(exchange, route, receive)
         except Problem as problem:
             await exchange.refuse(problem)
         except ClientGone:
@@ -87,14 +97,9 @@ class Proxy:
         finally:
             exchange.finish()
 
-    async def _serve(self, exchange: Exchange, receive: Receive) -> None:
+    async def _serve(self, exchange: Exchange, route: Route, receive: Receive) -> None:
         scope = exchange.scope
         method: str = scope["method"]
-        route = self._routes.match(method, scope["raw_path"])
-        exchange.handler = route.template
-        if self._upstream.full(route.service):
-            # A refusal has to cost little, just then.
-            raise ServiceOverloaded
         headers = exchange.read_headers()
         identity = None
         if not route.open:

@@ -9,7 +9,7 @@ from .response import Broken, Full, NoConnection, Response
 
 _IDLE_SECONDS = 30.0
 _PER_REPLICA = 500
-_WAITING = 100
+_WAITING = 50
 """Requests to one replica that are sent and not answered: more would only wait for each other."""
 _REPEATABLE = frozenset(("GET", "HEAD"))
 """A DELETE is not: the second one finds nothing, and says so of a deletion that was done."""

@@ -138,6 +138,7 @@ async def test_who_has_enough_to_do_gets_no_more_and_the_others_go_on(
 
         assert error(refused) == (503, "ServiceOverloaded")
         assert refused.headers["retry-after"] == "1"
+        assert refused.headers["x-request-id"]
         assert elsewhere.is_success
         assert all(answer.is_success for answer in await asyncio.gather(*held))
         assert (await it.client.get("/api/tweets", headers=KEY)).is_success

@@ -85,24 +85,27 @@ async def overload(bed: Bed, load: Load) -> int:
     for _ in range(_TURNS):
         count = int(guess.rate * seconds)
         best = await bench.closed([url], mixed, count=count, connections=_CLIENTS)
-        asked = await bench.opened(
-            [url],
-            mixed,
-            best.rate * _OVERLOADED,
-            seconds,
-            connections=_CLIENTS_TOO_MANY,
-        )
-        done = (asked.answered - asked.failed) / asked.seconds
-        shares.append(done / best.rate)
+        rate = best.done * _OVERLOADED
+        asked = await bench.opened([url], mixed, rate, seconds, connections=_CLIENTS_TOO_MANY)
+        shares.append(asked.done / best.done * _left_by(best) / _left_by(asked))
         refused = sorted(asked.unexpected.items())
         load.history.notes.append(
-            f"best {best.rate:.0f}/s; asked {best.rate * _OVERLOADED:.0f}/s, done {done:.0f}/s"
-            f" ({shares[-1]:.0%}), 99 % of {asked.answered} answered in {_most(asked.all())}"
+            f"best {best.done:.0f}/s; asked {rate:.0f}/s, done {asked.done:.0f}/s"
+            f" ({asked.done / best.done:.0%}; {shares[-1]:.0%} without what asking took),"
+            f" 99 % of {asked.answered} answered in {_most(asked.all())}"
             + "".join(f", {len(late)} with {status} in {_most(late)}" for status, late in refused)
         )
+        if bench.percentile(asked.unexpected.get(503, []), 0.99) > _FAST_SECONDS:
+            load.history.wrong.append("overloaded: a refusal took long")
     if median(shares) < _WORTH:
         load.history.wrong.append(f"overloaded: {median(shares):.0%} of the best was done")
     return _TURNS
+
+
+def _left_by(measured: bench.Measured) -> float:
+    """Processors that asking has left to the system: both run on this machine, and to ask for more
+    takes more."""
+    return (os.cpu_count() or 1) - measured.generator
 
 
 def _most(late: list[float]) -> str:
