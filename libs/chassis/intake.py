@@ -43,6 +43,7 @@ class Intake:
         """`together` is for tables that nobody else writes to: it may hold many rows at once."""
         self._database = database
         self._subscriptions = {each.event.routing_key: each for each in subscriptions}
+        self._sources = subscriptions.sources
         self._together = together or {}
         self.taken = 0
         self.failed: dict[EventId, str] = {}
@@ -53,7 +54,7 @@ class Intake:
         Raises CutShort, and what `take` raises.
         """
         progress = Progress(self._database.service)
-        events = heard(told)
+        events = heard(told, self._sources)
         while batch := await asyncio.to_thread(lambda: list(islice(events, BATCH))):
             kept = [event for event in batch if isinstance(event, Kept)]
             progress.expect(sum(begun[1] for begun in batch if isinstance(begun, tuple)))

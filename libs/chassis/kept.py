@@ -56,26 +56,27 @@ async def told(database: Database) -> AsyncIterator[str]:
         connection.terminate()
 
 
-def heard(lines: Iterable[bytes | str]) -> Iterator[Kept | tuple[str, int]]:
+def heard(lines: Iterable[bytes | str], sources: Iterable[str]) -> Iterator[Kept | tuple[str, int]]:
     """What one producer after the other told: how many events it has, then each of them.
 
-    Raises CutShort.
+    Raises CutShort, also when one of `sources` is not among them.
     """
-    source = ""
+    source, awaited = "", set(sources)
     for line in lines:
         content = json.loads(line)
         if isinstance(content, list):
             number, routing_key, payload = content
             yield Kept(EventId(source, number), routing_key, payload)
         elif "end" in content:
+            awaited.discard(source)
             source = ""
         else:
             if source:
                 raise CutShort(source)
             source = content["source"]
             yield source, content["events"]
-    if source:
-        raise CutShort(source)
+    if source or awaited:
+        raise CutShort(source or " and ".join(sorted(awaited)))
 
 
 async def _tell(package: str) -> None:

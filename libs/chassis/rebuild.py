@@ -1,7 +1,7 @@
 """`python -m chassis.rebuild services.feed`: a projection made anew of what the producers kept.
 
     python -m chassis.rebuild --begin services.feed
-    { python -m chassis.kept services.users; python -m chassis.kept services.tweets; } |
+    { python -m chassis.kept services.users && python -m chassis.kept services.tweets; } |
         python -m chassis.rebuild services.feed
 
 The first makes the copy's tables, and a queue that takes what is published from now on. The second

@@ -53,12 +53,15 @@ def _always(_: Event) -> bool:
 class Subscriptions:
     """A service's reactions; `handlers.py` fills it by decorating each of its functions.
 
-    `retired` are the routing keys of events that it reacts to no more: their queues, which would
-    grow with nobody to read them, are deleted.
+    `sources` are the services whose events these are. `retired` are the routing keys of events that
+    it reacts to no more: their queues, which would grow with nobody to read them, are deleted.
     """
 
-    def __init__(self, service: str, *, retired: Sequence[str] = ()) -> None:
+    def __init__(
+        self, service: str, *, sources: Sequence[str] = (), retired: Sequence[str] = ()
+    ) -> None:
         self.service = service
+        self.sources = sources
         self.retired = [queue_name(service, key) for key in retired]
         self._by_key: dict[str, Subscription] = {}
 

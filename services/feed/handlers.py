@@ -20,7 +20,7 @@ from .events import (
     UserUnfollowed,
 )
 
-subscriptions = Subscriptions("feed")
+subscriptions = Subscriptions("feed", sources=("users", "tweets"))
 
 _NAME = """
 insert into person (id, name, version) values ($1, $2, $3)

@@ -12,7 +12,7 @@ from chassis.subscriptions import Subscriptions
 from . import commands
 from .events import MediaReleased, TweetDeleted, UserErased
 
-subscriptions = Subscriptions("media", retired=("tweet.posted.v1",))
+subscriptions = Subscriptions("media", sources=("users", "tweets"), retired=("tweet.posted.v1",))
 
 
 def _has_pictures(event: TweetDeleted) -> bool:

@@ -9,7 +9,7 @@ from . import attachments
 from .events import MediaExpired, MediaReleased, MediaUploaded, UserErased
 from .models import Media
 
-subscriptions = Subscriptions("tweets")
+subscriptions = Subscriptions("tweets", sources=("users", "media"))
 
 
 @subscriptions.on(UserErased)

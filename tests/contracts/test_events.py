@@ -62,3 +62,14 @@ def test_each_event_has_one_producer_and_at_least_one_consumer() -> None:
 
     assert sorted(produced) == sorted(SAMPLES)
     assert consumed == set(SAMPLES)
+
+
+@pytest.mark.parametrize("service", ["tweets", "media", "feed"])
+def test_a_consumer_knows_who_tells_it_something(service: str) -> None:
+    found = importlib.import_module(f"services.{service}.handlers").subscriptions
+    heard = {subscription.event.routing_key for subscription in found}
+
+    producers = {
+        event.__module__.split(".")[1] for event in _produced() if event.routing_key in heard
+    }
+    assert set(found.sources) == producers

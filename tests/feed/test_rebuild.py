@@ -39,10 +39,10 @@ def company() -> Company:
     return company
 
 
-def told(history: Sequence[Told]) -> io.BytesIO:
+def told(history: Sequence[Told], sources: Sequence[str] = ("users", "tweets")) -> io.BytesIO:
     """The events as their producers keep them."""
     lines: list[Any] = []
-    for source in ("users", "tweets"):
+    for source in sources:
         own = [one for one in history if one.source == source]
         lines += [{"source": source, "events": len(own)}]
         lines += [[one.number, one.event.routing_key, one.event.model_dump_json()] for one in own]
@@ -159,6 +159,25 @@ async def test_what_is_cut_short_goes_on_and_changes_nothing_until_it_is_whole(
     await rebuild.finish(told(history.told))
 
     await until_read(feed, history)
+
+
+async def test_a_producer_that_told_nothing_is_missed_also_where_the_inbox_was_lost(
+    rebuild: Rebuild, feed: httpx.AsyncClient, database: Database
+) -> None:
+    history = company()
+    for one in history.told:
+        await deliver_one(database, one)
+    async with database.transaction() as session:
+        await execute(session, text("truncate inbox"))
+
+    await begin(rebuild)
+    for sources in (["tweets"], ["users"], []):
+        with pytest.raises(CutShort, match="tweets" if "tweets" not in sources else "users"):
+            await rebuild.finish(told(history.told, sources))
+        with pytest.raises(CutShort):
+            await missed.take_in("services.feed", told(history.told, sources))
+
+    assert await read(feed, ANN) == expected(history, ANN)
 
 
 async def test_a_feed_is_not_replaced_by_one_that_lacks_what_is_kept_no_more(
