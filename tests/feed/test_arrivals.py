@@ -12,8 +12,9 @@ import sentry_sdk
 
 from chassis import testing
 from chassis.database import Database
+from chassis.events import EventId
 from services.feed import arrivals, events, main
-from services.feed.arrivals import Arrivals
+from services.feed.arrivals import Arrival, Arrivals
 from services.feed.handlers import subscriptions
 from services.feed.memory import Memory
 from services.feed.settings import Settings
@@ -94,3 +95,22 @@ async def test_no_error_ends_the_hearing(monkeypatch: pytest.MonkeyPatch) -> Non
         await database.close()
 
     assert [type(error) for error in reported] == [RuntimeError]
+
+
+async def test_who_comes_when_enough_wait_already_is_told_at_once_that_it_is_old(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(arrivals, "WAITING", 2)
+    database = Database(Settings())
+    heard = Arrivals(database, Memory(10_000), database.connections(1))
+    never = [EventId(source="tweets", number=2**40)]
+    waiting = [asyncio.create_task(heard.wait(never, 3600)) for _ in range(2)]
+    try:
+        await asyncio.sleep(0)
+        assert await heard.wait(never, 3600) is Arrival.late
+        assert not any(task.done() for task in waiting)
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting)
+        await database.close()
