@@ -35,15 +35,15 @@ from looked_at
 log = structlog.get_logger()
 
 
-async def job(app: FastAPI) -> None:
+async def prune(app: FastAPI) -> None:
     settings: ServiceSettings = app.state.settings
     assert settings.event_retention_days is not None
     while True:
-        await prune(app.state.database, timedelta(days=settings.event_retention_days))
+        await prune_once(app.state.database, timedelta(days=settings.event_retention_days))
         await asyncio.sleep(PRUNE_SECONDS)
 
 
-async def prune(database: Database, kept_for: timedelta) -> None:
+async def prune_once(database: Database, kept_for: timedelta) -> None:
     last, gone, all_old = 0, 0, True
     while all_old:
         async with database.transaction() as session:

@@ -48,7 +48,7 @@ def create(
     """
     database = Database(settings)
     if publishes and settings.event_retention_days is not None:
-        jobs = [*jobs, retention.job]
+        jobs = [*jobs, retention.prune]
     url = settings.broker_url.get_secret_value()
     connection: AbstractRobustConnection | None = None
 

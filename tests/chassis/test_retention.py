@@ -67,7 +67,7 @@ async def test_what_is_published_and_old_enough_is_pruned_and_nothing_else(
     await old(database, pending_, published=False)
     await record(database, young, range(3))
 
-    await retention.prune(database, timedelta(days=1))
+    await retention.prune_once(database, timedelta(days=1))
 
     assert await kept(database, happened) == 0
     assert await kept(database, pending_) == 3
