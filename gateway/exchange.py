@@ -133,8 +133,13 @@ class Exchange:
         await self.start(status, headers)
         await self.more(body, last=True)
 
+    @property
+    def seconds(self) -> float:
+        """Since the request came."""
+        return time.perf_counter() - self._started_at
+
     def finish(self) -> None:
-        seconds = time.perf_counter() - self._started_at
+        seconds = self.seconds
         method = self.scope["method"] if self.handler != _UNKNOWN else "*"
         answers, duration = _counted(self.handler, method, self.status)
         answers.inc()

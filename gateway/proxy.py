@@ -117,13 +117,15 @@ class Proxy:
         if self._limits is not None:
             who = address_of(scope) if identity is None else identity.user_id
             exchange.limited = self._limits[route.kind].take(who, time.monotonic())
-        body, seconds = None, None
+        # Whoever asked for the key's owner has had a part of the time.
+        body, seconds = None, self._settings.answer_seconds - exchange.seconds
         if exchange.has_body:
             limit = self._settings.upload_bytes if route.upload else self._settings.json_bytes
             if exchange.length is not None and exchange.length > limit:
                 raise PayloadTooLarge
             body = Body(receive, limit)
-            seconds = self._settings.upload_seconds if route.upload else None
+            if route.upload:
+                seconds = self._settings.upload_seconds
         query: bytes = scope["query_string"]
         target = scope["raw_path"] + b"?" + query if query else scope["raw_path"]
         answer = await self._upstream.ask(

@@ -119,7 +119,8 @@ class Upstream:
         releases the response.
         """
         again = method in ("GET", "HEAD")
-        patience = seconds or self._settings.answer_seconds
+        clock = asyncio.get_running_loop().time
+        until = clock() + (self._settings.answer_seconds if seconds is None else seconds)
         problem: type[Problem] = ServiceUnavailable
         for number, replica in enumerate(self.replicas[service].in_turn()):
             if number:
@@ -128,7 +129,7 @@ class Upstream:
                 with traces.call(f"{method} {service}", {"server.address": replica}) as traceparent:
                     told = {**headers, "traceparent": traceparent} if traceparent else headers
                     response = await self._client.request(
-                        method, replica, target, told, body, patience
+                        method, replica, target, told, body, until - clock()
                     )
                 return Answer(response, await _short_body(response))
             except Full:

@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import subprocess
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -13,9 +14,10 @@ import aio_pika
 
 from bench.stack import local
 from chassis.subscriptions import Subscription
-from deploy.local import health
+from deploy.local import health, postgres
 from deploy.local.instance import Instance, is_ours
 
+from .checker import CALM_SECONDS
 from .history import Author, History
 from .load import Load
 from .wire import Wire
@@ -23,6 +25,13 @@ from .wire import Wire
 READY_SECONDS = 300
 _UP_TRIES = 3
 _CONSUMING = ("tweets", "media", "feed")
+_PUBLISHING = ("users", "tweets", "media")
+_PENDING = "select id, routing_key from {source}.outbox where published_at is null"
+_UNHEARD = """
+select id, payload from {source}.outbox where routing_key = $1 and not exists (
+    select from {service}.inbox where inbox.source = '{source}' and inbox.id = outbox.id
+)
+"""
 
 T = TypeVar("T")
 
@@ -78,6 +87,13 @@ class Bed:
             assert url is not None
             await asyncio.to_thread(health.wait_for, url, READY_SECONDS)
 
+    async def kill(self, part: str) -> None:
+        """`kill -9`, once it runs: the supervisor starts it again, and may be slow at that."""
+        async with asyncio.timeout(READY_SECONDS):
+            while not await asyncio.to_thread(self.parts.pid, part):
+                await asyncio.sleep(0.1)
+        await asyncio.to_thread(self.parts.kill, part)
+
     async def dead_letters(self) -> dict[str, int]:
         """How many lie in each queue that has any."""
         connection = await aio_pika.connect(self.parts.broker_url)
@@ -89,6 +105,33 @@ class Bed:
                 if count := queue.declaration_result.message_count:
                     lying[subscription.dead_queue] = count
         return lying
+
+    async def unheard(self, patience: float = CALM_SECONDS) -> list[str]:
+        """Events that stay unpublished, or that a service which reacts to them never takes in."""
+        deadline = time.monotonic() + patience
+        while (found := await self._unheard()) and time.monotonic() < deadline:
+            await asyncio.sleep(1)
+        return found
+
+    async def _unheard(self) -> list[str]:
+        async with postgres.connected(self.stack.database()) as connection:
+            found = []
+            for source in _PUBLISHING:
+                for row in await connection.fetch(_PENDING.format(source=source)):
+                    found.append(f"lost: {source}:{row['id']}, {row['routing_key']}, unpublished")
+                for subscription in _subscriptions():
+                    key = subscription.event.routing_key
+                    rows = await connection.fetch(
+                        _UNHEARD.format(source=source, service=subscription.service), key
+                    )
+                    found += [
+                        f"lost: {source}:{row['id']}, {key}, for {subscription.service}"
+                        for row in rows
+                        if subscription.concerns(
+                            subscription.event.model_validate_json(row["payload"])
+                        )
+                    ]
+            return found
 
 
 def _subscriptions() -> Iterator[Subscription]:

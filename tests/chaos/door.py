@@ -9,6 +9,7 @@ from aiohttp.client_exceptions import ClientConnectorError
 
 from chassis import telemetry
 from gateway.own_writes import REMEMBERED, SECONDS
+from gateway.settings import Settings
 
 from .history import Author, History, Outcome
 
@@ -16,11 +17,18 @@ PATIENCE_SECONDS = 30
 """More than any call may take: who waits longer was left hanging."""
 
 UPLOADS = "/api/medias"
+_SECONDS: float = Settings.model_fields["answer_seconds"].default
+_UPLOAD_SECONDS: float = Settings.model_fields["upload_seconds"].default
+_SLACK_SECONDS = 5
+"""What a loaded machine may take on top."""
 _TURN_SECONDS = 25
 """For which a picture waits for its turn to be decoded: the machine is too busy, and it says so."""
 
 _AGAIN_LATER = frozenset({429, 503, 504})
 """Statuses that say when to ask again."""
+
+_NEVER = frozenset({401, 403, 429})
+"""Statuses that nobody of the load has any reason to get."""
 
 _NOTHING_DONE = frozenset({"ServiceOverloaded", "TooManyRequests"})
 """Errors that come before anything was begun."""
@@ -63,7 +71,14 @@ class Door:
     async def _ask(self, author: Author, method: str, path: str, **request: Any) -> Told:
         begun = time.monotonic()
         told = await self._sent(author, method, path, **request)
-        if told.status == 503 and path == UPLOADS and time.monotonic() - begun > _TURN_SECONDS:
+        waited = time.monotonic() - begun
+        self._history.slowest = max(self._history.slowest, waited)
+        promised = _UPLOAD_SECONDS if path == UPLOADS else _SECONDS
+        if waited > promised + _SLACK_SECONDS:
+            self._history.wrong.append(f"{method} {path} took {waited:.1f} s")
+        if told.status in _NEVER and not author.erased:
+            self._history.wrong.append(f"{method} {path}: {told.status} {told.body}")
+        if told.status == 503 and path == UPLOADS and waited > _TURN_SECONDS:
             self._history.busy += 1
         elif told.status >= 500 or not told.status:
             said = told.body.get("error_type", "no answer")
@@ -71,7 +86,6 @@ class Door:
         return told
 
     async def _sent(self, author: Author, method: str, path: str, **request: Any) -> Told:
-        begun = time.monotonic()
         headers = {"api-key": author.key}
         if named := self._recent(author):
             headers[telemetry.EVENTS] = ",".join(named)
@@ -90,9 +104,6 @@ class Door:
             return Told(Outcome.refused if method == "POST" else Outcome.unknown, 0, {})
         except (aiohttp.ClientError, TimeoutError):
             return Told(Outcome.unknown, 0, {})
-        finally:
-            waited = time.monotonic() - begun
-            self._history.slowest = max(self._history.slowest, waited)
 
     def _recent(self, author: Author) -> list[str]:
         oldest = time.monotonic() - SECONDS

@@ -24,6 +24,8 @@ PEOPLE = 12
 CALLS_A_SECOND = 20.0
 """Of all together."""
 _PAGE = 100
+_NEWEST_PAGE = 20
+_NEWEST = f"?order=recent&limit={_NEWEST_PAGE}"
 _REPEATS = 40
 """How often a call that may be repeated is sent, half a second apart, until it is answered."""
 _AGAIN_SECONDS = 0.5
@@ -236,9 +238,13 @@ class _Actor:
         told = await self._door.read(self._me, f"/api/users/{self._me.id}/tweets?limit={_PAGE}")
         if told.outcome is not Outcome.done:
             return
+        self._compare_own(told, _PAGE)
+
+    def _compare_own(self, told: Told, asked: int) -> None:
+        """One's own tweets beside a page of the newest, which is whole where it is not full."""
         there = {tweet["content"]: tweet for tweet in told.body["tweets"]}
         oldest = min((tweet["id"] for tweet in told.body["tweets"]), default=0)
-        reaches = oldest if len(there) == _PAGE else 0
+        reaches = oldest if len(there) == asked else 0
         for tweet in self._own:
             if tweet.id is None or tweet.id >= reaches:
                 self._compare(tweet, there.get(tweet.content), told)
@@ -260,11 +266,13 @@ class _Actor:
             self._history.wrong.append(f"{tweet.content!r} was read before and is no more")
 
     async def _read_feed(self) -> None:
-        way = self._chance.choice(("?limit=20", "?order=recent&limit=20", "?offset=2&limit=20", ""))
+        way = self._chance.choice(("?limit=20", _NEWEST, "?offset=2&limit=20", ""))
         told = await self._door.read(self._me, f"/api/tweets{way}")
         if told.outcome is not Outcome.done or told.stale:
             return
         now = time.monotonic()
+        if way == _NEWEST:
+            self._compare_own(told, _NEWEST_PAGE)
         for tweet in told.body["tweets"]:
             mark = self._history.likes.get((self._me.id, tweet["id"]))
             settled = self._liked_at.get(tweet["id"], 0.0)

@@ -43,6 +43,7 @@ async def undergo(bed: Bed, fault: Fault) -> Row:
             load.history.notes.append(f"{busy} uploads were refused: no turn within 25 s")
         row = Row(fault, times, load.history)
         row.findings = await check(bed.stack, load.door, load.history)
+        row.findings += await bed.unheard()
         row.findings += await fault.check(bed)
     after = await bed.dead_letters()
     row.findings += [

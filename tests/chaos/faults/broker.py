@@ -28,7 +28,7 @@ async def broker_killed(bed: Bed, load: Load) -> int:
     times = bed.times(5)
     with load.history.unfailing(_AWAY):
         for _ in range(times):
-            await asyncio.to_thread(bed.parts.kill, "rabbitmq")
+            await bed.kill("rabbitmq")
             await bed.pause(12)
     return times
 
@@ -80,7 +80,7 @@ async def broker_killed_when_full(bed: Bed, load: Load) -> int:
         for _ in range(times):
             await control(plan, "set_vm_memory_high_watermark", "absolute", "1MB")
             await bed.pause(15)
-            await asyncio.to_thread(bed.parts.kill, "rabbitmq")
+            await bed.kill("rabbitmq")
             await bed.pause(15)
     return times
 

@@ -22,7 +22,7 @@ where pid <> pg_backend_pid() and usename in ('users', 'tweets', 'media', 'feed'
 async def database_killed(bed: Bed, load: Load) -> int:
     times = bed.times(5)
     for _ in range(times):
-        await asyncio.to_thread(bed.parts.kill, "postgres")
+        await bed.kill("postgres")
         await bed.pause(6)
     return times
 

@@ -13,7 +13,10 @@ PLACES = {
     "tweets-worker": "relay.taken",
     "users-worker": "relay.published",
     "feed-worker": "consumer.committed",
+    "media-worker": "consumer.committed",
     "tweets-api-1": "request.committed",
+    "users-api-1": "request.committed",
+    "media-api-1": "request.committed",
 }
 """One each: of two in a process, the nearer one is always reached first."""
 _PASSAGES = 12

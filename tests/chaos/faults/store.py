@@ -54,7 +54,7 @@ def _sweep(bed: Bed) -> None:
 async def store_killed(bed: Bed, load: Load) -> int:
     times = bed.times(10)
     for _ in range(times):
-        await asyncio.to_thread(bed.parts.kill, "s3")
+        await bed.kill("s3")
         await bed.pause(3)
     return times
 
