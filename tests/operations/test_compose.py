@@ -1,6 +1,7 @@
 """What docker-compose.yml promises to whoever runs it, read off the file itself."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -60,3 +61,24 @@ def test_each_part_sees_its_own_secrets_alone() -> None:
         part = name.removesuffix("-worker").removesuffix("-migrate")
         wanted = {"secrets": None, "database": {"postgres"}}.get(name, {part})
         assert wanted is None or mounted <= wanted, name
+
+
+def test_documents_name_services_that_there_are() -> None:
+    documents = [*REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("README*.md")]
+
+    named = {
+        (document.name, name)
+        for document in documents
+        for command in re.findall(r"docker compose ([^`|\n]+)", document.read_text())
+        for name in services_of(command)
+    }
+    assert ("README.md", "secrets") in named
+    assert {(where, name) for where, name in named if name not in SERVICES} == set()
+
+
+def services_of(command: str) -> Iterator[str]:
+    """Those that a command names, but for variables of a shell."""
+    verb, *words = re.sub(r"--(since|tail) \S+", "", command).split()
+    words = [word.partition("=")[0] for word in words if not word.startswith("-")]
+    named = words[:1] if verb in {"exec", "run"} else words
+    return (word for word in named if not word.startswith("$"))
