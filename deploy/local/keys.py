@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import secrets
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,7 +45,9 @@ def load_admin_key(folder: Path) -> str:
     """The key of the first administrator."""
     file = folder / "admin.key"
     if not file.exists():
-        write_private(file, "wrb_" + _urlsafe(secrets.token_bytes(32)).rstrip("=") + "\n")
+        random = secrets.token_bytes(32)
+        # As chassis/api_keys makes them, which is not on the path of what starts everything.
+        write_private(file, f"wrb_{_urlsafe(random + zlib.crc32(random).to_bytes(4, 'big'))}\n")
     return file.read_text().strip()
 
 

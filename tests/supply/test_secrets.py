@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chassis import api_keys
+from deploy.local import keys
 from deploy.local.terminal import Refused
 from deploy.supply import secrets
 
@@ -42,6 +43,12 @@ def test_a_key_that_is_not_committed_yet_is_found(repository: Path) -> None:
     (repository / "new.txt").write_text(f"api-key: {api_keys.generate()}")
 
     assert "new.txt: Warble key, wrb_…" in secrets.found(repository)
+
+
+def test_the_first_administrators_key_is_found(repository: Path) -> None:
+    committed(repository, f"api-key: {keys.load_admin_key(repository)}")
+
+    assert "settings.txt: Warble key, wrb_…" in secrets.found(repository)
 
 
 def test_what_only_looks_like_a_key_of_ours_is_none(repository: Path) -> None:
