@@ -1,4 +1,4 @@
-"""The yardstick: the smallest thing that FastAPI can answer, under the same server."""
+"""The yardstick: the smallest thing that FastAPI can answer, under plain uvicorn."""
 
 from fastapi import FastAPI
 

@@ -17,11 +17,13 @@ from types import FrameType
 
 import uvicorn
 
+from chassis.wire import Protocol
+
 LOOP = "event loop: waking, reading"
 _ELSEWHERE = "elsewhere"
 _SECONDS = 0.001
-_OURS = re.compile(r"/((?:gateway|services|chassis)/[\w/]+)\.py$")
-_SERVER = re.compile(r"/(uvicorn/protocols/[\w/]+)\.py$")
+_OURS = re.compile(r"/((?:gateway|services|chassis)/(?!wire\.)[\w/]+)\.py$")
+_SERVER = re.compile(r"/((?:uvicorn/protocols/[\w/]+)|chassis/wire)\.py$")
 _RUNNER = re.compile(r"/(?:asyncio/runners|uvicorn/_compat|uvloop/__init__)\.py$")
 _RESUME = dis.opmap["RESUME"]
 _AT_BEGIN = 0
@@ -70,6 +72,7 @@ def main() -> None:
         application,
         factory=True,
         port=int(port),
+        http=Protocol,
         access_log=False,
         server_header=False,
         log_level="warning",

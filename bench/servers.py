@@ -22,7 +22,7 @@ class Server:
 
 @contextmanager
 def serving(application: str, port: int, **settings: str) -> Iterator[Server]:
-    """One process of an ASGI application, under the server that everything runs under."""
+    """One process of an ASGI application, under plain uvicorn."""
     command = [
         "uvicorn", application, "--host", "127.0.0.1", "--port", str(port),
         "--no-access-log", "--no-server-header", "--log-level", "warning",

@@ -16,7 +16,7 @@ RESULTS = BENCH / "results.json"
 _HEAD = """# What it costs
 
 Written by `make bench`. Every figure stands beside *hello*, measured right before and right after
-it: a bare FastAPI application under the same server that answers `{"result": true}`, in two
+it: a bare FastAPI application under plain uvicorn that answers `{"result": true}`, in two
 processes, as many as a read of ours passes through. CPU time is that of all processes that take
 part, as the operating system counts it; figures are medians of several turns.
 

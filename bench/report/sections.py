@@ -112,7 +112,7 @@ def delivery(found: Found) -> str:
         one = found["delivery"]
         text += (
             f"{one['rate']} posts a second by people of that graph. After each 201 the newest "
-            "tweets of one follower are read every 2 ms until the tweet is among them; "
+            "tweets of one follower are read every 5 ms until the tweet is among them; "
             f"{one['never']} were not there in 10 s, {one['failed']} posts failed.\n\n"
             + _tails({"delivery lag": one["lag"], "the post itself": one["post"]})
         )
