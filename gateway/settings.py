@@ -57,6 +57,7 @@ class Settings(ProcessSettings):
     answer_seconds: float = Field(10, gt=0)
     """How long a service may be silent, before its answer and within it."""
     upload_seconds: float = Field(60, gt=0)
+    """The same while a picture is uploaded, which media decodes before it answers."""
 
     def replicas(self, service: str) -> list[str]:
         urls: str = getattr(self, f"{service}_urls")

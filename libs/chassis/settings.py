@@ -24,12 +24,14 @@ class ProcessSettings(BaseSettings):
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)
     ] = Field("INFO", validation_alias=AliasChoices("LOG_LEVEL", "log_level"))
+    """The least that is logged: `DEBUG`, `INFO`, `WARNING` or `ERROR`."""
     log_format: Literal["json", "text", "auto"] = Field(
         "auto", validation_alias=AliasChoices("LOG_FORMAT", "log_format")
     )
     """`json`, `text`, or `auto`: text in a terminal, JSON everywhere else."""
     broker_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
-    """Several nodes of a cluster with a comma between their hosts: one that answers is used."""
+    """Where RabbitMQ answers, with the part's own account. Several nodes of a cluster with a comma
+    between their hosts: one that answers is used."""
 
 
 class ServiceSettings(ProcessSettings):
@@ -48,6 +50,7 @@ class ServiceSettings(ProcessSettings):
     """Ed25519 public key of the gateway: 32 raw bytes in URL-safe base64. Two, with a comma between
     them, while the pair is replaced."""
     db_pool_size: int = Field(10, ge=1, le=200)
+    """The most connections in each process's pool."""
     event_retention_days: int | None = Field(None, ge=1)
     """How long published events are kept. None keeps them for ever: a projection can then be
     rebuilt from nothing."""

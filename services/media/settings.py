@@ -25,6 +25,7 @@ class Settings(ServiceSettings):
     """The largest picture that is decoded; an animation's frames count together. What a decoder's
     memory does not hold is refused as well: a WebP of more than some 30 million."""
     frames: int = Field(200, gt=0)
+    """The most frames of an animation."""
     decoders: int = Field(2, gt=0)
     """How many pictures are decoded at once, each in a process of its own that fills a core and has
     768 MB of memory at most."""
