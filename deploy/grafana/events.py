@@ -155,7 +155,7 @@ def broker() -> Row:
         [
             Panel(
                 "Connections",
-                "One for each worker and each gateway.",
+                "One for each worker, two for each gateway.",
                 "short",
                 [
                     (
