@@ -1,6 +1,5 @@
 #!/bin/sh
 # Resolves every dependency anew and writes the hash-pinned files beside this script.
-# `--check` resolves nothing: it fails if a file does not match the lock at hand.
 set -eu
 cd "$(dirname "$0")/.."
 uv=${UV:-.venv/bin/uv}

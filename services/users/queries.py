@@ -1,4 +1,4 @@
-"""Everything that reads people. Lists give one more than asked for, to tell whether more follow."""
+"""Everything that reads people. Lists read one more than asked for, to tell whether more follow."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""A page that is not ours, in the manner of the ready-made one: it lives at the same addresses,
+"""A page that is not ours, as `GATEWAY_WEB_DIR` may name one: it lives at the same addresses,
 keeps the key in memory, sends it as a header, and shows pictures of other hosts."""
 
 import asyncio

@@ -15,7 +15,7 @@ export const profilePath = (id: number) => `/profile/${id}`;
 const PROFILE = /^\/profile\/([1-9]\d{0,15})(?:\/(followers|following))?\/?$/;
 
 function read(path: string): Route {
-  // The ready-made page signs in at an address of its own; here signing in has none.
+  // Another page, named by GATEWAY_WEB_DIR, may sign in at an address of its own; here that has none.
   if (path === HOME || path === "/login") return { view: "home" };
   if (path === PEOPLE) return { view: "people" };
   const found = PROFILE.exec(path);
