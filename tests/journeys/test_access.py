@@ -4,14 +4,13 @@ import importlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from fastapi import APIRouter
-from fastapi.routing import APIRoute
+from fastapi.routing import iter_route_contexts
 
 from chassis import testing
 from chassis.identity import HEADER, ISSUER, LIFETIME_SECONDS, Identity, Signer, decode_key
@@ -20,19 +19,52 @@ from deploy.local.instance import Instance
 from deploy.local.places import SERVICES
 
 from .company import Company, Person
-from .operations import EXCHANGES, OPERATIONS, ROWS, SERVED, Asked, is_open
+from .operations import (
+    ADMINISTRATORS,
+    EXCHANGES,
+    FINE,
+    OPERATIONS,
+    ROWS,
+    SERVED,
+    Asked,
+    is_open,
+)
 
 NOBODY = "401 NotSignedIn"
 ONLY_READS = "403 ReadOnlyKey"
+
+
+class Internal(NamedTuple):
+    """A call that services answer beside the contract."""
+
+    path: str
+    audience: str
+    """For which service's callers."""
+    asker: Identity
+    """Who of them is answered."""
+    person: str = NOBODY
+    """What anybody gets, and an administrator, with an identity for the service itself."""
+    administrator: str = NOBODY
+
+
 INTERNAL = {
-    "users GET /internal/keys/{digest}": (
-        f"/internal/keys/{'0' * 64}",
-        "users",
-        Identity(0, False),
+    "users GET /internal/keys/{digest}": Internal(
+        f"/internal/keys/{'0' * 64}", "users", Identity(0, False)
     ),
-    "media GET /internal/media": ("/internal/media?ids=1", "tweets", Identity(1, False)),
+    "media GET /internal/media": Internal("/internal/media?ids=1", "tweets", Identity(1, False)),
+    **{
+        f"{service} GET /internal/erasures/{{id}}": Internal(
+            "/internal/erasures/1", service, Identity(1, True), ADMINISTRATORS, FINE
+        )
+        for service in SERVICES
+    },
+    **{
+        f"{service} GET /internal/export/{{name}}": Internal(
+            f"/internal/export/{name}", service, Identity(1, False), FINE, FINE
+        )
+        for service, name in (("users", "profile"), ("tweets", "likes"), ("media", "pictures"))
+    },
 }
-"""What services answer beside the contract, for which service's callers, and for whom of them."""
 
 
 def outcome(answer: httpx.Response) -> str:
@@ -218,38 +250,45 @@ async def test_a_key_is_exchanged_for_a_session_while_it_is_good(company: Compan
     assert outcome(out) == "200"
 
 
-def test_every_internal_call_has_its_row() -> None:
-    routes = {
-        f"{service} {' '.join(sorted(route.methods or ()))} {route.path}"
-        for service in SERVICES
-        for router in vars(importlib.import_module(f"services.{service}.api")).values()
-        if isinstance(router, APIRouter) and router.prefix == "/internal"
-        for route in router.routes
-        if isinstance(route, APIRoute)
-    }
+def test_every_internal_call_has_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = set()
+    for service in SERVICES:
+        monkeypatch.setenv(f"{service.upper()}_IDENTITY_PUBLIC_KEY", testing.PUBLIC_KEY)
+        routes = importlib.import_module(f"services.{service}.main").create_app().routes
+        calls |= {
+            f"{service} {' '.join(sorted(route.methods or ()))} {route.path}"
+            for route in iter_route_contexts(routes)
+            if (route.path or "").startswith("/internal/")
+        }
 
-    assert routes == INTERNAL.keys()
+    assert calls == INTERNAL.keys()
 
 
 @pytest.mark.parametrize("call", INTERNAL)
 async def test_what_services_ask_of_each_other_is_nobody_elses(
     company: Company, stack: Instance, call: str
 ) -> None:
-    service = call.partition(" ")[0]
-    path, audience, asker = INTERNAL[call]
+    service, row = call.partition(" ")[0], INTERNAL[call]
     private_key = stack.secrets["identity"]
+    signer = Signer(private_key)
     admin_id = (await company.administrator.done("GET", "/api/users/me"))["user"]["id"]
-    admin = Signer(private_key).token(Identity(admin_id, True), service)
-    wrong = {**forgeries(private_key, audience, asker.user_id), "an administrator": {HEADER: admin}}
-    right = {HEADER: Signer(private_key).token(asker, audience)}
+    asking = {
+        **forgeries(private_key, row.audience, row.asker.user_id),
+        "a person": {HEADER: signer.token(Identity(admin_id, False), service)},
+        "an administrator": {HEADER: signer.token(Identity(admin_id, True), service)},
+    }
+    right = {HEADER: signer.token(row.asker, row.audience)}
 
     async def ask(headers: dict[str, str]) -> str:
         return outcome(
-            await company.http.get(f"{stack.url(f'{service}-api-1')}{path}", headers=headers)
+            await company.http.get(f"{stack.url(f'{service}-api-1')}{row.path}", headers=headers)
         )
 
-    answers = {what: await ask(headers) for what, headers in wrong.items()}
+    answers = {what: await ask(headers) for what, headers in asking.items()}
 
-    assert answers == dict.fromkeys(answers, NOBODY)
-    assert await ask(right) != NOBODY
-    assert outcome(await company.administrator.ask("GET", f"/api{path}")) == "404 NotFound"
+    assert answers == dict.fromkeys(answers, NOBODY) | {
+        "a person": row.person,
+        "an administrator": row.administrator,
+    }
+    assert await ask(right) not in (NOBODY, ADMINISTRATORS)
+    assert outcome(await company.administrator.ask("GET", f"/api{row.path}")) == "404 NotFound"

@@ -120,7 +120,7 @@ async def test_killing_a_replica_under_load_fails_no_get(company: Company, stack
         for program in ("feed-api-1", "users-api-2", "feed-api-2", "users-api-1"):
             before = stack.pid(program)
             await asyncio.to_thread(stack.kill, program)
-            while await asyncio.to_thread(stack.pid, program) in (None, before):
+            while await asyncio.to_thread(stack.pid, program) in (0, before):
                 pass
             url = f"{stack.url(program)}/health/ready"
             while not await _ready(url):
