@@ -10,15 +10,14 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import down, events, places, postgres, services, up
+from . import down, events, places, postgres, up
 from .instance import Instance
-from .terminal import Refused, say, step
+from .terminal import Refused, confirm, say, step
 
 DUMP, MANIFEST, PICTURES = "database.dump", "manifest.json", "pictures"
 TEXTFILE = "warble_backup.prom"
@@ -135,10 +134,7 @@ def restore(instance: Instance, folder: Path, *, sure: bool) -> None:
     pictures = _checked(folder)
     say(f"This replaces everything in this instance ({instance.root}) by the backup {folder}.")
     if not sure:
-        if not sys.stdin.isatty():
-            raise Refused("Nobody can be asked here: `YES=1 make restore` does not ask.")
-        if input("Type yes to go on: ").strip().lower() not in ("yes", "y", "да"):
-            raise Refused("Nothing was touched.")
+        confirm("restore")
     down.stop_services(instance)
     up.bring_up(instance, only_infra=True)
     with step(f"{len(pictures):,} pictures"):
@@ -148,9 +144,9 @@ def restore(instance: Instance, folder: Path, *, sure: bool) -> None:
         postgres.load(instance, folder / DUMP, f"drop schema if exists {schemas} cascade;")
         postgres.bootstrap(instance)
     # What the broker holds is of another history, whose numbers this one will give again.
-    for service in services.names():
+    for service in places.SERVICES:
         events.forget(instance, service)
-    for service in services.names():
+    for service in places.SERVICES:
         if events.reacts(service):
             events.take_in_missed(instance, service)
     up.bring_up(instance, only_infra=False)

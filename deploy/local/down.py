@@ -2,13 +2,12 @@
 
 import contextlib
 import shutil
-import sys
 from pathlib import Path
 
 from . import orphans
 from .health import wait_until
 from .instance import Instance, is_ours
-from .terminal import Refused, say, step
+from .terminal import confirm, say, step
 
 _EMBEDDED = ("postgres", "rabbitmq", "s3")
 _CONTENTS = ("postgres", "rabbitmq", "uploads", "secrets.json", "admin.key", "logs", "run", "lock")
@@ -75,10 +74,7 @@ def reset(instance: Instance, *, sure: bool) -> None:
     if not instance.embeds_database:
         say("The database of your own (DB_HOST) stays as it is.")
     if not sure:
-        if not sys.stdin.isatty():
-            raise Refused("Nobody can be asked here: `YES=1 make reset` does not ask.")
-        if input("Type yes to go on: ").strip().lower() not in ("yes", "y", "да"):
-            raise Refused("Nothing was touched.")
+        confirm("reset")
     bring_down(instance)
     with step("wiping"):
         for path in goes:

@@ -49,7 +49,7 @@ def _pour(instance: Instance, service: str, module: str) -> None:
     )
     assert taking.stdin is not None
     try:
-        for producer in services.names():
+        for producer in places.SERVICES:
             told = subprocess.run(
                 [places.python(), "-m", "chassis.kept", f"services.{producer}"],
                 cwd=places.REPOSITORY,

@@ -5,19 +5,6 @@ from .instance import Instance
 from .programs import Program
 
 
-def gateway_exists() -> bool:
-    return (places.REPOSITORY / "gateway" / "main.py").exists()
-
-
-def names() -> list[str]:
-    """The services whose code is there."""
-    return [
-        service
-        for service in places.SERVICES
-        if (places.REPOSITORY / "services" / service / "main.py").exists()
-    ]
-
-
 def environment(instance: Instance, service: str) -> dict[str, str]:
     """What a process of the service runs with. A change of its code changes it as well."""
     return instance.service_environment(service) | {"WARBLE_REVISION": revision(service)}
@@ -37,16 +24,15 @@ def revision(service: str) -> str:
 
 def programs(instance: Instance) -> list[Program]:
     made = []
-    for service in names():
+    for service in places.SERVICES:
         variables = environment(instance, service)
         for replica in range(1, instance.replicas(service) + 1):
             port = instance.offset(places.api_offset(service, replica))
             made.append(_program(instance, service, f"api-{replica}", port, variables))
         port = instance.offset(places.worker_offset(service))
         made.append(_program(instance, service, "worker", port, variables))
-    if gateway_exists():
-        variables = environment(instance, "gateway")
-        made.append(_program(instance, "gateway", "", instance.port, variables))
+    variables = environment(instance, "gateway")
+    made.append(_program(instance, "gateway", "", instance.port, variables))
     return made
 
 

@@ -1,5 +1,6 @@
 """What a person sees: one line for each step, with how long it took; a moving one while it runs."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,14 @@ def step(what: str) -> Iterator[Callable[[str], None]]:
 
 def say(text: str = "") -> None:
     console.print(escape(text))
+
+
+def confirm(command: str) -> None:
+    """Asks whether to go on. Raises Refused where nobody can be asked, or the answer is no."""
+    if not sys.stdin.isatty():
+        raise Refused(f"Nobody can be asked here: `YES=1 make {command}` does not ask.")
+    if input("Type yes to go on: ").strip().lower() not in ("yes", "y", "да"):
+        raise Refused("Nothing was touched.")
 
 
 def complain(text: str) -> None:

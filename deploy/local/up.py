@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import orphans, page, parts, ports, postgres, programs, services
 from .instance import Instance, is_ours
-from .places import REPOSITORY, python
+from .places import REPOSITORY, SERVICES, python
 from .programs import Program
 from .supervisor import Supervisor
 from .terminal import Refused, say, step
@@ -46,15 +46,11 @@ def bring_up(instance: Instance, *, only_infra: bool) -> None:
         # What runs goes on until the migrations are through: if one fails, nothing is lost.
         _migrate(instance)
     _replace(supervisor, *_pending(supervisor, is_ours))
-    if ours:
-        _run(instance, "services and gateway" if services.gateway_exists() else "services", ours)
+    _run(instance, "services and gateway", ours)
     _say_what_next(instance)
 
 
 def _say_what_next(instance: Instance) -> None:
-    if not services.gateway_exists():
-        say("There is no gateway/main.py yet, so no gateway is started.")
-        return
     key = "USERS_ADMIN_KEY, as you have set it"
     if not instance.given.get("USERS_ADMIN_KEY"):
         key = shown(instance.root / "admin.key")
@@ -148,7 +144,7 @@ def _failure(instance: Instance, name: str, what: str) -> Refused:
 
 def _migrate(instance: Instance) -> None:
     with step("migrations and queues"), ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda name: _migrate_one(instance, name), services.names()))
+        list(pool.map(lambda name: _migrate_one(instance, name), SERVICES))
 
 
 def _migrate_one(instance: Instance, service: str) -> None:

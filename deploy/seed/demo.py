@@ -5,15 +5,14 @@ What is there already is found and left alone.
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
 from deploy.local.instance import BadSettings, Instance
+from deploy.local.keys import write_private
 
 from . import company, drawings
 from .client import Client, NotUp, Refused, Registered
@@ -68,7 +67,7 @@ class Demo:
                 self._people[name] = person
                 kept[name] = {"id": person.id, "key": person.key}
                 # Written after each, so that an interrupted run loses no key.
-                _write(self._file, json.dumps(kept, indent=1))
+                write_private(self._file, json.dumps(kept, indent=1))
                 meter.advance()
 
     async def _belongs(self, kept: dict[str, str] | None, user_id: int) -> bool:
@@ -144,14 +143,6 @@ def _grant(instance: Instance, user_id: int) -> None:
     if ran.returncode:
         reason = ran.stderr.strip().rpartition("\n")[2]
         raise NotGranted(f"The key `{KEY}` could not be given: {reason}")
-
-
-def _write(file: Path, text: str) -> None:
-    """Whole or not at all, and for nobody else to read."""
-    draft = file.with_suffix(".new")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-        out.write(text)
-    draft.replace(file)
 
 
 def _farewell(instance: Instance, user_id: int) -> str:

@@ -18,13 +18,6 @@ class Graph:
     nodes: list[int]
     follows: list[tuple[int, int]]
 
-    def followed_by(self) -> dict[int, list[int]]:
-        """Whom each person follows."""
-        followed: dict[int, list[int]] = {node: [] for node in self.nodes}
-        for follower, other in self.follows:
-            followed[follower].append(other)
-        return followed
-
 
 def read(path: Path, *, undirected: bool = False) -> Graph:
     """Lines that begin with `#` or `%` are comments. Raises BadGraph and OSError.

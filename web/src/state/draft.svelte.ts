@@ -144,14 +144,12 @@ export function detach(picture: Picture) {
   void keepPictures();
 }
 
-function clear() {
+export function forgetDraft() {
   for (const picture of pictures) URL.revokeObjectURL(picture.url);
   pictures = [];
   draft.text = "";
   void keepPictures();
 }
-
-export const forgetDraft = clear;
 
 /** Sends the tweet; whatever goes wrong, what was written stays. Gives whether it is posted. */
 export async function post(): Promise<boolean> {
@@ -161,7 +159,7 @@ export async function post(): Promise<boolean> {
   try {
     const posted = await send();
     tried = null;
-    clear();
+    forgetDraft();
     // The tweet is there; that it cannot be shown yet is no failure of posting it.
     await showPosted(posted).catch(() => {});
     return true;
