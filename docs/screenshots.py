@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).parents[1]
 IMAGES = REPOSITORY / "docs" / "images"
 SETTINGS = {
     "WARBLE_HOME": ".local/screenshots",
-    "WARBLE_PORT": os.environ.get("WARBLE_SCREENSHOTS_PORT", "17000"),
+    "WARBLE_PORT": os.environ.get("WARBLE_SCREENSHOTS_PORT", "17500"),
     "WARBLE_ENV_FILE": "",
 }
 WIDE = {"viewport": {"width": 1280, "height": 860}, "device_scale_factor": 1.5}

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -96,9 +95,7 @@ def _stop_on_signals(shipment: Shipment) -> None:
         shipment.stopping = True
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Windows has no handlers of this kind; there Ctrl-C cancels at once.
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, stop)
 
 
 def _natural(text: str) -> int:

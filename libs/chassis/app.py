@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Literal
 
+import structlog
 from fastapi import APIRouter, FastAPI, Path
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
@@ -23,6 +24,8 @@ Check = Callable[[], Awaitable[None]]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 Id = Annotated[int, Path(ge=1, le=MAX_ID)]
+
+log = structlog.get_logger()
 
 
 class Done(BaseModel):
@@ -130,7 +133,7 @@ def _health(checks: Mapping[str, Check]) -> APIRouter:
             try:
                 await check()
             except Exception as error:
-                telemetry.log.warning("not_ready", part=name, error=repr(error))
+                log.warning("not_ready", part=name, error=repr(error))
                 state[name] = "away"
             else:
                 state[name] = "ok"

@@ -60,8 +60,6 @@ _chance = random.Random(secrets.randbits(256))  # noqa: S311  ids are unlike eac
 _ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
-log = structlog.get_logger("request")
-
 
 def configure(settings: ProcessSettings, role: str) -> None:
     """Sets up logs and error reports for this process. `role` is `api` or `worker`."""

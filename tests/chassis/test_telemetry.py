@@ -38,7 +38,7 @@ async def broken(id: int) -> None:
     try:
         raise ValueError("in the handler", len(held))
     except ValueError as error:
-        app.telemetry.log.error("it.broke", exc_info=error)
+        app.log.error("it.broke", exc_info=error)
 
 
 async def main() -> None:

@@ -47,8 +47,6 @@ class Neighbour:
             self, host="127.0.0.1", port=self.port, log_config=None, lifespan="off"
         )
         server = uvicorn.Server(config)
-        with contextlib.suppress(AttributeError):
-            server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         serving = asyncio.create_task(server.serve())
         async with asyncio.timeout(10):
             while not server.started:
