@@ -14,15 +14,12 @@ import sys
 import textwrap
 from collections import defaultdict
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 
+from deploy.local.places import REPOSITORY, SERVICES
 from deploy.supply import licences
-
-REPOSITORY = Path(__file__).parents[1]
-SERVICES = ("users", "tweets", "media", "feed")
 
 EVENTS_HEAD = """# Events
 

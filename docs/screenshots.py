@@ -8,7 +8,6 @@ import io
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -16,11 +15,11 @@ from playwright.async_api import Browser, FilePayload, Page, async_playwright, e
 
 from deploy.local import browser
 from deploy.local.instance import Instance
+from deploy.local.places import REPOSITORY
 from deploy.local.terminal import Refused, complain, step
 from deploy.seed import drawings
 from deploy.seed.demo import KEY
 
-REPOSITORY = Path(__file__).parents[1]
 IMAGES = REPOSITORY / "docs" / "images"
 SETTINGS = {
     "WARBLE_HOME": ".local/screenshots",

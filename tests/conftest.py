@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import structlog
@@ -17,6 +16,7 @@ import structlog
 from chassis import database, testing
 from deploy.local import postgres
 from deploy.local.instance import Instance
+from deploy.local.places import REPOSITORY
 from tests.journeys.company import Company, company_at
 
 # The pretty tracebacks that structlog draws by itself, where it finds rich, take seconds.
@@ -30,7 +30,6 @@ structlog.configure(
     ]
 )
 
-REPOSITORY = Path(__file__).parents[1]
 TWO_REPLICAS = {f"{name}_REPLICAS": "2" for name in ("USERS", "TWEETS", "MEDIA", "FEED")}
 SETTINGS = {
     "WARBLE_HOME": os.environ.get("WARBLE_TEST_HOME", ".local/test"),

@@ -5,8 +5,7 @@ import pytest
 
 from deploy.local import postgres
 from deploy.local.instance import Instance
-
-SERVICES = ("users", "tweets", "media", "feed")
+from deploy.local.places import SERVICES
 
 
 @pytest.mark.parametrize("service", SERVICES)

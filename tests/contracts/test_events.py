@@ -8,12 +8,12 @@ import pytest
 
 from chassis.events import Event
 from chassis.subscriptions import Subscription
+from deploy.local.places import SERVICES
 
 SAMPLES = {
     path.name.removesuffix(".json"): path.read_text()
     for path in Path(__file__).with_name("samples").glob("*.json")
 }
-SERVICES = ("users", "tweets", "media", "feed")
 GATEWAY_CONSUMES = {"key.revoked.v1", "user.deactivated.v1"}
 
 

@@ -18,8 +18,8 @@ import httpx
 
 from deploy.local import postgres
 from deploy.local.instance import Instance
+from deploy.local.places import REPOSITORY
 from deploy.local.terminal import say
-from tests.conftest import REPOSITORY
 
 from .company import company_at
 from .crowd import crowd_of

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from deploy.local.instance import Instance
-from tests.conftest import REPOSITORY, SETTINGS
+from deploy.local.places import REPOSITORY
+from tests.conftest import SETTINGS
 
 from .company import Company, Person, company_at
 

@@ -5,7 +5,8 @@ import subprocess
 import sys
 
 from deploy.local.instance import Instance
-from tests.conftest import REPOSITORY, SETTINGS
+from deploy.local.places import REPOSITORY
+from tests.conftest import SETTINGS
 
 from .company import Company
 from .crowd import crowd_of

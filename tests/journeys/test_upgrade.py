@@ -13,7 +13,8 @@ import pytest
 
 from deploy.local import places, postgres
 from deploy.local.instance import Instance
-from tests.conftest import REPOSITORY, TWO_REPLICAS
+from deploy.local.places import REPOSITORY
+from tests.conftest import TWO_REPLICAS
 
 from .company import Company, company_at
 from .crowd import crowd_of

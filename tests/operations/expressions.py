@@ -3,12 +3,12 @@
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-REPOSITORY = Path(__file__).parents[2]
+from deploy.local.places import REPOSITORY
+
 BOARDS = REPOSITORY / "deploy/grafana/dashboards"
 RULES = REPOSITORY / "deploy/prometheus/rules"
 CONFIGURATION = REPOSITORY / "deploy/prometheus/prometheus.yml"

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import yaml
 
+from deploy.local.places import REPOSITORY
 from deploy.local.prometheus import Prometheus
 
 from . import expressions
 
 TESTS = Path(__file__).with_name("alerts.yml")
-RUNBOOKS = expressions.REPOSITORY / "docs/runbooks"
+RUNBOOKS = REPOSITORY / "docs/runbooks"
 
 
 def _promtool(programs: Prometheus, *arguments: object) -> None:
@@ -44,7 +45,7 @@ def test_each_alert_says_how_bad_it_is_and_where_to_read_what_to_do() -> None:
     for alert in expressions.alerts():
         assert alert["labels"]["severity"] in ("critical", "warning"), alert
         assert {"summary", "description", "runbook_url"} == alert["annotations"].keys()
-        page = expressions.REPOSITORY / alert["annotations"]["runbook_url"]
+        page = REPOSITORY / alert["annotations"]["runbook_url"]
         assert page.parent == RUNBOOKS
         assert alert["alert"] in page.read_text(), f"{page} does not speak of {alert['alert']}"
 

@@ -10,7 +10,6 @@ import secrets
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import aio_pika
@@ -21,12 +20,12 @@ from starlette.responses import JSONResponse, Response
 
 from deploy.local import health, postgres
 from deploy.local.instance import Instance
+from deploy.local.places import REPOSITORY
 from tests.gateway.neighbours import Neighbour
 from tests.journeys.company import Company, company_at, png, until
 
 from .receivers import Receiver, Seen, receiving
 
-REPOSITORY = Path(__file__).parents[2]
 PRIVATE = "hushhush"
 """Stands in every text, name, description and query that is sent here."""
 
