@@ -12,7 +12,7 @@ SERVICES = ("users", "tweets", "media", "feed")
 
 
 class Settings(ProcessSettings):
-    model_config = SettingsConfigDict(env_prefix="GATEWAY_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_")
     service: ClassVar[str] = "gateway"
 
     users_urls: str = "http://127.0.0.1:8010"

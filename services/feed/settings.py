@@ -9,7 +9,7 @@ from chassis.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    model_config = SettingsConfigDict(env_prefix="FEED_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="FEED_")
     service: ClassVar[str] = "feed"
 
     whole: int = Field(1_000, ge=1, le=10_000)

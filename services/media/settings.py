@@ -9,7 +9,7 @@ from chassis.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    model_config = SettingsConfigDict(env_prefix="MEDIA_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MEDIA_")
     service: ClassVar[str] = "media"
 
     s3_endpoint: str = "127.0.0.1:9000"

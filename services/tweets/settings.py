@@ -9,7 +9,7 @@ from chassis.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    model_config = SettingsConfigDict(env_prefix="TWEETS_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="TWEETS_")
     service: ClassVar[str] = "tweets"
 
     length: int = Field(280, ge=1, le=10_000)

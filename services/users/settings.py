@@ -2,17 +2,17 @@
 
 from typing import ClassVar
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from chassis.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    model_config = SettingsConfigDict(env_prefix="USERS_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="USERS_")
     service: ClassVar[str] = "users"
 
     admin_key: SecretStr | None = None
     """The key of the first administrator, who is made at the start where there is none with it."""
-    name_length: int = 100
+    name_length: int = Field(100, ge=1, le=1000)
     """The longest name, in characters."""
