@@ -135,7 +135,6 @@ async def _may_manage(id: Id, identity: SignedIn) -> Identity:
 
 
 Manager = Annotated[Identity, Depends(_may_manage)]
-KeyId = Annotated[Id, Path()]
 
 
 @router.get("", summary="A person's keys", responses=responses(NotYourKeys, UserNotFound))
@@ -180,7 +179,7 @@ async def make_key(id: Id, draft: KeyDraft, manager: Manager, session: Transacti
     summary="Revoke one key",
     responses=responses(NotYourKeys, ScopeTooWide, UserNotFound, KeyNotFound),
 )
-async def revoke_key(id: Id, key_id: KeyId, manager: Manager, session: Transaction) -> Done:
+async def revoke_key(id: Id, key_id: Id, manager: Manager, session: Transaction) -> Done:
     """It is refused at once, and the sessions that it began end."""
     await commands.revoke_key(session, id, key_id, within=manager.scope)
     audit.note(session, Deed.key_revoked, id, manager)
@@ -195,7 +194,7 @@ async def revoke_key(id: Id, key_id: KeyId, manager: Manager, session: Transacti
     dependencies=[unkept],
 )
 async def replace_key(
-    id: Id, key_id: KeyId, wanted: Replacement, manager: Manager, session: Transaction
+    id: Id, key_id: Id, wanted: Replacement, manager: Manager, session: Transaction
 ) -> KeyAnswer:
     """The new key has the old one's name, scope and length of life."""
     overlap = timedelta(hours=wanted.overlap_hours)
