@@ -155,7 +155,7 @@ def broker() -> Row:
         [
             Panel(
                 "Connections",
-                "One for each worker, two for each gateway.",
+                "Two for each gateway and worker, one for the feed's, which publishes nothing.",
                 "short",
                 [
                     (
