@@ -37,10 +37,12 @@ class _Pool:
         self._all: set[Connection] = set()
         self.room = asyncio.Semaphore(_PER_REPLICA)
         self.waiting = 0
+        self._connecting = 0
 
     @property
     def full(self) -> bool:
-        return self.waiting >= _WAITING or self.room.locked()
+        # Of many who come at one moment, all would find that nobody waits yet.
+        return self.waiting + self._connecting >= _WAITING or self.room.locked()
 
     def at_hand(self) -> Connection | None:
         oldest = asyncio.get_running_loop().time() - _IDLE_SECONDS
@@ -53,6 +55,7 @@ class _Pool:
 
     async def connect(self) -> Connection:
         loop = asyncio.get_running_loop()
+        self._connecting += 1
         try:
             async with asyncio.timeout(self._connect_seconds):
                 _, connection = await loop.create_connection(
@@ -60,6 +63,8 @@ class _Pool:
                 )
         except OSError as error:
             raise NoConnection(f"{self.host}: {error!r}") from error
+        finally:
+            self._connecting -= 1
         self._all.add(connection)
         return connection
 

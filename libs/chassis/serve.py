@@ -19,6 +19,9 @@ GRACE_SECONDS = 10
 """For the requests that are under way."""
 KEEP_ALIVE_SECONDS = 75
 """Longer than the gateway keeps a connection that nobody uses."""
+ACCEPTED_AT_ONCE = 16
+"""New connections in one turn of the loop. libuv takes one for each listening socket (libuv#3696):
+where turns are long, since much is asked, whoever comes new would wait for seconds."""
 OPEN_FILES = 2 * CONNECTIONS + 2_000
 """A connection may need one to another service; by custom a process has 1,024."""
 
@@ -58,7 +61,8 @@ def main(arguments: list[str]) -> int:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     server = Server(config)
-    server.run()
+    listening = config.bind_socket()
+    server.run([listening, *(listening.dup() for _ in range(ACCEPTED_AT_ONCE - 1))])
     return 0 if server.started else 3
 
 

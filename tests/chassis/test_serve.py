@@ -3,6 +3,9 @@
 import asyncio
 import signal
 import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -17,25 +20,65 @@ def create_app():
     return app
 """
 
+BUSY = """
+import asyncio
+import time
+
+turns = 0
+
+async def turn():
+    global turns
+    while True:
+        turns += 1
+        time.sleep(0.01)
+        await asyncio.sleep(0)
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        app.turning = asyncio.create_task(turn())
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+    else:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"%d" % turns})
+
+def create_app():
+    return app
+"""
+
+
+@asynccontextmanager
+async def served(folder: Path, application: str, port: int) -> AsyncIterator[Process]:
+    (folder / "served.py").write_text(application)
+    libs = Path(__file__).parents[2] / "libs"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "chassis.serve", "served:create_app", "--port", str(port)),
+        env={"PYTHONPATH": f"{folder}:{libs}"},
+    )
+    async with httpx.AsyncClient() as http:
+        while True:
+            try:
+                await http.get(f"http://127.0.0.1:{port}/")
+            except httpx.ConnectError:
+                continue
+            break
+    yield process
+    if process.returncode is None:
+        process.terminate()
+    await process.wait()
+
 
 async def test_who_has_an_idle_connection_is_served_once_more_and_told_to_leave(
     tmp_path: Path, unused_tcp_port: int
 ) -> None:
-    (tmp_path / "served.py").write_text(APPLICATION)
-    libs = Path(__file__).parents[2] / "libs"
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "chassis.serve", "served:create_app"),
-        *("--port", str(unused_tcp_port)),
-        env={"PYTHONPATH": f"{tmp_path}:{libs}"},
-    )
     url = f"http://127.0.0.1:{unused_tcp_port}/"
-    async with httpx.AsyncClient() as http:
-        while True:
-            try:
-                before = await http.get(url)
-            except httpx.ConnectError:
-                continue
-            break
+    async with (
+        served(tmp_path, APPLICATION, unused_tcp_port) as process,
+        httpx.AsyncClient() as http,
+    ):
+        before = await http.get(url)
         process.send_signal(signal.SIGTERM)
         told = before
         while "connection" not in told.headers:
@@ -44,3 +87,19 @@ async def test_who_has_an_idle_connection_is_served_once_more_and_told_to_leave(
     assert "connection" not in before.headers
     assert (told.status_code, told.text, told.headers["connection"]) == (200, "served", "close")
     assert await process.wait() in (0, -signal.SIGTERM)
+
+
+async def test_who_comes_new_is_let_in_while_each_turn_of_the_loop_is_long(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
+    url = f"http://127.0.0.1:{unused_tcp_port}/"
+    many = 200
+
+    async def turn() -> int:
+        async with httpx.AsyncClient(timeout=60) as http:
+            return int((await http.get(url)).text)
+
+    async with served(tmp_path, BUSY, unused_tcp_port):
+        turns = await asyncio.gather(*(turn() for _ in range(many)))
+
+    assert max(turns) - min(turns) < many / 2

@@ -145,6 +145,29 @@ async def test_who_has_enough_to_do_gets_no_more_and_the_others_go_on(
         assert len(it.feed.asked) == 4
 
 
+async def test_of_many_who_come_at_one_moment_a_service_gets_no_more_than_one_by_one(
+    edge: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.http1.client._WAITING", 3)
+    enough = asyncio.Event()
+
+    async def slow(request: Request) -> Response:
+        await enough.wait()
+        return await echo(request)
+
+    async with edge(feed=slow) as it:
+        # Who the key is for is known by then.
+        assert (await it.client.post("/api/tweets", headers=KEY, json={})).is_success
+        asked = [asyncio.create_task(it.client.get("/api/tweets", headers=KEY)) for _ in range(20)]
+        async with asyncio.timeout(20):
+            while sum(task.done() for task in asked) < 17:
+                await asyncio.sleep(0)
+        enough.set()
+        answers = await asyncio.gather(*asked)
+
+    assert sorted(answer.status_code for answer in answers) == [200] * 3 + [503] * 17
+
+
 async def test_a_get_goes_to_another_replica_when_one_dies_and_a_post_does_not(
     edge: Made, unused_tcp_port_factory: Ports
 ) -> None:
