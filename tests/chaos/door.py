@@ -17,8 +17,8 @@ PATIENCE_SECONDS = 30
 """More than any call may take: who waits longer was left hanging."""
 
 UPLOADS = "/api/medias"
-_SECONDS: float = Settings.model_fields["answer_seconds"].default
-_UPLOAD_SECONDS: float = Settings.model_fields["upload_seconds"].default
+ANSWER_SECONDS: float = Settings.model_fields["answer_seconds"].default
+UPLOAD_SECONDS: float = Settings.model_fields["upload_seconds"].default
 _SLACK_SECONDS = 5
 """What a loaded machine may take on top."""
 _TURN_SECONDS = 25
@@ -73,7 +73,7 @@ class Door:
         told = await self._sent(author, method, path, **request)
         waited = time.monotonic() - begun
         self._history.slowest = max(self._history.slowest, waited)
-        promised = _UPLOAD_SECONDS if path == UPLOADS else _SECONDS
+        promised = UPLOAD_SECONDS if path == UPLOADS else ANSWER_SECONDS
         if waited > promised + _SLACK_SECONDS:
             self._history.wrong.append(f"{method} {path} took {waited:.1f} s")
         if told.status in _NEVER and not author.erased:

@@ -14,10 +14,9 @@ import aiohttp
 
 from deploy.local.instance import Instance
 from gateway.own_writes import SECONDS
-from gateway.settings import Settings
 from tests.journeys.company import company_at, png
 
-from .door import PATIENCE_SECONDS, UPLOADS, Door, Told
+from .door import PATIENCE_SECONDS, UPLOAD_SECONDS, UPLOADS, Door, Told
 from .history import Author, History, Outcome, Tweet, Upload
 
 PEOPLE = 12
@@ -32,8 +31,7 @@ _AGAIN_SECONDS = 0.5
 _REMEMBERED_SECONDS = SECONDS - 2
 """For how long the gateway certainly names somebody's write in their reads."""
 
-_UPLOAD_SECONDS: float = Settings.model_fields["upload_seconds"].default
-_UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=PATIENCE_SECONDS + _UPLOAD_SECONDS)
+_UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=PATIENCE_SECONDS + UPLOAD_SECONDS)
 
 _CHOICES = {
     "post": 29,

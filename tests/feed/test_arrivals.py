@@ -56,11 +56,10 @@ async def test_a_database_that_falls_silent_is_noticed(monkeypatch: pytest.Monke
             while hits() == before:
                 await read(feed, 951, PATH)
 
-            # Nothing passes, and nobody hangs up.
-            wire.delay = 3600
+            wire.flowing.clear()
             await post(51)
             await until(app.state.pages._memory, hears=False)
-            wire.delay = 0
+            wire.flowing.set()
 
             assert len((await read(feed, 951, PATH)).json()["tweets"]) == 1
             await until(app.state.pages._memory, hears=True)

@@ -61,12 +61,11 @@ async def broker_hung(bed: Bed, load: Load) -> int:
 @fault("RabbitMQ's memory alarm for 15 s: publishers are blocked", _ACCEPTED)
 async def broker_full(bed: Bed, load: Load) -> int:
     times = bed.times(2)
-    plan = plan_of(bed.parts)
     with load.history.unfailing(_AWAY):
         for _ in range(times):
-            await control(plan, "set_vm_memory_high_watermark", "absolute", "1MB")
+            await _has_memory(bed, "1MB")
             await bed.pause(15)
-            await control(plan, "set_vm_memory_high_watermark", "absolute", "512MB")
+            await _has_memory(bed, "512MB")
             await bed.pause(5)
     return times
 
@@ -75,14 +74,18 @@ async def broker_full(bed: Bed, load: Load) -> int:
 async def broker_killed_when_full(bed: Bed, load: Load) -> int:
     """What it has blocked is told by nobody that it may go on."""
     times = bed.times(2)
-    plan = plan_of(bed.parts)
     with load.history.unfailing(_AWAY):
         for _ in range(times):
-            await control(plan, "set_vm_memory_high_watermark", "absolute", "1MB")
+            await _has_memory(bed, "1MB")
             await bed.pause(15)
             await bed.kill("rabbitmq")
             await bed.pause(15)
     return times
+
+
+async def _has_memory(bed: Bed, most: str) -> None:
+    """Less than it uses raises its alarm, more ends it."""
+    await control(plan_of(bed.parts), "set_vm_memory_high_watermark", "absolute", most)
 
 
 @dataclass(frozen=True)

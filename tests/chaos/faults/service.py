@@ -10,12 +10,11 @@ from statistics import median
 from bench import load as bench
 from bench.wire import request
 from deploy.local.instance import Instance
-from gateway.settings import Settings
 from tests.chaos.bed import Bed, fault
+from tests.chaos.door import ANSWER_SECONDS
 from tests.chaos.history import Author
 from tests.chaos.load import Load
 
-ANSWER_SECONDS: float = Settings.model_fields["answer_seconds"].default
 _SLACK_SECONDS = 3.0
 """What a loaded machine may take on top."""
 _FAST_SECONDS = 2.0
