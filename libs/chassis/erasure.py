@@ -20,10 +20,10 @@ from pydantic import BaseModel
 from sqlalchemy import BigInteger, Column, DateTime, Index, MetaData, Table, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from . import broker, reports
+from . import broker
 from .app import Id
 from .database import Database, Transaction, execute, fetch
-from .errors import ServiceUnavailable, neighbour_away
+from .errors import note_failure
 from .identity import Administrator
 from .subscriptions import Subscription, Subscriptions
 
@@ -121,11 +121,7 @@ class Eraser:
 
     async def _postpone(self, database: Database, user_id: int, error: Exception) -> None:
         """The others' turn comes all the same."""
-        if neighbour_away(error) or isinstance(error, ServiceUnavailable):
-            log.warning("person.not_erased", person=user_id, error=repr(error))
-        else:
-            log.error("person.not_erased", person=user_id, exc_info=error)
-            reports.send_once(error)
+        note_failure(error, away="person.not_erased", failed="person.not_erased", person=user_id)
         async with database.transaction() as session:
             await execute(session, _POSTPONE, {"user_id": user_id, "again": AGAIN})
 

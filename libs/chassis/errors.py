@@ -213,6 +213,18 @@ def neighbour_away(error: Exception) -> bool:
     return isinstance(error, _AWAY)
 
 
+def note_failure(error: Exception, *, away: str, failed: str, **facts: object) -> None:
+    """Logs under `away` what a neighbour's absence explains, else under `failed`, with a report.
+
+    For who goes on all the same, since nobody would begin their work anew.
+    """
+    if neighbour_away(error) or isinstance(error, ServiceUnavailable):
+        log.warning(away, error=repr(error), **facts)
+    else:
+        log.error(failed, exc_info=error, **facts)
+        reports.send_once(error)
+
+
 async def _on_infrastructure_error(request: Request, error: Exception) -> JSONResponse:
     if neighbour_away(error):
         log.error("neighbour.away", exc_info=error)

@@ -22,10 +22,10 @@ from opentelemetry.trace import SpanKind
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from . import broker, failpoints, reports, traces
+from . import broker, failpoints, traces
 from .app import end
 from .database import Database
-from .errors import neighbour_away
+from .errors import note_failure
 from .events import EventId
 from .telemetry import EVENTS_PUBLISHED, OCCURRED_AT, OUTBOX_OLDEST_SECONDS, OUTBOX_PENDING
 
@@ -83,11 +83,7 @@ class Relay:
                 log.warning("relay.broker_away", error=repr(error))
             except Exception as error:
                 # Nobody else would start it again: what it holds must go out all the same.
-                if neighbour_away(error):
-                    log.warning("relay.database_away", error=repr(error))
-                else:
-                    log.error("relay.failed", exc_info=error)
-                    reports.send_once(error)
+                note_failure(error, away="relay.database_away", failed="relay.failed")
             if not self._stopping:
                 await asyncio.sleep(RECONNECT_SECONDS)
 

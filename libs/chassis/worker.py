@@ -13,11 +13,11 @@ from aio_pika.abc import AbstractRobustConnection
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from . import broker, metrics, reports, retention
+from . import broker, metrics, retention
 from .app import Check, Lifespan, end, frame
 from .consumer import Consumer
 from .database import Database
-from .errors import ServiceUnavailable, neighbour_away
+from .errors import note_failure
 from .relay import Relay
 from .settings import ServiceSettings
 from .subscriptions import Subscriptions
@@ -113,11 +113,7 @@ async def _for_ever(job: Job, app: FastAPI) -> None:
                 await job(app)
         except Exception as error:
             name = getattr(job, "__name__", repr(job))
-            if neighbour_away(error) or isinstance(error, ServiceUnavailable):
-                log.warning("job.neighbour_away", job=name, error=repr(error))
-            else:
-                log.error("job.failed", job=name, exc_info=error)
-                reports.send_once(error)
+            note_failure(error, away="job.neighbour_away", failed="job.failed", job=name)
         await asyncio.sleep(RESTART_SECONDS)
 
 

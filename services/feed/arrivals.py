@@ -10,10 +10,10 @@ from enum import Enum, auto
 import structlog
 from prometheus_client import Histogram
 
-from chassis import inbox, reports
+from chassis import inbox
 from chassis.connections import Connections
 from chassis.database import Database
-from chassis.errors import neighbour_away
+from chassis.errors import note_failure
 from chassis.events import EventId
 
 from .memory import Memory, subject
@@ -69,11 +69,7 @@ class Arrivals:
                 await self._listen_while_connected()
             except Exception as error:
                 # Nobody else would start it again: without it every read costs the database.
-                if neighbour_away(error):
-                    log.warning("arrivals.database_away", error=repr(error))
-                else:
-                    log.error("arrivals.failed", exc_info=error)
-                    reports.send_once(error)
+                note_failure(error, away="arrivals.database_away", failed="arrivals.failed")
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _listen_while_connected(self) -> None:
