@@ -1,6 +1,5 @@
 """Each message has its effect once; one that fails does not take its neighbours along."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -16,7 +15,7 @@ from chassis.consumer import Consumer, replay
 from chassis.database import Database, execute, fetch
 from chassis.subscriptions import Subscriptions
 
-from .conftest import Happened
+from .conftest import Happened, eventually
 
 
 class Bug(Exception):
@@ -59,12 +58,6 @@ async def consuming(
         yield
     finally:
         await consumer.stop()
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
-        while not await condition():
-            pass
 
 
 async def lying(connection: AbstractRobustConnection, queue: str) -> int:

@@ -1,7 +1,7 @@
 """What the outbox holds is published, once it has a queue to go to, by however many relays."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aio_pika
@@ -16,7 +16,7 @@ from chassis.relay import Relay
 from deploy.local.instance import Instance
 from tests.chaos.wire import Wire
 
-from .conftest import Happened
+from .conftest import Happened, eventually
 
 BLOCKED = bytes.fromhex("01 0000 00000005 000a003c 00 ce")
 """What a broker without room says to who publishes: Connection.Blocked, with an empty reason."""
@@ -36,12 +36,6 @@ async def pending(database: Database, happened: type[Happened]) -> int:
         found = await execute(session, statement, {"key": happened.routing_key})
         count: int = found.scalar_one()
     return count
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
-        while not await condition():
-            pass
 
 
 @asynccontextmanager
