@@ -1,4 +1,4 @@
-"""Who calls, for what the gateway answers by itself. The hot path has its own way: see `proxy`."""
+"""The caller's identity for the routes that the gateway answers itself; `proxy` has its own way."""
 
 import time
 from typing import Annotated
@@ -13,14 +13,14 @@ from .session import COOKIE
 
 
 async def _caller(request: Request) -> Identity:
-    """By key or by session. Reads alone: a write with a session proves where it comes from."""
+    """By key or by session. For reads only: a write by session must also come from our own page."""
     state = request.app.state
     key = request.headers.get("api-key")
     if key is None:
-        digest = state.sessions.digest(request.cookies.get(COOKIE, ""))
-        identity: Identity = await state.keys.identity(digest)
+        token = request.cookies.get(COOKIE, "")
+        identity: Identity = await state.keys.session_owner(token, request.scope)
     else:
-        identity = await state.keys.owner(key.encode("latin-1"), request.scope)
+        identity = await state.keys.key_owner(key.encode("latin-1"), request.scope)
     limits: Limits = state.limits
     if limits.on:
         limits.by_kind["read"].take(identity.user_id, time.monotonic())

@@ -30,7 +30,7 @@ LONGEST_SECONDS = 3600
 """Whoever has not taken the archive by then begins anew."""
 
 LISTS = {
-    "users": ("profile", "following", "followers", "keys"),
+    "users": ("profile", "following", "followers", "keys", "sessions"),
     "tweets": ("tweets", "likes"),
     "media": ("pictures",),
 }
@@ -88,8 +88,9 @@ class _Archive(StreamingResponse):
     },
 )
 async def export(identity: Caller, request: Request) -> StreamingResponse:
-    """Profile, followers and followed, keys without what is secret of them, tweets, likes, and
-    pictures with their descriptions. An archive that was cut off is not whole: ask again."""
+    """Profile, followers and followed people, keys and sessions without their secrets, tweets,
+    likes, and pictures with their descriptions. An archive that was cut off is incomplete: download
+    it again."""
     state = request.app.state
     exporting: set[int] = state.exporting
     if identity.user_id in exporting:

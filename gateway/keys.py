@@ -1,7 +1,9 @@
-"""From an api-key to a person: asked of users, remembered while nobody revokes it."""
+"""From an api-key or a session to a person: users knows, and the answer is cached until revoked."""
 
 import asyncio
 import json
+import re
+import secrets
 import time
 
 import aio_pika
@@ -26,6 +28,10 @@ _UNHEARD_SECONDS = 5
 """How long a key is believed while revocations are not heard of."""
 _CACHED = 100_000
 _KEY_BYTES = 200
+_SESSION_TOKEN_BYTES = 32
+_SESSION_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+"""As `new_session_token` makes them."""
+_ENDED = ("KeyEnded", "SessionEnded")
 _RECONNECT_SECONDS = 1
 
 LOOKUPS = Counter("warble_gateway_key_cache_total", "Keys looked up.", ["outcome"])
@@ -33,11 +39,25 @@ LOOKUPS = Counter("warble_gateway_key_cache_total", "Keys looked up.", ["outcome
 log = structlog.get_logger()
 
 
-class KeyUnknown(Exception):
-    """It is nobody's, and never was."""
+def new_session_token() -> str:
+    return secrets.token_urlsafe(_SESSION_TOKEN_BYTES)
+
+
+def is_session_token(text: str) -> bool:
+    """Whether it has the form of a token, so that users need not be asked about anything else."""
+    return _SESSION_TOKEN.fullmatch(text) is not None
+
+
+class _Unknown(Exception):
+    """The key or the session has never existed."""
 
 
 class Keys:
+    """Finds out who shows a key or a session token, and remembers the answer for a short time.
+
+    Only SHA-256 digests are kept here and sent to users, never the secrets themselves.
+    """
+
     def __init__(
         self, settings: Settings, upstream: Upstream, signer: Signer, guesses: Guesses
     ) -> None:
@@ -50,84 +70,93 @@ class Keys:
         self._revocations = 0
         self.hears_revocations = False
 
-    async def owner(self, key: bytes, caller: Scope) -> Identity:
-        """Whose key this is, which the caller shows.
+    async def key_owner(self, key: bytes, caller: Scope) -> Identity:
+        """The person whose key this is.
 
-        Raises NotSignedIn; TooManyRequests for one who guesses; and what Upstream raises when users
-        is away.
+        Raises NotSignedIn; TooManyRequests for a caller who tries many unknown keys; and what
+        Upstream raises when users does not answer.
         """
         if not 0 < len(key) <= _KEY_BYTES:
             raise NotSignedIn
         digest = api_keys.digest(key)
-        held = self._held(digest)
-        if held is not None:
-            return held
-        if api_keys.is_mistyped(key):
+        return self._remembered(digest) or await self._owner("keys", key, digest, caller)
+
+    async def session_owner(self, token: str, caller: Scope) -> Identity:
+        """The person whose session has this token. Raises the same errors as `key_owner`."""
+        if not is_session_token(token):
+            raise NotSignedIn
+        secret = token.encode()
+        digest = api_keys.digest(secret)
+        return self._remembered(digest) or await self._owner("sessions", secret, digest, caller)
+
+    async def _owner(self, kind: str, secret: bytes, digest: bytes, caller: Scope) -> Identity:
+        if api_keys.is_mistyped(secret):
             raise NotSignedIn
         if digest not in self._known:
-            self._guesses.check(caller, key)
+            self._guesses.check(caller, secret)
         try:
-            return await self._look_up(digest)
-        except KeyUnknown as error:
-            self._guesses.note(caller, key, digest)
+            return await self._look_up(kind, digest)
+        except _Unknown as error:
+            self._guesses.note(caller, secret, digest)
             raise NotSignedIn from error
 
-    async def identity(self, digest: bytes) -> Identity:
-        """Whose key has this digest, which we have sealed ourselves. Raises what `owner` does."""
-        held = self._held(digest)
-        if held is not None:
-            return held
-        try:
-            return await self._look_up(digest)
-        except KeyUnknown as error:
-            raise NotSignedIn from error
-
-    def _held(self, digest: bytes) -> Identity | None:
+    def _remembered(self, digest: bytes) -> Identity | None:
         known = self._known.get(digest)
         if known is None or known[1] <= time.monotonic():
             return None
         LOOKUPS.labels("hit").inc()
         return known[0]
 
-    async def _look_up(self, digest: bytes) -> Identity:
+    async def _look_up(self, kind: str, digest: bytes) -> Identity:
         LOOKUPS.labels("miss").inc()
         asking = self._asking.get(digest)
         if asking is None:
-            asking = asyncio.create_task(self._ask(digest))
+            asking = asyncio.create_task(self._ask(kind, digest))
             self._asking[digest] = asking
             asking.add_done_callback(lambda _: self._asking.pop(digest, None))
-        # One who goes away does not take the answer from the others who wait for it.
+        # A caller who goes away must not cancel the request for the others who wait for it.
         return await asyncio.shield(asking)
 
-    async def _ask(self, digest: bytes) -> Identity:
+    async def _ask(self, kind: str, digest: bytes) -> Identity:
         before = self._revocations
         answer = await self._upstream.ask(
             "users",
             "GET",
-            f"/internal/keys/{digest.hex()}",
+            f"/internal/{kind}/{digest.hex()}",
             {HEADER: self._signer.token(GATEWAY, "users"), **onward()},
         )
         if answer.response.status == 404:
             self._known.pop(digest, None)
-            ended = json.loads(answer.body or b"{}").get("error_type") == "KeyEnded"
-            raise NotSignedIn if ended else KeyUnknown
+            ended = json.loads(answer.body or b"{}").get("error_type") in _ENDED
+            raise NotSignedIn if ended else _Unknown
         if answer.response.status != 200 or answer.body is None:
             raise BadGateway
         owner = json.loads(answer.body)
-        only_reads = owner.get("scope") == KeyScope.read
-        identity = Identity(owner["user_id"], owner["administrator"], only_reads)
-        # A revocation that came in between may be of this very key.
+        identity = Identity(
+            owner["user_id"],
+            KeyScope(owner["scope"]),
+            key_id=owner["key_id"],
+            session_id=owner["session_id"],
+            key_expires_at=owner["key_expires_at"],
+        )
+        # A revocation that arrived meanwhile may concern this very key.
         if self._revocations == before:
             if len(self._known) >= _CACHED:
                 self._known.clear()
             seconds = self._settings.key_seconds if self.hears_revocations else _UNHEARD_SECONDS
-            if (left := owner.get("seconds_left")) is not None:
+            if (left := owner["seconds_left"]) is not None:
                 seconds = min(seconds, left)
             self._known[digest] = (identity, time.monotonic() + seconds)
         return identity
 
+    def forget(self, digest: bytes) -> None:
+        """Has users asked again about this key or session."""
+        self._revocations += 1
+        if digest in self._known:
+            self._known[digest] = (self._known[digest][0], 0.0)
+
     def drop(self, user_id: int) -> None:
-        """Believes no key of this person's until users was asked again."""
+        """Has users asked again about every key and session of this person."""
         self._revocations += 1
         for digest, (who, _) in self._known.items():
             if who.user_id == user_id:

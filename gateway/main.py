@@ -21,7 +21,6 @@ from .limits import Guesses, Limits
 from .proxy import Proxy
 from .replicas import look_for_ever
 from .routes import Routes
-from .session import Sessions
 from .settings import SERVICES, Settings
 from .sharing import Sharing
 from .upstream import Upstream
@@ -52,7 +51,6 @@ def create_app() -> ASGIApp:
     upstream = Upstream(settings)
     private_key = settings.identity_private_key.get_secret_value()
     signer = Signer(private_key)
-    sessions = Sessions(private_key, settings.session_days)
     limits = Limits(settings)
     sharing = Sharing(settings, limits.all())
     keys = Keys(settings, upstream, signer, Guesses(limits.guesses))
@@ -82,7 +80,6 @@ def create_app() -> ASGIApp:
     checks: dict[str, app.Check] = {name: partial(service_answers, name) for name in SERVICES}
     application = app.frame(settings, "gateway", live, {**checks, "broker": revocations_heard})
     application.state.keys = keys
-    application.state.sessions = sessions
     application.state.upstream = upstream
     application.state.signer = signer
     application.state.limits = limits
@@ -93,7 +90,7 @@ def create_app() -> ASGIApp:
     application.include_router(documentation.router(contract))
     application.include_router(page.router(settings))
     routes = Routes(contract)
-    proxy: ASGIApp = Proxy(settings, routes, keys, sessions, upstream, signer, limits)
+    proxy: ASGIApp = Proxy(settings, routes, keys, upstream, signer, limits)
     if traces.on():
         proxy = traces.Requests(proxy, partial(_template, routes))
     return Edge(proxy, application)

@@ -23,7 +23,7 @@ from .keys import Keys
 from .limits import Limits, address_of
 from .own_writes import OwnWrites
 from .routes import Route, Routes
-from .session import CrossSiteRequest, Sessions
+from .session import CrossSiteRequest
 from .settings import Settings
 from .upstream import Answer, Body, ClientGone, Upstream
 
@@ -57,7 +57,6 @@ class Proxy:
         settings: Settings,
         routes: Routes,
         keys: Keys,
-        sessions: Sessions,
         upstream: Upstream,
         signer: Signer,
         limits: Limits,
@@ -65,7 +64,6 @@ class Proxy:
         self._settings = settings
         self._routes = routes
         self._keys = keys
-        self._sessions = sessions
         self._upstream = upstream
         self._signer = signer
         self._limits = limits.by_kind if limits.on else None
@@ -105,9 +103,9 @@ class Proxy:
         if not route.open:
             key = exchange.key
             if key is None:
-                identity = await self._keys.identity(self._session(exchange))
+                identity = await self._keys.session_owner(_session_token(exchange), scope)
             else:
-                identity = await self._keys.owner(key, scope)
+                identity = await self._keys.key_owner(key, scope)
             structlog.contextvars.bind_contextvars(user_id=identity.user_id)
             headers[HEADER] = self._signer.token(identity, route.service)
             if route.service == _FEED and (
@@ -133,19 +131,6 @@ class Proxy:
         )
         async with answer.response:
             await self._answer(exchange, route, identity, answer)
-
-    def _session(self, exchange: Exchange) -> bytes:
-        """The digest of the key that the session stands for.
-
-        A browser sends the cookie by itself: a write must prove that our own page asks for it.
-        """
-        sealed = cookie(exchange.cookies, session.COOKIE)
-        if not sealed:
-            raise NotSignedIn
-        scope = exchange.scope
-        if scope["method"] not in _READING and not session.from_our_page(Headers(scope=scope)):
-            raise CrossSiteRequest
-        return self._sessions.digest(sealed)
 
     async def _answer(
         self, exchange: Exchange, route: Route, identity: Identity | None, answer: Answer
@@ -176,3 +161,15 @@ class Proxy:
             log.warning("answer.cut", upstream=route.service, error=repr(error))
             return
         await exchange.more(b"", last=True)
+
+
+def _session_token(exchange: Exchange) -> str:
+    """The token in the session cookie. Raises NotSignedIn, and CrossSiteRequest for a write that
+    does not come from our own page: browsers send the cookie whoever asks them to."""
+    token = cookie(exchange.cookies, session.COOKIE)
+    if not token:
+        raise NotSignedIn
+    scope = exchange.scope
+    if scope["method"] not in _READING and not session.from_our_page(Headers(scope=scope)):
+        raise CrossSiteRequest
+    return token

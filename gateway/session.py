@@ -1,40 +1,36 @@
-"""Signing in on the page: a key is exchanged for a cookie that no script can read.
+"""Signing in on the page: a key is exchanged for a session, whose token is in a cookie.
 
-The cookie is sealed and nothing is kept: any gateway opens it. It holds the digest of the key, so
-that it is worth as much as the key, and ends with it.
+The token is random and no script can read the cookie. Users stores the token's digest with the
+session, so that a session can be listed and ended: see docs/adr/0011.
 """
 
-import base64
-import os
-import struct
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Literal
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from chassis import api_keys
 from chassis.app import Done
-from chassis.errors import InvalidRequest, MethodNotAllowed, NotSignedIn, Problem, responses
-from chassis.identity import decode_keys
+from chassis.errors import (
+    BadGateway,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotSignedIn,
+    Problem,
+    responses,
+)
+from chassis.identity import GATEWAY, HEADER
+from chassis.telemetry import onward
 
-from .keys import Keys
+from .keys import Keys, is_session_token, new_session_token
 from .limits import Limits, address_of
-from .upstream import Body, ClientGone
+from .upstream import Answer, Body, ClientGone
 
 PATH = "/api/session"
 COOKIE = "warble_session"
 
-_INFO = b"warble gateway: session cookie, v1"
-_NONCE_BYTES = 12
-_HELD = struct.Struct(">32sQ")
-"""The digest of the key; the second of the epoch at which the session began."""
-_CACHED = 100_000
 _BODY_BYTES = 4096
 
 
@@ -44,8 +40,9 @@ class CrossSiteRequest(Problem):
 
 
 def from_our_page(headers: Mapping[str, str]) -> bool | None:
-    """Whether a page of this very host makes the call; None where the caller does not say, which
-    a browser does with every write."""
+    """Whether a page of this host makes the call; None if the headers do not tell.
+
+    Browsers send `Sec-Fetch-Site` or `Origin` with every write; other clients send neither."""
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site == "same-origin"
@@ -54,52 +51,6 @@ def from_our_page(headers: Mapping[str, str]) -> bool | None:
         return None
     host = origin.partition("://")[2].lower()
     return host != "" and host == headers.get("host", "").lower()
-
-
-class Sessions:
-    def __init__(self, private_keys: str, days: float) -> None:
-        """`private_keys` are the gateways' own, as in the settings: a seal is made of each, and the
-        first closes what is new."""
-        self._seals = [
-            AESGCM(HKDF(SHA256(), 32, salt=None, info=_INFO).derive(key))
-            for key in decode_keys(private_keys)
-        ]
-        self.seconds = int(days * 24 * 3600)
-        self._opened: dict[str, tuple[bytes, float]] = {}
-
-    def sealed(self, digest: bytes, began: float) -> str:
-        nonce = os.urandom(_NONCE_BYTES)
-        held = self._seals[0].encrypt(nonce, _HELD.pack(digest, int(began)), None)
-        return base64.urlsafe_b64encode(nonce + held).rstrip(b"=").decode()
-
-    def digest(self, cookie: str) -> bytes:
-        """The digest of the session's key. Raises NotSignedIn for a cookie that we did not seal,
-        or too long ago."""
-        opened = self._opened.get(cookie) or self._open(cookie)
-        if opened[1] <= time.time():
-            raise NotSignedIn
-        return opened[0]
-
-    def _open(self, cookie: str) -> tuple[bytes, float]:
-        try:
-            raw = base64.b64decode(cookie + "=" * (-len(cookie) % 4), b"-_", validate=True)
-            digest, began = _HELD.unpack(self._unsealed(raw))
-        except (InvalidTag, ValueError) as error:
-            raise NotSignedIn from error
-        if len(self._opened) >= _CACHED:
-            self._opened.clear()
-        opened = (digest, began + self.seconds)
-        self._opened[cookie] = opened
-        return opened
-
-    def _unsealed(self, raw: bytes) -> bytes:
-        """Raises InvalidTag, and ValueError for what is too short."""
-        for seal in self._seals:
-            try:
-                return seal.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None)
-            except InvalidTag:
-                continue
-        raise InvalidTag
 
 
 class Credentials(BaseModel):
@@ -119,13 +70,21 @@ class SessionView(BaseModel):
 
 
 async def _from_no_other_page(request: Request) -> None:
-    """No other site signs anyone in or out; what is no browser may."""
+    """Other sites cannot sign anyone in or out; clients that are not browsers can."""
     if from_our_page(request.headers) is False:
         raise CrossSiteRequest
 
 
+async def _limited(request: Request, response: Response) -> None:
+    """Counts the call towards the limit of its address. Raises TooManyRequests."""
+    limits: Limits = request.app.state.limits
+    if limits.on:
+        for name, value in limits.sign_ins.take(address_of(request.scope), time.monotonic()):
+            response.headers[name.decode()] = value.decode()
+
+
 async def _credentials(request: Request) -> Credentials:
-    """Read by hand: what stands before the sign-in takes no body of any length."""
+    """The body, read with a small limit, since nobody is signed in yet."""
     try:
         body = b"".join([chunk async for chunk in Body(request.receive, _BODY_BYTES)])
         return Credentials.model_validate_json(body)
@@ -134,14 +93,14 @@ async def _credentials(request: Request) -> Credentials:
 
 
 router = APIRouter(tags=["session"])
-"""`app.state.keys`, `app.state.sessions` and `app.state.limits` are the gateway's."""
+"""Needs `app.state.keys`, `upstream`, `signer` and `limits`."""
 
 
 @router.post(
     PATH,
     summary="Sign in: exchange a key for a session",
     responses=responses(NotSignedIn, CrossSiteRequest),
-    dependencies=[Depends(_from_no_other_page)],
+    dependencies=[Depends(_from_no_other_page), Depends(_limited)],
     openapi_extra={
         "security": [],
         "requestBody": {
@@ -153,21 +112,30 @@ router = APIRouter(tags=["session"])
 async def sign_in(
     credentials: Annotated[Credentials, Depends(_credentials)], request: Request, response: Response
 ) -> SessionView:
-    """The session is a cookie that no script can read. It lasts 30 days by default, and ends
-    with the key."""
-    sessions: Sessions = request.app.state.sessions
+    """The answer sets a cookie that no script can read. The session lasts 30 days by default; it
+    ends sooner with its key, by signing out, or by `DELETE /api/users/{id}/sessions/{session_id}`.
+    """
     keys: Keys = request.app.state.keys
-    limits: Limits = request.app.state.limits
-    if limits.on:
-        caller = address_of(request.scope)
-        for name, value in limits.sign_ins.take(caller, time.monotonic()):
-            response.headers[name.decode()] = value.decode()
     key = credentials.api_key.get_secret_value().encode()
-    identity = await keys.owner(key, request.scope)
+    identity = await keys.key_owner(key, request.scope)
+    token = new_session_token()
+    draft = SessionDraft(
+        digest=api_keys.digest(token.encode()).hex(),
+        key_digest=api_keys.digest(key).hex(),
+        client=request.headers.get("user-agent", ""),
+    )
+    started = await _ask_users(request, "POST", "/internal/sessions", draft)
+    if started.response.status == 404:
+        raise NotSignedIn
+    if started.response.status != 201 or started.body is None:
+        raise BadGateway
+    previous = request.cookies.get(COOKIE)
+    if previous:
+        await _end(request, previous)
     response.set_cookie(
         COOKIE,
-        sessions.sealed(api_keys.digest(key), time.time()),
-        max_age=sessions.seconds,
+        token,
+        max_age=StartedSession.model_validate_json(started.body).seconds,
         httponly=True,
         samesite="strict",
         secure=_by_https(request),
@@ -179,21 +147,66 @@ async def sign_in(
     PATH,
     summary="Sign out",
     responses=responses(CrossSiteRequest),
-    dependencies=[Depends(_from_no_other_page)],
+    dependencies=[Depends(_from_no_other_page), Depends(_limited)],
     openapi_extra={"security": []},
 )
 async def sign_out(request: Request, response: Response) -> Done:
-    """Takes the cookie back, also one that is not valid any more."""
+    """Ends the session, so that no copy of the cookie works any more, and removes the cookie."""
+    token = request.cookies.get(COOKIE)
+    if token:
+        await _end(request, token)
     response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=_by_https(request))
     return Done()
 
 
 @router.api_route(PATH, methods=["GET", "HEAD", "PUT", "PATCH", "OPTIONS"], include_in_schema=False)
-async def neither() -> None:
+async def refuse_other_methods() -> None:
     raise MethodNotAllowed("DELETE, POST")
 
 
+class SessionDraft(BaseModel):
+    """What users is asked to store."""
+
+    digest: str
+    key_digest: str
+    client: str
+
+
+class StartedSession(BaseModel):
+    seconds: int
+
+
+async def _end(request: Request, token: str) -> None:
+    """Ends the session with this token if there is one. Raises what Upstream raises."""
+    if not is_session_token(token):
+        return
+    digest = api_keys.digest(token.encode())
+    answer = await _ask_users(request, "DELETE", f"/internal/sessions/{digest.hex()}")
+    if answer.response.status != 200:
+        raise BadGateway
+    # Other gateways learn it from an event; this one must not answer from its cache meanwhile.
+    request.app.state.keys.forget(digest)
+
+
+async def _ask_users(
+    request: Request, method: str, path: str, draft: SessionDraft | None = None
+) -> Answer:
+    state = request.app.state
+    headers = {HEADER: state.signer.token(GATEWAY, "users"), **onward()}
+    body = None
+    if draft is not None:
+        content = draft.model_dump_json().encode()
+        headers |= {"content-type": "application/json", "content-length": str(len(content))}
+        body = _chunks(content)
+    answer: Answer = await state.upstream.ask("users", method, path, headers, body)
+    return answer
+
+
+async def _chunks(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
 def _by_https(request: Request) -> bool:
-    """Whoever ends TLS before us may not say so; the page's own address does."""
+    """A proxy that ends TLS may not report it; the `Origin` of the page shows it as well."""
     origin = request.headers.get("origin", "")
     return request.url.scheme == "https" or origin.startswith("https://")

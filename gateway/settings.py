@@ -35,8 +35,6 @@ class Settings(ProcessSettings):
 
     key_seconds: float = Field(60, gt=0)
     """How long a key is believed without asking users, while revocations are heard of."""
-    session_days: float = Field(30, gt=0)
-    """How long a session lasts, if its key does."""
     rate_limits: Literal["on", "off"] = "on"
     """`off` lifts all of the limits below but the one on guesses: for measurements and imports."""
     reads_per_minute: int = Field(1200, gt=0)

@@ -1,7 +1,7 @@
 """Asking a service: which replica, how long, and when another one may be asked instead."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -107,7 +107,7 @@ class Upstream:
         method: str,
         target: str,
         headers: Mapping[str, str],
-        body: Body | None = None,
+        body: AsyncIterable[bytes] | None = None,
         seconds: float | None = None,
     ) -> Answer:
         """The answer of some replica. `target` is the path with its query, as it came.

@@ -28,12 +28,14 @@ _READING = ("GET", "HEAD")
 
 
 class KeyScope(StrEnum):
-    """What a key may be used for; each includes those before it."""
+    """What a key may be used for; each scope includes those before it."""
 
     read = "read"
     write = "write"
+    account = "account"
+    """Also manage the person's own keys and sessions, and erase the account."""
     admin = "admin"
-    """Also what only administrators may do, if its person is one."""
+    """Also what only administrators may do, if the person is one."""
 
     def covers(self, other: "KeyScope") -> bool:
         scopes = list(KeyScope)
@@ -42,20 +44,25 @@ class KeyScope(StrEnum):
 
 @dataclass(frozen=True)
 class Identity:
+    """The person who makes a request, and what their credential allows."""
+
     user_id: int
-    administrator: bool
-    """The person is one, and the key may be used for it."""
-    reads_only: bool = False
+    scope: KeyScope
+    """What the credential allows this person: `admin` only if the person is an administrator."""
+    key_id: int | None = None
+    """The key of the request, or the key that began its session."""
+    session_id: int | None = None
+    key_expires_at: int | None = None
+    """When the key expires, in seconds since the epoch; None for a key without an end."""
 
     @property
-    def scope(self) -> KeyScope:
-        if self.administrator:
-            return KeyScope.admin
-        return KeyScope.read if self.reads_only else KeyScope.write
+    def administrator(self) -> bool:
+        """Whether the person is an administrator and the credential may be used as one."""
+        return self.scope is KeyScope.admin
 
 
-GATEWAY = Identity(0, False)
-"""The gateway itself, asking on nobody's behalf."""
+GATEWAY = Identity(0, KeyScope.read)
+"""The gateway itself, when it acts for no person."""
 
 
 def decode_key(text: str) -> bytes:
@@ -83,19 +90,21 @@ class Signer:
         held = self._signed.get((identity, audience))
         if held is not None and held[1] > now:
             return held[0]
-        token = jwt.encode(
-            {
-                "iss": ISSUER,
-                "sub": str(identity.user_id),
-                "adm": identity.administrator,
-                "ro": identity.reads_only,
-                "aud": audience,
-                "iat": int(now),
-                "exp": int(now) + LIFETIME_SECONDS,
-            },
-            self._key,
-            algorithm="EdDSA",
-        )
+        claims = {
+            "iss": ISSUER,
+            "sub": str(identity.user_id),
+            "scope": identity.scope.value,
+            "aud": audience,
+            "iat": int(now),
+            "exp": int(now) + LIFETIME_SECONDS,
+        }
+        optional = {
+            "key": identity.key_id,
+            "sid": identity.session_id,
+            "key_exp": identity.key_expires_at,
+        }
+        claims |= {name: value for name, value in optional.items() if value is not None}
+        token = jwt.encode(claims, self._key, algorithm="EdDSA")
         if len(self._signed) >= _CACHED:
             self._signed.clear()
         self._signed[identity, audience] = (token, now + LIFETIME_SECONDS / 2)
@@ -120,7 +129,11 @@ class Verifier:
             claims = self._claims(token)
             issued_at, expires_at = int(claims["iat"]), int(claims["exp"])
             identity = Identity(
-                int(claims["sub"]), claims.get("adm") is True, claims.get("ro") is True
+                int(claims["sub"]),
+                KeyScope(claims["scope"]),
+                key_id=claims.get("key"),
+                session_id=claims.get("sid"),
+                key_expires_at=claims.get("key_exp"),
             )
         except (jwt.InvalidTokenError, ValueError) as error:
             raise NotSignedIn from error
@@ -144,8 +157,8 @@ class Verifier:
                     audience=self._audience,
                     issuer=ISSUER,
                     options={
-                        "require": ["exp", "iat", "sub", "aud", "iss"],
-                        # By whose clock, we say ourselves.
+                        "require": ["exp", "iat", "sub", "scope", "aud", "iss"],
+                        # The verifier compares these with the database's clock.
                         "verify_exp": False,
                         "verify_iat": False,
                     },
@@ -165,7 +178,7 @@ async def _signed_in(request: Request) -> Identity:
     identity = _identify(request)
     if identity.user_id < 1:
         raise NotSignedIn
-    if identity.reads_only and request.method not in _READING:
+    if identity.scope is KeyScope.read and request.method not in _READING:
         raise ReadOnlyKey
     return identity
 

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from . import inbox
 from .database import Database
 from .events import Event, EventId
-from .identity import HEADER, Identity, Signer
+from .identity import HEADER, Identity, KeyScope, Signer
 from .subscriptions import Subscriptions
 
 _PRIVATE = Ed25519PrivateKey.generate()
@@ -29,9 +29,12 @@ PUBLIC_KEY = _text(_PRIVATE.public_key().public_bytes_raw())
 _signer = Signer(PRIVATE_KEY)
 
 
-def signed(service: str, user_id: int, *, administrator: bool = False) -> dict[str, str]:
-    """The header by which this person is known to the service."""
-    return {HEADER: _signer.token(Identity(user_id, administrator), service)}
+def signed(
+    service: str, user_id: int, *, administrator: bool = False, scope: KeyScope = KeyScope.account
+) -> dict[str, str]:
+    """The header that identifies this person to the service, signed as the gateway signs it."""
+    identity = Identity(user_id, KeyScope.admin if administrator else scope)
+    return {HEADER: _signer.token(identity, service)}
 
 
 @asynccontextmanager

@@ -21,6 +21,7 @@ class Deed(StrEnum):
     key_made = "key_made"
     key_replaced = "key_replaced"
     key_revoked = "key_revoked"
+    session_ended = "session_ended"
     keys_replaced = "keys_replaced"
     """All of them, by one."""
     keys_revoked = "keys_revoked"

@@ -40,12 +40,25 @@ class NotYourName(Problem):
 
 class NotYourKeys(Problem):
     status = 403
-    message = "Only the person and an administrator may see and change a person's keys."
+    message = "Only the person and administrators may see and change a person's keys and sessions."
 
 
 class ScopeTooWide(Problem):
     status = 403
-    message = "A key makes and ends none that may do more than itself."
+    message = "A key cannot make, replace or revoke a key that may do more than itself."
+
+
+class AccountScopeRequired(Problem):
+    status = 403
+    message = (
+        "This key may not manage the account. Use a key with the scope `account`, such as the one"
+        " that you sign in with."
+    )
+
+
+class KeyWouldOutliveYours(Problem):
+    status = 403
+    message = "A key cannot make a key that lasts longer than itself: yours ends on {end}."
 
 
 class TooManyKeys(Problem):
@@ -61,6 +74,16 @@ class NameNotAccepted(Problem):
 class KeyNotFound(Problem):
     status = 404
     message = "There is no such key."
+
+
+class SessionNotFound(Problem):
+    status = 404
+    message = "There is no such session."
+
+
+class SessionEnded(Problem):
+    status = 404
+    message = "This session was ended, or has expired."
 
 
 class KeyEnded(Problem):

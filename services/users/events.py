@@ -31,7 +31,10 @@ class UserErased(Event):
 
 
 class KeyRevoked(Event):
-    """Some key of this person's is dead, or will be soon: whoever knows any of them asks again."""
+    """A key or a session of this person has ended, or will end soon.
+
+    Gateways forget all that they remember of the person's keys and sessions, and ask again.
+    """
 
     routing_key: ClassVar[str] = "key.revoked.v1"
     awaited: ClassVar[bool] = False

@@ -27,4 +27,18 @@ select id as key, json_build_object(
 from api_key where user_id = $1 and id > $2 order by id limit $3
 """
 
-LISTS = {"profile": PROFILE, "following": FOLLOWING, "followers": FOLLOWERS, "keys": KEYS}
+SESSIONS = """
+select id as key, json_build_object(
+    'id', id, 'client', client, 'created_at', created_at, 'used_at', used_at,
+    'expires_at', expires_at, 'ended_at', ended_at
+)::text as line
+from user_session where user_id = $1 and id > $2 order by id limit $3
+"""
+
+LISTS = {
+    "profile": PROFILE,
+    "following": FOLLOWING,
+    "followers": FOLLOWERS,
+    "keys": KEYS,
+    "sessions": SESSIONS,
+}

@@ -92,16 +92,53 @@ class ApiKey(Table, table=True):
     """To the hour."""
 
     @staticmethod
-    def is_good() -> ColumnElement[bool]:
-        """Whether the row's key may be used."""
+    def is_active() -> ColumnElement[bool]:
+        """Whether the row's key was neither revoked nor has expired."""
         end = col(ApiKey.expires_at)
         return and_(col(ApiKey.revoked_at).is_(None), or_(end.is_(None), end > func.now()))
 
     def scope_for(self, person: Person) -> KeyScope:
-        """What it comes to in this person's hands."""
+        """What the key allows this person: only an administrator's key can be `admin`."""
         if self.scope == KeyScope.admin and not person.administrator:
-            return KeyScope.write
+            return KeyScope.account
         return KeyScope(self.scope)
+
+
+class UserSession(Table, table=True):
+    """A browser that is signed in. Ended sessions stay until they would have expired."""
+
+    __tablename__ = "user_session"
+    __table_args__ = (Index("user_session_id", "id", unique=True),)
+
+    digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    """SHA-256 of the token in the cookie."""
+    id: int = Field(
+        default=None, sa_column=Column(BigInteger, Identity(always=True), nullable=False)
+    )
+    user_id: int = Field(
+        sa_column=Column(BigInteger, ForeignKey("person.id"), nullable=False, index=True)
+    )
+    key_digest: bytes = Field(
+        sa_column=Column(
+            LargeBinary,
+            ForeignKey("api_key.digest", ondelete="CASCADE"),
+            nullable=False,
+            index=True,
+        )
+    )
+    """The key that began the session: the session has its scope and ends with it."""
+    client: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    """The browser's User-Agent header, shortened."""
+    created_at: datetime = Field(default=None, sa_column=_now())
+    expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    used_at: datetime = Field(default=None, sa_column=_now())
+    """To a few minutes."""
+    ended_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+
+    @staticmethod
+    def is_active() -> ColumnElement[bool]:
+        """Whether the row's session has neither ended nor expired. Its key is not considered."""
+        return and_(col(UserSession.ended_at).is_(None), col(UserSession.expires_at) > func.now())
 
 
 class Follow(Table, table=True):

@@ -13,8 +13,8 @@ from chassis.database import execute
 from chassis.identity import KeyScope
 
 from . import names
-from .errors import KeyEnded, KeyNotFound, UserNotFound
-from .models import Act, ApiKey, Follow, Person
+from .errors import KeyEnded, KeyNotFound, SessionEnded, SessionNotFound, UserNotFound
+from .models import Act, ApiKey, Follow, Person, UserSession
 
 LISTED = 100
 """How many followers and followed a profile lists; the counts are of all, also of who is hidden."""
@@ -128,28 +128,65 @@ async def profile(session: AsyncSession, user_id: int, reader_id: int) -> str:
 
 
 async def key_owner(session: AsyncSession, digest: bytes) -> tuple[Person, ApiKey]:
-    """The active person whose good key this is. Raises KeyNotFound, and KeyEnded if it was one."""
-    good = and_(ApiKey.is_good(), col(Person.deactivated_at).is_(None))
+    """The person and the key with this digest.
+
+    Raises KeyNotFound, and KeyEnded if the key was revoked or has expired, or if the person was
+    deactivated.
+    """
+    active = and_(ApiKey.is_active(), col(Person.deactivated_at).is_(None))
     statement = (
-        select(Person, ApiKey, good)
+        select(Person, ApiKey, active)
         .join(ApiKey, col(ApiKey.user_id) == col(Person.id))
         .where(col(ApiKey.digest) == digest)
     )
     found = (await session.exec(statement)).one_or_none()
     if found is None:
         raise KeyNotFound
-    person, key, is_good = found
-    if not is_good:
+    person, key, is_active = found
+    if not is_active:
         raise KeyEnded
     return person, key
 
 
+async def session_owner(session: AsyncSession, digest: bytes) -> tuple[Person, ApiKey, UserSession]:
+    """The person, the key and the session whose token has this digest.
+
+    Raises SessionNotFound, and SessionEnded if the session, its key or the person's access ended.
+    """
+    active = and_(UserSession.is_active(), ApiKey.is_active(), col(Person.deactivated_at).is_(None))
+    statement = (
+        select(Person, ApiKey, UserSession, active)
+        .join(ApiKey, col(ApiKey.user_id) == col(Person.id))
+        .join(UserSession, col(UserSession.key_digest) == col(ApiKey.digest))
+        .where(col(UserSession.digest) == digest)
+    )
+    found = (await session.exec(statement)).one_or_none()
+    if found is None:
+        raise SessionNotFound
+    person, key, user_session, is_active = found
+    if not is_active:
+        raise SessionEnded
+    return person, key, user_session
+
+
+async def sessions_of(session: AsyncSession, user_id: int) -> Sequence[UserSession]:
+    """A person's active sessions, the latest first. Raises UserNotFound."""
+    await person_by_id(session, user_id)
+    statement = (
+        select(UserSession)
+        .join(ApiKey, col(UserSession.key_digest) == col(ApiKey.digest))
+        .where(col(UserSession.user_id) == user_id, UserSession.is_active(), ApiKey.is_active())
+        .order_by(col(UserSession.id).desc())
+    )
+    return (await session.exec(statement)).all()
+
+
 async def keys_of(session: AsyncSession, user_id: int) -> list[tuple[ApiKey, KeyScope]]:
-    """A person's good keys and what each may do, the latest first. Raises UserNotFound."""
+    """A person's active keys and what each may do, the latest first. Raises UserNotFound."""
     person = await person_by_id(session, user_id)
     statement = (
         select(ApiKey)
-        .where(col(ApiKey.user_id) == user_id, ApiKey.is_good())
+        .where(col(ApiKey.user_id) == user_id, ApiKey.is_active())
         .order_by(col(ApiKey.id).desc())
     )
     return [(key, key.scope_for(person)) for key in await session.exec(statement)]

@@ -14,5 +14,7 @@ class Settings(ServiceSettings):
 
     admin_key: SecretStr | None = None
     """The key of the first administrator, who is made at the start where there is none with it."""
+    session_days: float = Field(30, gt=0, le=366)
+    """How long a session lasts at most. It also ends with the key that began it."""
     name_length: int = Field(100, ge=1, le=1000)
     """The longest name, in characters."""

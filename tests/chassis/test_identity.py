@@ -1,17 +1,15 @@
 """A pair of keys that is replaced while all runs: nobody is refused, and then the old one is."""
 
 import base64
-import time
 from itertools import pairwise
 
 import pytest
 
 from chassis.errors import NotSignedIn
-from chassis.identity import Identity, Signer, Verifier
+from chassis.identity import Identity, KeyScope, Signer, Verifier
 from deploy.local import keys
-from gateway.session import Sessions
 
-ANN = Identity(7, False)
+ANN = Identity(7, KeyScope.account)
 OLD, NEW = keys.new_private_key(), keys.new_private_key()
 OLD_PUBLIC, NEW_PUBLIC = keys.public_half(OLD), keys.public_half(NEW)
 STEPS = [
@@ -32,23 +30,11 @@ def test_between_two_steps_every_gateway_is_believed_by_every_service() -> None:
                 assert Verifier(public_keys, "feed").identity(token) == ANN
 
 
-def test_between_two_steps_every_gateway_opens_the_sessions_of_every_other() -> None:
-    digest = bytes(range(32))
-    for before, after in pairwise(STEPS):
-        for sealing, _ in (before, after):
-            cookie = Sessions(sealing, 30).sealed(digest, time.time())
-            for opening, _ in (before, after):
-                assert Sessions(opening, 30).digest(cookie) == digest
-
-
 def test_in_the_end_the_old_key_is_worth_nothing() -> None:
     token = Signer(OLD).token(ANN, "feed")
-    cookie = Sessions(OLD, 30).sealed(bytes(32), time.time())
 
     with pytest.raises(NotSignedIn):
         Verifier(NEW_PUBLIC, "feed").identity(token)
-    with pytest.raises(NotSignedIn):
-        Sessions(NEW, 30).digest(cookie)
 
 
 def test_what_is_given_to_services_does_not_change_with_who_signs() -> None:

@@ -12,6 +12,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+OWNER = {
+    "user_id": 7,
+    "scope": "account",
+    "key_id": 1,
+    "session_id": None,
+    "key_expires_at": None,
+    "seconds_left": None,
+}
+"""What users answers about a key."""
+
 Behaviour = Callable[[Request], Awaitable[Response]]
 
 
@@ -86,7 +96,10 @@ async def echo(request: Request) -> Response:
 
 
 async def owner_of_any_key(request: Request) -> Response:
-    return JSONResponse({"user_id": 7, "administrator": False})
+    """Users, for which every key and every session is person 7's."""
+    if request.method == "POST":
+        return JSONResponse({"seconds": 2_592_000}, 201)
+    return JSONResponse(OWNER)
 
 
 async def html(request: Request) -> Response:

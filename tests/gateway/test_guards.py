@@ -5,7 +5,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from .neighbours import Edge, Made, html, refusal
+from .neighbours import Edge, Made, html, owner_of_any_key, refusal
 
 GUARDS = {
     "x-content-type-options": "nosniff",
@@ -50,7 +50,7 @@ PAGES = ["/", "/docs", "/docs/start.js", "/docs/swagger-ui.css"]
 async def users(request: Request) -> Response:
     if request.url.path.startswith("/api/users/none"):
         return JSONResponse({"result": False}, 422)
-    return JSONResponse({"user_id": 7, "administrator": False})
+    return await owner_of_any_key(request)
 
 
 async def tweets(request: Request) -> Response:

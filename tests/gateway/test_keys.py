@@ -9,17 +9,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from chassis import api_keys, broker, testing
-from chassis.identity import Identity, Verifier
+from chassis.identity import Identity, KeyScope, Verifier
 from deploy.local.instance import Instance
 
-from .neighbours import Behaviour, Edge, Made, error
+from .neighbours import OWNER, Behaviour, Edge, Made, error
 
 KEY = {"api-key": api_keys.generate()}
 
 
 def owner(**facts: Any) -> Behaviour:
     async def answer(request: Request) -> Response:
-        return JSONResponse({"user_id": 7, "administrator": False, **facts})
+        return JSONResponse(OWNER | facts)
 
     return answer
 
@@ -40,11 +40,12 @@ async def test_a_mistyped_key_is_refused_and_nobody_is_asked(edge: Made) -> None
 
 
 async def test_a_service_hears_what_the_key_may(edge: Made) -> None:
-    async with edge(users=owner(scope="read")) as it:
+    async with edge(users=owner(scope="read", key_id=5, key_expires_at=2**31)) as it:
         await it.client.get("/api/tweets", headers=KEY)
 
-        identity = it.feed.asked[-1]["headers"]["warble-identity"]
-        assert Verifier(testing.PUBLIC_KEY, "feed").identity(identity) == Identity(7, False, True)
+        token = it.feed.asked[-1]["headers"]["warble-identity"]
+        identity = Verifier(testing.PUBLIC_KEY, "feed").identity(token)
+        assert identity == Identity(7, KeyScope.read, key_id=5, key_expires_at=2**31)
 
 
 async def test_a_key_is_believed_no_longer_than_it_lasts(edge: Made) -> None:

@@ -16,7 +16,7 @@ from chassis import api_keys
 from chassis.errors import TooManyRequests
 from gateway.limits import MINUTE, Allowance, address_of
 
-from .neighbours import Edge, Made, error
+from .neighbours import OWNER, Edge, Made, error
 
 Sets = Callable[..., None]
 GOOD = {"api-key": api_keys.generate()}
@@ -28,9 +28,11 @@ async def users(request: Request) -> Response:
     """Two people's keys are good, one was, and all others are nobody's."""
     for user_id, key in enumerate((GOOD["api-key"], "another"), 7):
         if request.url.path.endswith(api_keys.digest(key.encode()).hex()):
-            return JSONResponse({"user_id": user_id, "administrator": False})
+            return JSONResponse(OWNER | {"user_id": user_id})
     if request.url.path.endswith(api_keys.digest(b"ended").hex()):
         return JSONResponse({"result": False, "error_type": "KeyEnded"}, 404)
+    if request.method == "POST" and request.url.path == "/internal/sessions":
+        return JSONResponse({"seconds": 60}, 201)
     if request.url.path.startswith("/internal/keys/"):
         return JSONResponse({"result": False, "error_type": "KeyNotFound"}, 404)
     return JSONResponse({"result": True})

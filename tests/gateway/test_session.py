@@ -1,10 +1,7 @@
-"""A session in place of a key: what its cookie is worth, when it ends, who may write with it."""
+"""A session in place of a key: its cookie, how it ends, and which requests may write with it."""
 
-import base64
 import hashlib
 import json
-import secrets
-import time
 
 import httpx
 from starlette.requests import Request
@@ -12,9 +9,10 @@ from starlette.responses import JSONResponse, Response
 
 from chassis import testing
 from chassis.identity import Verifier
-from gateway.session import COOKIE, Sessions
+from gateway.keys import new_session_token
+from gateway.session import COOKIE
 
-from .neighbours import Edge, Made, error, owner_of_any_key
+from .neighbours import OWNER, Edge, Made, error, owner_of_any_key
 
 KEY = "anything"
 OURS = {"origin": "http://gateway"}
@@ -41,11 +39,6 @@ async def sign_in(it: Edge, **headers: str) -> httpx.Response:
     return await it.client.post("/api/session", json={"api_key": KEY}, headers=headers)
 
 
-def sealed(private_key: str = testing.PRIVATE_KEY, days_ago: float = 0) -> str:
-    digest = hashlib.sha256(KEY.encode()).digest()
-    return Sessions(private_key, 30).sealed(digest, time.time() - days_ago * 86_400)
-
-
 async def test_a_session_stands_for_its_key_and_stays_with_us(edge: Made) -> None:
     async with edge() as it:
         signed_in = await sign_in(it)
@@ -60,8 +53,10 @@ async def test_a_session_stands_for_its_key_and_stays_with_us(edge: Made) -> Non
             identity = Verifier(testing.PUBLIC_KEY, service).identity(headers["warble-identity"])
             assert identity.user_id == 7
             assert not headers.keys() & {"cookie", "origin", "api-key"}
-        assert len(it.users.asked) == 1
-        assert KEY not in it.client.cookies[COOKIE]
+        asked = [(call["method"], call["target"].split("/")[2]) for call in it.users.asked]
+        # Users is asked about the key, told of the session, and asked about it once.
+        assert asked == [("GET", "keys"), ("POST", "sessions?"), ("GET", "sessions")]
+        assert it.client.cookies[COOKIE] not in str(it.users.asked)
 
 
 async def test_no_script_and_no_other_site_gets_at_the_cookie(edge: Made) -> None:
@@ -75,18 +70,18 @@ async def test_no_script_and_no_other_site_gets_at_the_cookie(edge: Made) -> Non
         assert "; secure" in by_https.headers["set-cookie"].lower()
 
 
-async def test_a_session_ends_with_its_key(edge: Made) -> None:
-    there = True
+async def test_a_session_that_users_knows_no_more_is_refused(edge: Made) -> None:
+    active = True
 
     async def owner(request: Request) -> Response:
-        if there:
+        if active:
             return await owner_of_any_key(request)
-        return JSONResponse({"result": False}, 404)
+        return JSONResponse({"result": False, "error_type": "SessionEnded"}, 404)
 
     async with edge(users=owner) as it:
         await sign_in(it)
         before = await it.client.get("/api/tweets")
-        there = False
+        active = False
         it.client._transport.app._proxy._keys.drop(7)  # type: ignore[attr-defined]
         after = await it.client.get("/api/tweets")
 
@@ -95,33 +90,46 @@ async def test_a_session_ends_with_its_key(edge: Made) -> None:
         assert error(await sign_in(it)) == (401, "NotSignedIn")
 
 
-def tampered(cookie: str) -> str:
-    middle = len(cookie) // 2
-    return cookie[:middle] + ("A" if cookie[middle] != "A" else "B") + cookie[middle + 1 :]
-
-
-async def test_a_cookie_that_is_none_of_ours_signs_nobody_in(edge: Made) -> None:
-    other = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-    cookies = {
-        "tampered": tampered(sealed()),
-        "truncated": sealed()[:-8],
-        "shorter than a nonce": sealed()[:8],
-        "of another key": sealed(other),
-        "expired": sealed(days_ago=30.1),
-        "empty": "",
-        "rubbish": "!§$%",
-        "the digest itself": hashlib.sha256(KEY.encode()).hexdigest(),
-    }
+async def test_users_is_not_asked_about_cookies_that_cannot_be_tokens(edge: Made) -> None:
+    token = new_session_token()
+    cookies = [token[:-1], token + "A", token[:-1] + "%", "", "!§$%", "a" * 10_000]
     async with edge() as it:
-        for what, cookie in cookies.items():
+        for cookie in cookies:
             header = f"a=b; {COOKIE}={cookie}".encode("latin-1")
-            for _ in range(2):
-                answer = await it.client.get("/api/tweets", headers={b"cookie": header})
-                assert error(answer) == (401, "NotSignedIn"), what
+            answer = await it.client.get("/api/tweets", headers={b"cookie": header})
+            assert error(answer) == (401, "NotSignedIn"), cookie
+            out = await it.client.delete("/api/session", headers={b"cookie": header})
+            assert out.status_code == 200, cookie
 
         assert it.users.asked == []
-        fresh = {"cookie": f"a=b; {COOKIE}={sealed(days_ago=29.9)}"}
-        assert (await it.client.get("/api/tweets", headers=fresh)).status_code == 200
+        well_formed = {"cookie": f"a=b; {COOKIE}={token}"}
+        assert (await it.client.get("/api/tweets", headers=well_formed)).status_code == 200
+
+
+async def test_signing_in_again_ends_the_session_before(edge: Made) -> None:
+    async with edge() as it:
+        await sign_in(it)
+        first = it.client.cookies[COOKIE]
+        await sign_in(it)
+
+        assert it.client.cookies[COOKIE] != first
+        digest = hashlib.sha256(first.encode()).hexdigest()
+        assert it.users.asked[-1]["method"] == "DELETE"
+        assert it.users.asked[-1]["target"].rstrip("?").endswith(digest)
+
+
+async def test_a_failed_sign_out_is_said_and_keeps_the_cookie(edge: Made) -> None:
+    async def users(request: Request) -> Response:
+        if request.method == "DELETE":
+            return JSONResponse({"result": False}, 500)
+        return await owner_of_any_key(request)
+
+    async with edge(users=users) as it:
+        await sign_in(it)
+        out = await it.client.delete("/api/session")
+
+        assert error(out) == (502, "BadGateway")
+        assert (await it.client.get("/api/tweets")).status_code == 200
 
 
 async def test_another_site_writes_nothing_with_the_cookie(edge: Made) -> None:
@@ -142,7 +150,7 @@ async def test_our_page_writes_with_the_cookie(edge: Made) -> None:
         for headers in FROM_OUR_PAGE:
             await it.client.post("/api/session", json={"api_key": KEY}, headers=headers)
             for method, path in WRITES:
-                cookie = {"cookie": f"{COOKIE}={sealed()}"}
+                cookie = {"cookie": f"{COOKIE}={new_session_token()}"}
                 write = await it.client.request(method, path, headers={**headers, **cookie})
                 assert write.status_code == 200, headers
             out = await it.client.delete("/api/session", headers=headers)
@@ -165,10 +173,10 @@ async def test_another_site_signs_nobody_in_or_out(edge: Made) -> None:
 async def test_the_key_in_the_header_wins_over_the_cookie(edge: Made) -> None:
     async def owner(request: Request) -> Response:
         if request.url.path.endswith(hashlib.sha256(b"other").hexdigest()):
-            return JSONResponse({"user_id": 9, "administrator": False})
-        if request.url.path.endswith(hashlib.sha256(KEY.encode()).hexdigest()):
-            return await owner_of_any_key(request)
-        return JSONResponse({"result": False}, 404)
+            return JSONResponse(OWNER | {"user_id": 9})
+        if request.url.path.endswith(hashlib.sha256(b"wrong").hexdigest()):
+            return JSONResponse({"result": False}, 404)
+        return await owner_of_any_key(request)
 
     async with edge(users=owner) as it:
         await sign_in(it)

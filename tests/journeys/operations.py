@@ -22,6 +22,7 @@ Asked = tuple[str, dict[str, Any]]
 FINE, MADE, ACCEPTED = "200", "201", "202"
 ADMINISTRATORS = "403 NotAnAdministrator"
 NOT_YOURS = "403 NotYourKeys"
+NARROW = "403 AccountScopeRequired"
 
 
 class Row(NamedTuple):
@@ -32,6 +33,8 @@ class Row(NamedTuple):
     owner: str = FINE
     another: str = FINE
     administrator: str = FINE
+    narrow: str = ""
+    """The owner with a key of the scope `write`, where it differs."""
 
 
 def _at(path: str, **request: Any) -> Callable[[Person], Awaitable[Asked]]:
@@ -59,6 +62,15 @@ def _about_a_key(path: str, **request: Any) -> Callable[[Person], Awaitable[Aske
     return asks
 
 
+async def _a_session(owner: Person) -> Asked:
+    credentials = {"api_key": owner.key}
+    signed_in = await owner.http.post("/api/session", json=credentials)
+    owner.http.cookies.clear()
+    assert signed_in.is_success
+    (session,) = (await owner.done("GET", f"/api/users/{owner.id}/sessions"))["sessions"]
+    return f"/api/users/{owner.id}/sessions/{session['id']}", {}
+
+
 async def _a_tweet_with_the_owners_picture(owner: Person) -> Asked:
     draft = {"tweet_data": "…", "tweet_media_ids": [await owner.upload()]}
     return "/api/tweets", {"json": draft}
@@ -84,7 +96,9 @@ def _by_name(path: str) -> Callable[[Person], Awaitable[Asked]]:
 ROWS: dict[str, Row] = {
     "GET /api/audit": Row(_at("/api/audit?limit=1"), ADMINISTRATORS, ADMINISTRATORS, FINE),
     "GET /api/export": Row(_at("/api/export")),
-    "POST /api/erasures": Row(_by_name("/api/erasures"), ACCEPTED, "403 NotYourself", ACCEPTED),
+    "POST /api/erasures": Row(
+        _by_name("/api/erasures"), ACCEPTED, "403 NotYourself", ACCEPTED, NARROW
+    ),
     "GET /api/erasures/{id}": Row(
         _at("/api/erasures/{owner}"), ADMINISTRATORS, ADMINISTRATORS, "404 ErasureNotFound"
     ),
@@ -126,11 +140,17 @@ ROWS: dict[str, Row] = {
         _at("/api/users/{owner}/keys", json={}), MADE, NOT_YOURS, MADE
     ),
     "DELETE /api/users/{id}/keys/{key_id}": Row(
-        _about_a_key("/api/users/{owner}/keys/{key}"), FINE, NOT_YOURS, FINE
+        _about_a_key("/api/users/{owner}/keys/{key}"), FINE, NOT_YOURS, FINE, NARROW
     ),
     "POST /api/users/{id}/keys/{key_id}/replacement": Row(
-        _about_a_key("/api/users/{owner}/keys/{key}/replacement", json={}), MADE, NOT_YOURS, MADE
+        _about_a_key("/api/users/{owner}/keys/{key}/replacement", json={}),
+        MADE,
+        NOT_YOURS,
+        MADE,
+        NARROW,
     ),
+    "GET /api/users/{id}/sessions": Row(_at("/api/users/{owner}/sessions"), FINE, NOT_YOURS, FINE),
+    "DELETE /api/users/{id}/sessions/{session_id}": Row(_a_session, FINE, NOT_YOURS, FINE, NARROW),
     "GET /api/users/{id}/tweets": Row(_at("/api/users/{owner}/tweets")),
     "GET /uploads/{name}": Row(_a_picture),
     "HEAD /uploads/{name}": Row(_a_picture),

@@ -13,7 +13,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi.routing import iter_route_contexts
 
 from chassis import testing
-from chassis.identity import HEADER, ISSUER, LIFETIME_SECONDS, Identity, Signer, decode_key
+from chassis.identity import (
+    HEADER,
+    ISSUER,
+    LIFETIME_SECONDS,
+    Identity,
+    KeyScope,
+    Signer,
+    decode_key,
+)
 from deploy.local import keys
 from deploy.local.instance import Instance
 from deploy.local.places import SERVICES
@@ -45,22 +53,40 @@ class Internal(NamedTuple):
     person: str = NOBODY
     """What anybody gets, and an administrator, with an identity for the service itself."""
     administrator: str = NOBODY
+    method: str = "GET"
+    body: dict[str, str] | None = None
 
 
+_DIGEST = "0" * 64
 INTERNAL = {
     "users GET /internal/keys/{digest}": Internal(
-        f"/internal/keys/{'0' * 64}", "users", Identity(0, False)
+        f"/internal/keys/{_DIGEST}", "users", Identity(0, KeyScope.read)
     ),
-    "media GET /internal/media": Internal("/internal/media?ids=1", "tweets", Identity(1, False)),
+    "users GET /internal/sessions/{digest}": Internal(
+        f"/internal/sessions/{_DIGEST}", "users", Identity(0, KeyScope.read)
+    ),
+    "users DELETE /internal/sessions/{digest}": Internal(
+        f"/internal/sessions/{_DIGEST}", "users", Identity(0, KeyScope.read), method="DELETE"
+    ),
+    "users POST /internal/sessions": Internal(
+        "/internal/sessions",
+        "users",
+        Identity(0, KeyScope.read),
+        method="POST",
+        body={"digest": _DIGEST, "key_digest": _DIGEST, "client": ""},
+    ),
+    "media GET /internal/media": Internal(
+        "/internal/media?ids=1", "tweets", Identity(1, KeyScope.account)
+    ),
     **{
         f"{service} GET /internal/erasures/{{id}}": Internal(
-            "/internal/erasures/1", service, Identity(1, True), ADMINISTRATORS, FINE
+            "/internal/erasures/1", service, Identity(1, KeyScope.admin), ADMINISTRATORS, FINE
         )
         for service in SERVICES
     },
     **{
         f"{service} GET /internal/export/{{name}}": Internal(
-            f"/internal/export/{name}", service, Identity(1, False), FINE, FINE
+            f"/internal/export/{name}", service, Identity(1, KeyScope.account), FINE, FINE
         )
         for service, name in (("users", "profile"), ("tweets", "likes"), ("media", "pictures"))
     },
@@ -113,7 +139,7 @@ def forgeries(private_key: str, service: str, user_id: int) -> dict[str, dict[st
     claims: dict[str, Any] = {
         "iss": ISSUER,
         "sub": str(user_id),
-        "adm": True,
+        "scope": "admin",
         "aud": service,
         "iat": now,
         "exp": now + LIFETIME_SECONDS,
@@ -179,10 +205,16 @@ async def test_each_gets_through_the_gateway_what_is_theirs(
         "an administrator": admin,
         "an administrator's key that only writes": held_back,
         "the owner": await company.hire("Ann"),
+        "the owner's key that only writes": None,
     }.items():
         owner = person if who == "the owner" and person else await company.hire("Ann")
-        headers = {} if person is None else {"api-key": person.key}
-        answers[who] = await asked(company, operation, await row.asks(owner), headers)
+        asking = await row.asks(owner)
+        if who == "the owner's key that only writes":
+            key = (await further_key(owner, owner.id, "write"))["api_key"]
+        else:
+            key = person and person.key
+        headers = {"api-key": key} if key else {}
+        answers[who] = await asked(company, operation, asking, headers)
 
     stranger = row.another if is_open(operation) else NOBODY
     assert answers == {
@@ -195,6 +227,7 @@ async def test_each_gets_through_the_gateway_what_is_theirs(
         "an administrator": row.administrator,
         "an administrator's key that only writes": row.another,
         "the owner": row.owner,
+        "the owner's key that only writes": row.narrow or row.owner,
     }
 
 
@@ -211,14 +244,14 @@ async def test_each_service_judges_by_itself_who_asks(
 
     answers = {}
     for who, identity in {
-        "another person": Identity(another.id, False),
-        "a key that only reads": Identity(another.id, False, True),
-        "an administrator": Identity(admin_id, True),
+        "another person": Identity(another.id, KeyScope.account),
+        "a key that only reads": Identity(another.id, KeyScope.read),
+        "an administrator": Identity(admin_id, KeyScope.admin),
         "the owner": None,
-        "the gateway itself": Identity(0, False),
+        "the gateway itself": Identity(0, KeyScope.account),
     }.items():
         owner = await company.hire("Ann")
-        token = signer.token(identity or Identity(owner.id, False), service)
+        token = signer.token(identity or Identity(owner.id, KeyScope.account), service)
         asking = await row.asks(owner)
         answers[who] = await asked(company, operation, asking, {HEADER: token}, url)
     owner = await company.hire("Ann")
@@ -274,15 +307,14 @@ async def test_what_services_ask_of_each_other_is_nobody_elses(
     admin_id = (await company.administrator.done("GET", "/api/users/me"))["user"]["id"]
     asking = {
         **forgeries(private_key, row.audience, row.asker.user_id),
-        "a person": {HEADER: signer.token(Identity(admin_id, False), service)},
-        "an administrator": {HEADER: signer.token(Identity(admin_id, True), service)},
+        "a person": {HEADER: signer.token(Identity(admin_id, KeyScope.account), service)},
+        "an administrator": {HEADER: signer.token(Identity(admin_id, KeyScope.admin), service)},
     }
     right = {HEADER: signer.token(row.asker, row.audience)}
 
     async def ask(headers: dict[str, str]) -> str:
-        return outcome(
-            await company.http.get(f"{stack.url(f'{service}-api-1')}{row.path}", headers=headers)
-        )
+        url = f"{stack.url(f'{service}-api-1')}{row.path}"
+        return outcome(await company.http.request(row.method, url, headers=headers, json=row.body))
 
     answers = {what: await ask(headers) for what, headers in asking.items()}
 
@@ -291,4 +323,4 @@ async def test_what_services_ask_of_each_other_is_nobody_elses(
         "an administrator": row.administrator,
     }
     assert await ask(right) not in (NOBODY, ADMINISTRATORS)
-    assert outcome(await company.administrator.ask("GET", f"/api{row.path}")) == "404 NotFound"
+    assert outcome(await company.administrator.ask(row.method, f"/api{row.path}")) == "404 NotFound"

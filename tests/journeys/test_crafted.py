@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from chassis import bodies, paging
-from chassis.identity import HEADER, Identity, Signer
+from chassis.identity import HEADER, Identity, KeyScope, Signer
 from deploy.local.instance import Instance
 
 from .company import Company, Person
@@ -66,7 +66,7 @@ async def test_json_that_is_crafted_is_refused_everywhere(
         through = await ann.ask(method, path, content=body, headers=typed)
         assert refused(through, 422, 413, 401), (path, through.text)
         if service:
-            identity = {HEADER: signer.token(Identity(ann.id, False), service)}
+            identity = {HEADER: signer.token(Identity(ann.id, KeyScope.account), service)}
             url = f"{stack.url(f'{service}-api-1')}{path}"
             inside = await company.http.request(
                 method, url, content=body, headers={**typed, **identity}
@@ -167,15 +167,36 @@ async def test_a_session_that_was_tampered_with_is_none(company: Company, ann: P
     url = company.stack.gateway_url
     async with httpx.AsyncClient(base_url=url, timeout=15) as browser:
         signed_in = await browser.post("/api/session", json={"api_key": ann.key})
-        sealed = signed_in.cookies["warble_session"]
+        token = signed_in.cookies["warble_session"]
+    # Few of the wrong ones have the form of a token: more would count as guessing.
+    malformed = [token[:at] + "%" + token[at + 1 :] for at in range(len(token))]
+    well_formed = [token.swapcase(), token[::-1]]
     async with httpx.AsyncClient(base_url=url, timeout=15) as stranger:
-        for other in (*flipped(sealed)[:-2], sealed[:-4], sealed + "A", sealed * 2, "", "=", '"'):
+        for other in (*malformed, *well_formed, token[:-4], token + "A", token * 2, "", "=", '"'):
             answer = await stranger.get(
                 "/api/users/me", headers={"cookie": f"warble_session={other}"}
             )
             assert refused(answer, 401), other
-        mine = await stranger.get("/api/users/me", headers={"cookie": f"warble_session={sealed}"})
+        mine = await stranger.get("/api/users/me", headers={"cookie": f"warble_session={token}"})
         assert mine.json()["user"]["id"] == ann.id
+
+
+async def test_a_copied_cookie_is_worthless_after_signing_out(
+    company: Company, ann: Person
+) -> None:
+    url = company.stack.gateway_url
+    async with (
+        httpx.AsyncClient(base_url=url, timeout=15) as browser,
+        httpx.AsyncClient(base_url=url, timeout=15) as thief,
+    ):
+        await browser.post("/api/session", json={"api_key": ann.key})
+        thief.cookies.set("warble_session", browser.cookies["warble_session"])
+        before = await thief.get("/api/users/me")
+        await browser.delete("/api/session")
+        after = await thief.get("/api/users/me")
+
+    assert before.json()["user"]["id"] == ann.id
+    assert refused(after, 401)
 
 
 async def test_events_that_were_tampered_with_cost_a_moment_at_most(ann: Person) -> None:

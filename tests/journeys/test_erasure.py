@@ -8,7 +8,7 @@ import aio_pika
 import pytest
 
 from chassis.events import EventId
-from chassis.identity import HEADER, Identity, Signer
+from chassis.identity import HEADER, Identity, KeyScope, Signer
 from deploy.local.instance import Instance
 from deploy.local.places import SERVICES
 
@@ -141,8 +141,8 @@ async def test_how_far_an_erasure_is_each_service_tells_administrators_alone(
 
     forged = [await told(one) for one in forgeries(private_key, service, ann.id).values()]
     signer = Signer(private_key)
-    person = await told({HEADER: signer.token(Identity(ann.id, False), service)})
-    administrator = await told({HEADER: signer.token(Identity(ann.id, True), service)})
+    person = await told({HEADER: signer.token(Identity(ann.id, KeyScope.account), service)})
+    administrator = await told({HEADER: signer.token(Identity(ann.id, KeyScope.admin), service)})
 
     assert set(forged) == {NOBODY}
     assert person == ADMINISTRATORS

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chassis.identity import HEADER, Identity, Signer
+from chassis.identity import HEADER, Identity, KeyScope, Signer
 from deploy.local.instance import Instance
 from gateway.export import LISTS
 
@@ -47,7 +47,8 @@ async def test_an_archive_holds_what_is_ones_own_and_nothing_of_others(company: 
     archive = await archive_of(ann)
 
     assert {name.partition("/")[0] for name in archive} == {
-        *("profile.json", "following.json", "followers.json", "keys.json"),
+        *("profile.json", "following.json", "followers.json"),
+        *("keys.json", "sessions.json"),
         *("tweets.json", "likes.json", "pictures.json", "pictures"),
     }
     (profile,) = archive["profile.json"]
@@ -95,10 +96,10 @@ async def test_each_service_gives_its_lists_to_the_person_alone(
             for headers in forgeries(private_key, service, ann.id).values()
         ]
         assert set(forged) == {NOBODY}
-        token = Signer(private_key).token(Identity(boris.id, False), service)
+        token = Signer(private_key).token(Identity(boris.id, KeyScope.account), service)
         lists = await company.http.get(f"{url}/{name}", headers={HEADER: token})
         assert "Ann" not in lists.text or name == "followers"
         assert len(lists.json()) == (1 if name in ("profile", "followers", "keys") else 0)
-    token = Signer(private_key).token(Identity(boris.id, False), service)
+    token = Signer(private_key).token(Identity(boris.id, KeyScope.account), service)
     unknown = await company.http.get(f"{url}/secrets", headers={HEADER: token})
     assert outcome(unknown) == "404 NotFound"

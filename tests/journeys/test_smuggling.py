@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from chassis.identity import HEADER, Identity, Signer
+from chassis.identity import HEADER, Identity, KeyScope, Signer
 from deploy.local.instance import Instance
 from tests.sockets import said
 
@@ -175,7 +175,7 @@ async def test_no_header_that_a_client_sends_says_who_they_are(
     stack: Instance, ann: Person, boris: Person
 ) -> None:
     port = port_of(stack.gateway_url)
-    theirs = Signer(stack.secrets["identity"]).token(Identity(boris.id, False), "users")
+    theirs = Signer(stack.secrets["identity"]).token(Identity(boris.id, KeyScope.account), "users")
     variants = [
         f"{HEADER}: {theirs}\r\n",
         f"{HEADER}: {theirs}\r\n{HEADER}: {theirs}\r\n",

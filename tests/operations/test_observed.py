@@ -236,7 +236,7 @@ _GATEWAY = (sys.executable, "-m", "uvicorn", "gateway.main:create_app", "--facto
 
 
 async def _owner_of_a_strange_kind(_: Request) -> Response:
-    return JSONResponse({"user_id": 7, "administrator": {}})
+    return JSONResponse({"user_id": {}, "scope": "write"})
 
 
 async def test_a_fault_of_the_gateway_is_reported_without_what_is_private(

@@ -195,7 +195,7 @@ async def test_a_key_is_known_by_its_hash_until_it_is_rotated_or_revoked(
 
     assert (await owner_of(users, first)).status_code == 404
     owner = (await owner_of(users, second)).json()
-    assert (owner["user_id"], owner["administrator"]) == (ann, False)
+    assert (owner["user_id"], owner["scope"]) == (ann, "account")
 
     await users.delete(f"/api/users/{ann}/key", headers=people.administrator)
 

@@ -82,6 +82,7 @@ async def links(database: Database, user_id: int) -> int:
     statement = text("""
         select (select count(*) from follow where :id in (follower_id, followed_id))
              + (select count(*) from api_key where user_id = :id)
+             + (select count(*) from user_session where user_id = :id)
     """)
     async with database.transaction() as session:
         return int((await execute(session, statement, {"id": user_id})).scalar_one())

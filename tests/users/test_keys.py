@@ -9,15 +9,17 @@ import httpx
 import pytest
 
 from chassis import api_keys, testing
-from chassis.identity import HEADER, Identity, Signer
+from chassis.identity import HEADER, Identity, KeyScope, Signer
 from deploy.local import postgres
 from deploy.local.instance import Instance
 
 from .conftest import People
 
 
-def signed(user_id: int, *, reads_only: bool = False) -> dict[str, str]:
-    identity = Identity(user_id, False, reads_only)
+def signed(
+    user_id: int, scope: KeyScope = KeyScope.account, **credential: int | None
+) -> dict[str, str]:
+    identity = Identity(user_id, scope, **credential)
     return {HEADER: Signer(testing.PRIVATE_KEY).token(identity, "users")}
 
 
@@ -66,7 +68,7 @@ async def test_a_further_key_is_listed_without_what_is_secret_of_it(
         "begins_with": made["api_key"][:10],
         "used_at": None,
     }
-    assert (first["name"], first["scope"], first["expires_at"]) == ("", "write", None)
+    assert (first["name"], first["scope"], first["expires_at"]) == ("", "account", None)
 
 
 async def test_each_key_tells_the_gateway_what_it_may_and_for_how_long(
@@ -78,8 +80,10 @@ async def test_each_key_tells_the_gateway_what_it_may_and_for_how_long(
 
     assert await owner_of(users, reading) == {
         "user_id": ann,
-        "administrator": False,
         "scope": "read",
+        "key_id": (await listed(users, ann))[1]["id"],
+        "session_id": None,
+        "key_expires_at": None,
         "seconds_left": None,
     }
     owner = await owner_of(users, short)
@@ -190,12 +194,11 @@ async def test_a_key_makes_and_ends_none_that_may_do_more_than_itself(
 ) -> None:
     made = await users.post("/api/users", json={"name": "Ann"}, headers=people.administrator)
     chief = made.json()["user_id"]
-    # An administrator in the service's eyes is who the identity says is one; here it does not.
     wider = await users.post(
         f"/api/users/{chief}/keys", json={"scope": "admin"}, headers=signed(chief)
     )
     reading = await users.post(
-        f"/api/users/{chief}/keys", json={"scope": "read"}, headers=signed(chief, reads_only=True)
+        f"/api/users/{chief}/keys", json={"scope": "read"}, headers=signed(chief, KeyScope.read)
     )
 
     assert refusal(wider) == (403, "ScopeTooWide")
@@ -266,3 +269,73 @@ async def test_an_overlap_that_is_no_number_of_hours_leaves_the_key_as_it_is(
 
     assert answer.status_code == 422
     assert len(await listed(users, ann)) == 2
+
+
+async def make_with(
+    users: httpx.AsyncClient, user_id: int, headers: dict[str, str], **draft: Any
+) -> httpx.Response:
+    return await users.post(f"/api/users/{user_id}/keys", json=draft, headers=headers)
+
+
+def in_days(days: float) -> int:
+    return int((datetime.now(UTC) + timedelta(days=days)).timestamp())
+
+
+async def test_no_key_outlives_the_key_that_made_it(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    ann = await people.register("Ann")
+    end = in_days(10)
+    ending = signed(ann, KeyScope.write, key_expires_at=end)
+    chief = {
+        HEADER: Signer(testing.PRIVATE_KEY).token(
+            Identity(1, KeyScope.admin, key_expires_at=end), "users"
+        )
+    }
+
+    refused = await make_with(users, ann, ending, expires_in_days=11)
+    shorter = await make_with(users, ann, ending, expires_in_days=9)
+    unspecified = await make_with(users, ann, ending)
+    registered = await users.post("/api/users", json={"name": "Boris"}, headers=chief)
+    zoe = await people.register("Zoe")
+    rotated = await users.post(f"/api/users/{zoe}/key", headers=chief)
+
+    assert refusal(refused) == (403, "KeyWouldOutliveYours")
+    assert shorter.status_code == 201
+    for made in (unspecified, registered, rotated):
+        assert datetime.fromisoformat(made.json()["expires_at"]).timestamp() == end
+        owner = await owner_of(users, made.json()["api_key"])
+        assert owner["key_expires_at"] == end
+
+
+async def test_a_key_that_replaces_itself_does_not_gain_time(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    ann = await people.register("Ann")
+    key = await make(users, ann, expires_in_days=10)
+    end = in_days(3)
+    itself = signed(ann, KeyScope.write, key_id=key["key_id"], key_expires_at=end)
+
+    path = f"/api/users/{ann}/keys/{key['key_id']}/replacement"
+    replaced = await users.post(path, json={}, headers=itself)
+
+    assert datetime.fromisoformat(replaced.json()["expires_at"]).timestamp() == end
+
+
+async def test_a_writing_key_ends_itself_and_no_other(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    ann = await people.register("Ann")
+    own, other = await make(users, ann), await make(users, ann)
+    script = signed(ann, KeyScope.write, key_id=own["key_id"])
+    path = f"/api/users/{ann}/keys/{other['key_id']}"
+
+    revoked = await users.delete(path, headers=script)
+    replaced = await users.post(f"{path}/replacement", json={}, headers=script)
+    erased = await users.post("/api/erasures", json={"user_id": ann, "name": "Ann"}, headers=script)
+    itself = await users.delete(f"/api/users/{ann}/keys/{own['key_id']}", headers=script)
+
+    assert refusal(revoked) == refusal(replaced) == (403, "AccountScopeRequired")
+    assert refusal(erased) == (403, "AccountScopeRequired")
+    assert itself.status_code == 200
+    assert (await owner_of(users, other["api_key"]))["user_id"] == ann

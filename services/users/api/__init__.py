@@ -1,5 +1,5 @@
 """HTTP in, HTTP out: no SQL, no rules."""
 
-from . import acts, erasures, keys, people
+from . import acts, credentials, erasures, people
 
-routers = (people.router, erasures.router, acts.router, keys.internal)
+routers = (people.router, erasures.router, acts.router, credentials.router)

@@ -6,12 +6,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from chassis.app import Done
 from chassis.database import Transaction
 from chassis.errors import responses
-from chassis.identity import SignedIn
+from chassis.identity import KeyScope, SignedIn
 from chassis.paging import MAX_ID
 
 from .. import audit, commands
 from ..audit import Deed
-from ..errors import CannotEraseYourself, NameNotConfirmed, NotYourself, UserNotFound
+from ..errors import (
+    AccountScopeRequired,
+    CannotEraseYourself,
+    NameNotConfirmed,
+    NotYourself,
+    UserNotFound,
+)
 
 router = APIRouter(prefix="/api/erasures", tags=["users"])
 
@@ -29,13 +35,18 @@ class ErasureDraft(BaseModel):
     "",
     status_code=202,
     summary="Erase a person for good (the person, or an administrator)",
-    responses=responses(NotYourself, UserNotFound, NameNotConfirmed, CannotEraseYourself),
+    responses=responses(
+        NotYourself, AccountScopeRequired, UserNotFound, NameNotConfirmed, CannotEraseYourself
+    ),
 )
 async def erase_user(draft: ErasureDraft, identity: SignedIn, session: Transaction) -> Done:
-    """The name and the keys are gone at once; tweets, pictures, likes and follows within minutes.
-    Nobody can bring them back. `GET /api/erasures/{id}` tells how far it is."""
+    """The name and the keys are deleted at once; tweets, pictures, likes and follows within
+    minutes. Nothing can be restored. `GET /api/erasures/{id}` shows the progress. To erase one's
+    own account, the key needs the scope `account`."""
     if identity.user_id != draft.user_id and not identity.administrator:
         raise NotYourself
+    if not identity.scope.covers(KeyScope.account):
+        raise AccountScopeRequired
     await commands.erase_user(session, draft.user_id, draft.name, by=identity.user_id)
     audit.note(session, Deed.erased, draft.user_id, identity)
     return Done()

@@ -1,21 +1,22 @@
-"""A person's keys: one's own, or, for administrators, anybody's. What the gateway asks of them."""
+"""A person's keys, for the person and for administrators."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.app import Done, Id
 from chassis.database import Transaction
 from chassis.errors import responses
-from chassis.identity import FromGateway, Identity, KeyScope, SignedIn
+from chassis.identity import Identity, KeyScope, SignedIn
 
 from .. import audit, commands, queries
 from ..audit import Deed
 from ..errors import (
-    KeyEnded,
+    AccountScopeRequired,
     KeyNotFound,
+    KeyWouldOutliveYours,
     NameNotAccepted,
     NotYourKeys,
     ScopeTooWide,
@@ -27,15 +28,22 @@ LONGEST_LIFE_DAYS = 3660
 LONGEST_OVERLAP_HOURS = 30 * 24
 
 router = APIRouter(prefix="/{id}/keys")
-internal = APIRouter(prefix="/internal", include_in_schema=False)
 
 
 class KeyAnswer(BaseModel):
-    """The key is shown this once."""
+    """The only answer that contains the key: only its hash is stored."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"result": True, "user_id": 7, "key_id": 12, "api_key": "wrb_4Hk…"}],
+            "examples": [
+                {
+                    "result": True,
+                    "user_id": 7,
+                    "key_id": 12,
+                    "api_key": "wrb_4Hk…",
+                    "expires_at": None,
+                }
+            ],
         }
     )
 
@@ -43,6 +51,11 @@ class KeyAnswer(BaseModel):
     user_id: int
     key_id: int
     api_key: str
+    expires_at: datetime | None
+
+
+def key_answer(user_id: int, key: commands.NewKey) -> KeyAnswer:
+    return KeyAnswer(user_id=user_id, key_id=key.id, api_key=key.key, expires_at=key.expires_at)
 
 
 class KeyDraft(BaseModel):
@@ -56,8 +69,9 @@ class KeyDraft(BaseModel):
     scope: KeyScope = Field(
         default=KeyScope.write,
         description=(
-            "`read`; `write`, which includes it; `admin`, which also includes what only "
-            "administrators may do."
+            "`read`; `write`; `account`, which may also manage the person's keys and sessions and "
+            "erase the account; `admin`, which may also do what only administrators may. Each "
+            "includes those before it."
         ),
     )
     expires_in_days: int | None = Field(
@@ -65,7 +79,7 @@ class KeyDraft(BaseModel):
         ge=1,
         le=LONGEST_LIFE_DAYS,
         strict=True,
-        description="For ever where it is missing.",
+        description="Missing: no end, or the end of the key that makes it.",
     )
 
 
@@ -76,9 +90,8 @@ class Replacement(BaseModel):
         default=24,
         ge=0,
         le=LONGEST_OVERLAP_HOURS,
-        # Else `false` were none at all.
-        strict=True,
-        description="How long the old key goes on beside the new one.",
+        strict=True,  # without it `false` would count as 0
+        description="How long the old key stays valid beside the new one.",
     )
 
 
@@ -87,11 +100,11 @@ class KeyView(BaseModel):
     name: str
     scope: KeyScope
     begins_with: str
-    """Empty for a key of an operator's choosing, and for one of before there was a hint."""
+    """The first characters; empty for a key that an operator chose."""
     created_at: datetime
     expires_at: datetime | None
     used_at: datetime | None
-    """To the hour."""
+    """When the key was last used, to the hour."""
 
 
 class KeyList(BaseModel):
@@ -120,12 +133,12 @@ class KeyList(BaseModel):
     keys: list[KeyView]
 
 
-async def _keep_no_copy(response: Response) -> None:
+async def _forbid_caching(response: Response) -> None:
     response.headers["cache-control"] = "no-store"
 
 
-unkept = Depends(_keep_no_copy)
-"""For an answer with a key in it."""
+uncached = Depends(_forbid_caching)
+"""For an answer that contains a key."""
 
 
 async def _may_manage(id: Id, identity: SignedIn) -> Identity:
@@ -139,7 +152,7 @@ Manager = Annotated[Identity, Depends(_may_manage)]
 
 @router.get("", summary="A person's keys", responses=responses(NotYourKeys, UserNotFound))
 async def keys(id: Id, manager: Manager, session: Transaction) -> KeyList:
-    """Those that may be used, without what is secret of them; the latest first."""
+    """The keys that may be used, the latest first, without the keys themselves."""
     return KeyList(
         keys=[
             KeyView(
@@ -159,29 +172,39 @@ async def keys(id: Id, manager: Manager, session: Transaction) -> KeyList:
 @router.post(
     "",
     status_code=201,
-    summary="A further key for a person",
-    responses=responses(NotYourKeys, ScopeTooWide, UserNotFound, TooManyKeys, NameNotAccepted),
-    dependencies=[unkept],
+    summary="Make a key",
+    responses=responses(
+        NotYourKeys,
+        ScopeTooWide,
+        KeyWouldOutliveYours,
+        UserNotFound,
+        TooManyKeys,
+        NameNotAccepted,
+    ),
+    dependencies=[uncached],
 )
 async def make_key(id: Id, draft: KeyDraft, manager: Manager, session: Transaction) -> KeyAnswer:
-    """A key makes none that may do more than itself."""
+    """A key cannot make a key that may do more than itself or lasts longer."""
     if not manager.scope.covers(draft.scope):
         raise ScopeTooWide
     days = draft.expires_in_days
-    lasting = None if days is None else timedelta(days=days)
-    key = await commands.issue_key(session, id, name=draft.name, scope=draft.scope, lasting=lasting)
+    expires_at = commands.expiry_within(manager, None if days is None else timedelta(days=days))
+    key = await commands.issue_key(
+        session, id, name=draft.name, scope=draft.scope, expires_at=expires_at
+    )
     audit.note(session, Deed.key_made, id, manager)
-    return KeyAnswer(user_id=id, key_id=key.id, api_key=key.key)
+    return key_answer(id, key)
 
 
 @router.delete(
     "/{key_id}",
-    summary="Revoke one key",
-    responses=responses(NotYourKeys, ScopeTooWide, UserNotFound, KeyNotFound),
+    summary="Revoke a key",
+    responses=responses(NotYourKeys, AccountScopeRequired, ScopeTooWide, UserNotFound, KeyNotFound),
 )
 async def revoke_key(id: Id, key_id: Id, manager: Manager, session: Transaction) -> Done:
-    """It is refused at once, and the sessions that it began end."""
-    await commands.revoke_key(session, id, key_id, within=manager.scope)
+    """The key is refused at once, and sessions that it began end. A key can revoke itself; to
+    revoke others it needs the scope `account`."""
+    await commands.revoke_key(session, id, key_id, by=manager)
     audit.note(session, Deed.key_revoked, id, manager)
     return Done()
 
@@ -189,44 +212,18 @@ async def revoke_key(id: Id, key_id: Id, manager: Manager, session: Transaction)
 @router.post(
     "/{key_id}/replacement",
     status_code=201,
-    summary="A key like this one, which goes on for a while beside it",
-    responses=responses(NotYourKeys, ScopeTooWide, UserNotFound, KeyNotFound, TooManyKeys),
-    dependencies=[unkept],
+    summary="Replace a key by a new one, with an overlap",
+    responses=responses(
+        NotYourKeys, AccountScopeRequired, ScopeTooWide, UserNotFound, KeyNotFound, TooManyKeys
+    ),
+    dependencies=[uncached],
 )
 async def replace_key(
     id: Id, key_id: Id, wanted: Replacement, manager: Manager, session: Transaction
 ) -> KeyAnswer:
-    """The new key has the old one's name, scope and length of life."""
+    """The new key has the old one's name, scope and lifetime, and ends with the key that makes
+    it if that is sooner."""
     overlap = timedelta(hours=wanted.overlap_hours)
-    key = await commands.replace_key(session, id, key_id, within=manager.scope, overlap=overlap)
+    key = await commands.replace_key(session, id, key_id, by=manager, overlap=overlap)
     audit.note(session, Deed.key_replaced, id, manager)
-    return KeyAnswer(user_id=id, key_id=key.id, api_key=key.key)
-
-
-class KeyOwner(BaseModel):
-    user_id: int
-    administrator: bool
-    """The person is one, and the key may be used for it."""
-    scope: KeyScope
-    seconds_left: float | None
-    """Until the key ends; None where it does not."""
-
-
-@internal.get("/keys/{digest}", responses=responses(KeyNotFound, KeyEnded))
-async def key_owner(
-    digest: Annotated[str, Path(pattern="^[0-9a-f]{64}$")],
-    gateway: FromGateway,
-    session: Transaction,
-) -> KeyOwner:
-    person, key = await queries.key_owner(session, bytes.fromhex(digest))
-    await commands.note_use(session, key)
-    scope = key.scope_for(person)
-    left = None
-    if key.expires_at is not None:
-        left = (key.expires_at - datetime.now(UTC)).total_seconds()
-    return KeyOwner(
-        user_id=person.id,
-        administrator=scope is KeyScope.admin,
-        scope=scope,
-        seconds_left=left,
-    )
+    return key_answer(id, key)

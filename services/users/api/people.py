@@ -22,8 +22,8 @@ from ..errors import (
 )
 from ..queries import Listed
 from ..settings import Settings
-from . import keys
-from .keys import KeyAnswer, unkept
+from . import keys, sessions
+from .keys import KeyAnswer, key_answer, uncached
 
 router = APIRouter(prefix="/api/users", tags=["users"])
 
@@ -142,16 +142,19 @@ async def find_users(
     status_code=201,
     summary="Register a person (administrators)",
     responses=responses(NotAnAdministrator, NameNotAccepted),
-    dependencies=[unkept],
+    dependencies=[uncached],
 )
 async def register_user(
     draft: NameDraft, identity: Administrator, session: Transaction, request: Request
 ) -> KeyAnswer:
+    """The answer contains the person's first key. It ends with the key that makes it, so register
+    people with a key that has no end."""
     length = _settings(request).name_length
     user_id = await commands.register_user(session, draft.name, name_length=length)
-    key = await commands.issue_key(session, user_id)
+    expires_at = commands.caller_key_expiry(identity)
+    key = await commands.issue_key(session, user_id, expires_at=expires_at)
     audit.note(session, Deed.registered, user_id, identity)
-    return KeyAnswer(user_id=user_id, key_id=key.id, api_key=key.key)
+    return key_answer(user_id, key)
 
 
 @router.get(
@@ -196,12 +199,13 @@ async def deactivate_user(id: Id, identity: Administrator, session: Transaction)
     status_code=201,
     summary="Replace a person's keys by a new one (administrators)",
     responses=responses(NotAnAdministrator, UserNotFound),
-    dependencies=[unkept],
+    dependencies=[uncached],
 )
 async def rotate_key(id: Id, identity: Administrator, session: Transaction) -> KeyAnswer:
-    key = await commands.rotate_key(session, id)
+    """The new key ends with the key that makes it."""
+    key = await commands.rotate_key(session, id, by=identity)
     audit.note(session, Deed.keys_replaced, id, identity)
-    return KeyAnswer(user_id=id, key_id=key.id, api_key=key.key)
+    return key_answer(id, key)
 
 
 @router.delete(
@@ -248,3 +252,4 @@ async def unfollow(id: Id, identity: SignedIn, session: Transaction) -> Done:
 
 
 router.include_router(keys.router)
+router.include_router(sessions.router)

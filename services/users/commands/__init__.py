@@ -5,6 +5,8 @@ from .keys import (
     KEY_NAME_LENGTH,
     MOST_KEYS,
     NewKey,
+    caller_key_expiry,
+    expiry_within,
     grant_key,
     issue_key,
     note_use,
@@ -21,18 +23,24 @@ from .people import (
     register_user,
     rename_user,
 )
+from .sessions import end_session, end_session_by_digest, note_session_use, start_session
 
 __all__ = [
     "KEY_NAME_LENGTH",
     "MOST_KEYS",
     "NewKey",
+    "caller_key_expiry",
     "deactivate_user",
+    "end_session",
+    "end_session_by_digest",
     "ensure_administrator",
     "erase_again",
     "erase_user",
+    "expiry_within",
     "follow",
     "grant_key",
     "issue_key",
+    "note_session_use",
     "note_use",
     "register_user",
     "rename_user",
@@ -40,5 +48,6 @@ __all__ = [
     "revoke_key",
     "revoke_keys",
     "rotate_key",
+    "start_session",
     "unfollow",
 ]

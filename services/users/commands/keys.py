@@ -1,4 +1,8 @@
-"""What people sign in with."""
+"""Keys: how they are made, replaced and revoked, and what a key may do to other keys.
+
+A key cannot make a key that may do more than itself or that lasts longer. So a leaked key cannot be
+turned into a better one, and revoking it, or waiting for its end, takes back all that it gave.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -6,13 +10,20 @@ from typing import NamedTuple
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis import api_keys, outbox
-from chassis.identity import KeyScope
+from chassis import api_keys, clock, outbox
+from chassis.identity import Identity, KeyScope
 
 from .. import names
-from ..errors import KeyNotFound, KeyTaken, ScopeTooWide, TooManyKeys
+from ..errors import (
+    AccountScopeRequired,
+    KeyNotFound,
+    KeyTaken,
+    KeyWouldOutliveYours,
+    ScopeTooWide,
+    TooManyKeys,
+)
 from ..events import KeyRevoked
-from ..models import ApiKey
+from ..models import ApiKey, Person
 from .locks import locked
 
 MOST_KEYS = 20
@@ -23,7 +34,8 @@ USE_NOTED_EVERY = timedelta(hours=1)
 class NewKey(NamedTuple):
     id: int
     key: str
-    """Shown this once, by nobody ever again."""
+    """The key itself. Only its hash is stored, so it cannot be shown again."""
+    expires_at: datetime | None
 
 
 async def issue_key(
@@ -32,15 +44,12 @@ async def issue_key(
     *,
     name: str = "",
     scope: KeyScope = KeyScope.admin,
-    lasting: timedelta | None = None,
+    expires_at: datetime | None = None,
 ) -> NewKey:
-    """A further key for a person, for ever unless it says how long.
-
-    Raises UserNotFound, NameNotAccepted, TooManyKeys.
-    """
+    """Makes a key for a person. Raises UserNotFound, NameNotAccepted, TooManyKeys."""
     await locked(session, user_id)
-    good = select(func.count()).where(col(ApiKey.user_id) == user_id, ApiKey.is_good())
-    if (await session.exec(good)).one() >= MOST_KEYS:
+    active = select(func.count()).where(col(ApiKey.user_id) == user_id, ApiKey.is_active())
+    if (await session.exec(active)).one() >= MOST_KEYS:
         raise TooManyKeys(limit=MOST_KEYS)
     key = api_keys.generate()
     issued = ApiKey(
@@ -49,44 +58,69 @@ async def issue_key(
         name=names.clean(name, KEY_NAME_LENGTH) if name else "",
         scope=scope,
         hint=key[: api_keys.HINT_LENGTH],
-        expires_at=None if lasting is None else datetime.now(UTC) + lasting,
+        expires_at=expires_at,
     )
     session.add(issued)
     await session.flush()
-    return NewKey(issued.id, key)
+    return NewKey(issued.id, key, expires_at)
+
+
+def expiry_within(by: Identity, lifetime: timedelta | None) -> datetime | None:
+    """When a key made by this caller expires; without a lifetime, when the caller's own key does.
+
+    Raises KeyWouldOutliveYours.
+    """
+    end = caller_key_expiry(by)
+    if lifetime is None:
+        return end
+    expires_at = clock.now() + lifetime
+    if end is not None and expires_at > end:
+        raise KeyWouldOutliveYours(end=end.strftime("%Y-%m-%d %H:%M UTC"))
+    return expires_at
+
+
+def caller_key_expiry(by: Identity) -> datetime | None:
+    """When the caller's own key expires."""
+    return None if by.key_expires_at is None else datetime.fromtimestamp(by.key_expires_at, UTC)
 
 
 async def replace_key(
-    session: AsyncSession, user_id: int, key_id: int, *, within: KeyScope, overlap: timedelta
+    session: AsyncSession, user_id: int, key_id: int, *, by: Identity, overlap: timedelta
 ) -> NewKey:
-    """A key like this one and for as long, while this one ends after the overlap.
+    """Makes a key with this one's name, scope and lifetime; this one expires after the overlap.
 
-    `within` is the scope of whoever asks. Raises UserNotFound, KeyNotFound, ScopeTooWide,
-    TooManyKeys.
+    The new key expires with the caller's own key if that is sooner. Raises UserNotFound,
+    KeyNotFound, AccountScopeRequired, ScopeTooWide, TooManyKeys.
     """
-    key = await _good_key(session, user_id, key_id, within)
-    lasting = None if key.expires_at is None else key.expires_at - key.created_at
-    end = datetime.now(UTC) + overlap
+    key = await _key_to_end(session, user_id, key_id, by)
+    ends = [caller_key_expiry(by)]
+    if key.expires_at is not None:
+        ends.append(clock.now() + (key.expires_at - key.created_at))
+    end = clock.now() + overlap
     if not overlap:
         key.revoked_at = end
     elif key.expires_at is None or key.expires_at > end:
         key.expires_at = end
     await outbox.record(session, KeyRevoked(user_id=user_id))
     return await issue_key(
-        session, user_id, name=key.name, scope=KeyScope(key.scope), lasting=lasting
+        session,
+        user_id,
+        name=key.name,
+        scope=KeyScope(key.scope),
+        expires_at=min((end for end in ends if end is not None), default=None),
     )
 
 
-async def revoke_key(session: AsyncSession, user_id: int, key_id: int, *, within: KeyScope) -> None:
-    """`within` is the scope of whoever asks. Raises UserNotFound, KeyNotFound, ScopeTooWide."""
-    key = await _good_key(session, user_id, key_id, within)
-    key.revoked_at = datetime.now(UTC)
+async def revoke_key(session: AsyncSession, user_id: int, key_id: int, *, by: Identity) -> None:
+    """Raises UserNotFound, KeyNotFound, AccountScopeRequired, ScopeTooWide."""
+    key = await _key_to_end(session, user_id, key_id, by)
+    key.revoked_at = clock.now()
     await outbox.record(session, KeyRevoked(user_id=user_id))
 
 
 async def note_use(session: AsyncSession, key: ApiKey) -> None:
-    """To the hour: a key that is used all day is written once an hour, whoever asks about it."""
-    now = datetime.now(UTC)
+    """Notes that the key is used, at most once an hour, so that reads rarely write."""
+    now = clock.now()
     if key.used_at is None or now - key.used_at >= USE_NOTED_EVERY:
         key.used_at = now
 
@@ -103,38 +137,53 @@ async def grant_key(session: AsyncSession, user_id: int, key: str) -> None:
         held.revoked_at = held.expires_at = None
 
 
-async def rotate_key(session: AsyncSession, user_id: int) -> NewKey:
-    """Kills every key of a person's and gives a new one. Raises UserNotFound."""
+async def rotate_key(session: AsyncSession, user_id: int, *, by: Identity) -> NewKey:
+    """Revokes all keys of a person and makes a new one, which expires with the caller's own key.
+
+    Raises UserNotFound.
+    """
     await revoke_keys(session, user_id)
-    return await issue_key(session, user_id)
+    return await issue_key(session, user_id, expires_at=caller_key_expiry(by))
 
 
 async def revoke_keys(session: AsyncSession, user_id: int) -> None:
-    """Kills every key of a person's. Idempotent; raises UserNotFound."""
+    """Revokes all keys of a person. Idempotent; raises UserNotFound."""
     await locked(session, user_id)
     await kill_keys(session, user_id)
     await outbox.record(session, KeyRevoked(user_id=user_id))
 
 
-async def _good_key(session: AsyncSession, user_id: int, key_id: int, within: KeyScope) -> ApiKey:
+async def _key_to_end(session: AsyncSession, user_id: int, key_id: int, by: Identity) -> ApiKey:
+    """An active key that the caller may replace or revoke, with its person's row locked."""
     person = await locked(session, user_id)
     key = (
         await session.exec(
             select(ApiKey).where(
-                col(ApiKey.id) == key_id, col(ApiKey.user_id) == user_id, ApiKey.is_good()
+                col(ApiKey.id) == key_id, col(ApiKey.user_id) == user_id, ApiKey.is_active()
             )
         )
     ).one_or_none()
     if key is None:
         raise KeyNotFound
-    if not within.covers(key.scope_for(person)):
-        raise ScopeTooWide
+    check_may_end(by, key, person)
     return key
+
+
+def check_may_end(by: Identity, key: ApiKey, person: Person) -> None:
+    """Whether the caller may end this key, or a session that the key began.
+
+    Any key may end itself; to end others it needs the scope `account`, and no narrower scope than
+    theirs. Raises AccountScopeRequired, ScopeTooWide.
+    """
+    if by.key_id != key.id and not by.scope.covers(KeyScope.account):
+        raise AccountScopeRequired
+    if not by.scope.covers(key.scope_for(person)):
+        raise ScopeTooWide
 
 
 async def kill_keys(session: AsyncSession, user_id: int) -> None:
     await session.exec(
         update(ApiKey)
         .where(col(ApiKey.user_id) == user_id, col(ApiKey.revoked_at).is_(None))
-        .values(revoked_at=datetime.now(UTC))
+        .values(revoked_at=clock.now())
     )
