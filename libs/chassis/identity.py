@@ -170,6 +170,7 @@ class Verifier:
 
 def _identify(request: Request) -> Identity:
     identity: Identity = request.app.state.verifier.identity(request.headers.get(HEADER, ""))
+    request.state.identity = identity
     structlog.contextvars.bind_contextvars(user_id=identity.user_id)
     return identity
 

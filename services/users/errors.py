@@ -4,8 +4,15 @@ from chassis.errors import Problem
 
 
 class UserNotFound(Problem):
+    """The person does not exist or is deactivated. Where that person is the caller, the API answers
+    401 instead: see `api/callers.py`."""
+
     status = 404
     message = "There is no such person."
+
+    def __init__(self, user_id: int) -> None:
+        super().__init__()
+        self.user_id = user_id
 
 
 class CannotFollowYourself(Problem):
@@ -16,6 +23,11 @@ class CannotFollowYourself(Problem):
 class CannotDeactivateYourself(Problem):
     status = 409
     message = "An administrator cannot deactivate themselves: ask another one."
+
+
+class LastAdministrator(Problem):
+    status = 409
+    message = "This person is the last administrator: make another person an administrator first."
 
 
 class NotYourself(Problem):

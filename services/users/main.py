@@ -9,6 +9,7 @@ from chassis import app, erasure, export, worker
 
 from . import api, commands, exports
 from .erasing import eraser
+from .errors import UserNotFound
 from .settings import Settings
 
 
@@ -24,13 +25,15 @@ async def _first_administrator(application: FastAPI) -> AsyncIterator[None]:
 
 
 def create_app() -> FastAPI:
-    return app.create(
+    application = app.create(
         Settings(),
         *api.routers,
         erasure.router,
         export.router(exports.LISTS),
         lifespan=_first_administrator,
     )
+    application.add_exception_handler(UserNotFound, api.on_user_not_found)
+    return application
 
 
 def create_worker() -> FastAPI:

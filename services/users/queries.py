@@ -93,8 +93,28 @@ async def person_by_id(session: AsyncSession, user_id: int) -> Person:
     """Raises UserNotFound, also for one who is hidden."""
     person = await session.get(Person, user_id)
     if person is None or person.deactivated_at is not None:
-        raise UserNotFound
+        raise UserNotFound(user_id)
     return person
+
+
+async def people_named(session: AsyncSession, name: str) -> Sequence[Person]:
+    """All active people with exactly this name, by id."""
+    statement = (
+        select(Person)
+        .where(col(Person.name) == names.spaced(name), col(Person.deactivated_at).is_(None))
+        .order_by(col(Person.id))
+    )
+    return (await session.exec(statement)).all()
+
+
+async def administrators(session: AsyncSession) -> Sequence[Person]:
+    """The active administrators, by id."""
+    statement = (
+        select(Person)
+        .where(col(Person.administrator), col(Person.deactivated_at).is_(None))
+        .order_by(col(Person.id))
+    )
+    return (await session.exec(statement)).all()
 
 
 async def erased_people(session: AsyncSession) -> list[int]:
@@ -123,7 +143,7 @@ async def profile(session: AsyncSession, user_id: int, reader_id: int) -> str:
     asked = {"user_id": user_id, "reader_id": reader_id, "listed": LISTED}
     answer: str | None = (await execute(session, _PROFILE, asked)).scalar_one_or_none()
     if answer is None:
-        raise UserNotFound
+        raise UserNotFound(user_id)
     return answer
 
 

@@ -235,6 +235,38 @@ async def test_a_deactivated_person_loses_the_access_and_is_hidden(
         assert listed.json()["users"] == [], path
 
 
+@pytest.mark.parametrize("way", ["deactivated", "erased", "gone"])
+async def test_a_deactivated_or_missing_caller_gets_401_and_not_404(
+    users: httpx.AsyncClient, people: People, way: str
+) -> None:
+    """An identity outlives its person: it was signed before a deactivation or a restore."""
+    ann = 800_000 if way == "gone" else await people.register("Ann")
+    boris = await people.register("Boris")
+    if way == "deactivated":
+        await users.delete(f"/api/users/{ann}", headers=people.administrator)
+    elif way == "erased":
+        draft = {"user_id": ann, "name": "Ann"}
+        await users.post("/api/erasures", json=draft, headers=people.administrator)
+    own, other = f"/api/users/{ann}", f"/api/users/{boris}"
+
+    for method, path, body in (
+        *(("GET", path, None) for path in ("/api/users/me", own)),
+        *(("GET", f"{own}{path}", None) for path in ("/followers", "/following", "/keys")),
+        ("PATCH", own, {"name": "Anna"}),
+        *(("POST", f"{own}{path}", {}) for path in ("/keys", "/keys/1/replacement")),
+        ("DELETE", f"{own}/keys/1", None),
+        *((method, f"{other}/follow", None) for method in ("POST", "DELETE")),
+        ("POST", "/api/erasures", {"user_id": ann, "name": "Ann"}),
+    ):
+        answer = await users.request(method, path, json=body, headers=signed(ann))
+        refusal = (answer.status_code, answer.json().get("error_type"))
+        assert refusal == (401, "NotSignedIn"), f"{method} {path}"
+    for method, path in (("POST", "/key"), ("DELETE", "/key"), ("PUT", "/administrator")):
+        headers = testing.signed("users", ann, administrator=True)
+        answer = await users.request(method, f"{own}{path}", headers=headers)
+        assert answer.status_code == 401, f"{method} {path}"
+
+
 async def test_people_rename_themselves_and_nobody_else(
     users: httpx.AsyncClient, people: People
 ) -> None:

@@ -3,7 +3,6 @@
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import outbox
-from chassis.errors import NotSignedIn
 
 from ..errors import CannotFollowYourself, UserNotFound
 from ..events import UserFollowed, UserUnfollowed
@@ -12,22 +11,22 @@ from .locks import locked_pair
 
 
 async def follow(session: AsyncSession, follower_id: int, followed_id: int) -> None:
-    """Idempotent. Raises UserNotFound, CannotFollowYourself."""
+    """Idempotent. Raises UserNotFound for either person, CannotFollowYourself."""
     if follower_id == followed_id:
         raise CannotFollowYourself
     people = await locked_pair(session, follower_id, followed_id)
-    if people[followed_id].deactivated_at is not None:
-        raise UserNotFound
-    if people[follower_id].deactivated_at is not None:
-        # The key is dead; an identity that was signed before lives for up to a minute.
-        raise NotSignedIn
+    for user_id in (follower_id, followed_id):
+        if people[user_id].deactivated_at is not None:
+            raise UserNotFound(user_id)
     event = UserFollowed(follower_id=follower_id, followed_id=followed_id)
     await _set_follow(session, event, people)
 
 
 async def unfollow(session: AsyncSession, follower_id: int, followed_id: int) -> None:
-    """Idempotent. Raises UserNotFound."""
+    """Idempotent, also for a followed person who is deactivated. Raises UserNotFound."""
     people = await locked_pair(session, follower_id, followed_id)
+    if people[follower_id].deactivated_at is not None:
+        raise UserNotFound(follower_id)
     event = UserUnfollowed(follower_id=follower_id, followed_id=followed_id)
     await _set_follow(session, event, people)
 
