@@ -10,7 +10,7 @@ VENV := @deploy/local/venv.sh
 # Only a value given to make itself counts: some systems have a NAME in every environment.
 needed = @$(if $(filter command,$(firstword $(origin $(1)))),:,echo 'Say which: make $@ $(2)' >&2; exit 2)
 
-.PHONY: help up down reset status logs user demo import backup restore replay rebuild missed erased compose-test test chaos check audit sbom secrets fuzz bench openapi boards screenshots lock
+.PHONY: help up down reset status logs user admin demo import backup restore replay rebuild missed erased compose-test test chaos check audit sbom secrets fuzz bench openapi boards screenshots lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,12 @@ user: ## NAME="Ann Kim": add a person, print the key
 	$(call needed,NAME,NAME="Ann Kim")
 	$(VENV) local
 	@$(LOCAL) user -- "$$NAME"
+
+admin: ## list the administrators; PERSON="Ann Kim" adds one, [REMOVE=1] takes the role away
+	$(VENV) local
+	@variables=$$($(LOCAL) env -- users) && eval "$$variables" && \
+		$(RUN) -m services.users.console administrator \
+		$(if $(PERSON),$(if $(filter 1,$(REMOVE)),remove,add) -- "$$PERSON",list)
 
 demo: ## a small company to look at; one of them has the key `test`
 	$(VENV) local

@@ -18,6 +18,8 @@ class Deed(StrEnum):
     renamed = "renamed"
     deactivated = "deactivated"
     erased = "erased"
+    administrator_added = "administrator_added"
+    administrator_removed = "administrator_removed"
     key_made = "key_made"
     key_replaced = "key_replaced"
     key_revoked = "key_revoked"
@@ -28,14 +30,17 @@ class Deed(StrEnum):
     """All of them."""
 
 
-def note(session: AsyncSession, deed: Deed, subject_id: int, by: Identity | None) -> None:
-    """To be called in the transaction of the act itself; `by` is None for the operator's console.
+_ALWAYS_LOGGED = (Deed.erased, Deed.administrator_added, Deed.administrator_removed)
 
-    What people do with their own name and keys is no act of an administrator's; that somebody is
-    erased is always noted, since nothing else tells of it.
+
+def note(session: AsyncSession, deed: Deed, subject_id: int, by: Identity | None) -> None:
+    """Adds a log entry. Call it in the transaction of the act itself.
+
+    `by` is None for the operator's console. Changes that people make to their own name and keys are
+    not logged. An erasure and a change of role are logged in any case: nothing else records them.
     """
     own = by is not None and by.user_id == subject_id
-    if own and deed is not Deed.erased:
+    if own and deed not in _ALWAYS_LOGGED:
         return
     session.add(
         Act(

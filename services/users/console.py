@@ -1,6 +1,7 @@
 """What an operator does by hand, with the service's own settings and no api-key.
 
 `python -m services.users.console grant-key --user 5 --key demonstration`
+`python -m services.users.console administrator add 5`, or the person's name in place of the number
 `python -m services.users.console erased > erased.txt`, and `erase-again < erased.txt` after a
 backup was restored
 """
@@ -15,6 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import Database
 from chassis.errors import Problem
+from chassis.paging import MAX_ID
 
 from . import audit, commands, queries
 from .audit import Deed
@@ -39,6 +41,46 @@ async def grant_key(user_id: int, key: str) -> str:
     return f"The person {user_id} may use this key now."
 
 
+async def administrators() -> str:
+    """The active administrators, number and name, a line each."""
+    async with _transaction() as session:
+        people = await queries.administrators(session)
+    return "\n".join(f"{person.id}  {person.name}" for person in people)
+
+
+async def add_administrator(who: str) -> str:
+    """`who` is a number or a whole name. Raises UserNotFound, and ValueError for a name that no
+    person, or more than one, has."""
+    async with _transaction() as session:
+        user_id = await _number_of(session, who)
+        if not await commands.add_administrator(session, user_id):
+            return f"The person {user_id} is an administrator already."
+        audit.note(session, Deed.administrator_added, user_id, by=None)
+    return f"The person {user_id} is an administrator now."
+
+
+async def remove_administrator(who: str) -> str:
+    """As `add_administrator`; raises LastAdministrator as well."""
+    async with _transaction() as session:
+        user_id = await _number_of(session, who)
+        if not await commands.remove_administrator(session, user_id):
+            return f"The person {user_id} is no administrator."
+        audit.note(session, Deed.administrator_removed, user_id, by=None)
+    return f"The person {user_id} is no administrator any more."
+
+
+async def _number_of(session: AsyncSession, who: str) -> int:
+    if who.isdecimal() and int(who) <= MAX_ID:
+        return int(who)
+    people = await queries.people_named(session, who)
+    if len(people) == 1:
+        return people[0].id
+    if not people:
+        raise ValueError(f"No active person has the name {who!r}.")
+    numbers = ", ".join(str(person.id) for person in people)
+    raise ValueError(f"Several people have the name {who!r}: give one of the numbers {numbers}.")
+
+
 async def erased() -> str:
     """The numbers of all who were erased, a line each. It holds nothing else, and may be kept."""
     async with _transaction() as session:
@@ -55,7 +97,16 @@ async def erase_again(numbers: list[int]) -> str:
                 audit.note(session, Deed.erased, user_id, by=None)
             except UserNotFound:
                 unknown += 1
-    return f"{len(numbers) - unknown} people are erased; {unknown} were not there."
+        remaining = await queries.administrators(session)
+    warning = "" if remaining else " No administrator is left: add one at this console."
+    return f"{len(numbers) - unknown} people are erased; {unknown} were not there.{warning}"
+
+
+async def _change_administrators(said: argparse.Namespace) -> str:
+    if said.change == "list":
+        return await administrators()
+    change = add_administrator if said.change == "add" else remove_administrator
+    return await change(said.person)
 
 
 def main() -> int:
@@ -64,12 +115,24 @@ def main() -> int:
     grant = chosen.add_parser("grant-key", help="let a person use a key of your choosing")
     grant.add_argument("--user", type=int, required=True, help="the person's id")
     grant.add_argument("--key", required=True, help="the key, as they will send it")
+    role = chosen.add_parser("administrator", help="who is an administrator")
+    what = role.add_subparsers(dest="change", required=True)
+    what.add_parser("list", help="print the number and name of each")
+    for change, help_text in (
+        ("add", "make a person one"),
+        ("remove", "take the role away, but not from the last one"),
+    ):
+        what.add_parser(change, help=help_text).add_argument(
+            "person", help="the person's number, or the whole name"
+        )
     chosen.add_parser("erased", help="print the numbers of all who were erased")
     chosen.add_parser("erase-again", help="erase whose numbers come in, a line each")
     said = parser.parse_args()
     try:
         if said.command == "grant-key":
             doing = grant_key(said.user, said.key)
+        elif said.command == "administrator":
+            doing = _change_administrators(said)
         elif said.command == "erased":
             doing = erased()
         else:

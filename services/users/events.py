@@ -31,9 +31,10 @@ class UserErased(Event):
 
 
 class KeyRevoked(Event):
-    """A key or a session of this person has ended, or will end soon.
+    """A key or a session of this person ended or will end soon, or their role changed.
 
-    Gateways forget all that they remember of the person's keys and sessions, and ask again.
+    Gateways forget all that they remember of the person's keys and sessions, and ask again. Those
+    that are still valid go on.
     """
 
     routing_key: ClassVar[str] = "key.revoked.v1"

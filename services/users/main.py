@@ -18,7 +18,7 @@ async def _first_administrator(application: FastAPI) -> AsyncIterator[None]:
     settings: Settings = application.state.settings
     if settings.admin_key is not None:
         async with application.state.database.transaction() as session:
-            await commands.ensure_administrator(
+            await commands.ensure_first_administrator(
                 session, settings.admin_key.get_secret_value(), name_length=settings.name_length
             )
     yield

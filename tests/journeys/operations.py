@@ -123,6 +123,12 @@ ROWS: dict[str, Row] = {
         _at("/api/users/{owner}", json={"name": "Another Name"}), FINE, "403 NotYourName", FINE
     ),
     "DELETE /api/users/{id}": Row(_at("/api/users/{owner}"), ADMINISTRATORS, ADMINISTRATORS, FINE),
+    "PUT /api/users/{id}/administrator": Row(
+        _at("/api/users/{owner}/administrator"), ADMINISTRATORS, ADMINISTRATORS, FINE
+    ),
+    "DELETE /api/users/{id}/administrator": Row(
+        _at("/api/users/{owner}/administrator"), ADMINISTRATORS, ADMINISTRATORS, FINE
+    ),
     "POST /api/users/{id}/follow": Row(
         _at("/api/users/{owner}/follow"), "409 CannotFollowYourself"
     ),

@@ -282,6 +282,24 @@ async def test_a_revoked_key_and_a_deactivated_persons_key_are_refused(company: 
         assert error(answer) == (401, "NotSignedIn")
 
 
+async def test_a_change_of_role_takes_effect_on_a_persons_keys_and_leaves_them_valid(
+    company: Company,
+) -> None:
+    ann = await company.hire("Ann")
+    for method, audit_status in (("PUT", 200), ("DELETE", 403)):
+        # The gateway remembers whose key this is, with the role of before.
+        await ann.done("GET", "/api/users/me")
+        await company.administrator.done(method, f"/api/users/{ann.id}/administrator")
+
+        for _ in range(1_000):
+            answer = await ann.ask("GET", "/api/audit?limit=1")
+            if answer.status_code == audit_status:
+                break
+
+        assert answer.status_code == audit_status
+    await ann.done("GET", "/api/users/me")
+
+
 async def test_a_rotated_key_works_at_once(company: Company) -> None:
     ann = await company.hire("Ann")
 

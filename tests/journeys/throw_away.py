@@ -1,8 +1,8 @@
-"""Loaded by Schemathesis: what would take a key or a person away is about somebody made for it, and
-some calls are about what there is.
+"""Loaded by Schemathesis: changes calls that it made up.
 
-Else the first such call would end the caller's own key, and every call after it were refused; and
-no made-up name is that of a picture.
+A call that would end a key, a role or a person names a person who is made for it. Otherwise the
+first such call would take the caller's own access away, and every later call would be refused. Some
+calls name a picture or an erasure that exists, because no made-up name is one.
 """
 
 import os
@@ -15,7 +15,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from chassis.paging import MAX_ID
 
-TAKING = re.compile(r"(POST|DELETE) /api/(users/\{id\}/keys?(/.*)?|erasures)$")
+TAKING = re.compile(
+    r"(POST|PUT|DELETE) /api/(users/\{id\}/(keys?(/.*)?|administrator)|erasures)$"
+)
 URL = os.environ["WARBLE_FUZZ_URL"]
 ADMINISTRATOR = {"api-key": os.environ["WARBLE_FUZZ_ADMIN_KEY"]}
 KNOWN = {

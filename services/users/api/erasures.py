@@ -14,6 +14,7 @@ from ..audit import Deed
 from ..errors import (
     AccountScopeRequired,
     CannotEraseYourself,
+    LastAdministrator,
     NameNotConfirmed,
     NotYourself,
     UserNotFound,
@@ -36,7 +37,12 @@ class ErasureDraft(BaseModel):
     status_code=202,
     summary="Erase a person for good (the person, or an administrator)",
     responses=responses(
-        NotYourself, AccountScopeRequired, UserNotFound, NameNotConfirmed, CannotEraseYourself
+        NotYourself,
+        AccountScopeRequired,
+        UserNotFound,
+        NameNotConfirmed,
+        CannotEraseYourself,
+        LastAdministrator,
     ),
 )
 async def erase_user(draft: ErasureDraft, identity: SignedIn, session: Transaction) -> Done:

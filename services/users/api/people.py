@@ -16,6 +16,7 @@ from ..audit import Deed
 from ..errors import (
     CannotDeactivateYourself,
     CannotFollowYourself,
+    LastAdministrator,
     NameNotAccepted,
     NotYourName,
     UserNotFound,
@@ -108,9 +109,7 @@ def _settings(request: Request) -> Settings:
     return settings
 
 
-@router.get(
-    "/me", summary="Who am I", response_model=ProfileAnswer, responses=responses(UserNotFound)
-)
+@router.get("/me", summary="Who am I", response_model=ProfileAnswer)
 async def my_profile(identity: SignedIn, session: Transaction) -> Response:
     return await _profile(session, identity.user_id, identity.user_id)
 
@@ -186,7 +185,9 @@ async def rename_user(
 @router.delete(
     "/{id}",
     summary="Deactivate a person (administrators)",
-    responses=responses(NotAnAdministrator, UserNotFound, CannotDeactivateYourself),
+    responses=responses(
+        NotAnAdministrator, UserNotFound, CannotDeactivateYourself, LastAdministrator
+    ),
 )
 async def deactivate_user(id: Id, identity: Administrator, session: Transaction) -> Done:
     await commands.deactivate_user(session, id, by=identity.user_id)

@@ -1,5 +1,6 @@
 """Everything that changes people, their keys and their follows."""
 
+from .administrators import add_administrator, remove_administrator
 from .follows import follow, unfollow
 from .keys import (
     KEY_NAME_LENGTH,
@@ -17,7 +18,7 @@ from .keys import (
 )
 from .people import (
     deactivate_user,
-    ensure_administrator,
+    ensure_first_administrator,
     erase_again,
     erase_user,
     register_user,
@@ -29,11 +30,12 @@ __all__ = [
     "KEY_NAME_LENGTH",
     "MOST_KEYS",
     "NewKey",
+    "add_administrator",
     "caller_key_expiry",
     "deactivate_user",
     "end_session",
     "end_session_by_digest",
-    "ensure_administrator",
+    "ensure_first_administrator",
     "erase_again",
     "erase_user",
     "expiry_within",
@@ -43,6 +45,7 @@ __all__ = [
     "note_session_use",
     "note_use",
     "register_user",
+    "remove_administrator",
     "rename_user",
     "replace_key",
     "revoke_key",

@@ -2,19 +2,18 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import text
-from sqlmodel import col, delete
+from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis import api_keys, erasure, outbox
-from chassis.database import execute
+from chassis import erasure, outbox
 
 from .. import names
 from ..errors import CannotDeactivateYourself, CannotEraseYourself, NameNotConfirmed
 from ..events import UserDeactivated, UserErased, UserRegistered, UserRenamed
 from ..models import ApiKey, Person
+from .administrators import require_another_administrator
 from .keys import grant_key, kill_keys
-from .locks import known, locked
+from .locks import known, lock_administrators, locked
 
 
 async def register_user(
@@ -40,28 +39,40 @@ async def rename_user(session: AsyncSession, user_id: int, name: str, *, name_le
 async def deactivate_user(session: AsyncSession, user_id: int, by: int) -> None:
     """Ends a person's access and hides them. What they wrote is kept, and shown to nobody.
 
-    Idempotent. Raises UserNotFound and CannotDeactivateYourself.
+    Idempotent. Raises UserNotFound, CannotDeactivateYourself and LastAdministrator.
     """
     if user_id == by:
         raise CannotDeactivateYourself
-    await _deactivate(session, await known(session, user_id))
+    await lock_administrators(session)
+    person = await known(session, user_id)
+    await require_another_administrator(session, person)
+    await _deactivate(session, person)
 
 
 async def erase_user(session: AsyncSession, user_id: int, name: str, by: int) -> None:
     """Begins a person's erasure: the name and the keys go at once, the rest by jobs. Idempotent.
 
-    `name` confirms it. Raises UserNotFound, NameNotConfirmed, CannotEraseYourself.
+    `name` confirms it. Raises UserNotFound, NameNotConfirmed, CannotEraseYourself and
+    LastAdministrator.
     """
-    person = await known(session, user_id)
+    await lock_administrators(session)
+    # A caller who is deactivated has no access any more, also not to their own erasure.
+    person = await (locked if user_id == by else known)(session, user_id)
     if person.administrator and user_id == by:
         raise CannotEraseYourself
     if person.erased_at is None and names.spaced(name) != names.spaced(person.name):
         raise NameNotConfirmed
+    await require_another_administrator(session, person)
     await _erase(session, person)
 
 
 async def erase_again(session: AsyncSession, user_id: int) -> None:
-    """Erases somebody whom a restored backup has brought back. Raises UserNotFound."""
+    """Erases somebody whom a restored backup has brought back. Raises UserNotFound.
+
+    The last administrator is erased as well: the person had been erased before the restore, and an
+    operator can make another administrator at the console.
+    """
+    await lock_administrators(session)
     await _erase(session, await known(session, user_id))
 
 
@@ -84,11 +95,16 @@ async def _deactivate(session: AsyncSession, person: Person) -> None:
         await outbox.record(session, UserDeactivated(user_id=person.id))
 
 
-async def ensure_administrator(session: AsyncSession, key: str, *, name_length: int) -> None:
-    """Makes the first administrator, unless the key is somebody's already."""
-    # Replicas that start at once would each make one.
-    await execute(session, text("select pg_advisory_xact_lock(hashtext('first administrator'))"))
-    if await session.get(ApiKey, api_keys.digest(key.encode())) is None:
+async def ensure_first_administrator(session: AsyncSession, key: str, *, name_length: int) -> None:
+    """Makes the first administrator, with this key, in an installation without any person.
+
+    Only administrators add people and an erased person's row stays, so an installation with a
+    person has had its first administrator. A start must not make another one there: this would
+    give an erased administrator's key, which is still in the settings, its rights back.
+    """
+    # Replicas that start at the same moment would each make one.
+    await lock_administrators(session)
+    if (await session.exec(select(Person.id).limit(1))).first() is None:
         user_id = await register_user(
             session, "Administrator", name_length=name_length, administrator=True
         )
