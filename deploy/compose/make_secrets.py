@@ -44,7 +44,7 @@ def main() -> None:
     write("postgres", "environment", variables({**roles, "PGPASSWORD": made["database_owner"]}))
     write("minio", "user", made["store_access"])
     write("minio", "password", made["store_secret"])
-    write("grafana", "password", admin_key, 472)
+    write("grafana", "password", made["grafana_password"], 472)
     write(
         "rabbitmq",
         "rabbitmq.conf",

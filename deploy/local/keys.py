@@ -27,6 +27,8 @@ def _makers() -> dict[str, Callable[[], str]]:
         "identity": new_private_key,
         "store_access": lambda: secrets.token_hex(10),
         "store_secret": lambda: secrets.token_urlsafe(24),
+        # Used in containers only.
+        "grafana_password": lambda: secrets.token_urlsafe(24),
     }
 
 
