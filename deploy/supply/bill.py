@@ -53,10 +53,7 @@ def _component(package: Package) -> Component:
     name = package.name
     namespace, _, bare = name.rpartition("/")
     purl = PackageURL(package.kind, namespace or None, bare, package.version)
-    if package.kind == "pypi":
-        licence, source = of_python(name), f"https://pypi.org/project/{name}/"
-    else:
-        licence, source = of_the_page()[name], f"https://www.npmjs.com/package/{name}"
+    licence = of_python(name) if package.kind == "pypi" else of_the_page()[name]
     hashes = [
         HashType(alg=HashAlgorithm(package.algorithm), content=digest) for digest in package.hashes
     ]
@@ -69,7 +66,8 @@ def _component(package: Package) -> Component:
         external_references=[
             ExternalReference(
                 type=ExternalReferenceType.DISTRIBUTION,
-                url=XsUri(source),
+                # Names the package without a registry's host: packages may come from a mirror.
+                url=XsUri(str(purl)),
                 hashes=hashes,
             )
         ],

@@ -54,7 +54,7 @@ async def add_administrator(who: str) -> str:
     async with _transaction() as session:
         user_id = await _number_of(session, who)
         if not await commands.add_administrator(session, user_id):
-            return f"The person {user_id} is an administrator already."
+            return f"The person {user_id} is already an administrator."
         audit.note(session, Deed.administrator_added, user_id, by=None)
     return f"The person {user_id} is an administrator now."
 
@@ -64,9 +64,9 @@ async def remove_administrator(who: str) -> str:
     async with _transaction() as session:
         user_id = await _number_of(session, who)
         if not await commands.remove_administrator(session, user_id):
-            return f"The person {user_id} is no administrator."
+            return f"The person {user_id} is not an administrator."
         audit.note(session, Deed.administrator_removed, user_id, by=None)
-    return f"The person {user_id} is no administrator any more."
+    return f"The person {user_id} is no longer an administrator."
 
 
 async def _number_of(session: AsyncSession, who: str) -> int:

@@ -15,9 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from chassis.paging import MAX_ID
 
-TAKING = re.compile(
-    r"(POST|PUT|DELETE) /api/(users/\{id\}/(keys?(/.*)?|administrator)|erasures)$"
-)
+TAKING = re.compile(r"(POST|PUT|DELETE) /api/(users/\{id\}/(keys?(/.*)?|administrator)|erasures)$")
 URL = os.environ["WARBLE_FUZZ_URL"]
 ADMINISTRATOR = {"api-key": os.environ["WARBLE_FUZZ_ADMIN_KEY"]}
 KNOWN = {

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 from cyclonedx.schema import SchemaVersion
@@ -41,6 +42,27 @@ def test_the_gateways_bill_has_the_page_too() -> None:
     assert wanted <= names
     assert not wanted & {part["name"] for part in json.loads(bill.bill("users"))["components"]}
     assert all(part["licenses"] for part in components if part["type"] == "library")
+
+
+def test_no_committed_file_and_no_bill_names_the_host_of_a_package_registry() -> None:
+    """Packages may come from a mirror, whose name belongs to the machine and not to the product."""
+    hosts = re.compile(
+        r"\b(?:pypi|pythonhosted|npmjs|yarnpkg|jsdelivr|unpkg|ghcr|quay)\.(?:org|com|io|net)\b"
+        r"|\b(?:deb|archive|security|ports|packages)\.(?:debian|ubuntu)\.(?:org|com)\b"
+        r"|\bregistry\.[a-z0-9-]+\.[a-z]{2,}\b|\bcrates\.io\b"
+    )
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    texts = {
+        file: (REPOSITORY / file).read_text(errors="ignore")
+        for file in listed.stdout.split("\0")
+        if file and (REPOSITORY / file).is_file()
+    } | {f"bill of {image}": bill.bill(image) for image in IMAGES}
+
+    found = {(where, match[0]) for where, text in texts.items() for match in hosts.finditer(text)}
+
+    assert found == set()
 
 
 def test_the_same_locks_make_the_same_bill() -> None:
