@@ -1,0 +1,71 @@
+"""How the page shows a tweet's text: its links and its line breaks."""
+
+from playwright.async_api import expect
+
+from tests.journeys.company import Company
+
+from .conftest import Opens
+
+LINKS = {
+    "https://a.example/wiki/Hanlon's_razor end": ["https://a.example/wiki/Hanlon's_razor"],
+    "https://a.example/1。次の文": ["https://a.example/1"],
+    "https://a.example/2，次": ["https://a.example/2"],
+    "https://a.example/3、次": ["https://a.example/3"],
+    "https://a.example/4\u200bword": ["https://a.example/4"],
+    "word\u200bhttps://a.example/5": ["https://a.example/5"],
+    "詳細はhttps://a.example/6。": ["https://a.example/6"],
+    "https://a.example/7\u202egpj": ["https://a.example/7"],
+    "https://a.example/_ https://a.example/~ https://a.example/*": [
+        "https://a.example/_",
+        "https://a.example/~",
+        "https://a.example/*",
+    ],
+    "https://a.example/8. https://a.example/9! https://a.example/10…": [
+        "https://a.example/8",
+        "https://a.example/9",
+        "https://a.example/10",
+    ],
+    "(https://a.example/11_(b)), [x](http://a.example/12)": [
+        "https://a.example/11_(b)",
+        "http://a.example/12",
+    ],
+    "«https://пример.рф/путь», <HTTP://localhost:80/13>": [
+        "https://пример.рф/путь",
+        "HTTP://localhost:80/13",
+    ],
+    "https://a.example/?to=https://b.example/14": ["https://a.example/?to=https://b.example/14"],
+    "ftp://a.example/ mailto:ann@a.example javascript:alert(1) data:text/html,x": [],
+    "//a.example/15 a.example www.a.example ann@a.example https:// https://.": [],
+    "https://bank.example@a.example/16": [],
+}
+
+
+async def test_http_addresses_in_a_tweet_are_links(company: Company, opens: Opens) -> None:
+    ann = await company.hire("Ann")
+    tweets = {await ann.post(text): (text, links) for text, links in LINKS.items()}
+
+    window = await opens(ann)
+
+    for tweet_id, (text, links) in tweets.items():
+        shown = window.page.locator(f"[data-tweet='{tweet_id}'] p")
+        await expect(shown).to_be_visible()
+        found = await shown.get_by_role("link").evaluate_all(
+            "links => links.map(link => link.getAttribute('href'))"
+        )
+        assert found == links, text
+
+
+async def test_at_most_one_blank_line_is_shown_and_the_text_is_kept(
+    company: Company, opens: Opens
+) -> None:
+    ann = await company.hire("Ann")
+    text = "\n \n  one" + "\n" * 200 + "two\n \t\n\u3000\n\nthree\n\nfour\nfive\n\n"
+    tweet_id = await ann.post(text)
+
+    window = await opens(ann)
+
+    shown = window.page.locator(f"[data-tweet='{tweet_id}'] p")
+    await expect(shown).to_be_visible()
+    assert await shown.text_content() == "  one\n\ntwo\n\nthree\n\nfour\nfive"
+    (tweet,) = await ann.feed()
+    assert tweet["content"] == text
