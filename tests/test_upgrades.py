@@ -76,3 +76,19 @@ async def test_old_pictures_have_no_thumbnail_and_no_words(upgraded: Upgraded) -
     assert copies == [
         {"path": "/uploads/x.png", "width": None, "height": None, "thumbnail": None, "alt": ""}
     ]
+
+
+async def test_people_from_before_are_found_by_the_new_search_form(upgraded: Upgraded) -> None:
+    people = await upgraded(
+        "users",
+        """insert into person (name, folded)
+            select 'Filler', 'filler' from generate_series(1, 1500)
+            union all values ('Søren O’Brien', 'søren o’brien'), ('Ёлкин', 'елкин'), ('', '')""",
+        "select name, folded from person where name <> 'Filler' or folded <> 'filler' order by id",
+    )
+
+    assert [(person["name"], person["folded"]) for person in people] == [
+        ("Søren O’Brien", "soren obrien"),
+        ("Ёлкин", "елкин"),
+        ("", ""),
+    ]

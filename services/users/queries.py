@@ -265,9 +265,12 @@ async def _edges(
 async def people_by_name(
     session: AsyncSession, query: str, reader_id: int, limit: int, cursor: str | None
 ) -> Listed:
-    """People whose name holds the query or nearly does, the best match first."""
+    """People whose name contains the query or something similar, the best match first."""
     offset = paging.decode(cursor, 1)[0] if cursor else 0
-    folded = names.fold(query.strip())
+    folded = names.fold(query)
+    if not folded:
+        # Every name contains the empty string: a lone accent would find everybody.
+        return Listed([], None)
     escaped = folded.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     await execute(session, _TYPO_TOLERANCE)
     found = await execute(

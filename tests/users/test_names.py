@@ -9,8 +9,16 @@ from services.users.errors import NameNotAccepted
 
 UNSEEN = (
     "\u00ad\u034f\u061c\u115f\u180e\u200b\u200c\u200d\u200e\u200f"
-    "\u2060\u2800\u3164\ufe0f\ufeff\uffa0\U000e0041"
+    "\u2060\u2800\u3164\ufe0f\ufeff\uffa0\U000e0101\x07\x9f"
 )
+
+
+def flag(region: str) -> str:
+    """An emoji tag sequence (UTS 51): a black flag, the region in tag letters, a cancel tag."""
+    tags = "".join(chr(0xE0000 + ord(letter)) for letter in region)
+    return f"\N{WAVING BLACK FLAG}{tags}\U000e007f"
+
+
 KEPT = [
     "علی\u200cرضا",
     "ක්\u200dෂ",
@@ -18,6 +26,15 @@ KEPT = [
     "Ann 👩🏽\u200d💻",
     "Ann ❤\ufe0f\u200d🔥",
     "Ann ☕\ufe0f",
+    "Ann 👨\u200d👩\u200d👧\u200d👦",
+    "Ann 🏳\ufe0f\u200d🌈",
+    "Ann 1\ufe0f\u20e3",
+    f"Ann {flag('gbsct')}",
+    f"{flag('gbeng')}{flag('gbwls')}",
+    "مهدی\u200cزاده",
+    "മോഹന\u0d4d\u200d",
+    "র\u200d\u09cdযাব",
+    "ශ\u0dca\u200dරී",
     "O’Neil-Мюллер (QA)",
     "Nguyễn Văn Ái",
     "יִשְׂרָאֵל",
@@ -31,7 +48,7 @@ def test_a_name_as_people_write_it_is_kept(name: str) -> None:
 
 
 @given(
-    st.sampled_from(["Ann Kim", "Анна Ким", "Άννα", "山田 太郎", "עַנָּה"]),
+    st.sampled_from(["Ann Kim", "Анна Ким", "Άννα", "山田 太郎", "עַנָּה", "دارا", "7 Ann"]),
     st.lists(
         st.tuples(st.integers(0, 20), st.text(st.sampled_from(UNSEEN), max_size=4)), max_size=5
     ),
@@ -45,7 +62,49 @@ def test_what_nobody_sees_makes_no_other_name(name: str, added: list[tuple[int, 
 
 
 @pytest.mark.parametrize(
-    "name", [*UNSEEN, UNSEEN, "Ann\u202e", "\u2066Ann\u2069", "A" + "\u0301\u0489" * 3, "Ann\ufffe"]
+    ("disguised", "name"),
+    [
+        ("👩\u200dAnn", "👩Ann"),
+        ("👩\u200d Ann", "👩 Ann"),
+        ("Ann\u200d👩", "Ann👩"),
+        ("☕\ufe0f\ufe0f", "☕\ufe0f"),
+        ("دارا\u200cیی", "دارایی"),
+        ("Ann\u200c Kim", "Ann Kim"),
+        ("علی\u200c", "علی"),
+        ("\x1b[1mAnn\x1b[0m\r\nKim", "Ann Kim"),
+    ],
+)
+def test_a_joiner_that_changes_nothing_is_removed(disguised: str, name: str) -> None:
+    assert names.clean(disguised, 100) == name
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        flag("gbsct")[1:],
+        flag("gbsct")[:-1],
+        flag("usca"),
+        flag(""),
+        flag("gbsct") + "\U000e0067",
+        "\U000e0041",
+    ],
+)
+def test_tag_characters_outside_a_known_flag_are_refused(tags: str) -> None:
+    with pytest.raises(NameNotAccepted):
+        names.clean(f"Ann {tags}", 100)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *UNSEEN,
+        UNSEEN,
+        "Ann\0",
+        "Ann\u202e",
+        "\u2066Ann\u2069",
+        "A" + "\u0301\u0489" * 3,
+        "Ann\ufffe",
+    ],
 )
 def test_what_cannot_be_seen_or_goes_beyond_its_place_is_no_name(name: str) -> None:
     with pytest.raises(NameNotAccepted):

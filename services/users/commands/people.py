@@ -60,7 +60,7 @@ async def erase_user(session: AsyncSession, user_id: int, name: str, by: int) ->
     person = await (locked if user_id == by else known)(session, user_id)
     if person.administrator and user_id == by:
         raise CannotEraseYourself
-    if person.erased_at is None and names.spaced(name) != names.spaced(person.name):
+    if person.erased_at is None and names.normalized(name) != names.normalized(person.name):
         raise NameNotConfirmed
     await require_another_administrator(session, person)
     await _erase(session, person)

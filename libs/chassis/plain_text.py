@@ -1,0 +1,24 @@
+"""Text that people write: what every service removes from it, and what no service can store."""
+
+import re
+
+_LINE_BREAKS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
+_TERMINAL_CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+"""Colours and cursor movements (ECMA-48 control sequences), as in the output of many programs."""
+_CONTROL_CHARACTERS = re.compile("[\x01-\x08\x0e-\x1f\x7f-\x9f]")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """The text with every kind of line break as `\\n`, and without control characters but the tab.
+
+    Control characters come with text that is pasted from a terminal or a log. They are removed,
+    not refused: a person can neither see nor find them.
+    """
+    text = _TERMINAL_CODES.sub("", _LINE_BREAKS.sub("\n", text))
+    return _CONTROL_CHARACTERS.sub("", text)
+
+
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL can store the text: not with NUL, nor with half of a surrogate pair."""
+    return not _UNSTORABLE.search(text)
