@@ -100,7 +100,10 @@ async def _connected(kind: type[C], url: str, name: str) -> C:
     connection = kind(asked, client_properties={"connection_name": name})
     # aio-pika hands its driver what stands here, each time that it connects.
     connection.kwargs["transport_factory"] = _Nodes(nodes)
-    await connection.connect(timeout=CONNECT_SECONDS)
+    try:
+        await connection.connect(timeout=CONNECT_SECONDS)
+    except TimeoutError as error:
+        raise BrokerAway("It did not accept the connection in time.") from error
     return connection
 
 

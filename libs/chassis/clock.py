@@ -8,12 +8,11 @@ import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 
-import asyncpg
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from .database import Database
+from .errors import report_job_error
 
 LOOK_SECONDS = 60
 _WORTH_SAYING_SECONDS = 5.0
@@ -44,8 +43,9 @@ async def look(database: Database) -> None:
             there: float = (await connection.execute(_NOW)).scalar_one()
             # The answer is as old as half of its way, there and back.
             _ahead = there - (begun + time.time()) / 2
-    except (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError) as error:
-        log.warning("clock.not_compared", error=repr(error))
+    except Exception as error:
+        # The process works with the offset that it knows, whatever went wrong.
+        report_job_error(error, unavailable="clock.not_compared", failed="clock.not_compared")
         return
     if abs(_ahead) > _WORTH_SAYING_SECONDS:
         log.error("clock.off", seconds=round(-_ahead, 1))

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
 import asyncpg
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from . import metrics
 
@@ -38,10 +39,16 @@ class Connections:
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[asyncpg.Connection]:
-        """Raises TimeoutError if none becomes free in WAIT_SECONDS, and what connecting raises."""
+        """Raises PoolTimeout if none becomes free in WAIT_SECONDS, and what connecting raises.
+
+        This is the error of SQLAlchemy's pool. A TimeoutError would look like a slow statement.
+        """
         begun = time.perf_counter()
-        async with asyncio.timeout(WAIT_SECONDS):
-            await self._turns.acquire()
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise PoolTimeout(f"No connection became free within {WAIT_SECONDS} s.") from error
         try:
             connection = self._alive() or await self._connect()
             metrics.POOL_WAIT.observe(time.perf_counter() - begun)

@@ -27,7 +27,6 @@ from opentelemetry.trace import SpanKind
 
 from . import access_log, broker, failpoints, inbox, reports, traces
 from .database import Database
-from .errors import neighbour_away
 from .events import Event, EventId
 from .subscriptions import RETRY_DELAYS, Subscription, Subscriptions
 from .telemetry import (
@@ -191,22 +190,12 @@ class Consumer:
                             )
                 return
             except Exception as error:
-                # An outage is not the message's fault and does not count as an attempt; a handler
-                # that ran out of time while the database answers is.
-                timed_out = isinstance(error, TimeoutError) and await self._database_answers()
-                if timed_out or not neighbour_away(error):
+                # An outage does not count as an attempt, since the message is not its cause. A
+                # handler that ran out of time while the database answers does count.
+                if not await self._database.is_unavailable(error):
                     raise
                 log.warning("consumer.database_away", error=repr(error))
             await asyncio.sleep(DATABASE_AWAY_SECONDS)
-
-    async def _database_answers(self) -> bool:
-        try:
-            await self._database.check()
-        except Exception as error:
-            if not neighbour_away(error):
-                raise
-            return False
-        return True
 
     def _note_handled(self, arrived: Arrived) -> None:
         key = arrived.event.routing_key

@@ -23,12 +23,29 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from . import discretion, failpoints, metrics
 from .connections import WAIT_SECONDS, Connections
+from .errors import is_dependency_unavailable
 from .settings import ServiceSettings
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10
 
 discretion.install()
+
+
+class DatabaseUnavailable(ConnectionError):
+    """PostgreSQL cannot be reached, or has stopped answering."""
+
+
+async def _connect(**arguments: Any) -> asyncpg.Connection:
+    """Opens a connection. Raises DatabaseUnavailable, and what asyncpg raises.
+
+    asyncpg raises the same TimeoutError for a connection and for a statement, and FileNotFoundError
+    where a Unix socket is missing: only here is it known that no statement has been sent yet.
+    """
+    try:
+        return await asyncpg.connect(**arguments)
+    except OSError as error:
+        raise DatabaseUnavailable(repr(error)) from error
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
@@ -58,7 +75,7 @@ class Database:
             pool_timeout=WAIT_SECONDS,
             # What people wrote stands in no log and no error report.
             hide_parameters=True,
-            connect_args=self._connect_arguments(),
+            connect_args={**self._connect_arguments(), "async_creator_fn": _connect},
         )
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         metrics.time_statements(self.engine.sync_engine)
@@ -97,7 +114,7 @@ class Database:
         """
         arguments = self._connect_arguments()
         arguments["server_settings"]["plan_cache_mode"] = "force_generic_plan"
-        return await asyncpg.connect(**self._address(), **arguments)
+        return await _connect(**self._address(), **arguments)
 
     def connections(self, most: int) -> Connections:
         """Bare ones, for paths where a session would cost too much. They end with this database."""
@@ -126,6 +143,23 @@ class Database:
         """Raises what the database raises when it does not answer."""
         async with asyncio.timeout(CONNECT_SECONDS), self.engine.connect() as connection:
             await connection.execute(text("select 1"))
+
+    async def is_unavailable(self, error: Exception) -> bool:
+        """Whether the error is the database's outage. Asks the database where work timed out.
+
+        A statement times out because it is slow, or because the database has stopped answering.
+        """
+        if not isinstance(error, TimeoutError):
+            return is_dependency_unavailable(error)
+        try:
+            await self.check()
+        except TimeoutError:
+            return True
+        except Exception as unanswered:
+            if not is_dependency_unavailable(unanswered):
+                raise
+            return True
+        return False
 
     async def close(self) -> None:
         if self._bare is not None:

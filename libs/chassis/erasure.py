@@ -23,7 +23,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from . import broker
 from .app import Id
 from .database import Database, Transaction, execute, fetch
-from .errors import note_failure
+from .errors import report_job_error
 from .identity import Administrator
 from .subscriptions import Subscription, Subscriptions
 
@@ -121,7 +121,9 @@ class Eraser:
 
     async def _postpone(self, database: Database, user_id: int, error: Exception) -> None:
         """The others' turn comes all the same."""
-        note_failure(error, away="person.not_erased", failed="person.not_erased", person=user_id)
+        report_job_error(
+            error, unavailable="person.not_erased", failed="person.not_erased", person=user_id
+        )
         async with database.transaction() as session:
             await execute(session, _POSTPONE, {"user_id": user_id, "again": AGAIN})
 

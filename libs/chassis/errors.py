@@ -3,6 +3,8 @@
 An error has two faces: a stable name and a safe sentence go out, the cause goes to the log.
 """
 
+import errno
+import socket
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -20,24 +22,44 @@ from starlette.exceptions import HTTPException
 
 from . import reports
 
-_AWAY = (
-    OSError,
+_UNAVAILABLE = (
+    ConnectionError,
+    socket.gaierror,
     PoolTimeout,
     asyncpg.CannotConnectNowError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    # A connection that ends in the very moment in which it is asked.
+    # The connection ended while a statement was being sent.
     asyncpg.InternalClientError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    # Two that waited for each other: one of them was undone, and may come again.
+    # PostgreSQL rolled back one of two transactions that waited for each other: a retry succeeds.
     asyncpg.DeadlockDetectedError,
-    # No room, no memory, no connection left; a disk that fails; a primary that is one no more.
+    # No disk space, memory or connection slot; a disk error; a server that is no longer primary.
     asyncpg.InsufficientResourcesError,
     asyncpg.PostgresSystemError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.TargetServerAttributeNotMatched,
 )
+_MISUSE = (ValueError, asyncpg.UnsupportedClientFeatureError)
+"""asyncpg raises these for a wrong argument or setting, as subclasses of InterfaceError."""
+
+_NETWORK_ERRNOS = frozenset(
+    {
+        errno.EADDRNOTAVAIL,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ENETDOWN,
+        errno.ENETRESET,
+        errno.ENETUNREACH,
+        errno.ENOTCONN,
+        errno.ETIMEDOUT,
+    }
+)
+"""Socket errors that Python does not raise as ConnectionError. ETIMEDOUT is TCP's own timeout."""
+
+_TOO_SLOW = (TimeoutError, asyncpg.QueryCanceledError)
+"""A deadline of our own, such as asyncpg's `command_timeout`, or PostgreSQL's statement_timeout."""
 
 _SOON = MappingProxyType({"Retry-After": "1"})
 
@@ -204,34 +226,57 @@ async def _on_invalid_request(request: Request, error: Exception) -> JSONRespons
     return answer(InvalidRequest(reason=f"{where}: {first['msg']}."))
 
 
-def neighbour_away(error: Exception) -> bool:
-    """Whether this tells of a database (or another neighbour) that is away, not of a fault here."""
-    if isinstance(error, DBAPIError):
-        # The driver's own error is the cause of the one that SQLAlchemy makes of it.
-        cause = error.orig.__cause__ if error.orig else None
-        return error.connection_invalidated or isinstance(cause, _AWAY)
-    return isinstance(error, _AWAY)
+def _cause(error: Exception) -> BaseException:
+    """The driver's own error. SQLAlchemy wraps it twice: in DBAPIError, and that one's `orig`."""
+    if isinstance(error, DBAPIError) and error.orig and error.orig.__cause__:
+        return error.orig.__cause__
+    return error
 
 
-def note_failure(error: Exception, *, away: str, failed: str, **facts: object) -> None:
-    """Logs under `away` what a neighbour's absence explains, else under `failed`, with a report.
+def is_dependency_unavailable(error: Exception) -> bool:
+    """Whether the database, or another dependency, cannot be reached or cannot work at present.
 
-    For who goes on all the same, since nobody would begin their work anew.
+    A statement that takes too long does not count: the statement, not the dependency, may be at
+    fault, and a client that repeats it makes things worse. See `is_timeout`.
     """
-    if neighbour_away(error) or isinstance(error, ServiceUnavailable):
-        log.warning(away, error=repr(error), **facts)
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    cause = _cause(error)
+    if isinstance(cause, OSError) and cause.errno in _NETWORK_ERRNOS:
+        return True
+    return isinstance(cause, _UNAVAILABLE) and not isinstance(cause, _MISUSE)
+
+
+def is_timeout(error: Exception) -> bool:
+    """Whether work was stopped at a deadline. A connection that times out does not count."""
+    return isinstance(_cause(error), _TOO_SLOW) and not is_dependency_unavailable(error)
+
+
+def report_job_error(error: Exception, *, unavailable: str, failed: str, **facts: object) -> None:
+    """Logs the error of a job that continues in spite of it.
+
+    An unavailable dependency is logged under the event name `unavailable`, everything else under
+    `failed`. Only the latter is reported to Sentry.
+    """
+    if is_dependency_unavailable(error) or isinstance(error, ServiceUnavailable):
+        log.warning(unavailable, error=repr(error), **facts)
     else:
         log.error(failed, exc_info=error, **facts)
         reports.send_once(error)
 
 
-async def _on_infrastructure_error(request: Request, error: Exception) -> JSONResponse:
-    if neighbour_away(error):
-        log.error("neighbour.away", exc_info=error)
+def response_to(error: Exception) -> JSONResponse:
+    """Logs the error, reports it unless a dependency is unavailable, and gives the response."""
+    if is_dependency_unavailable(error):
+        log.error("dependency.unavailable", exc_info=error)
         return answer(ServiceUnavailable())
     log.error("request.failed", exc_info=error)
     reports.send(error)
-    return answer(InternalError())
+    return answer(ServiceTimeout() if is_timeout(error) else InternalError())
+
+
+async def _on_infrastructure_error(request: Request, error: Exception) -> JSONResponse:
+    return response_to(error)
 
 
 async def _on_any_error(request: Request, error: Exception) -> JSONResponse:
@@ -243,7 +288,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    for kind in (*_AWAY, DBAPIError, asyncpg.PostgresError):
+    for kind in (*_UNAVAILABLE, OSError, DBAPIError, asyncpg.PostgresError):
         app.add_exception_handler(kind, _on_infrastructure_error)
     app.add_exception_handler(Exception, _on_any_error)
 

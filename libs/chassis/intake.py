@@ -14,8 +14,7 @@ import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from . import inbox
-from .database import Database
-from .errors import neighbour_away
+from .database import Database, DatabaseUnavailable
 from .events import Event, EventId
 from .kept import Kept, heard
 from .subscriptions import Subscription, Subscriptions
@@ -64,7 +63,10 @@ class Intake:
         progress.tell()
 
     async def take(self, events: Sequence[Kept]) -> None:
-        """Raises what the database raises when it is away; the events can be given again."""
+        """Raises DatabaseUnavailable; the same events can be given again.
+
+        A batch that fails otherwise is applied event by event, and an event that fails is left out.
+        """
         readable = [found for event in events if (found := self._read(event)) is not None]
         if readable:
             await self._apply(readable)
@@ -89,8 +91,9 @@ class Intake:
                 new = await inbox.admit(session, by_id)
                 await self._handle(session, {each: by_id[each] for each in by_id if each in new})
         except Exception as error:
-            if neighbour_away(error):
-                raise
+            # Without the database every event would be left out, one after the other.
+            if await self._database.is_unavailable(error):
+                raise DatabaseUnavailable(repr(error)) from error
             if len(events) == 1:
                 self._leave_out(events[0][0], error)
                 return

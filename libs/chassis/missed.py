@@ -9,10 +9,8 @@ import importlib
 import sys
 from typing import BinaryIO
 
-import asyncpg
-
 from . import telemetry
-from .database import Database
+from .database import Database, DatabaseUnavailable
 from .intake import Intake
 from .kept import CutShort
 from .settings import ServiceSettings
@@ -24,7 +22,7 @@ class ReactsToNothing(Exception):
 
 
 async def take_in(package: str, told: BinaryIO) -> Intake:
-    """Raises ReactsToNothing, CutShort, and what the database raises when it is away."""
+    """Raises ReactsToNothing, CutShort, DatabaseUnavailable."""
     subscriptions = subscriptions_of(package)
     if subscriptions is None:
         raise ReactsToNothing
@@ -53,8 +51,8 @@ def main(arguments: list[str]) -> int:
     except CutShort as error:
         print(f"Not all events of {error} came: start again.", file=sys.stderr)
         return 1
-    except (OSError, asyncpg.PostgresError) as error:
-        print(f"The database is away ({error!r}): start again.", file=sys.stderr)
+    except DatabaseUnavailable as error:
+        print(f"The database is unavailable ({error}): start again.", file=sys.stderr)
         return 1
     name = package.rpartition(".")[2]
     print(f"{name}: {intake.taken} events that it had missed")

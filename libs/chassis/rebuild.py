@@ -26,6 +26,7 @@ from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
 from . import broker, database, telemetry
 from .database import Database
+from .errors import is_dependency_unavailable, is_timeout
 from .events import Event, EventId
 from .fresh import LISTED, Fresh, NoPlace, Taken, schema_of
 from .intake import BATCH, Intake, Together, say
@@ -267,8 +268,13 @@ def main(arguments: list[str]) -> int:
         print(f"Another rebuild is at work on {error}.", file=sys.stderr)
     except CutShort as error:
         print(f"Not all events of {error} came. Start again: it goes on.", file=sys.stderr)
-    except (AMQPError, ChannelInvalidStateError, OSError, asyncpg.PostgresError) as error:
-        print(f"Something is away: {error!r}. Start again: it goes on.", file=sys.stderr)
+    except (AMQPError, ChannelInvalidStateError, broker.BrokerAway) as error:
+        print(f"The broker is unavailable: {error!r}. Start again: it goes on.", file=sys.stderr)
+    except Exception as error:
+        if not (is_dependency_unavailable(error) or is_timeout(error)):
+            raise
+        reason = "took too long" if is_timeout(error) else "is unavailable"
+        print(f"The database {reason}: {error!r}. Start again: it goes on.", file=sys.stderr)
     else:
         return 0
     return 1

@@ -20,12 +20,11 @@ from aio_pika.exceptions import (
 )
 from opentelemetry.trace import SpanKind
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from . import broker, failpoints, traces
 from .app import end
 from .database import Database
-from .errors import note_failure
+from .errors import report_job_error
 from .events import EventId
 from .telemetry import EVENTS_PUBLISHED, OCCURRED_AT, OUTBOX_OLDEST_SECONDS, OUTBOX_PENDING
 
@@ -83,7 +82,7 @@ class Relay:
                 log.warning("relay.broker_away", error=repr(error))
             except Exception as error:
                 # Nobody else would start it again: what it holds must go out all the same.
-                note_failure(error, away="relay.database_away", failed="relay.failed")
+                report_job_error(error, unavailable="relay.database_away", failed="relay.failed")
             if not self._stopping:
                 await asyncio.sleep(RECONNECT_SECONDS)
 
@@ -188,12 +187,9 @@ class Relay:
                     depth = (await connection.execute(_DEPTH)).one()
                 OUTBOX_PENDING.set(depth.pending)
                 OUTBOX_OLDEST_SECONDS.set(float(depth.age))
-            except (
-                OSError,
-                TimeoutError,
-                SQLAlchemyError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-            ) as error:
-                log.warning("relay.not_measured", error=repr(error))
+            except Exception as error:
+                # This job measures for as long as the process runs, whatever goes wrong once.
+                report_job_error(
+                    error, unavailable="relay.not_measured", failed="relay.not_measured"
+                )
             await asyncio.sleep(MEASURE_SECONDS)

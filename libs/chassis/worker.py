@@ -17,7 +17,7 @@ from . import broker, metrics, retention
 from .app import Check, Lifespan, end, frame
 from .consumer import Consumer
 from .database import Database
-from .errors import note_failure
+from .errors import report_job_error
 from .relay import Relay
 from .settings import ServiceSettings
 from .subscriptions import Subscriptions
@@ -113,7 +113,9 @@ async def _for_ever(job: Job, app: FastAPI) -> None:
                 await job(app)
         except Exception as error:
             name = getattr(job, "__name__", repr(job))
-            note_failure(error, away="job.neighbour_away", failed="job.failed", job=name)
+            report_job_error(
+                error, unavailable="job.dependency_unavailable", failed="job.failed", job=name
+            )
         await asyncio.sleep(RESTART_SECONDS)
 
 

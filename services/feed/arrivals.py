@@ -13,7 +13,7 @@ from prometheus_client import Histogram
 from chassis import inbox
 from chassis.connections import Connections
 from chassis.database import Database
-from chassis.errors import note_failure
+from chassis.errors import report_job_error
 from chassis.events import EventId
 
 from .memory import Memory, subject
@@ -69,7 +69,9 @@ class Arrivals:
                 await self._listen_while_connected()
             except Exception as error:
                 # Nobody else would start it again: without it every read costs the database.
-                note_failure(error, away="arrivals.database_away", failed="arrivals.failed")
+                report_job_error(
+                    error, unavailable="arrivals.database_away", failed="arrivals.failed"
+                )
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _listen_while_connected(self) -> None:

@@ -7,7 +7,7 @@ an address is only looked up, whole.
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis import etags
-from chassis.errors import NotSignedIn, neighbour_away
+from chassis.errors import NotSignedIn, is_dependency_unavailable, is_timeout, response_to
 from chassis.identity import HEADER, Verifier
 
 from .arrivals import Arrivals
@@ -53,7 +53,14 @@ class Recall:
             and scope["method"] == "GET"
             and (asked := scope["app"].state.addresses.asked(scope))
         ):
-            page, held = await _page(scope, asked)
+            try:
+                page, held = await _page(scope, asked)
+            except Exception as error:
+                if not is_timeout(error):
+                    raise
+                # The application would only run the same slow statement again.
+                await response_to(error)(scope, receive, send)
+                return
         if page is None:
             await self._app(scope, receive, send)
             return
@@ -93,9 +100,9 @@ async def _page(scope: Scope, asked: Asked) -> tuple[Page | None, bytes]:
         try:
             page = await pages.made(key)
         except Exception as error:
-            if not neighbour_away(error):
+            if not is_dependency_unavailable(error):
                 raise
-            # The application knows how to say so.
+            # The application tries again, and answers 503 if that fails too.
             return None, b""
     return page, held
 

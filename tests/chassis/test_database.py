@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from chassis.database import Database, execute, fetch
-from chassis.errors import neighbour_away
+from chassis.errors import is_dependency_unavailable
 from chassis.outbox import record
 from services.tweets.settings import Settings
 
@@ -46,7 +46,7 @@ async def test_a_connection_that_is_cut_is_an_outage_and_the_next_one_works(
             await record(session, happened(number=1))
             await fetch(session, "select pg_terminate_backend(pg_backend_pid())")
 
-    assert neighbour_away(cut.value)
+    assert is_dependency_unavailable(cut.value)
     assert await recorded(database, happened.routing_key) == 0
 
 
@@ -63,7 +63,7 @@ async def test_of_two_that_wait_for_each_other_one_is_to_come_again(database: Da
 
     (error,) = [each for each in ended if each is not None]
     assert isinstance(error, Exception)
-    assert neighbour_away(error)
+    assert is_dependency_unavailable(error)
 
 
 async def test_of_several_hosts_one_that_answers_is_found(database: Database) -> None:

@@ -6,11 +6,13 @@ from itertools import count
 
 import httpx
 import pytest
+from sqlalchemy import text
 from starlette.types import Message
 
 from chassis import testing
-from chassis.database import Database
+from chassis.database import Database, execute
 from chassis.events import Event
+from services.feed import main
 from services.feed.events import TweetLiked, TweetPosted, UserFollowed, UserRegistered
 from services.feed.handlers import subscriptions
 
@@ -204,6 +206,28 @@ async def test_a_tweet_tells_of_its_pictures_whatever_its_event_did(
 
     unknown = {**known, "thumbnail": "/uploads/a", "width": None, "height": None, "alt": ""}
     assert [tweet["media"] for tweet in answer.json()["tweets"]] == [[], [unknown], [known]]
+
+
+async def test_a_page_that_takes_too_long_to_read_is_answered_with_504(
+    feed: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.database.STATEMENT_SECONDS", 0.3)
+    # The page cache keeps nothing: every read is one of the database's.
+    monkeypatch.setenv("FEED_PAGE_BYTES", "0")
+    ann = await person(database)
+    path = f"/api/users/{ann}/tweets?limit=4"
+    async with testing.serving(main.create_app()) as impatient:
+        headers = testing.signed("feed", ann)
+        known = await impatient.get(path, headers=headers)
+        async with database.transaction() as session:
+            await execute(session, text("lock table tweet in access exclusive mode"))
+            # The middleware answers for an address that it knows, the application for others.
+            by_middleware = await impatient.get(path, headers=headers)
+            by_application = await impatient.get(f"{path}&x=1", headers=headers)
+
+    assert known.status_code == 200
+    for answer in (by_middleware, by_application):
+        assert (answer.status_code, answer.json()["error_type"]) == (504, "ServiceTimeout")
 
 
 async def test_who_takes_a_whole_feed_slowly_holds_one_connection(
