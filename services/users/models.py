@@ -59,6 +59,8 @@ class Person(Table, table=True):
     name: str
     folded: str
     """The name as it is searched for: see `names.fold`."""
+    name_version: int | None = Field(default=None, sa_type=BigInteger)
+    """The number of the event that announced the name. Null for a name older than this column."""
     administrator: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     follower_count: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     following_count: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})

@@ -274,10 +274,10 @@ async def test_a_deactivated_or_missing_caller_gets_401_and_not_404(
 
     for method, path, body in (
         *(("GET", path, None) for path in ("/api/users/me", own)),
-        *(("GET", f"{own}{path}", None) for path in ("/followers", "/following", "/keys")),
+        *(("GET", f"{own}{path}", None) for path in ("/followers", "/following", "/keys", "/sessions")),
         ("PATCH", own, {"name": "Anna"}),
         *(("POST", f"{own}{path}", {}) for path in ("/keys", "/keys/1/replacement")),
-        ("DELETE", f"{own}/keys/1", None),
+        *(("DELETE", f"{own}{path}/1", None) for path in ("/keys", "/sessions")),
         *((method, f"{other}/follow", None) for method in ("POST", "DELETE")),
         ("POST", "/api/erasures", {"user_id": ann, "name": "Ann"}),
     ):
@@ -288,6 +288,25 @@ async def test_a_deactivated_or_missing_caller_gets_401_and_not_404(
         headers = testing.signed("users", ann, administrator=True)
         answer = await users.request(method, f"{own}{path}", headers=headers)
         assert answer.status_code == 401, f"{method} {path}"
+
+
+async def test_the_same_name_again_is_no_event_and_the_answer_names_the_earlier_one(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    ann = await people.register("Ann")
+
+    async def rename(name: str) -> str:
+        path, draft = f"/api/users/{ann}", {"name": name}
+        answer = await users.patch(path, json=draft, headers=signed(ann))
+        assert answer.status_code == 200
+        return answer.headers["warble-events"]
+
+    registered = await rename("Ann")
+    renamed = await rename("Anna")
+    # The name is compared as it is stored: without the spaces around it.
+    assert await rename("  Anna ") == renamed
+    assert await rename("Anna B.") != renamed
+    assert registered != renamed
 
 
 async def test_people_rename_themselves_and_nobody_else(

@@ -24,16 +24,22 @@ async def register_user(
     person = Person(name=name, folded=names.fold(name), administrator=administrator)
     session.add(person)
     await session.flush()
-    await outbox.record(session, UserRegistered(user_id=person.id, name=name))
+    event = UserRegistered(user_id=person.id, name=name)
+    person.name_version = await outbox.record(session, event)
     return person.id
 
 
 async def rename_user(session: AsyncSession, user_id: int, name: str, *, name_length: int) -> None:
-    """Raises UserNotFound and NameNotAccepted."""
+    """Raises UserNotFound and NameNotAccepted. The same name again is no event."""
     person = await locked(session, user_id)
-    person.name = names.clean(name, name_length)
-    person.folded = names.fold(person.name)
-    await outbox.record(session, UserRenamed(user_id=user_id, name=person.name))
+    name = names.clean(name, name_length)
+    if name == person.name:
+        if person.name_version is not None:
+            outbox.mention(session, person.name_version)
+        return
+    person.name, person.folded = name, names.fold(name)
+    event = UserRenamed(user_id=user_id, name=name)
+    person.name_version = await outbox.record(session, event)
 
 
 async def deactivate_user(session: AsyncSession, user_id: int, by: int) -> None:

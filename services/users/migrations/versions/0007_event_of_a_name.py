@@ -1,0 +1,14 @@
+"""The number of the event that announced a person's name.
+
+Without it, a rename to the same name could not tell the client which event to wait for. It is null
+for a name that was given before this revision.
+"""
+
+from chassis.database import run_script
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    run_script("alter table person add column name_version bigint")
