@@ -80,7 +80,7 @@ class Pages:
             # An author whose tweets change together is told of once, maybe before the last of them.
             subjects = {*subjects, *map(tweet, shown)}
         page = _page(body)
-        self._memory.keep(key, page, len(body), subjects, moment)
+        self._memory.keep(key, page, len(body), subjects, moment, names=body)
         return page
 
     async def read(self, key: Key) -> Page:
@@ -151,8 +151,9 @@ class Pages:
             for card in await parts.cards(self._connections, missing):
                 found[card.tweet_id] = card
                 size = len(card.unliked) + _NUMBER_BYTES * len(card.likers)
+                key = "card", card.tweet_id
                 self._memory.keep(
-                    ("card", card.tweet_id), card, size, (tweet(card.tweet_id),), moment
+                    key, card, size, (tweet(card.tweet_id),), moment, names=card.unliked
                 )
         return {tweet_id: card for tweet_id, card in found.items() if card is not None}
 

@@ -16,10 +16,10 @@ from chassis import testing
 from chassis.connections import Connections
 from chassis.database import Database, execute
 from chassis.events import Event
-from services.feed import events, queries
+from services.feed import events, main, queries
 from services.feed.erasing import eraser
 from services.feed.handlers import on_tweet_liked, on_tweet_posted, subscriptions
-from services.feed.memory import EVERYONE, NAMES, Memory, reader, subject, tweet
+from services.feed.memory import ANYTHING, EVERYONE, Memory, person, reader, subject, tweet
 from services.feed.pages import READS, Asked, Key, Page, Pages
 from services.feed.queries import Order, Scope, Selection
 
@@ -178,6 +178,83 @@ async def test_a_page_is_read_once_and_names_its_version(
     assert nobody.status_code == 401
 
 
+async def test_a_new_name_reaches_the_pages_that_show_it_and_no_others(
+    database: Database, as_service: Callable[[str], None]
+) -> None:
+    numbers = iter(range(3_000_000, 4_000_000))
+    path = "/api/tweets?limit=6"
+    author, liker, follower, stranger = 941, 942, 943, 944
+
+    async def tell(*told: Event) -> None:
+        for event in told:
+            await testing.deliver(database, subscriptions, event.routing_key, event, next(numbers))
+
+    app = main.create_app()
+    async with testing.serving(app) as feed, asyncio.timeout(20):
+        memory = app.state.pages._memory
+
+        async def changes(*told: Event, heard: int) -> None:
+            """Returns when the process has received so many notifications of these events."""
+            before = memory.moment()
+            await tell(*told)
+            while memory.moment() < before + heard:
+                await asyncio.sleep(0)
+
+        async def outcomes() -> dict[str, float]:
+            return {outcome: READS.labels(outcome)._value.get() for outcome in ("hit", "made")}
+
+        async def shown() -> tuple[str, str]:
+            (tweet,) = (await read(feed, follower, path)).json()["tweets"]
+            return tweet["author"]["name"], tweet["likes"][0]["name"]
+
+        await tell(
+            events.UserRegistered(user_id=author, name="Ann"),
+            events.UserFollowed(follower_id=follower, followed_id=author),
+            events.TweetPosted(
+                tweet_id=9411,
+                author_id=author,
+                content='"id":944,"name":"…"',
+                attachments=[],
+                created_at=datetime.now(UTC),
+            ),
+            events.TweetLiked(tweet_id=9411, user_id=liker),
+        )
+        before = hits()
+        while hits() == before:
+            assert await shown() == ("Ann", "")
+
+        read_before = await outcomes()
+        await changes(
+            events.UserRegistered(user_id=stranger, name="Zoe"),
+            events.UserRenamed(user_id=stranger, name="Zoë"),
+            heard=2,
+        )
+        # Many people at once are looked for in another way.
+        arrivals = [events.UserRegistered(user_id=9_450 + n, name=f"{n}") for n in range(30)]
+        await shown()
+        await changes(*arrivals, heard=len(arrivals))
+        await shown()
+        # The first of these changes nothing: only the second is announced.
+        await changes(
+            events.UserRenamed(user_id=author, name="Ann"),
+            events.UserRenamed(user_id=stranger, name="Zoe"),
+            heard=1,
+        )
+        await shown()
+        assert await outcomes() == {**read_before, "hit": read_before["hit"] + 3}
+
+        await changes(events.UserRenamed(user_id=author, name="Anna"), heard=1)
+        assert await shown() == ("Anna", "")
+        await changes(events.UserRegistered(user_id=liker, name="Boris"), heard=1)
+        assert await shown() == ("Anna", "Boris")
+        await changes(
+            *(events.UserRenamed(user_id=9_450 + n, name="…") for n in range(30)),
+            events.UserRenamed(user_id=liker, name="Bob"),
+            heard=31,
+        )
+        assert await shown() == ("Anna", "Bob")
+
+
 async def test_a_page_made_amid_the_changes_of_a_batch_does_not_stay_old(
     database: Database, connections: Connections
 ) -> None:
@@ -230,18 +307,21 @@ def test_what_changes_while_a_thing_is_read_keeps_it_from_being_kept() -> None:
     memory = Memory(10_000)
     memory.listen(well=True)
     found: dict[str, bool] = {}
-    for change in ("author 7", "author 8", "reader 1", "reader 2", "name"):
+    for change in ("author 7", "author 8", "reader 1", "reader 2", "person 7", "person 8", "name"):
         moment = memory.moment()
         memory.changed(subject(change))
-        memory.keep("page", "page", 10, (7, reader(1)), moment)
+        shown = b'"author":{"id":7,"name":"Ann"}'
+        memory.keep("page", "page", 10, (7, reader(1)), moment, names=shown)
         found[change] = memory.get("page") is not None
-        memory.changed(NAMES)
+        memory.changed(ANYTHING)
 
     assert found == {
         "author 7": False,
         "author 8": True,
         "reader 1": False,
         "reader 2": True,
+        "person 7": False,
+        "person 8": True,
         "name": False,
     }
 
@@ -252,20 +332,36 @@ def test_a_change_drops_what_depends_on_it_and_nothing_else() -> None:
     things = {"author": (7,), "reader": (reader(1),), "both": (7, 8)}
     things |= {"all": (EVERYONE,), "tweet": (tweet(7),)}
     left: dict[int, set[str]] = {}
-    for change in (7, 8, 9, tweet(7), tweet(8), reader(1), reader(2), NAMES):
+    shown = b'"likes":[{"user_id":7,"name":"Ann"}]'
+    for change in (
+        7,
+        8,
+        9,
+        tweet(7),
+        tweet(8),
+        reader(1),
+        reader(2),
+        person(7),
+        person(8),
+        ANYTHING,
+    ):
         assert all(kept(memory, key, *subjects) for key, subjects in things.items())
+        memory.keep("shows 7", "…", 10, (), memory.moment(), names=shown)
         memory.changed(change)
-        left[change] = {key for key in things if memory.peek(key)}
+        left[change] = {key for key in (*things, "shows 7") if memory.peek(key)}
 
+    everything = {*things, "shows 7"}
     assert left == {
-        7: {"reader", "tweet"},
-        8: {"author", "reader", "tweet"},
-        9: {"author", "reader", "both", "tweet"},
-        tweet(7): {"author", "reader", "both", "all"},
-        tweet(8): set(things),
-        reader(1): {"author", "both", "all", "tweet"},
-        reader(2): set(things),
-        NAMES: set(),
+        7: everything - {"author", "both", "all"},
+        8: everything - {"both", "all"},
+        9: everything - {"all"},
+        tweet(7): everything - {"tweet"},
+        tweet(8): everything,
+        reader(1): everything - {"reader"},
+        reader(2): everything,
+        person(7): everything - {"shows 7"},
+        person(8): everything,
+        ANYTHING: set(),
     }
 
 
