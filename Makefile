@@ -10,7 +10,7 @@ VENV := @deploy/local/venv.sh
 # Only a value given to make itself counts: some systems have a NAME in every environment.
 needed = @$(if $(filter command,$(firstword $(origin $(1)))),:,echo 'Say which: make $@ $(2)' >&2; exit 2)
 
-.PHONY: help up down reset status logs user admin demo import backup restore replay rebuild missed erased compose-test test chaos check audit sbom secrets fuzz bench openapi boards screenshots lock
+.PHONY: help up down reset status logs user admin demo import backup restore replay rebuild missed erased compose-test test test-slow chaos check audit sbom secrets fuzz bench openapi boards screenshots lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -90,9 +90,13 @@ compose-test: ## try docker-compose.yml for real; needs root and a Docker engine
 	$(VENV) dev
 	@deploy/compose/trial/trial.sh
 
-test: ## all tests, on their own ports and data, also while `make up` runs
+test: ## the tests, except the slow ones, on their own ports and data, also while `make up` runs
 	$(VENV) dev
 	@$(RUN) -m pytest
+
+test-slow: ## the tests that take minutes: chaos, an upgrade, fuzzing, a million rows
+	$(VENV) dev
+	@$(RUN) -m pytest -m slow
 
 chaos: ## break a system of its own under load, print a table; SEED=… ONLY=killed_processes
 	$(VENV) dev

@@ -58,6 +58,24 @@ def _local(*arguments: str) -> None:
         pytest.exit(f"{' '.join(arguments)} failed:\n{ran.stdout}{ran.stderr}", 3)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Orders the tests so that no worker of xdist idles while it waits for the running system.
+
+    `--dist=worksteal` gives the first half of this list to one worker and the second half to the
+    other. The first worker starts with the exclusive tests; meanwhile the second worker runs tests
+    that do not use the running system. Tests that share the system come last: a worker that has
+    finished can take over any of them, because they have no fixtures per module.
+    """
+    items.sort(key=_place_in_run)
+
+
+def _place_in_run(item: pytest.Item) -> int:
+    if item.get_closest_marker("exclusive"):
+        return 0
+    return 2 if "stack" in getattr(item, "fixturenames", ()) else 1
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Ends what the tests started, once all of xdist's workers are done."""
     started = (REPOSITORY / SETTINGS["WARBLE_HOME"]).exists()
@@ -87,10 +105,16 @@ def running_stack() -> Instance:
 
 
 @pytest.fixture
-def stack(running_stack: Instance) -> Iterator[Instance]:
-    """The running system for one test alone: some stop a part of it."""
-    with (running_stack.root / "one-at-a-time").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
+def stack(running_stack: Instance, request: pytest.FixtureRequest) -> Iterator[Instance]:
+    """The running system: shared with other tests, unless the test is marked `exclusive`."""
+    exclusive = request.node.get_closest_marker("exclusive") is not None
+    run = running_stack.root / "run"
+    with (run / "stack.lock").open("w") as lock, (run / "stack-queue.lock").open("w") as queue:
+        # A test holds the queue while it waits. Without the queue, tests that share the lock could
+        # keep an exclusive test waiting for ever.
+        fcntl.flock(queue, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        fcntl.flock(queue, fcntl.LOCK_UN)
         yield running_stack
 
 

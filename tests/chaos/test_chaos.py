@@ -32,7 +32,9 @@ async def _some_of_each(bed: Bed, load: Load) -> int:
 
 # Every process that dies has to come up again, which takes long on a machine that is busy; and what
 # comes late from an erased person is taken away five minutes later.
-@pytest.mark.timeout(900)
+@pytest.mark.slow
+@pytest.mark.exclusive
+@pytest.mark.timeout(1800)
 async def test_whatever_dies_what_was_acknowledged_is_there_once(stack: Instance) -> None:
     seed = secrets.token_hex(4)
     bed = Bed(stack, stack, seed, SHARE)

@@ -6,11 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from deploy.local.instance import Instance
 from deploy.local.places import REPOSITORY
 from tests.conftest import SETTINGS
 
 from .company import Company, Person, company_at
+
+
+pytestmark = pytest.mark.exclusive
 
 
 async def local(stack: Instance, *arguments: str) -> tuple[int, str]:

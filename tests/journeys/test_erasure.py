@@ -71,6 +71,7 @@ async def test_an_erased_person_is_nowhere_and_the_counts_are_right(company: Com
     assert not told["finished"]
 
 
+@pytest.mark.exclusive
 async def test_dead_letters_of_an_erased_person_go_and_those_of_others_stay(
     company: Company, stack: Instance
 ) -> None:
@@ -99,6 +100,7 @@ async def test_dead_letters_of_an_erased_person_go_and_those_of_others_stay(
     assert [json.loads(body)["author_id"] for body in kept] == [friend.id]
 
 
+@pytest.mark.exclusive
 async def test_workers_that_are_killed_meanwhile_leave_nothing(
     company: Company, stack: Instance
 ) -> None:

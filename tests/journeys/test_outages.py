@@ -3,6 +3,7 @@
 import asyncio
 
 import httpx
+import pytest
 
 from chassis import testing
 from deploy.local import health
@@ -11,6 +12,7 @@ from deploy.local.instance import Instance
 from .company import Company
 
 
+@pytest.mark.exclusive
 async def test_while_the_feeds_worker_is_away_a_read_answers_and_says_that_it_is_stale(
     company: Company, stack: Instance
 ) -> None:
@@ -31,6 +33,7 @@ async def test_while_the_feeds_worker_is_away_a_read_answers_and_says_that_it_is
         assert (await ann.ask("GET", "/api/users/me")).is_success
 
 
+@pytest.mark.exclusive
 async def test_a_picture_whose_event_is_still_on_its_way_can_be_attached(
     company: Company, stack: Instance
 ) -> None:
@@ -50,6 +53,7 @@ async def test_a_picture_whose_event_is_still_on_its_way_can_be_attached(
     assert media["thumbnail"].endswith(".webp")
 
 
+@pytest.mark.exclusive
 async def test_a_worker_that_is_killed_comes_back_and_misses_nothing(
     company: Company, stack: Instance
 ) -> None:
@@ -65,6 +69,7 @@ async def test_a_worker_that_is_killed_comes_back_and_misses_nothing(
     assert stack.pid("feed-worker") != before
 
 
+@pytest.mark.exclusive
 async def test_a_post_with_an_idempotency_key_is_one_tweet_though_its_services_are_killed(
     company: Company, stack: Instance
 ) -> None:
@@ -102,6 +107,7 @@ async def test_a_post_with_an_idempotency_key_is_one_tweet_though_its_services_a
         await asyncio.to_thread(health.wait_for, stack.url(program) or "", 60)
 
 
+@pytest.mark.exclusive
 async def test_killing_a_replica_under_load_fails_no_get(company: Company, stack: Instance) -> None:
     ann = await company.hire("Ann")
     await ann.post()

@@ -4,6 +4,8 @@ import asyncio
 import subprocess
 import sys
 
+import pytest
+
 from deploy.local.instance import Instance
 from deploy.local.places import REPOSITORY
 from tests.conftest import SETTINGS
@@ -26,6 +28,7 @@ async def _rebuild(stack: Instance) -> tuple[int, str]:
     return process.returncode, said.decode()
 
 
+@pytest.mark.exclusive
 async def test_a_rebuilt_feed_is_the_same_and_nobody_who_reads_or_writes_is_disturbed(
     company: Company, stack: Instance
 ) -> None:

@@ -47,6 +47,7 @@ async def ann(company: Company) -> Person:
     return await company.hire("Ann")
 
 
+@pytest.mark.exclusive
 async def test_who_holds_connections_for_nothing_keeps_nobody_waiting(
     ann: Person, besieged: None
 ) -> None:

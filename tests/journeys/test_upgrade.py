@@ -109,7 +109,8 @@ def before(tmp_path: Path) -> Iterator[Version]:
         TODAY.local("reset")
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
 async def test_the_version_before_serves_on_the_schema_of_this_one_until_this_one_takes_over(
     before: Version,
 ) -> None:
@@ -145,6 +146,7 @@ async def _alter_every_table(stack: Instance, service: str, change: str) -> None
                 await connection.execute(change.format(table=table))
 
 
+@pytest.mark.exclusive
 async def test_columns_and_indexes_that_a_next_version_adds_disturb_nobody(
     company: Company, stack: Instance
 ) -> None:

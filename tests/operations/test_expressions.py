@@ -48,6 +48,7 @@ async def company(stack: Instance) -> AsyncIterator[Company]:
         yield company
 
 
+@pytest.mark.exclusive
 async def test_every_expression_of_every_panel_and_alert_returns_data(
     watching: Scraping, company: Company, stack: Instance
 ) -> None:

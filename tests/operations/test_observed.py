@@ -26,6 +26,8 @@ from tests.journeys.company import Company, company_at, png, until
 
 from .receivers import Receiver, Seen, receiving
 
+pytestmark = pytest.mark.slow
+
 PRIVATE = "hushhush"
 """Stands in every text, name, description and query that is sent here."""
 

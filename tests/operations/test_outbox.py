@@ -3,12 +3,14 @@
 import asyncio
 
 import httpx
+import pytest
 
 from deploy.local import health, places
 from deploy.local.instance import Instance
 from tests.journeys.company import company_at
 
 
+@pytest.mark.exclusive
 async def test_an_outbox_that_waits_for_the_broker_says_so_and_says_when_it_is_empty(
     stack: Instance,
 ) -> None:

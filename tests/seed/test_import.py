@@ -107,6 +107,7 @@ async def test_what_was_sent_but_not_journaled_is_found_again(stack: Instance, f
     assert await everything(stack, planned(file)) == all_of(planned(file))
 
 
+@pytest.mark.exclusive
 async def test_tweets_that_no_reader_sees_yet_are_not_posted_twice(
     stack: Instance, file: Path, tmp_path: Path
 ) -> None:

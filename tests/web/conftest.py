@@ -16,18 +16,23 @@ Opens = Callable[..., Awaitable[Visitor]]
 
 
 @pytest.fixture(scope="session")
-def chromium() -> str | None:
-    return installed.chromium()
-
-
-@pytest.fixture
-async def browser(chromium: str | None) -> AsyncIterator[Browser]:
+async def chromium() -> AsyncIterator[Browser]:
+    """One browser process for all tests: to start one, with its driver, takes seconds."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"]
+            executable_path=installed.chromium(),
+            args=["--no-sandbox", "--disable-background-networking"],
         )
         yield browser
         await browser.close()
+
+
+@pytest.fixture
+async def browser(chromium: Browser) -> AsyncIterator[Browser]:
+    """The shared browser. Each test opens contexts of its own, which this fixture closes."""
+    yield chromium
+    for context in chromium.contexts:
+        await context.close()
 
 
 @pytest.fixture(params=["wide", "phone"])
