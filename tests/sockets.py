@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 
+from tests.waiting import PATIENCE_SECONDS
+
 
 async def said(port: int, *sent: bytes) -> bytes:
     """All that comes until the other side ends the connection."""
@@ -15,7 +17,7 @@ async def said(port: int, *sent: bytes) -> bytes:
                 await writer.drain()
         # Where the rest met an ended connection, the answer may be lost with it.
         with contextlib.suppress(ConnectionError):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 return await reader.read()
         return b""
     finally:

@@ -1,4 +1,3 @@
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import ClassVar
@@ -19,12 +18,6 @@ class Happened(Event):
 
     routing_key: ClassVar[str]
     number: int
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
-        while not await condition():
-            pass
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from chassis import broker
 from chassis.database import Database
 from chassis.subscriptions import Subscriptions
 from deploy.local.instance import Instance
+from tests.waiting import PATIENCE_SECONDS
 
 from .conftest import Happened
 from .test_consumer import consuming, message, note, publish
@@ -49,7 +50,7 @@ async def test_what_is_deleted_at_the_broker_comes_back(
         number = first
         # Of their own: who consumes is brought back channel by channel, and these come and go.
         others = await broker.connect_once(infrastructure.broker_url, "warble-test")
-        async with asyncio.timeout(60), others:
+        async with asyncio.timeout(PATIENCE_SECONDS), others:
             while not await effects():
                 number += 1
                 with suppress(DeliveryError):

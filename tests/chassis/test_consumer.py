@@ -14,8 +14,9 @@ from chassis import broker
 from chassis.consumer import Consumer, replay
 from chassis.database import Database, execute, fetch
 from chassis.subscriptions import Subscriptions
+from tests.waiting import eventually
 
-from .conftest import Happened, eventually
+from .conftest import Happened
 
 
 class Bug(Exception):

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from chassis import erasure
 from chassis.database import Database, execute
 from chassis.erasure import Eraser
+from tests.waiting import PATIENCE_SECONDS
 
 ANN, BORIS = 1, 2
 
@@ -33,7 +34,7 @@ async def test_an_erasure_that_fails_keeps_nobody_else_waiting(database: Databas
     await hear(database, ANN, BORIS)
     job = asyncio.create_task(Eraser(sweep).job(app))
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert await swept.get() == BORIS
     job.cancel()
     await asyncio.wait([job])

@@ -15,8 +15,9 @@ from chassis.database import Database, execute
 from chassis.relay import Relay
 from deploy.local.instance import Instance
 from tests.chaos.wire import Wire
+from tests.waiting import PATIENCE_SECONDS, eventually
 
-from .conftest import Happened, eventually
+from .conftest import Happened
 
 BLOCKED = bytes.fromhex("01 0000 00000005 000a003c 00 ce")
 """What a broker without room says to who publishes: Connection.Blocked, with an empty reason."""
@@ -71,7 +72,7 @@ async def listening(
 
 async def received(queue: AbstractQueue, count: int) -> list[int]:
     numbers = []
-    async with asyncio.timeout(30), queue.iterator() as messages:
+    async with asyncio.timeout(PATIENCE_SECONDS), queue.iterator() as messages:
         async for message in messages:
             numbers.append(Happened.model_validate_json(message.body).number)
             await message.ack()

@@ -11,6 +11,7 @@ from chassis import retention, worker
 from chassis.database import Database, execute
 from deploy.local.instance import Instance
 from services.tweets.settings import Settings
+from tests.waiting import PATIENCE_SECONDS
 
 from .conftest import Happened
 from .test_relay import listening, received, record
@@ -33,7 +34,7 @@ async def test_old_events_that_cannot_be_pruned_now_hold_up_no_new_ones(
     # The row is somebody else's for now: an erasure writes into it.
     async with database.transaction() as session:
         await execute(session, text("select from outbox for update"))
-        async with asyncio.timeout(30), app.router.lifespan_context(app):
+        async with asyncio.timeout(PATIENCE_SECONDS), app.router.lifespan_context(app):
             for number in range(1, 10):
                 await record(database, happened, range(number, number + 1))
                 assert await received(queue, 1) == [number]

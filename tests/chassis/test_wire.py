@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from chassis import wire
 from tests.sockets import said
+from tests.waiting import PATIENCE_SECONDS
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,7 +36,7 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[uvicorn.Serve
     with contextlib.suppress(AttributeError):
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     serving = asyncio.create_task(server.serve([listening]))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not server.started:
             await asyncio.sleep(0.01)
     yield server
@@ -229,7 +230,7 @@ async def test_who_takes_nothing_of_an_answer_is_left(server: uvicorn.Server, po
     _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1000)
     writer.write(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n")
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not server.server_state.total_requests:
             await asyncio.sleep(0.01)
         while server.server_state.connections:
@@ -265,7 +266,7 @@ async def test_bodies_that_come_behind_their_heads_are_no_flood(port: int) -> No
     )
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         for _ in range(5):
             writer.write(head)
             assert b"100 Continue" in await reader.readuntil(b"\r\n\r\n")

@@ -19,6 +19,7 @@ from services.feed.handlers import subscriptions
 from services.feed.memory import Memory
 from services.feed.settings import Settings
 from tests.chaos.wire import Wire
+from tests.waiting import PATIENCE_SECONDS
 
 from .test_pages import hits, read
 
@@ -33,7 +34,7 @@ def impatient(as_service: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 
 
 async def until(memory: Memory, *, hears: bool) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while memory.hears is not hears:
             await asyncio.sleep(0)
 
@@ -51,7 +52,7 @@ async def test_a_database_that_falls_silent_is_noticed(monkeypatch: pytest.Monke
     async with Wire(0, int(os.environ["DB_PORT"])) as wire:
         monkeypatch.setenv("DB_PORT", str(wire.port))
         app = main.create_app()
-        async with testing.serving(app) as feed, asyncio.timeout(20):
+        async with testing.serving(app) as feed, asyncio.timeout(PATIENCE_SECONDS):
             before = hits()
             while hits() == before:
                 await read(feed, 951, PATH)
@@ -65,7 +66,7 @@ async def test_a_database_that_falls_silent_is_noticed(monkeypatch: pytest.Monke
             await until(app.state.pages._memory, hears=True)
             await post(52)
             while len((await read(feed, 951, PATH)).json()["tweets"]) < 2:
-                pass
+                await asyncio.sleep(0.02)
     await direct.close()
 
 

@@ -22,6 +22,7 @@ from services.feed.handlers import on_tweet_liked, on_tweet_posted, subscription
 from services.feed.memory import ANYTHING, EVERYONE, Memory, person, reader, subject, tweet
 from services.feed.pages import READS, Asked, Key, Page, Pages
 from services.feed.queries import Order, Scope, Selection
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 from .histories import Company, companies
 from .test_handlers import deliver_one, empty, erase
@@ -76,9 +77,13 @@ async def test_a_page_at_hand_equals_a_fresh_one_after_any_sequence_of_events(
     for reader in READERS:
         for path, selection in PAGES.items():
             fresh = await queries.page(connections, replace(selection, reader_id=reader))
-            async with asyncio.timeout(5):
-                while (await read(feed, reader, path)).content != fresh:
-                    pass
+
+            async def is_fresh(
+                reader: int = reader, path: str = path, fresh: bytes = fresh
+            ) -> bool:
+                return (await read(feed, reader, path)).content == fresh
+
+            await eventually(is_fresh)
 
 
 async def test_each_kind_of_event_reaches_the_pages_at_hand(
@@ -92,9 +97,10 @@ async def test_each_kind_of_event_reaches_the_pages_at_hand(
         await testing.deliver(database, subscriptions, event.routing_key, event, number)
 
     async def until(shown: Callable[[list[dict[str, Any]]], bool]) -> None:
-        async with asyncio.timeout(5):
-            while not shown((await read(feed, 911, path)).json()["tweets"]):
-                pass
+        async def is_shown() -> bool:
+            return shown((await read(feed, 911, path)).json()["tweets"])
+
+        await eventually(is_shown)
 
     posted = events.TweetPosted(
         tweet_id=9001, author_id=912, content="…", attachments=[], created_at=datetime.now(UTC)
@@ -134,9 +140,10 @@ async def test_an_erasure_reaches_the_pages_at_hand(
         await testing.deliver(database, subscriptions, event.routing_key, event, next(numbers))
 
     async def until(shown: Callable[[list[dict[str, Any]]], bool]) -> None:
-        async with asyncio.timeout(5):
-            while not shown((await read(feed, 921, path)).json()["tweets"]):
-                pass
+        async def is_shown() -> bool:
+            return shown((await read(feed, 921, path)).json()["tweets"])
+
+        await eventually(is_shown)
 
     for user_id in (922, 923):
         await tell(events.UserFollowed(follower_id=921, followed_id=user_id))
@@ -164,7 +171,7 @@ async def test_a_page_is_read_once_and_names_its_version(
 ) -> None:
     path = "/api/tweets?limit=7"
     first = await read(feed, 901, path)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         before = hits()
         while hits() == before:
             again = await read(feed, 901, path)
@@ -285,7 +292,7 @@ async def test_a_page_made_amid_the_changes_of_a_batch_does_not_stay_old(
                 await on_tweet_liked(session, like, version)
         async with database.transaction() as session:
             await execute(session, text("select pg_notify('feed_changes', 'all')"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await all_told.wait()
         await connection.remove_listener("feed_changes", tell)
     # PostgreSQL tells what is told twice in a transaction once, in the first one's place.

@@ -1,8 +1,6 @@
 """An event that the feed's handler stumbles over, from its bounded tries to its return."""
 
-import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
 
 import aio_pika
 import httpx
@@ -15,6 +13,7 @@ from chassis.database import Database, execute
 from chassis.subscriptions import Subscriptions
 from deploy.local.instance import Instance
 from services.feed import handlers
+from tests.waiting import eventually
 
 from .histories import Told, post, toggle_like
 from .test_handlers import empty
@@ -31,12 +30,6 @@ def reactions(monkeypatch: pytest.MonkeyPatch) -> Subscriptions:
     for one in handlers.subscriptions:
         apart.on(one.event, when=one.concerns)(one.handler)
     return apart
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(60):
-        while not await condition():
-            await asyncio.sleep(0)
 
 
 async def test_a_poisoned_tweet_keeps_nobody_up_and_comes_back_beside_what_came_since(
@@ -78,15 +71,15 @@ async def test_a_poisoned_tweet_keeps_nobody_up_and_comes_back_beside_what_came_
             return dead.declaration_result.message_count == 1
 
         await tell(history.told)
-        await until(neighbours_are_there)
-        await until(is_buried)
+        await eventually(neighbours_are_there)
+        await eventually(is_buried)
         assert buried.get() == before + 1
 
         since = len(history.told)
         toggle_like(history, tweet_id, BORIS)
         post(history, BORIS, "meanwhile")
         await tell(history.told[since:])
-        await until(neighbours_are_there)
+        await eventually(neighbours_are_there)
         await _run(database, "alter table tweet drop constraint bug")
         assert await replay(channel, reactions) == 1
         await until_read(feed, history)

@@ -16,6 +16,7 @@ from chassis.kept import CutShort
 from chassis.rebuild import Rebuild, Refused
 from deploy.local.instance import Instance
 from services.feed import events
+from tests.waiting import eventually
 
 from .histories import Company, Told, delete, erase, post, toggle_follow, toggle_like
 from .test_handlers import deliver_one, empty
@@ -79,10 +80,10 @@ def expected(history: Company, reader: int) -> list[tuple[int, str, int]]:
 
 
 async def until_read(feed: httpx.AsyncClient, history: Company) -> None:
-    async with asyncio.timeout(30):
-        while await read(feed, ANN) != expected(history, ANN):
-            # A page at hand waits for nothing, and what drops it has to get its turn.
-            await asyncio.sleep(0)
+    async def is_read() -> bool:
+        return await read(feed, ANN) == expected(history, ANN)
+
+    await eventually(is_read)
 
 
 async def test_a_damaged_feed_is_mended_and_pages_at_hand_are_dropped(

@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from tests.waiting import PATIENCE_SECONDS
+
 OWNER = {
     "user_id": 7,
     "scope": "account",
@@ -58,7 +60,7 @@ class Neighbour:
         )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not server.started:
                 await asyncio.wait([serving], timeout=0.01)
         try:
@@ -67,6 +69,28 @@ class Neighbour:
             server.should_exit = True
             server.force_exit = True
             await serving
+
+
+class Neighbours:
+    """Running servers, which one test after another uses."""
+
+    def __init__(self, running: contextlib.AsyncExitStack, unused_port: Callable[[], int]) -> None:
+        self._running = running
+        self._unused_port = unused_port
+        self._idle: list[Neighbour] = []
+
+    @contextlib.asynccontextmanager
+    async def behaving(self, behaviour: Behaviour) -> AsyncIterator[Neighbour]:
+        """A server that was asked nothing yet."""
+        if not self._idle:
+            started = Neighbour(behaviour, self._unused_port())
+            self._idle.append(await self._running.enter_async_context(started.running()))
+        neighbour = self._idle.pop()
+        neighbour.behaviour, neighbour.asked = behaviour, []
+        try:
+            yield neighbour
+        finally:
+            self._idle.append(neighbour)
 
 
 class Edge:

@@ -7,6 +7,7 @@ import pytest
 import uvloop
 
 from gateway.http1 import Broken, Client, NoConnection, Silent
+from tests.waiting import PATIENCE_SECONDS
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Scenario = Callable[[Client, str], Awaitable[None]]
@@ -29,7 +30,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Serve, Scenario], None]:
             server = await asyncio.start_server(handle, "127.0.0.1", 0)
             client = Client(connect_seconds=1)
             port = server.sockets[0].getsockname()[1]
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 await scenario(client, f"http://127.0.0.1:{port}")
             client.close()
             server.close()

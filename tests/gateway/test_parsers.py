@@ -28,6 +28,7 @@ from gateway.keys import is_session_token, new_session_token
 from gateway.routes import Routes
 from services.media import ranges
 from services.media.errors import RangeNotSatisfiable
+from tests.waiting import PATIENCE_SECONDS
 
 EXAMPLES = 20 * int(os.environ.get("WARBLE_FUZZ_EXAMPLES", "5"))
 ROUTES = Routes(json.loads((Path(gateway.__path__[0]) / "openapi.json").read_text()))
@@ -179,7 +180,7 @@ async def _answers(config: uvicorn.Config, parts: list[bytes]) -> bytes:
     protocol = wire.Protocol(config, ServerState(), {}, asyncio.get_running_loop())
     other_end = Wire()
     protocol.connection_made(other_end)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         for part in parts:
             if not other_end.closed:
                 protocol.data_received(part)

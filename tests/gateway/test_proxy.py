@@ -11,6 +11,7 @@ from chassis import testing
 from chassis.identity import Verifier
 from gateway import upstream
 from gateway.settings import SERVICES
+from tests.waiting import PATIENCE_SECONDS
 
 from .neighbours import Made, Neighbour, echo, error, html, owner_of_any_key, refusal
 
@@ -100,8 +101,10 @@ async def test_a_services_own_error_passes_and_anything_else_does_not(edge: Made
 
 
 async def test_a_service_that_is_away_or_silent_is_an_answer_in_time(
-    edge: Made, unused_tcp_port_factory: Ports
+    edge: Made, unused_tcp_port_factory: Ports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("GATEWAY_ANSWER_SECONDS", "1")
+
     async def silent(request: Request) -> Response:
         await asyncio.Event().wait()
         raise AssertionError
@@ -159,7 +162,7 @@ async def test_of_many_who_come_at_one_moment_a_service_gets_no_more_than_one_by
         # Who the key is for is known by then.
         assert (await it.client.post("/api/tweets", headers=KEY, json={})).is_success
         asked = [asyncio.create_task(it.client.get("/api/tweets", headers=KEY)) for _ in range(20)]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while sum(task.done() for task in asked) < 17:
                 await asyncio.sleep(0)
         enough.set()

@@ -11,6 +11,7 @@ import httpx
 from PIL import Image
 
 from deploy.local.instance import Instance
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Person:
 
     async def upload(self, picture: bytes | None = None, **fields: str) -> int:
         files = {"file": ("picture.png", picture or png(), "image/png")}
-        answer = await self.done("POST", "/api/medias", files=files, data=fields, timeout=60)
+        answer = await self.done("POST", "/api/medias", files=files, data=fields)
         media_id: int = answer["media_id"]
         return media_id
 
@@ -66,7 +67,9 @@ class Company:
 @asynccontextmanager
 async def company_at(stack: Instance) -> AsyncIterator[Company]:
     limits = httpx.Limits(max_connections=50)
-    async with httpx.AsyncClient(base_url=stack.gateway_url, timeout=15, limits=limits) as http:
+    async with httpx.AsyncClient(
+        base_url=stack.gateway_url, timeout=PATIENCE_SECONDS, limits=limits
+    ) as http:
         yield Company(stack, http)
 
 
@@ -81,16 +84,18 @@ def png(width: int = 40, height: int = 30) -> bytes:
 
 async def until(person: Person, wanted: Any, query: str = "") -> list[dict[str, Any]]:
     """The person's feed, read again and again until it is as wanted."""
-    for _ in range(1_000):
-        feed = await person.feed(query)
-        if wanted(feed):
-            return feed
-    raise AssertionError(f"the feed stays {feed}")
+    shown: list[dict[str, Any]] = []
+
+    async def is_as_wanted() -> bool:
+        shown[:] = await person.feed(query)
+        return bool(wanted(shown))
+
+    await eventually(is_as_wanted)
+    return shown
 
 
 async def until_gone(company: Company, path: str) -> None:
-    for _ in range(1_000):
-        answer = await company.http.get(path)
-        if answer.status_code == 404:
-            return
-    raise AssertionError(f"{path} stays")
+    async def is_gone() -> bool:
+        return (await company.http.get(path)).status_code == 404
+
+    await eventually(is_gone)

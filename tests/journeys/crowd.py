@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from tests.waiting import eventually
+
 from .company import Company, Person
 
 
@@ -46,8 +48,10 @@ class Crowd:
     async def read_what_was_written(self) -> None:
         """Returns once each of them is shown all of it, and no more."""
         for member in self.members:
-            while sorted(await member.person.feed_ids()) != self.written():
-                await member.person.done("GET", "/api/users/me")
+            await eventually(lambda: self._is_shown(member.person))  # noqa: B023
+
+    async def _is_shown(self, person: Person) -> bool:
+        return sorted(await person.feed_ids()) == self.written()
 
     @asynccontextmanager
     async def busy(self) -> AsyncIterator[None]:

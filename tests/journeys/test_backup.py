@@ -14,7 +14,6 @@ from tests.conftest import SETTINGS
 
 from .company import Company, Person, company_at
 
-
 pytestmark = pytest.mark.exclusive
 
 

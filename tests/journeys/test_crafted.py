@@ -12,6 +12,7 @@ import pytest
 from chassis import bodies, paging
 from chassis.identity import HEADER, Identity, KeyScope, Signer
 from deploy.local.instance import Instance
+from tests.waiting import PATIENCE_SECONDS
 
 from .company import Company, Person
 
@@ -108,7 +109,7 @@ async def test_a_body_without_an_end_is_read_no_further_by_who_is_asked_directly
         await writer.drain()
         await asyncio.wait([answered], timeout=0)
         sent += len(chunk)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         answer = await answered
     writer.close()
 
@@ -165,13 +166,13 @@ async def test_a_cursor_that_was_tampered_with_is_refused_or_a_place_in_the_same
 
 async def test_a_session_that_was_tampered_with_is_none(company: Company, ann: Person) -> None:
     url = company.stack.gateway_url
-    async with httpx.AsyncClient(base_url=url, timeout=15) as browser:
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as browser:
         signed_in = await browser.post("/api/session", json={"api_key": ann.key})
         token = signed_in.cookies["warble_session"]
     # Few of the wrong ones have the form of a token: more would count as guessing.
     malformed = [token[:at] + "%" + token[at + 1 :] for at in range(len(token))]
     well_formed = [token.swapcase(), token[::-1]]
-    async with httpx.AsyncClient(base_url=url, timeout=15) as stranger:
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as stranger:
         for other in (*malformed, *well_formed, token[:-4], token + "A", token * 2, "", "=", '"'):
             answer = await stranger.get(
                 "/api/users/me", headers={"cookie": f"warble_session={other}"}
@@ -186,8 +187,8 @@ async def test_a_copied_cookie_is_worthless_after_signing_out(
 ) -> None:
     url = company.stack.gateway_url
     async with (
-        httpx.AsyncClient(base_url=url, timeout=15) as browser,
-        httpx.AsyncClient(base_url=url, timeout=15) as thief,
+        httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as browser,
+        httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as thief,
     ):
         await browser.post("/api/session", json={"api_key": ann.key})
         thief.cookies.set("warble_session", browser.cookies["warble_session"])

@@ -1,6 +1,7 @@
 """What goes on while a part is away, and that everything is there when it is back."""
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
@@ -8,8 +9,13 @@ import pytest
 from chassis import testing
 from deploy.local import health
 from deploy.local.instance import Instance
+from tests.waiting import eventually
 
-from .company import Company
+from .company import Company, until
+
+
+def ids(feed: list[dict[str, Any]]) -> list[int]:
+    return [tweet["id"] for tweet in feed]
 
 
 @pytest.mark.exclusive
@@ -29,8 +35,7 @@ async def test_while_the_feeds_worker_is_away_a_read_answers_and_says_that_it_is
 
     assert answer.headers["warble-stale"] == "true"
     assert [tweet["id"] for tweet in answer.json()["tweets"]] == [earlier]
-    while await ann.feed_ids() != [later, earlier]:
-        assert (await ann.ask("GET", "/api/users/me")).is_success
+    await until(ann, lambda feed: ids(feed) == [later, earlier])
 
 
 @pytest.mark.exclusive
@@ -44,9 +49,7 @@ async def test_a_picture_whose_event_is_still_on_its_way_can_be_attached(
     finally:
         stack.start("tweets-worker")
 
-    (tweet,) = await ann.feed()
-    while not (tweet := (await ann.feed())[0])["attachments"]:
-        continue
+    (tweet,) = await until(ann, lambda feed: feed[0]["attachments"])
     assert tweet["id"] == tweet_id
     (media,) = tweet["media"]
     assert (media["width"], media["height"], media["alt"]) == (40, 30, "A door")
@@ -64,8 +67,7 @@ async def test_a_worker_that_is_killed_comes_back_and_misses_nothing(
     stack.kill("tweets-worker")
     tweet_ids = [await ann.post(f"number {number}") for number in range(5)]
 
-    while sorted(await ann.feed_ids()) != tweet_ids:
-        assert (await ann.ask("GET", "/api/users/me")).is_success
+    await until(ann, lambda feed: sorted(ids(feed)) == tweet_ids)
     assert stack.pid("feed-worker") != before
 
 
@@ -101,8 +103,7 @@ async def test_a_post_with_an_idempotency_key_is_one_tweet_though_its_services_a
     wanted = sorted(tweet_id for (tweet_id,) in told.values())
 
     assert len(wanted) == 80
-    while sorted(await ann.feed_ids()) != wanted:
-        assert (await ann.ask("GET", "/api/users/me")).is_success
+    await until(ann, lambda feed: sorted(ids(feed)) == wanted)
     for program in ("tweets-api-1", "tweets-api-2", "tweets-worker"):
         await asyncio.to_thread(health.wait_for, stack.url(program) or "", 60)
 
@@ -126,17 +127,16 @@ async def test_killing_a_replica_under_load_fails_no_get(company: Company, stack
         for program in ("feed-api-1", "users-api-2", "feed-api-2", "users-api-1"):
             before = stack.pid(program)
             await asyncio.to_thread(stack.kill, program)
-            while await asyncio.to_thread(stack.pid, program) in (0, before):
-                pass
-            url = f"{stack.url(program)}/health/ready"
-            while not await _ready(url):
-                pass
+            await eventually(lambda: _replaced(stack, program, before))  # noqa: B023
         done.set()
 
     assert failed == []
 
 
-async def _ready(url: str) -> bool:
+async def _replaced(stack: Instance, program: str, before: int) -> bool:
+    if await asyncio.to_thread(stack.pid, program) in (0, before):
+        return False
+    url = f"{stack.url(program)}/health/ready"
     async with httpx.AsyncClient() as http:
         try:
             return (await http.get(url)).is_success

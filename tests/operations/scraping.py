@@ -13,6 +13,7 @@ import yaml
 from deploy.local import places
 from deploy.local.instance import Instance
 from deploy.local.prometheus import Prometheus
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 from . import expressions
 
@@ -62,10 +63,11 @@ async def scraping(programs: Prometheus, stack: Instance, folder: Path) -> Async
             stderr=log,
         )
     try:
-        async with httpx.AsyncClient(base_url=f"http://{address}", timeout=10) as http:
+        async with httpx.AsyncClient(
+            base_url=f"http://{address}", timeout=PATIENCE_SECONDS
+        ) as http:
             server = Scraping(http)
-            while not await server.ready():
-                assert process.poll() is None, (folder / "log").read_text()
+            await eventually(server.ready)
             yield server
     finally:
         process.terminate()

@@ -1,6 +1,5 @@
 """Every question of every board and alert, put to a Prometheus that watches the real system."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from deploy.local.instance import Instance
 from deploy.local.prometheus import Prometheus
 from tests.journeys.company import Company, Person, company_at
+from tests.waiting import eventually
 
 from . import expressions
 from .scraping import Scraping, scraping
@@ -111,7 +111,5 @@ async def _trouble(ann: Person, stack: Instance) -> None:
             await channel.default_exchange.publish(letter, queue)
             dead = await channel.get_queue(f"{queue}.dead")
             # The dead letter is taken away again: other tests look at these queues too.
-            async with asyncio.timeout(30):
-                while (buried := await dead.get(fail=False)) is None:
-                    continue
+            buried = await eventually(lambda: dead.get(fail=False))  # noqa: B023
             await buried.ack()

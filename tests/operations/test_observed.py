@@ -23,6 +23,7 @@ from deploy.local.instance import Instance
 from deploy.local.places import REPOSITORY
 from tests.gateway.neighbours import Neighbour
 from tests.journeys.company import Company, company_at, png, until
+from tests.waiting import eventually
 
 from .receivers import Receiver, Seen, receiving
 
@@ -218,9 +219,7 @@ async def test_a_message_that_is_buried_is_reported_with_its_request_and_without
 
             _holds_nothing_private(report, PRIVATE)
             dead = await channel.get_queue(f"{queue}.dead")
-            async with asyncio.timeout(30):
-                while (buried := await dead.get(no_ack=True, fail=False)) is None:
-                    continue
+            buried = await eventually(lambda: dead.get(no_ack=True, fail=False))  # noqa: B023
             assert PRIVATE not in str(buried.headers)
 
 

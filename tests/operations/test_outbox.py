@@ -1,13 +1,12 @@
 """The outbox tells how much it holds also while nobody takes it: that is when it is asked."""
 
-import asyncio
-
 import httpx
 import pytest
 
 from deploy.local import health, places
 from deploy.local.instance import Instance
 from tests.journeys.company import company_at
+from tests.waiting import eventually
 
 
 @pytest.mark.exclusive
@@ -17,9 +16,10 @@ async def test_an_outbox_that_waits_for_the_broker_says_so_and_says_when_it_is_e
     async with company_at(stack) as company, httpx.AsyncClient() as http:
 
         async def until_pending(wanted: bool) -> None:
-            async with asyncio.timeout(60):
-                while (await _pending(http, stack) > 0) != wanted:
-                    continue
+            async def is_so() -> bool:
+                return (await _pending(http, stack) > 0) == wanted
+
+            await eventually(is_so)
 
         ann = await company.hire("Ann")
         await until_pending(False)

@@ -13,6 +13,7 @@ from chassis.database import Database, execute
 from services.tweets.erasing import eraser
 from services.tweets.events import MediaExpired, UserErased
 from services.tweets.handlers import subscriptions
+from tests.waiting import eventually
 
 from .test_api import outbox, post, posted, signed, uploaded
 
@@ -108,8 +109,11 @@ async def test_an_erasure_that_was_killed_goes_on_where_it_was(
         await post(tweets, ann, f"secret {number}")
     await hear(database, ann)
     killed = asyncio.create_task(eraser.advance(database, None, ann, settle=timedelta(0)))
-    while (await rows(database))["tweet"] == before["tweet"] + 5:
-        pass
+
+    async def has_begun() -> bool:
+        return (await rows(database))["tweet"] < before["tweet"] + 5
+
+    await eventually(has_begun)
     killed.cancel()
     await asyncio.wait([killed])
 

@@ -274,7 +274,10 @@ async def test_a_deactivated_or_missing_caller_gets_401_and_not_404(
 
     for method, path, body in (
         *(("GET", path, None) for path in ("/api/users/me", own)),
-        *(("GET", f"{own}{path}", None) for path in ("/followers", "/following", "/keys", "/sessions")),
+        *(
+            ("GET", f"{own}{path}", None)
+            for path in ("/followers", "/following", "/keys", "/sessions")
+        ),
         ("PATCH", own, {"name": "Anna"}),
         *(("POST", f"{own}{path}", {}) for path in ("/keys", "/keys/1/replacement")),
         *(("DELETE", f"{own}{path}/1", None) for path in ("/keys", "/sessions")),

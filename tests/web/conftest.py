@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from deploy.local import browser as installed
 from deploy.local.instance import Instance
 from tests.journeys.company import Person
+from tests.waiting import PATIENCE_SECONDS
 
 from .visitor import SCREENS, Visitor
 
@@ -18,6 +19,7 @@ Opens = Callable[..., Awaitable[Visitor]]
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     """One browser process for all tests: to start one, with its driver, takes seconds."""
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=installed.chromium(),
@@ -54,7 +56,7 @@ async def opens(browser: Browser, stack: Instance) -> AsyncIterator[Opens]:
     ) -> Visitor:
         settings = {"locale": "en-GB", "base_url": stack.gateway_url, **SCREENS[screen], **options}
         context = await browser.new_context(**settings)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
         visitor = Visitor(await context.new_page(), screen, stack.gateway_url)
         visitors.append(visitor)
         if person is not None:

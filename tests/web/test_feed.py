@@ -2,7 +2,7 @@
 
 from playwright.async_api import Route, expect
 
-from tests.journeys.company import Company
+from tests.journeys.company import Company, until
 
 from .conftest import Opens
 
@@ -16,8 +16,7 @@ async def test_two_people_in_two_browsers(company: Company, opens: Opens, screen
     bobs = await opens(bob, screen)
     await bobs.tweet("Look at this").get_by_role("button", name="Like").click()
     await expect(bobs.tweet("Look at this").get_by_text("1 like")).to_be_visible()
-    while not (await ann.feed())[0]["likes"]:
-        pass
+    await until(ann, lambda feed: feed[0]["likes"])
     await anns.page.reload()
     await anns.tweet("Look at this").get_by_role("button", name="1 like").click()
     liked_by = anns.page.get_by_role("dialog", name="Liked by")
@@ -142,8 +141,7 @@ async def test_new_tweets_are_announced_and_the_text_under_the_eyes_stays(
 
     await bob.post("brand new")
     await bob.post("newer still")
-    while len(await ann.feed("?limit=100")) < 27:
-        pass
+    await until(ann, lambda feed: len(feed) == 27, "?limit=100")
     await page.clock.run_for(25_000)
     announced = page.get_by_role("button", name="2 new tweets")
     await expect(announced).to_be_visible()

@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Route, expect
 from deploy.local.instance import Instance
 from deploy.local.places import REPOSITORY
 from tests.journeys.company import Company, png
+from tests.waiting import eventually
 
 from .visitor import Visitor
 
@@ -93,9 +94,9 @@ async def other_gateway(
     )  # fmt: skip
     url = f"http://127.0.0.1:{unused_tcp_port}"
     try:
-        async with httpx.AsyncClient() as http, asyncio.timeout(30):
-            while not await _ready(http, url):
-                assert process.returncode is None
+        async with httpx.AsyncClient() as http:
+            await eventually(lambda: _ready(http, url))
+            assert process.returncode is None
         yield url
     finally:
         process.terminate()
