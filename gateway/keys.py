@@ -8,7 +8,6 @@ import time
 
 import aio_pika
 import structlog
-from aio_pika.exceptions import AMQPError
 from prometheus_client import Counter
 from starlette.types import Scope
 
@@ -32,7 +31,6 @@ _SESSION_TOKEN_BYTES = 32
 _SESSION_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 """As `new_session_token` makes them."""
 _ENDED = ("KeyEnded", "SessionEnded")
-_RECONNECT_SECONDS = 1
 
 LOOKUPS = Counter("warble_gateway_key_cache_total", "Keys looked up.", ["outcome"])
 
@@ -167,17 +165,12 @@ class Keys:
         self._known = {digest: (who, 0.0) for digest, (who, _) in self._known.items()}
 
     async def hear_revocations(self) -> None:
-        """Runs until cancelled, and comes back to the broker whenever it does."""
-        while True:
-            try:
-                async with broker.reaching():
-                    await self._hear()
-            except (AMQPError, OSError, RuntimeError) as error:
-                log.warning("revocations.not_heard", error=repr(error))
-            finally:
-                self.hears_revocations = False
-                self._drop_all()
-            await asyncio.sleep(_RECONNECT_SECONDS)
+        """Runs until the broker goes away."""
+        try:
+            await self._hear()
+        finally:
+            self.hears_revocations = False
+            self._drop_all()
 
     async def _hear(self) -> None:
         url = self._settings.broker_url.get_secret_value()
@@ -200,7 +193,8 @@ class Keys:
         with message_context(message):
             try:
                 self.drop(int(json.loads(message.body)["user_id"]))
-            except (ValueError, KeyError, TypeError) as error:
+            except Exception as error:
+                # The key that this message revokes is unknown, so no key is trusted any more.
                 log.error("revocation.not_understood", error=repr(error))
                 self._drop_all()
             else:

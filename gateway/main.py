@@ -14,12 +14,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from chassis import app, traces
 from chassis.errors import Problem, ServiceUnavailable
 from chassis.identity import Signer
+from chassis.loops import Loop, run_forever
 
 from . import documentation, erasures, export, guards, page, session
 from .keys import Keys
 from .limits import Guesses, Limits
 from .proxy import Proxy
-from .replicas import look_for_ever
+from .replicas import look_up_repeatedly
 from .routes import Routes
 from .settings import SERVICES, Settings
 from .sharing import Sharing
@@ -56,13 +57,15 @@ def create_app() -> ASGIApp:
     keys = Keys(settings, upstream, signer, Guesses(limits.guesses))
     contract: dict[str, Any] = json.loads(CONTRACT.read_text())
 
+    loops: dict[str, Loop] = {
+        "revocations": keys.hear_revocations,
+        "limits": sharing.share,
+        "replicas": partial(look_up_repeatedly, upstream.replicas.values()),
+    }
+
     @contextlib.asynccontextmanager
     async def live(application: FastAPI) -> AsyncIterator[None]:
-        running = [
-            asyncio.create_task(keys.hear_revocations()),
-            asyncio.create_task(sharing.share_for_ever()),
-            asyncio.create_task(look_for_ever(upstream.replicas.values())),
-        ]
+        running = [asyncio.create_task(run_forever(name, loop)) for name, loop in loops.items()]
         try:
             yield
         finally:

@@ -64,7 +64,7 @@ async def _behind(url: str) -> list[str]:
     return [f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}" for host in hosts]
 
 
-async def look_for_ever(services: Iterable[Replicas]) -> None:
+async def look_up_repeatedly(services: Iterable[Replicas]) -> None:
     """Runs until it is cancelled."""
     held = list(services)
     while True:

@@ -11,7 +11,6 @@ import time
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage
-from aio_pika.exceptions import AMQPError
 
 from chassis import broker
 
@@ -20,7 +19,6 @@ from .settings import Settings
 
 EXCHANGE = "gateway.limits"
 _TELL_SECONDS = 1
-_RECONNECT_SECONDS = 1
 _TOLD_AT_ONCE = 1_000
 
 log = structlog.get_logger()
@@ -32,16 +30,11 @@ class Sharing:
         self._allowances = {allowance.name: allowance for allowance in allowances}
         self._name = secrets.token_hex(8)
 
-    async def share_for_ever(self) -> None:
-        """Runs until cancelled, and comes back to the broker whenever it does."""
-        while True:
-            try:
-                connection = await broker.connect_once(self._url, "warble-gateway-limits")
-                async with broker.reaching(), connection:
-                    await self._share(await connection.channel(publisher_confirms=False))
-            except (AMQPError, OSError, RuntimeError) as error:
-                log.warning("limits.not_shared", error=repr(error))
-            await asyncio.sleep(_RECONNECT_SECONDS)
+    async def share(self) -> None:
+        """Runs until the broker goes away."""
+        connection = await broker.connect_once(self._url, "warble-gateway-limits")
+        async with connection:
+            await self._share(await connection.channel(publisher_confirms=False))
 
     async def _share(self, channel: AbstractChannel) -> None:
         exchange = await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.FANOUT)

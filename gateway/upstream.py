@@ -112,13 +112,14 @@ class Upstream:
     ) -> Answer:
         """The answer of some replica. `target` is the path with its query, as it came.
 
-        A GET is asked again elsewhere when a replica fails before its answer was begun, anything
-        else only when no connection was made, since nothing was sent then.
+        When a replica fails before its answer has begun, another replica gets a GET that has no
+        body. Any other request goes to another replica only if no connection was made: a body can
+        be read from the client once, and a write may have been done.
 
         Raises ServiceOverloaded, ServiceUnavailable, ServiceTimeout or BadGateway. Who asks
         releases the response.
         """
-        again = method in ("GET", "HEAD")
+        again = method in ("GET", "HEAD") and body is None
         clock = asyncio.get_running_loop().time
         until = clock() + (self._settings.answer_seconds if seconds is None else seconds)
         problem: type[Problem] = ServiceUnavailable

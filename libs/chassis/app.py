@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Annotated, Literal
 
 import structlog
@@ -15,6 +16,7 @@ from starlette.types import Scope
 from . import access_log, bodies, clock, errors, metrics, telemetry, traces
 from .database import Database
 from .identity import Verifier
+from .loops import run_forever
 from .paging import MAX_ID
 from .settings import ProcessSettings, ServiceSettings
 
@@ -52,7 +54,7 @@ def create(
     @asynccontextmanager
     async def live(app: FastAPI) -> AsyncIterator[None]:
         await clock.look(database)
-        following = asyncio.create_task(clock.follow(database))
+        following = asyncio.create_task(run_forever("clock", partial(clock.follow, database)))
         try:
             if lifespan is None:
                 yield

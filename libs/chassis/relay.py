@@ -26,6 +26,7 @@ from .app import end
 from .database import Database
 from .errors import report_job_error
 from .events import EventId
+from .loops import run_forever
 from .telemetry import EVENTS_PUBLISHED, OCCURRED_AT, OUTBOX_OLDEST_SECONDS, OUTBOX_PENDING
 
 BATCH = 200
@@ -67,7 +68,7 @@ class Relay:
 
     async def run(self) -> None:
         """Publishes until stopped; whatever goes away, it comes back to it."""
-        measuring = asyncio.create_task(self._measure_for_ever())
+        measuring = asyncio.create_task(run_forever("relay.measure", self._measure_outbox))
         try:
             await self._publish_for_ever()
         finally:
@@ -179,17 +180,12 @@ class Relay:
                 await exchange.publish(message, key, mandatory=True)
         EVENTS_PUBLISHED.labels(key).inc()
 
-    async def _measure_for_ever(self) -> None:
-        """Apart from publishing: the outbox grows just when that waits for an absent broker."""
+    async def _measure_outbox(self) -> None:
+        """Runs apart from publishing, because the outbox grows while publishing waits for an
+        absent broker."""
         while True:
-            try:
-                async with self._database.engine.connect() as connection:
-                    depth = (await connection.execute(_DEPTH)).one()
-                OUTBOX_PENDING.set(depth.pending)
-                OUTBOX_OLDEST_SECONDS.set(float(depth.age))
-            except Exception as error:
-                # This job measures for as long as the process runs, whatever goes wrong once.
-                report_job_error(
-                    error, unavailable="relay.not_measured", failed="relay.not_measured"
-                )
+            async with self._database.engine.connect() as connection:
+                depth = (await connection.execute(_DEPTH)).one()
+            OUTBOX_PENDING.set(depth.pending)
+            OUTBOX_OLDEST_SECONDS.set(float(depth.age))
             await asyncio.sleep(MEASURE_SECONDS)

@@ -17,12 +17,11 @@ from . import broker, metrics, retention
 from .app import Check, Lifespan, end, frame
 from .consumer import Consumer
 from .database import Database
-from .errors import report_job_error
+from .loops import run_forever
 from .relay import Relay
 from .settings import ServiceSettings
 from .subscriptions import Subscriptions
 
-RESTART_SECONDS = 1
 STOP_SECONDS = 3
 
 Job = Callable[[FastAPI], Awaitable[None]]
@@ -70,7 +69,7 @@ def create(
             app.state.broker = connection
             if lifespan is not None:
                 await stack.enter_async_context(lifespan(app))
-            running = [asyncio.create_task(_for_ever(job, app)) for job in (_watch_locks, *jobs)]
+            running = [asyncio.create_task(_repeat(job, app)) for job in (_watch_locks, *jobs)]
             stack.push_async_callback(end, *running)
             if publishes:
                 relay = Relay(
@@ -82,7 +81,7 @@ def create(
             if subscriptions is not None:
                 consumer = Consumer(database, connection, subscriptions)
                 await consumer.start()
-                declaring = asyncio.create_task(_for_ever(keep_declared, app))
+                declaring = asyncio.create_task(_repeat(keep_declared, app))
                 stack.push_async_callback(end, declaring)
                 stack.push_async_callback(_in_time, consumer.stop)
             yield
@@ -106,17 +105,8 @@ async def _watch_locks(app: FastAPI) -> None:
         await asyncio.sleep(metrics.LOCKS_SECONDS)
 
 
-async def _for_ever(job: Job, app: FastAPI) -> None:
-    while True:
-        try:
-            async with broker.reaching():
-                await job(app)
-        except Exception as error:
-            name = getattr(job, "__name__", repr(job))
-            report_job_error(
-                error, unavailable="job.dependency_unavailable", failed="job.failed", job=name
-            )
-        await asyncio.sleep(RESTART_SECONDS)
+async def _repeat(job: Job, app: FastAPI) -> None:
+    await run_forever(getattr(job, "__name__", repr(job)), partial(job, app))
 
 
 async def _let_end(task: asyncio.Task[None]) -> None:

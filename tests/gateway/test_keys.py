@@ -60,6 +60,34 @@ async def test_a_key_is_believed_no_longer_than_it_lasts(edge: Made) -> None:
         assert lookups(it) == 1
 
 
+async def test_a_revocation_that_cannot_be_read_does_not_keep_later_ones_from_being_heard(
+    edge: Made, infrastructure: Instance
+) -> None:
+    dead = False
+
+    async def users(request: Request) -> Response:
+        return await owner()(request) if not dead else JSONResponse({"result": False}, 404)
+
+    connection = await aio_pika.connect(infrastructure.broker_url)
+    async with edge(users=users) as it, connection:
+        exchange = await broker.events_exchange(await connection.channel())
+        for body in (b'{"user_id": 1e999}', b"[" * 100_000):
+            assert (await it.client.get("/api/tweets", headers=KEY)).status_code == 200
+            asked = lookups(it)
+            await exchange.publish(aio_pika.Message(body, message_id="users:1"), "key.revoked.v1")
+            async with asyncio.timeout(20):
+                while lookups(it) == asked:
+                    await it.client.get("/api/tweets", headers=KEY)
+        dead = True
+        news = aio_pika.Message(b'{"user_id": 7}', message_id="users:2")
+        await exchange.publish(news, "key.revoked.v1")
+
+        async with asyncio.timeout(20):
+            while (answer := await it.client.get("/api/tweets", headers=KEY)).is_success:
+                pass
+        assert error(answer) == (401, "NotSignedIn")
+
+
 async def test_every_gateway_hears_of_a_revocation(edge: Made, infrastructure: Instance) -> None:
     dead = False
 

@@ -195,6 +195,29 @@ async def test_a_get_goes_to_another_replica_when_one_dies_and_a_post_does_not(
         assert sorted(write.status_code for write in writes) == [200] * 3 + [502] * 3
 
 
+async def test_a_get_with_a_body_goes_to_no_other_replica_once_its_body_is_read(
+    edge: Made, unused_tcp_port_factory: Ports
+) -> None:
+    async def dying(request: Request) -> Response:
+        await request.body()
+
+        async def cut() -> AsyncIterator[bytes]:
+            yield b"{"
+            raise ConnectionResetError
+
+        return StreamingResponse(cut(), headers={"content-length": "100"})
+
+    neighbour = Neighbour(dying, unused_tcp_port_factory())
+    async with (
+        neighbour.running() as mortal,
+        edge(urls={"feed": f"{mortal.url},{{own}}"}, feed=echo) as it,
+    ):
+        read = await it.client.request("GET", "/api/tweets", headers=KEY, content=b"{}")
+
+        assert error(read) == (502, "BadGateway")
+        assert it.feed.asked == []
+
+
 async def test_a_replica_that_is_not_there_costs_nothing(
     edge: Made, unused_tcp_port_factory: Ports
 ) -> None:
