@@ -45,6 +45,8 @@ _POLICY = (
 )
 """Swagger UI styles its own elements; it runs no script that is not a file."""
 
+_METHODS = ["GET", "HEAD"]
+
 _KEPT = {"cache-control": "no-cache"}
 """By browsers, which ask whether it has changed."""
 
@@ -53,19 +55,19 @@ def router(contract: dict[str, Any]) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     document = json.dumps(contract, ensure_ascii=False).encode()
 
-    @router.get("/openapi.json")
+    @router.api_route("/openapi.json", methods=_METHODS)
     async def openapi() -> Response:
         return Response(document, media_type="application/json", headers=_KEPT)
 
-    @router.get("/docs")
+    @router.api_route("/docs", methods=_METHODS)
     async def docs() -> HTMLResponse:
         return HTMLResponse(_PAGE, headers={**HEADERS, **_KEPT, "content-security-policy": _POLICY})
 
-    @router.get("/docs/start.js")
+    @router.api_route("/docs/start.js", methods=_METHODS)
     async def start() -> Response:
         return Response(_START, media_type="text/javascript", headers=_KEPT)
 
-    @router.get("/docs/{name}")
+    @router.api_route("/docs/{name}", methods=_METHODS)
     async def asset(name: str) -> Response:
         if name not in _FILES:
             raise NotFound

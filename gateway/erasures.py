@@ -15,7 +15,7 @@ from chassis.telemetry import onward
 from .callers import CallingAdministrator
 from .settings import SERVICES
 
-PREFIX = "/api/erasures/"
+PATH = "/api/erasures/{id}"
 
 
 class ErasureNotFound(Problem):
@@ -69,8 +69,9 @@ router = APIRouter(tags=["users"])
 """`app.state.upstream` and `app.state.signer` are the gateway's."""
 
 
+@router.head(PATH, include_in_schema=False)
 @router.get(
-    f"{PREFIX}{{id}}",
+    PATH,
     summary="How far a person's erasure is (administrators)",
     responses=responses(NotAnAdministrator, ErasureNotFound),
 )

@@ -147,6 +147,13 @@ class Exchange:
         access_log.request(self.scope["method"], self.scope["path"], self.status, seconds)
 
 
+async def refuse_unrouted(scope: Scope, send: Send, problem: Problem) -> None:
+    """Answers a request that no operation of the contract takes."""
+    exchange = Exchange(scope, send)
+    await exchange.refuse(problem)
+    exchange.finish()
+
+
 async def refuse_at_once(scope: Scope, send: Send, handler: str) -> None:
     """Tells that too much is asked, at half the cost of an exchange. It is counted and not logged:
     there are many just then, and nothing was begun."""

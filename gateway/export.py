@@ -13,7 +13,7 @@ from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from chassis.errors import BadGateway, Problem, ServiceUnavailable, responses
@@ -35,6 +35,7 @@ LISTS = {
     "media": ("pictures",),
 }
 _PICTURES = "pictures"
+_MEDIA_TYPE = "application/zip"
 
 Chunks = AsyncGenerator[bytes, None]
 
@@ -57,11 +58,7 @@ class _Archive(StreamingResponse):
             async for chunk in rest:
                 yield chunk
 
-        super().__init__(
-            content(),
-            media_type="application/zip",
-            headers={"content-disposition": f'attachment; filename="warble-{user_id}.zip"'},
-        )
+        super().__init__(content(), media_type=_MEDIA_TYPE, headers=_headers(user_id))
         self._rest = rest
         self._exporting = exporting
         self._user_id = user_id
@@ -75,6 +72,7 @@ class _Archive(StreamingResponse):
             await self._rest.aclose()
 
 
+@router.head(PATH, include_in_schema=False)
 @router.get(
     PATH,
     summary="All that is one's own, as an archive",
@@ -87,10 +85,12 @@ class _Archive(StreamingResponse):
         **responses(ExportUnderWay),
     },
 )
-async def export(identity: Caller, request: Request) -> StreamingResponse:
+async def export(identity: Caller, request: Request) -> Response:
     """Profile, followers and followed people, keys and sessions without their secrets, tweets,
     likes, and pictures with their descriptions. An archive that was cut off is incomplete: download
     it again."""
+    if request.method == "HEAD":
+        return Response(media_type=_MEDIA_TYPE, headers=_headers(identity.user_id))
     state = request.app.state
     exporting: set[int] = state.exporting
     if identity.user_id in exporting:
@@ -106,6 +106,10 @@ async def export(identity: Caller, request: Request) -> StreamingResponse:
         exporting.discard(identity.user_id)
         raise
     return _Archive(first, packing, exporting, identity.user_id)
+
+
+def _headers(user_id: int) -> dict[str, str]:
+    return {"content-disposition": f'attachment; filename="warble-{user_id}.zip"'}
 
 
 class Source:

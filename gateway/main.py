@@ -17,34 +17,42 @@ from chassis.identity import Signer
 from chassis.loops import Loop, run_forever
 
 from . import documentation, erasures, export, guards, page, session
+from .exchange import refuse_unrouted
 from .keys import Keys
 from .limits import Guesses, Limits
 from .proxy import Proxy
 from .replicas import look_up_repeatedly
-from .routes import Routes
+from .routes import Route, Routes
 from .settings import SERVICES, Settings
 from .sharing import Sharing
 from .upstream import Upstream
 
-_OWN = (session.PATH, erasures.PREFIX, export.PATH)
-"""Below `/api`, what the gateway answers by itself."""
-
 CONTRACT = Path(__file__).with_name("openapi.json")
+_OF_THE_CONTRACT = ("/api/", "/uploads/")
+"""Below these, only what the contract names is answered."""
 
 
 class Edge:
-    """The hot path goes to the proxy at once; what is asked for rarely, to an application."""
+    """Sends each request where it is answered: operations of the contract that a service answers go
+    to the proxy, which is the hot path; all other requests go to the application."""
 
-    def __init__(self, proxy: ASGIApp, application: ASGIApp) -> None:
+    def __init__(self, routes: Routes, proxy: ASGIApp, application: ASGIApp) -> None:
+        self._routes = routes
         self._proxy = proxy
         self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"] if scope["type"] == "http" else ""
-        if f"{path}/".startswith(("/api/", "/uploads/")) and not path.startswith(_OWN):
-            await self._proxy(scope, receive, send)
-        else:
-            await self._application(scope, receive, guards.looked_over(scope, send))
+        if scope["type"] == "http" and f"{scope['path']}/".startswith(_OF_THE_CONTRACT):
+            try:
+                route = self._routes.match(scope["method"], scope["raw_path"])
+            except Problem as problem:
+                await refuse_unrouted(scope, send, problem)
+                return
+            if route.service in SERVICES:
+                scope["route"] = route
+                await self._proxy(scope, receive, send)
+                return
+        await self._application(scope, receive, guards.looked_over(scope, send))
 
 
 def create_app() -> ASGIApp:
@@ -92,15 +100,12 @@ def create_app() -> ASGIApp:
     application.include_router(export.router)
     application.include_router(documentation.router(contract))
     application.include_router(page.router(settings))
-    routes = Routes(contract)
-    proxy: ASGIApp = Proxy(settings, routes, keys, upstream, signer, limits)
+    proxy: ASGIApp = Proxy(settings, keys, upstream, signer, limits)
     if traces.on():
-        proxy = traces.Requests(proxy, partial(_template, routes))
-    return Edge(proxy, application)
+        proxy = traces.Requests(proxy, _template)
+    return Edge(Routes(contract), proxy, application)
 
 
-def _template(routes: Routes, scope: Scope) -> str | None:
-    try:
-        return routes.match(scope["method"], scope["raw_path"]).template
-    except Problem:
-        return None
+def _template(scope: Scope) -> str:
+    route: Route = scope["route"]
+    return route.template

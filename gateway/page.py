@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.staticfiles import NotModifiedResponse
 
 from chassis import etags
@@ -20,6 +21,16 @@ OURS = Path(__file__).parents[1] / "web" / "dist"
 INDEX = "index.html"
 _HASHED = "assets"
 """The folder of our page whose files are named after their content."""
+
+
+class PagePath(PathConvertor):
+    """Any path but those of the API, of the documentation and of operations. A path below these
+    that nothing answers is 404 or 405: a client of the API must not get the page's HTML."""
+
+    regex = r"(?!/*(?:api|docs|health|internal|metrics|openapi\.json|uploads)(?:/|$)).*"
+
+
+register_url_convertor("page", PagePath())
 
 _ENCODINGS = {"br": ".br", "gzip": ".gz"}
 """What files are compressed with ahead, the smaller first."""
@@ -71,14 +82,14 @@ Every call is described and can be tried in <a href="/docs">the documentation</a
 
 
 def router(settings: Settings) -> APIRouter:
-    """What answers every path that nothing else does."""
+    """Answers every path of a page. Its routes come after all others."""
     router = APIRouter(include_in_schema=False)
     folder = Path(os.path.realpath(settings.web_dir or OURS))
     hashed = None if settings.web_dir else folder / _HASHED
     policy = settings.web_policy if settings.web_dir else _POLICY
     headers = {**HEADERS, "content-security-policy": policy} if policy else HEADERS
 
-    @router.api_route("/{path:path}", methods=["GET", "HEAD"])
+    @router.api_route("/{path:page}", methods=["GET", "HEAD"])
     async def page(request: Request, path: str) -> Response:
         if not (folder / INDEX).is_file():
             if path:
@@ -97,7 +108,7 @@ def router(settings: Settings) -> APIRouter:
             return NotModifiedResponse(response.headers)
         return response
 
-    @router.api_route("/{path:path}", methods=["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+    @router.api_route("/{path:page}", methods=["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
     async def no_page(path: str) -> Response:
         raise MethodNotAllowed("GET, HEAD")
 

@@ -22,7 +22,7 @@ from .http1 import Broken, Silent
 from .keys import Keys
 from .limits import Limits, address_of
 from .own_writes import OwnWrites
-from .routes import Route, Routes
+from .routes import Route
 from .session import CrossSiteRequest
 from .settings import Settings
 from .upstream import Answer, Body, ClientGone, Upstream
@@ -55,14 +55,12 @@ class Proxy:
     def __init__(
         self,
         settings: Settings,
-        routes: Routes,
         keys: Keys,
         upstream: Upstream,
         signer: Signer,
         limits: Limits,
     ) -> None:
         self._settings = settings
-        self._routes = routes
         self._keys = keys
         self._upstream = upstream
         self._signer = signer
@@ -70,13 +68,7 @@ class Proxy:
         self._own_writes = OwnWrites()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            route = self._routes.match(scope["method"], scope["raw_path"])
-        except Problem as problem:
-            exchange = Exchange(scope, send)
-            await exchange.refuse(problem)
-            exchange.finish()
-            return
+        route: Route = scope["route"]
         if self._upstream.full(route.service):
             await refuse_at_once(scope, send, route.template)
             return
@@ -97,7 +89,6 @@ class Proxy:
 
     async def _serve(self, exchange: Exchange, route: Route, receive: Receive) -> None:
         scope = exchange.scope
-        method: str = scope["method"]
         headers = exchange.read_headers()
         identity = None
         if not route.open:
@@ -127,7 +118,7 @@ class Proxy:
         query: bytes = scope["query_string"]
         target = scope["raw_path"] + b"?" + query if query else scope["raw_path"]
         answer = await self._upstream.ask(
-            route.service, method, target.decode("latin-1"), headers, body, seconds
+            route.service, route.method, target.decode("latin-1"), headers, body, seconds
         )
         async with answer.response:
             await self._answer(exchange, route, identity, answer)
@@ -149,6 +140,9 @@ class Proxy:
             exchange.guards = guards.of_picture(exchange.scope)
         elif response.header(b"cache-control") is None:
             headers.append(guards.NOT_KEPT)
+        if exchange.scope["method"] == "HEAD":
+            await exchange.send_whole(response.status, headers, b"")
+            return
         if answer.body is not None:
             await exchange.send_whole(response.status, headers, answer.body)
             return

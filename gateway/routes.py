@@ -1,12 +1,10 @@
-"""The routing table: the contract itself, where each operation names who answers it."""
+"""The routing table: the contract, in which each operation names the part that answers it."""
 
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from chassis.errors import MethodNotAllowed, NotFound
-
-from .settings import SERVICES
 
 _PATH = re.compile(rb"(?:/[A-Za-z0-9_.~-]+)+")
 _SEARCHES = ("/api/users",)
@@ -17,7 +15,10 @@ _METHODS = ("get", "head", "post", "put", "patch", "delete")
 class Route:
     template: str
     """The path as the contract writes it: the label of the route's metrics."""
+    method: str
+    """The method that the service gets: GET also for a HEAD that the contract does not name."""
     service: str
+    """`gateway` for the operations that the gateway answers itself."""
     open: bool
     """Needs no key."""
     upload: bool
@@ -48,9 +49,11 @@ class Routes:
                 else:
                     node = node.literals.setdefault(segment, _Node())
             for method in _METHODS:
-                # What the gateway answers by itself never comes to the table.
-                if method in operations and operations[method]["x-warble-service"] in SERVICES:
+                if method in operations:
                     node.operations[method.upper()] = _route(template, method, operations[method])
+            if "GET" in node.operations:
+                # HEAD is answered wherever GET is (RFC 9110, 9.3.2).
+                node.operations.setdefault("HEAD", node.operations["GET"])
 
     def match(self, method: str, raw_path: bytes) -> Route:
         """Raises NotFound, and MethodNotAllowed.
@@ -86,4 +89,5 @@ def _route(template: str, method: str, operation: dict[str, Any]) -> Route:
         kind = "write"
     else:
         kind = "search" if template in _SEARCHES else "read"
-    return Route(template, operation["x-warble-service"], is_open, upload, kind)
+    service = operation["x-warble-service"]
+    return Route(template, method.upper(), service, is_open, upload, kind)

@@ -16,7 +16,6 @@ from chassis.app import Done
 from chassis.errors import (
     BadGateway,
     InvalidRequest,
-    MethodNotAllowed,
     NotSignedIn,
     Problem,
     responses,
@@ -157,11 +156,6 @@ async def sign_out(request: Request, response: Response) -> Done:
         await _end(request, token)
     response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=_by_https(request))
     return Done()
-
-
-@router.api_route(PATH, methods=["GET", "HEAD", "PUT", "PATCH", "OPTIONS"], include_in_schema=False)
-async def refuse_other_methods() -> None:
-    raise MethodNotAllowed("DELETE, POST")
 
 
 class SessionDraft(BaseModel):

@@ -104,6 +104,8 @@ def frame(
         docs_url=None,
         redoc_url=None,
         strict_content_type=False,
+        # An unknown path is 404, also if it is a known one with a slash too many.
+        redirect_slashes=False,
         # Its spans hold paths and queries, its log records the words of errors.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
@@ -124,7 +126,7 @@ def _route(scope: Scope) -> str | None:
 def _health(checks: Mapping[str, Check]) -> APIRouter:
     router = APIRouter(prefix="/health", include_in_schema=False)
 
-    @router.get("/live")
+    @router.api_route("/live", methods=["GET", "HEAD"])
     async def live() -> Done:
         return Done()
 

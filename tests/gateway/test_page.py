@@ -85,12 +85,75 @@ async def test_our_page_is_served_with_its_own_routes(gateway: Gateway, built: P
         head = await client.head("/profile/7")
         assert (head.status_code, head.content) == (200, b"")
         assert head.headers["content-length"] == index.headers["content-length"]
-        for path in ("/api", "/api/nothing", "/uploads/x/y", "/assets/app-old.js", "/favicon.ico"):
+        for path in ("/assets/app-old.js", "/favicon.ico"):
             answer = await client.get(path)
             assert (answer.status_code, answer.json()["result"]) == (404, False), path
         assert (await client.get("/" + "x" * 5_000)).text == index.text
         posted = await client.post("/profile/7")
         assert (posted.status_code, posted.headers["allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api",
+        "/api/",
+        "/api/nothing",
+        "/api/exports",
+        "/api/export/",
+        "/api/export/7",
+        "/api/sessionx",
+        "/api/session/",
+        "/api/erasures/",
+        "/api/erasures/7/",
+        "/api/%73ession",
+        "/%61pi/session",
+        "//api/session",
+        "/uploads",
+        "/uploads/",
+        "/uploads/x/y",
+        "/internal",
+        "/internal/keys/7",
+        "/docs/",
+        "/docs/x/y",
+        "/openapi.json/",
+        "/health",
+        "/health/nothing",
+        "/metrics/x",
+    ],
+)
+async def test_no_address_beside_the_pages_gives_the_page(
+    gateway: Gateway, built: Path, method: str, path: str
+) -> None:
+    async with gateway(ours=built) as client:
+        answer = await client.request(method, f"http://gateway{path}")
+
+        assert answer.status_code == 404
+        if method != "HEAD":
+            assert answer.json()["error_type"] == "NotFound"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/api/session", {"DELETE", "POST"}),
+        ("GET", "/api/session", {"DELETE", "POST"}),
+        ("POST", "/api/export", {"GET", "HEAD"}),
+        ("DELETE", "/api/erasures/7", {"GET", "HEAD"}),
+        ("POST", "/docs", {"GET", "HEAD"}),
+        ("DELETE", "/openapi.json", {"GET", "HEAD"}),
+        ("POST", "/apiary", {"GET", "HEAD"}),
+    ],
+)
+async def test_another_method_than_an_address_takes_is_told_which_it_takes(
+    gateway: Gateway, built: Path, method: str, path: str, allowed: set[str]
+) -> None:
+    async with gateway(ours=built) as client:
+        answer = await client.request(method, path)
+
+        assert (answer.status_code, answer.json()["error_type"]) == (405, "MethodNotAllowed")
+        assert set(answer.headers["allow"].split(", ")) == allowed
 
 
 async def test_what_is_named_after_its_content_is_kept_for_ever(

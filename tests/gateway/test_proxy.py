@@ -86,7 +86,7 @@ async def test_a_path_that_is_none_of_ours_reaches_no_service(edge: Made) -> Non
 
         assert error(unknown) == error(inside) == (404, "NotFound")
         assert error(wrong) == (405, "MethodNotAllowed")
-        assert wrong.headers["allow"] == "GET, POST"
+        assert wrong.headers["allow"] == "GET, HEAD, POST"
         assert all(it.neighbours[service].asked == [] for service in SERVICES)
 
 
