@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis import app, traces
 from chassis.errors import Problem, ServiceUnavailable
+from chassis.health import Check
 from chassis.identity import Signer
 from chassis.loops import Loop, run_forever
 
@@ -80,15 +81,11 @@ def create_app() -> ASGIApp:
             await app.end(*running)
             upstream.stop()
 
-    async def service_answers(service: str) -> None:
-        if not await upstream.ready(service):
-            raise ServiceUnavailable
-
     async def revocations_heard() -> None:
         if not keys.hears_revocations:
             raise ServiceUnavailable
 
-    checks: dict[str, app.Check] = {name: partial(service_answers, name) for name in SERVICES}
+    checks: dict[str, Check] = {name: partial(upstream.check, name) for name in SERVICES}
     application = app.frame(settings, "gateway", live, {**checks, "broker": revocations_heard})
     application.state.keys = keys
     application.state.upstream = upstream

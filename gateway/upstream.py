@@ -91,6 +91,8 @@ class Upstream:
         self._settings = settings
         self.replicas = {service: Replicas(settings.replicas(service)) for service in SERVICES}
         self._client = Client(settings.connect_seconds, self._leaving)
+        # The connections of health checks take no place of those that people's requests use.
+        self._watching = Client(settings.connect_seconds)
 
     def _leaving(self, replica: str) -> None:
         """It still answers, but what comes to it when it stops would be lost."""
@@ -100,6 +102,7 @@ class Upstream:
 
     def stop(self) -> None:
         self._client.close()
+        self._watching.close()
 
     async def ask(
         self,
@@ -158,20 +161,20 @@ class Upstream:
         ERRORS.labels(service, kind).inc()
         log.warning("upstream.failed", upstream=service, kind=kind, error=repr(error))
 
-    async def ready(self, service: str) -> bool:
-        """Whether at least one replica says that it is ready."""
+    async def check(self, service: str) -> None:
+        """Raises ServiceUnavailable if no replica of the service is ready."""
+        ready = await asyncio.gather(*map(self._is_ready, self.replicas[service].all()))
+        if not any(ready):
+            raise ServiceUnavailable
 
-        async def probe(replica: str) -> bool:
-            try:
-                async with asyncio.timeout(2):
-                    answer = await self._client.request("GET", replica, "/health/ready", {})
-                    async with answer:
-                        await answer.read()
-                    return answer.status == 200
-            except (Full, NoConnection, Broken, TimeoutError):
-                return False
-
-        return any(await asyncio.gather(*map(probe, self.replicas[service].all())))
+    async def _is_ready(self, replica: str) -> bool:
+        try:
+            answer = await self._watching.request("GET", replica, "/health/ready", {})
+            async with answer:
+                await answer.read()
+            return answer.status == 200
+        except (Full, NoConnection, Broken, Silent):
+            return False
 
 
 async def _short_body(response: Response) -> bytes | None:

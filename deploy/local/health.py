@@ -1,4 +1,4 @@
-"""Asking the parts whether they are ready."""
+"""Asks the processes of an instance how they are."""
 
 import http.client
 import time
@@ -19,14 +19,14 @@ def answers_http(url: str, timeout: float = 4) -> int:
         connection.close()
 
 
-def is_ready(url: str) -> bool:
-    """Whether a process of ours says that it and all it needs are there."""
-    return answers_http(f"{url}/health/ready") == 200
+def is_healthy(url: str) -> bool:
+    """Whether a process of ours runs and every part that it uses answers it."""
+    return answers_http(f"{url}/health/status") == 200
 
 
 def wait_for(url: str, timeout: float) -> None:
-    """Raises TimeoutError."""
-    wait_until(lambda: is_ready(url), timeout, url)
+    """Returns when the process at `url` is healthy. Raises TimeoutError."""
+    wait_until(lambda: is_healthy(url), timeout, url)
 
 
 def wait_until(condition: Callable[[], bool], timeout: float, what: str) -> None:

@@ -52,7 +52,7 @@ def _program(
             *("--host", host, "--port", str(port)),
         ],
         environment=variables,
-        ready=lambda: health.is_ready(url),
+        ready=lambda: health.is_healthy(url),
         port=port,
         host=host,
     )

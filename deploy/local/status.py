@@ -31,7 +31,7 @@ def show(instance: Instance) -> bool:
             return False
         url = instance.url(process.name)
         if url is not None:
-            return health.is_ready(url)
+            return health.is_healthy(url)
         return process.name not in embedded or embedded[process.name]()
 
     processes = supervisor.processes()

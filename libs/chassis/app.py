@@ -2,32 +2,26 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Annotated, Literal
 
-import structlog
 from fastapi import APIRouter, FastAPI, Path
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.types import Scope
 
-from . import access_log, bodies, clock, errors, metrics, telemetry, traces
+from . import access_log, bodies, clock, errors, health, metrics, telemetry, traces
 from .database import Database
+from .health import Check
 from .identity import Verifier
 from .loops import run_forever
 from .paging import MAX_ID
 from .settings import ProcessSettings, ServiceSettings
 
-Check = Callable[[], Awaitable[None]]
-"""Raises whatever it likes when the thing that it asks after does not answer."""
-
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 Id = Annotated[int, Path(ge=1, le=MAX_ID)]
-
-log = structlog.get_logger()
 
 
 class Done(BaseModel):
@@ -46,7 +40,7 @@ def create(
     """The api process of a service.
 
     `app.state.database` and `app.state.settings` are set; `lifespan` opens and closes what is the
-    service's own. `checks` are asked by `/health/ready` beside the database. A body is read up to
+    service's own. `/health/status` asks `checks` beside the database. A body is read up to
     `body_bytes`.
     """
     database = Database(settings)
@@ -65,7 +59,7 @@ def create(
             await end(following)
             await database.close()
 
-    app = frame(settings, "api", live, {"database": database.check, **(checks or {})})
+    app = frame(settings, "api", live, {"database": database.check, **(checks or {})}, ["database"])
     app.add_middleware(bodies.Bounded, most=body_bytes)
     app.state.database = database
     app.state.verifier = Verifier(settings.identity_public_key, settings.service)
@@ -75,9 +69,16 @@ def create(
 
 
 def frame(
-    settings: ProcessSettings, role: str, lifespan: Lifespan, checks: Mapping[str, Check]
+    settings: ProcessSettings,
+    role: str,
+    lifespan: Lifespan,
+    checks: Mapping[str, Check],
+    needed_at_start: Iterable[str] = (),
 ) -> FastAPI:
-    """An application with what an api and a worker share: health, metrics, errors, logs."""
+    """An application with what an api and a worker share: health, metrics, errors, logs.
+
+    `checks` and `needed_at_start` are those of `chassis.health.router`.
+    """
     telemetry.configure(settings, role)
     traces.configure(settings.service, role)
     metrics.name_build(settings.service, role)
@@ -112,7 +113,7 @@ def frame(
     app.state.settings = settings
     errors.install(app)
     telemetry.instrument(app)
-    app.include_router(_health(checks))
+    app.include_router(health.router(checks, needed_at_start))
     app.add_middleware(telemetry.RequestContext)
     if traces.on():
         app.add_middleware(traces.Requests, route=_route)
@@ -123,41 +124,9 @@ def _route(scope: Scope) -> str | None:
     return getattr(scope.get("route"), "path_format", None)
 
 
-def _health(checks: Mapping[str, Check]) -> APIRouter:
-    router = APIRouter(prefix="/health", include_in_schema=False)
-
-    @router.api_route("/live", methods=["GET", "HEAD"])
-    async def live() -> Done:
-        return Done()
-
-    @router.get("/ready")
-    async def ready() -> JSONResponse:
-        state: dict[str, str] = {}
-        for name, check in checks.items():
-            try:
-                await check()
-            except Exception as error:
-                log.warning("not_ready", part=name, error=repr(error))
-                state[name] = "away"
-            else:
-                state[name] = "ok"
-        away = [name for name, answer in state.items() if answer != "ok"]
-        if not away:
-            return JSONResponse({"result": True, "checks": state})
-        problem = NotReady(parts=", ".join(away))
-        return JSONResponse({**problem.body(), "checks": state}, problem.status)
-
-    return router
-
-
 async def end(*tasks: asyncio.Task[None]) -> None:
     """Cancels the tasks until they end: what a task cleans up may swallow a cancellation."""
     while running := [task for task in tasks if not task.done()]:
         for task in running:
             task.cancel()
         await asyncio.wait(running, timeout=1)
-
-
-class NotReady(errors.Problem):
-    status = 503
-    message = "Not ready: {parts} away."

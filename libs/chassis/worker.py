@@ -14,9 +14,10 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from . import broker, metrics, retention
-from .app import Check, Lifespan, end, frame
+from .app import Lifespan, end, frame
 from .consumer import Consumer
 from .database import Database
+from .health import Check
 from .loops import run_forever
 from .relay import Relay
 from .settings import ServiceSettings
@@ -91,6 +92,7 @@ def create(
         "worker",
         live,
         {"database": database.check, "broker": broker_answers, **(checks or {})},
+        ["database", "broker"],
     )
     app.state.database = database
     return app

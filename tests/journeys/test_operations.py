@@ -21,7 +21,7 @@ PROGRAMS = [
 async def test_every_process_is_live_and_ready_and_measured(stack: Instance) -> None:
     async with httpx.AsyncClient() as http:
         for program in PROGRAMS:
-            for path in ("/health/live", "/health/ready", "/metrics"):
+            for path in ("/health/live", "/health/ready", "/health/status", "/metrics"):
                 answer = await http.get(f"{stack.url(program)}{path}")
 
                 assert answer.status_code == 200, (program, path, answer.text)
