@@ -25,7 +25,6 @@ def reactions(monkeypatch: pytest.MonkeyPatch) -> Subscriptions:
     """The feed's own, with queues apart from the running feed's, and retries that do not wait."""
     for module in ("subscriptions", "consumer", "broker"):
         monkeypatch.setattr(f"chassis.{module}.RETRY_DELAYS", (0, 0))
-    monkeypatch.setattr(Subscriptions, "retry_exchange", lambda self, delay: f"test.retry.{delay}s")
     apart = Subscriptions(f"probe{secrets.token_hex(4)}")
     for one in handlers.subscriptions:
         apart.on(one.event, when=one.concerns)(one.handler)
@@ -87,6 +86,7 @@ async def test_a_poisoned_tweet_keeps_nobody_up_and_comes_back_beside_what_came_
         for one in reactions:
             for name in (one.queue, one.dead_queue):
                 await channel.queue_delete(name)
+        await channel.queue_delete(reactions.retry_exchange(0))
 
 
 async def _run(database: Database, statement: str) -> None:
