@@ -23,6 +23,11 @@ from .audit import Deed
 from .errors import UserNotFound
 from .settings import Settings
 
+_ROLE_CHANGES = {
+    "add": (commands.add_administrator, Deed.administrator_added),
+    "remove": (commands.remove_administrator, Deed.administrator_removed),
+}
+
 
 @asynccontextmanager
 async def _transaction() -> AsyncIterator[AsyncSession]:
@@ -48,25 +53,18 @@ async def administrators() -> str:
     return "\n".join(f"{person.id}  {person.name}" for person in people)
 
 
-async def add_administrator(who: str) -> str:
-    """`who` is a number or a whole name. Raises UserNotFound, and ValueError for a name that no
-    person, or more than one, has."""
+async def change_administrators(change: str, who: str) -> str:
+    """Makes a person an administrator (`add`) or takes the role away (`remove`); lists them then.
+
+    `who` is a number or a whole name. Raises UserNotFound, LastAdministrator, and ValueError for a
+    name that no person, or more than one, has.
+    """
+    command, deed = _ROLE_CHANGES[change]
     async with _transaction() as session:
         user_id = await _number_of(session, who)
-        if not await commands.add_administrator(session, user_id):
-            return f"The person {user_id} is already an administrator."
-        audit.note(session, Deed.administrator_added, user_id, by=None)
-    return f"The person {user_id} is an administrator now."
-
-
-async def remove_administrator(who: str) -> str:
-    """As `add_administrator`; raises LastAdministrator as well."""
-    async with _transaction() as session:
-        user_id = await _number_of(session, who)
-        if not await commands.remove_administrator(session, user_id):
-            return f"The person {user_id} is not an administrator."
-        audit.note(session, Deed.administrator_removed, user_id, by=None)
-    return f"The person {user_id} is no longer an administrator."
+        if await command(session, user_id):
+            audit.note(session, deed, user_id, by=None)
+    return await administrators()
 
 
 async def _number_of(session: AsyncSession, who: str) -> int:
@@ -102,13 +100,6 @@ async def erase_again(numbers: list[int]) -> str:
     return f"{len(numbers) - unknown} people are erased; {unknown} were not there.{warning}"
 
 
-async def _change_administrators(said: argparse.Namespace) -> str:
-    if said.change == "list":
-        return await administrators()
-    change = add_administrator if said.change == "add" else remove_administrator
-    return await change(said.person)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="console", description=__doc__)
     chosen = parser.add_subparsers(dest="command", required=True)
@@ -132,7 +123,8 @@ def main() -> int:
         if said.command == "grant-key":
             doing = grant_key(said.user, said.key)
         elif said.command == "administrator":
-            doing = _change_administrators(said)
+            listing = said.change == "list"
+            doing = administrators() if listing else change_administrators(said.change, said.person)
         elif said.command == "erased":
             doing = erased()
         else:

@@ -203,9 +203,8 @@ async def test_an_operator_adds_lists_and_removes_administrators_by_number_or_na
     ann, boris = two
     zoe = await people.register("Zoe Unique")
 
-    await console.add_administrator(" Zoe  Unique")
-    listed = await console.administrators()
-    await console.remove_administrator(str(ann))
+    listed = await console.change_administrators("add", " Zoe  Unique")
+    await console.change_administrators("remove", str(ann))
 
     assert listed.splitlines() == [f"{ann}  Ann", f"{boris}  Boris", f"{zoe}  Zoe Unique"]
     assert await administrators(connection) == [boris, zoe]
@@ -217,15 +216,15 @@ async def test_the_console_refuses_the_last_administrator_and_an_ambiguous_name(
     people: People, two: tuple[int, int], connection: asyncpg.Connection
 ) -> None:
     ann, boris = two
-    await console.remove_administrator(str(boris))
+    await console.change_administrators("remove", str(boris))
     namesakes = [await people.register("Twin Name") for _ in range(2)]
 
     with pytest.raises(LastAdministrator):
-        await console.remove_administrator(str(ann))
+        await console.change_administrators("remove", str(ann))
     with pytest.raises(ValueError, match=", ".join(map(str, namesakes))):
-        await console.add_administrator("Twin Name")
+        await console.change_administrators("add", "Twin Name")
     with pytest.raises(ValueError, match="No such Name"):
-        await console.add_administrator("No such Name")
+        await console.change_administrators("add", "No such Name")
 
     assert await administrators(connection) == [ann]
 
@@ -234,11 +233,11 @@ async def test_erasing_the_last_administrator_again_after_a_restore_warns_the_op
     users: httpx.AsyncClient, two: tuple[int, int], connection: asyncpg.Connection
 ) -> None:
     ann, boris = two
-    await console.remove_administrator(str(boris))
+    await console.change_administrators("remove", str(boris))
 
     answer = await console.erase_again([ann])
 
     assert "No administrator is left" in answer
     assert await administrators(connection) == []
-    await console.add_administrator(str(boris))
+    await console.change_administrators("add", str(boris))
     assert await administrators(connection) == [boris]
