@@ -101,7 +101,7 @@ async def people_named(session: AsyncSession, name: str) -> Sequence[Person]:
     """All active people with exactly this name, by id."""
     statement = (
         select(Person)
-        .where(col(Person.name) == names.spaced(name), col(Person.deactivated_at).is_(None))
+        .where(col(Person.name) == names.normalized(name), col(Person.deactivated_at).is_(None))
         .order_by(col(Person.id))
     )
     return (await session.exec(statement)).all()
