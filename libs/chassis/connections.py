@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from weakref import WeakValueDictionary
 
 import asyncpg
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -26,7 +25,6 @@ class Connections:
         self._turns = asyncio.Semaphore(most)
         self._free: list[asyncpg.Connection] = []
         self._lent: set[asyncpg.Connection] = set()
-        self._long_turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self.most = most
 
     @property
@@ -67,15 +65,6 @@ class Connections:
                     self._free.append(connection)
         finally:
             self._turns.release()
-
-    @asynccontextmanager
-    async def lent_for_long(self, who: int) -> AsyncIterator[asyncpg.Connection]:
-        """As `lent`, one at a time to each: who takes an answer slowly has it for as long."""
-        turn = self._long_turns.setdefault(who, asyncio.Lock())
-        async with asyncio.timeout(WAIT_SECONDS) as patience, turn:
-            patience.reschedule(None)
-            async with self.lent() as connection:
-                yield connection
 
     @asynccontextmanager
     async def running(self, statement: str) -> AsyncIterator[asyncpg.Connection]:

@@ -5,12 +5,11 @@ comes from index-only scans, one per followed author; only the winners' rows are
 """
 
 import re
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from chassis import paging, traces
+from chassis import paging
 from chassis.connections import Connections
 
 from .errors import TweetNotFound
@@ -19,7 +18,7 @@ LIKES_LISTED = 100
 """How many likes a tweet lists; `like_count` beside them is true."""
 
 CHUNK = 100
-"""Tweets that are in this process's memory at once while a whole feed is sent."""
+"""Tweets that one statement of a whole feed reads, and that are in memory while they are sent."""
 
 
 class Order(StrEnum):
@@ -57,7 +56,8 @@ def names(statement: str) -> str:
     )
 
 
-# $1 the reader, $2 rows wanted, $3 rows skipped, $4 and $5 the cursor's key, $6 the author
+# $1 the reader, $2 rows wanted, $3 rows skipped, $4 and $5 the cursor's key, $6 the author. Each
+# statement names all six, so that PostgreSQL knows their types.
 _BEHIND = {
     Order.popular: "(like_count, id) < ($4::int, $5::bigint)",
     Order.recent: "id < $5::bigint and $4::int is not null",
@@ -66,13 +66,13 @@ SORT = {Order.popular: "like_count desc, id desc", Order.recent: "id desc"}
 
 _ONE_AUTHOR = """
     select id, like_count from tweet
-    where visible and author_id = $6 and {behind}
+    where visible and author_id = $6 and $1::bigint is not null and {behind}
       and not exists (select from person where id = $6 and hidden)
     order by {sort} limit $2 offset $3
 """
 _EVERYONE = """
     select id, like_count from tweet
-    where visible and $6::bigint is null and {behind}
+    where visible and $6::bigint is null and $1::bigint is not null and {behind}
       and not exists (select from person where person.id = tweet.author_id and hidden)
     order by {sort} limit $2 offset $3
 """
@@ -134,6 +134,13 @@ left join lateral (
 ) as likes on true
 order by {order}
 """)
+# $1 the reader, $2 the ids of the tweets in the order wanted. A tweet that is gone is left out.
+_LISTED = """
+    select tweet.id, tweet.like_count, wanted.place
+    from unnest($2::bigint[]) with ordinality as wanted (id, place)
+    join tweet on tweet.id = wanted.id and tweet.visible
+    where not exists (select from person where person.id = tweet.author_id and hidden)
+"""
 _ONE_PAGE = """
 with tweets as ({tweets})
 select
@@ -143,6 +150,8 @@ select
     (array_agg(id order by {order}))[$2] as last_id
 from tweets
 """
+
+_LISTED_TWEETS = _TWEETS.format(chosen=_LISTED, listed=LIKES_LISTED, order="chosen.place")
 
 # $1 the tweet, $2 the version behind which the page begins, $3 rows wanted
 _LIKERS = names("""
@@ -172,16 +181,21 @@ from chosen
 _HIGHEST = (2**31 - 1, paging.MAX_ID)
 
 
-def _statement(selection: Selection) -> str:
+def _chosen(selection: Selection) -> str:
+    """The statement for ids and numbers of likes, in the order of the selection."""
     if selection.author_id is not None:
         chosen = _ONE_AUTHOR
     elif selection.scope is Scope.everyone:
         chosen = _EVERYONE
     else:
         chosen = _FOLLOWING
+    return chosen.format(behind=_BEHIND[selection.order], sort=SORT[selection.order])
+
+
+def _statement(selection: Selection) -> str:
     sort = SORT[selection.order]
     return _TWEETS.format(
-        chosen=chosen.format(behind=_BEHIND[selection.order], sort=sort),
+        chosen=_chosen(selection),
         listed=LIKES_LISTED,
         order=sort.replace("like_count", "chosen.like_count").replace("id desc", "chosen.id desc"),
     )
@@ -212,8 +226,11 @@ async def page(connections: Connections, selection: Selection) -> bytes:
 
 def answer(tweets: bytes, last: tuple[int, int] | None) -> bytes:
     """`last` says how many like the tweet behind which the next page begins, and its id."""
-    cursor = "null" if last is None else f'"{paging.encode(*last)}"'
-    return b'{"result":true,"tweets":[%b],"next_cursor":%b}' % (tweets, cursor.encode())
+    return b'{"result":true,"tweets":[%b],"next_cursor":%b}' % (tweets, _cursor(last))
+
+
+def _cursor(key: tuple[int, ...] | None) -> bytes:
+    return b"null" if key is None else f'"{paging.encode(*key)}"'.encode()
 
 
 async def likers(connections: Connections, tweet_id: int, cursor: str | None, limit: int) -> bytes:
@@ -223,28 +240,31 @@ async def likers(connections: Connections, tweet_id: int, cursor: str | None, li
         row = await connection.fetchrow(_LIKERS, tweet_id, behind, limit)
     if not row["found"]:
         raise TweetNotFound
-    following = "null" if row["last"] is None else f'"{paging.encode(row["last"])}"'
-    return b'{"result":true,"users":[%b],"next_cursor":%b}' % (row["body"], following.encode())
+    last = None if row["last"] is None else (row["last"],)
+    return b'{"result":true,"users":[%b],"next_cursor":%b}' % (row["body"], _cursor(last))
 
 
 async def whole(connections: Connections, selection: Selection) -> AsyncIterator[bytes]:
-    """A long list as the answer's bytes, a chunk at a time, from one snapshot."""
-    async with (
-        connections.lent_for_long(selection.reader_id) as connection,
-        connection.transaction(readonly=True),
-    ):
-        statement, begun = _statement(selection), time.perf_counter()
-        cursor = await connection.cursor(statement, *_arguments(selection))
-        rows = await cursor.fetch(CHUNK)
-        traces.statement(statement, time.perf_counter() - begun)
-        yield b'{"result":true,"tweets":['
-        sent, last = 0, None
-        while rows:
-            chunk = ",".join(row["json"] for row in rows)
-            yield (f",{chunk}" if sent else chunk).encode()
-            sent, last = sent + len(rows), rows[-1]
-            rows = await cursor.fetch(CHUNK)
-        following = "null"
-        if last is not None and sent == selection.limit:
-            following = f'"{paging.encode(last["like_count"], last["id"])}"'
-        yield f'],"next_cursor":{following}}}'.encode()
+    """A long list as the answer's bytes, a chunk at a time.
+
+    One statement reads which tweets, in which order; further ones read the tweets by their ids. So
+    the list has no tweet twice and misses none, whatever is liked while it is sent, and a client
+    that reads slowly holds neither a connection nor a transaction: see docs/adr/0009.
+    """
+    chosen = _chosen(selection)
+    async with connections.running(chosen) as connection:
+        rows = await connection.fetch(chosen, *_arguments(selection))
+    ids = [row["id"] for row in rows]
+    before = b'{"result":true,"tweets":['
+    for start in range(0, len(ids), CHUNK):
+        part = ids[start : start + CHUNK]
+        async with connections.running(_LISTED_TWEETS) as connection:
+            found = await connection.fetch(_LISTED_TWEETS, selection.reader_id, part)
+        if found:
+            yield before + ",".join(row["json"] for row in found).encode()
+            before = b","
+    last = None
+    if len(rows) == selection.limit:
+        last = (rows[-1]["like_count"], rows[-1]["id"])
+    after = b'],"next_cursor":%b}' % _cursor(last)
+    yield after if before == b"," else before + after

@@ -1,6 +1,8 @@
 """What a reader gets: the order, the pages, the cap on likes, and waiting for one's own writes."""
 
 import asyncio
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
 
@@ -10,10 +12,18 @@ from sqlalchemy import text
 from starlette.types import Message
 
 from chassis import testing
+from chassis.connections import Connections
 from chassis.database import Database, execute
 from chassis.events import Event
-from services.feed import main
-from services.feed.events import TweetLiked, TweetPosted, UserFollowed, UserRegistered
+from services.feed import main, queries
+from services.feed.events import (
+    TweetDeleted,
+    TweetLiked,
+    TweetPosted,
+    TweetUnliked,
+    UserFollowed,
+    UserRegistered,
+)
 from services.feed.handlers import subscriptions
 
 _numbers = count(1)
@@ -230,36 +240,118 @@ async def test_a_page_that_takes_too_long_to_read_is_answered_with_504(
         assert (answer.status_code, answer.json()["error_type"]) == (504, "ServiceTimeout")
 
 
-async def test_who_takes_a_whole_feed_slowly_holds_one_connection(
-    feed: httpx.AsyncClient, database: Database
-) -> None:
-    ann, boris = await person(database), await person(database)
-    await tweet(database, ann)
-    taken, slow = asyncio.Event(), asyncio.Event()
-    headers = testing.signed("feed", ann)
+class SlowClient:
+    """Asks for the whole feed, and reads the response only when it is told to."""
 
-    async def send(message: Message) -> None:
-        slow.set()
-        await taken.wait()
+    def __init__(self, feed: httpx.AsyncClient, reader: int, query: str = "") -> None:
+        transport = feed._transport
+        assert isinstance(transport, httpx.ASGITransport)
+        headers = testing.signed("feed", reader)
+        self._scope = {
+            **{"type": "http", "method": "GET", "path": "/api/tweets", "raw_path": b"/api/tweets"},
+            "query_string": query.encode(),
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+        self._app = transport.app
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._wanted = asyncio.Semaphore(0)
+        self._responding: asyncio.Future[None] | None = None
+        self._blocked = asyncio.Event()
 
-    async def receive() -> Message:
+    async def start(self) -> None:
+        """Returns when the response begins, of which nothing is read yet."""
+        self._responding = asyncio.ensure_future(self._app(self._scope, self._receive, self._send))
+        await self._blocked.wait()
+
+    async def read(self) -> bytes:
+        """The next part of the body; empty at the end."""
+        while True:
+            self._wanted.release()
+            message = await self._messages.get()
+            if body := message.get("body", b""):
+                return bytes(body)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                assert self._responding is not None
+                await self._responding
+                return b""
+
+    async def read_all(self) -> bytes:
+        body = b""
+        while part := await self.read():
+            body += part
+        return body
+
+    async def _send(self, message: Message) -> None:
+        self._blocked.set()
+        await self._wanted.acquire()
+        self._messages.put_nowait(message)
+
+    async def _receive(self) -> Message:
         await asyncio.Event().wait()
         raise AssertionError
 
-    transport = feed._transport
-    assert isinstance(transport, httpx.ASGITransport)
-    scope = {
-        **{"type": "http", "method": "GET", "path": "/api/tweets", "raw_path": b"/api/tweets"},
-        "query_string": b"",
-        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-    }
-    first = asyncio.ensure_future(transport.app(scope, receive, send))
-    await slow.wait()
-    second = asyncio.create_task(feed.get("/api/tweets", headers=headers))
-    page = await feed.get("/api/tweets?limit=5", headers=headers)
-    another = await feed.get("/api/tweets", headers=testing.signed("feed", boris))
 
-    assert (page.status_code, another.status_code, second.done()) == (200, 200, False)
-    taken.set()
-    assert len(ids(await second)) == 1
-    await first
+async def test_clients_that_stop_reading_a_whole_feed_hold_no_connection(
+    feed: httpx.AsyncClient, database: Database, connections: Connections
+) -> None:
+    author = await person(database)
+    tweets = [await tweet(database, author) for _ in range(5)]
+    readers = [await person(database) for _ in range(connections.most)]
+    await tell(database, *(UserFollowed(follower_id=r, followed_id=author) for r in readers))
+    slow = [SlowClient(feed, reader) for reader in readers]
+
+    for client in slow:
+        await client.start()
+    # With none of the connections free, these reads would fail.
+    used = connections.used
+    page = await feed.get("/api/tweets?limit=5", headers=testing.signed("feed", author))
+    whole = await feed.get("/api/tweets", headers=testing.signed("feed", author))
+
+    assert used == 0
+    assert ids(page) == ids(whole) == tweets[::-1]
+    for client in slow:
+        body = json.loads(await client.read_all())
+        assert [tweet["id"] for tweet in body["tweets"]] == tweets[::-1]
+
+
+async def test_a_whole_feed_is_one_list_whatever_changes_while_it_is_read(
+    feed: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "CHUNK", 2)
+    ann, fan = await person(database), await person(database)
+    tweets = [await tweet(database, ann) for _ in range(6)]
+    await tell(database, *(TweetLiked(tweet_id=tweets[n], user_id=fan) for n in (4, 5)))
+    client = SlowClient(feed, ann)
+    await client.start()
+    body = await client.read()
+
+    # The last tweet would now come first, those that were sent would come again, and one is gone.
+    fans = [await person(database) for _ in range(3)]
+    await tell(database, *(TweetLiked(tweet_id=tweets[0], user_id=user_id) for user_id in fans))
+    await tell(database, *(TweetUnliked(tweet_id=tweets[n], user_id=fan) for n in (4, 5)))
+    await tell(database, TweetDeleted(tweet_id=tweets[1]))
+    await tweet(database, ann)
+    answer = json.loads(body + await client.read_all())
+
+    in_order = [tweets[n] for n in (5, 4, 3, 2, 0)]
+    assert [tweet["id"] for tweet in answer["tweets"]] == in_order
+    assert [tweet["like_count"] for tweet in answer["tweets"]] == [1, 1, 0, 0, 3]
+    assert answer["next_cursor"] is None
+
+
+async def test_the_cursor_behind_a_whole_feed_leads_on_where_it_ended(
+    database: Database, as_service: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEED_WHOLE", "3")
+    monkeypatch.setattr(queries, "CHUNK", 2)
+    ann = await person(database)
+    tweets = [await tweet(database, ann) for _ in range(5)]
+    headers = testing.signed("feed", ann)
+
+    async with testing.serving(main.create_app()) as feed:
+        whole = await feed.get("/api/tweets", headers=headers)
+        cursor = whole.json()["next_cursor"]
+        rest = await feed.get(f"/api/tweets?cursor={cursor}", headers=headers)
+
+    assert ids(whole) + ids(rest) == tweets[::-1]
+    assert rest.json()["next_cursor"] is None

@@ -1,6 +1,6 @@
 """What a read costs does not grow with the tables: none of them is ever read whole."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -26,6 +26,12 @@ _SCANS = """
 select relname::text, seq_scan from pg_stat_user_tables
 where schemaname = 'feed' and relname in ('person', 'follow', 'tweet', 'tweet_like')
 """
+
+
+async def _all(chunks: AsyncIterator[bytes]) -> bytes:
+    return b"".join([chunk async for chunk in chunks])
+
+
 READS: dict[str, Callable[[Connections], Awaitable[Any]]] = {
     "whom the reader follows": lambda them: parts.followed(them, 7),
     "the first of some authors": lambda them: parts.firsts(them, [3, 4], Order.popular, 20),
@@ -36,6 +42,7 @@ READS: dict[str, Callable[[Connections], Awaitable[Any]]] = {
     "a page of everyone's": lambda them: queries.page(them, Selection(7, scope=Scope.everyone)),
     "the newest": lambda them: queries.page(them, Selection(7, Order.recent)),
     "a person's": lambda them: queries.page(them, Selection(7, Order.recent, author_id=3)),
+    "a whole feed": lambda them: _all(queries.whole(them, Selection(7, limit=1000))),
     "likers": lambda them: queries.likers(them, 1, None, 20),
 }
 
