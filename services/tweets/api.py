@@ -20,6 +20,7 @@ from .errors import (
     NotYourMedia,
     TextNotAccepted,
     TooManyImages,
+    TweetAlreadyDeleted,
     TweetEmpty,
     TweetNotFound,
     TweetTooLong,
@@ -60,13 +61,13 @@ class TweetAnswer(BaseModel):
 
 
 async def _checked(draft: TweetDraft, identity: SignedIn, request: Request) -> TweetDraft:
-    """The draft, fit to be posted; what media has to say about it is here, before a transaction."""
+    """The draft as it is stored. It asks media for missing records before a transaction begins."""
     media_ids = draft.tweet_media_ids or []
     state = request.app.state
-    commands.check_draft(draft.tweet_data, media_ids, state.settings)
+    content = commands.clean_draft(draft.tweet_data, media_ids, state.settings)
     if media_ids:
         await state.media.learn(state.database, media_ids, request.headers[HEADER])
-    return draft
+    return draft.model_copy(update={"tweet_data": content})
 
 
 @router.post(
@@ -82,6 +83,7 @@ async def _checked(draft: TweetDraft, identity: SignedIn, request: Request) -> T
         TextNotAccepted,
         TooManyImages,
         IdempotencyKeyReused,
+        TweetAlreadyDeleted,
     ),
 )
 async def post_tweet(

@@ -19,6 +19,7 @@ from .errors import (
     NotTheAuthor,
     NotYourMedia,
     TooManyImages,
+    TweetAlreadyDeleted,
     TweetNotFound,
 )
 from .events import Picture, TweetDeleted, TweetLiked, TweetPosted, TweetUnliked
@@ -36,6 +37,7 @@ insert into draft (author_id, id, digest) values ($1, $2, $3)
 on conflict (author_id, id) do update set id = excluded.id
 returning tweet_id, version, digest
 """
+_IS_DELETED = "select deleted_at is not null as deleted from tweet where id = $1"
 _SET_DRAFT = "update draft set tweet_id = $3, version = $4 where author_id = $1 and id = $2"
 
 # Both hold the tweet and lock the like until the transaction ends, and give the like as it is; no
@@ -62,13 +64,17 @@ from tweet left join held on held.tweet_id = tweet.id
 _SET_LIKE = "update tweet_like set active = $3, version = $4 where tweet_id = $1 and user_id = $2"
 
 
-def check_draft(content: str, media_ids: Sequence[int], settings: Settings) -> None:
-    """The rules that need no database. Raises TooManyImages, MediaTaken, and as texts.check."""
-    texts.check(content, settings.length)
+def clean_draft(content: str, media_ids: Sequence[int], settings: Settings) -> str:
+    """Applies the rules that need no database and returns the text to store.
+
+    Raises TooManyImages, MediaTaken, and the errors of `texts.clean`.
+    """
+    content = texts.clean(content, settings.length)
     if len(media_ids) > settings.images:
         raise TooManyImages(limit=settings.images)
     if len(set(media_ids)) < len(media_ids):
         raise MediaTaken
+    return content
 
 
 async def post_tweet(
@@ -80,10 +86,12 @@ async def post_tweet(
     *,
     unchanged: bool = False,
 ) -> int:
-    """Posts a checked draft and gives the tweet's id: that of before for a draft posted again.
+    """Posts a draft that `clean_draft` accepted and returns the tweet's id.
 
-    `unchanged` has a draft that is posted again be the same one, or raises IdempotencyKeyReused.
-    Raises MediaNotFound, NotYourMedia or MediaTaken; the tweet is then not created.
+    A draft that is posted again returns the id of its first tweet. Raises IdempotencyKeyReused if
+    `unchanged` is set and the draft differs from the first one, TweetAlreadyDeleted if its tweet
+    was deleted since, and MediaNotFound, NotYourMedia or MediaTaken. On an error no tweet is
+    created.
     """
     if draft_id is None:
         return (await _post(session, author_id, content, media_ids))[0]
@@ -93,6 +101,9 @@ async def post_tweet(
         # Of a draft from before there were digests nothing is known, and the first text stands.
         if unchanged and held["digest"] not in (digest, None):
             raise IdempotencyKeyReused
+        (tweet,) = await fetch(session, _IS_DELETED, held["tweet_id"])
+        if tweet["deleted"]:
+            raise TweetAlreadyDeleted
         outbox.mention(session, held["version"])
         return int(held["tweet_id"])
     tweet_id, version = await _post(session, author_id, content, media_ids)

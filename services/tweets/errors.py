@@ -33,6 +33,13 @@ class IdempotencyKeyReused(Problem):
     message = "This Idempotency-Key was used for another tweet."
 
 
+class TweetAlreadyDeleted(Problem):
+    status = 409
+    message = (
+        "The tweet that was posted under this key was deleted. Post it again under another key."
+    )
+
+
 class TooManyImages(Problem):
     status = 422
     message = "A tweet has at most {limit} pictures."

@@ -52,6 +52,8 @@ async def test_what_a_picture_shows_is_kept_in_words(media: httpx.AsyncClient) -
 
     assert (await recorded(media, content, alt="  Красный и 🔵 "))["alt"] == "Красный и 🔵"
     assert (await recorded(media, content, alt=f" {'é' * 1000} "))["alt"] == "é" * 1000
+    pasted = await recorded(media, content, alt="\x1b[1mA\x07 red\r\nkite\x9f")
+    assert pasted["alt"] == "A red\nkite"
     assert (await recorded(media, content))["alt"] == ""
 
 

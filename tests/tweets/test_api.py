@@ -91,6 +91,32 @@ async def test_a_text_that_cannot_be_shown_is_refused(
     assert (answer.status_code, answer.json()["error_type"]) == (422, error_type)
 
 
+@pytest.mark.parametrize(
+    ("content", "kept"),
+    [
+        ("\x1b[1;31mred\x1b[0m\x07", "red"),
+        ("a\x01\x08\x0e\x1f\x7f\x80\x9fb", "ab"),
+        ("a\r\nb\rc\vd\fe\x85f\u2028g\u2029h", "a\nb\nc\nd\ne\nf\ng\nh"),
+        ("\tone\n\n\ttwo\n", "\tone\n\n\ttwo\n"),
+        ("\x07" * 280 + "a" * 280, "a" * 280),
+        (f"{FAMILY} علی\u200cرضا", f"{FAMILY} علی\u200cرضا"),
+    ],
+)
+async def test_control_characters_are_removed_from_a_text(
+    tweets: httpx.AsyncClient, database: Database, content: str, kept: str
+) -> None:
+    answer = await post(tweets, ANN, content)
+
+    assert answer.status_code == 201, answer.text
+    assert (await outbox(database, "tweet.posted.v1"))[-1]["content"] == kept
+
+
+async def test_a_text_of_control_characters_alone_is_empty(tweets: httpx.AsyncClient) -> None:
+    answer = await post(tweets, ANN, "\x1b[0m\x07")
+
+    assert (answer.status_code, answer.json()["error_type"]) == (422, "TweetEmpty")
+
+
 async def test_pictures_go_with_the_tweet_in_the_authors_order(
     tweets: httpx.AsyncClient, database: Database
 ) -> None:

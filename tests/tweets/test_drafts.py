@@ -85,6 +85,24 @@ async def test_a_header_and_a_draft_id_name_the_same_draft(tweets: httpx.AsyncCl
     assert again.json() == first.json()
 
 
+@pytest.mark.parametrize("by_header", [True, False])
+async def test_a_draft_whose_tweet_was_deleted_is_refused(
+    tweets: httpx.AsyncClient, database: Database, by_header: bool
+) -> None:
+    name = f"deleted-{by_header}"
+    draft = {"tweet_data": "…"} if by_header else {"tweet_data": "…", "draft_id": name}
+    headers = signed(ANN) | ({"idempotency-key": name} if by_header else {})
+    first = await tweets.post("/api/tweets", json=draft, headers=headers)
+    await tweets.delete(f"/api/tweets/{first.json()['tweet_id']}", headers=signed(ANN))
+    before = await outbox(database, "tweet.posted.v1")
+
+    again = await tweets.post("/api/tweets", json=draft, headers=headers)
+
+    assert (again.status_code, again.json()["error_type"]) == (409, "TweetAlreadyDeleted")
+    assert await outbox(database, "tweet.posted.v1") == before
+    assert (await post(tweets, ANN, draft_id=f"another-{by_header}")).status_code == 201
+
+
 @pytest.mark.parametrize("key", ["", "a b", "a" * 101])
 async def test_an_idempotency_key_that_is_no_name_is_refused(
     tweets: httpx.AsyncClient, key: str

@@ -134,6 +134,30 @@ async def test_a_tweet_whose_answer_was_lost_is_not_posted_twice(
     assert len(await ann.feed()) == 1
 
 
+async def test_a_draft_whose_tweet_was_deleted_is_kept_and_can_be_posted_anew(
+    company: Company, opens: Opens
+) -> None:
+    ann = await company.hire("Ann")
+    window = await opens(ann)
+
+    async def posted_and_deleted_but_unanswered(route: Route) -> None:
+        answer = await route.fetch()
+        await ann.done("DELETE", f"/api/tweets/{(await answer.json())['tweet_id']}")
+        await route.abort("connectionreset")
+
+    form = await window.writes("once more")
+    await window.page.route("**/api/tweets", posted_and_deleted_but_unanswered, times=1)
+    await form.get_by_role("button", name="Post").click()
+    await expect(form.get_by_role("alert")).to_contain_text("no connection")
+    await form.get_by_role("button", name="Post").click()
+
+    await expect(form.get_by_role("alert")).to_contain_text("was posted and then deleted")
+    await expect(form.get_by_role("textbox", name="What is going on?")).to_have_value("once more")
+    assert await ann.feed() == []
+    await window.posts(form)
+    assert [tweet["content"] for tweet in await ann.feed()] == ["once more"]
+
+
 async def test_pictures_come_by_dropping_and_pasting_and_what_does_not_fit_is_said(
     company: Company, opens: Opens
 ) -> None:

@@ -167,6 +167,12 @@ export async function post(): Promise<boolean> {
     if (!(error instanceof api.ApiError)) throw error;
     // An upload that no tweet took in time is gone from the server: the next try sends it anew.
     if (error.type === "MediaNotFound") for (const picture of pictures) picture.sent = null;
+    // The first try had posted the tweet, and its author deleted it. The pictures went with it, so
+    // the next try sends them again and posts a new tweet.
+    if (error.type === "TweetAlreadyDeleted") {
+      tried = null;
+      for (const picture of pictures) picture.sent = null;
+    }
     failure = error;
     return false;
   } finally {

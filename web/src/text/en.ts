@@ -154,6 +154,7 @@ export const en = {
     ReadOnlyKey: "Your key may only read.",
     NotSignedIn: "You are not signed in any more.",
     TweetNotFound: "This tweet is not there any more.",
+    TweetAlreadyDeleted: "This tweet was posted and then deleted. Post again to make a new one.",
     TweetEmpty: "Write something first.",
     TweetTooLong: "The text is too long.",
     TextNotAccepted: "The text has characters that cannot be kept.",
