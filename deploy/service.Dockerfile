@@ -28,6 +28,16 @@ WORKDIR /app
 COPY --from=dependencies /venv /venv
 COPY deploy/start.sh start
 COPY libs libs
+USER 10001
+EXPOSE 8000
+# It becomes the process itself, which so hears the stop signal and ends what is under way.
+ENTRYPOINT ["/app/start"]
+
+# Before the services: Docker's classic builder builds every stage up to `--target`, and there is no
+# services/gateway for the next stage.
+FROM base AS code-gateway
+COPY gateway gateway
+COPY --from=page-gateway /page/web/dist web/dist
 
 FROM base AS code-service
 ARG SERVICE
@@ -38,12 +48,4 @@ FROM code-service AS code-tweets
 FROM code-service AS code-media
 FROM code-service AS code-feed
 
-FROM base AS code-gateway
-COPY gateway gateway
-COPY --from=page-gateway /page/web/dist web/dist
-
 FROM code-${SERVICE}
-USER 10001
-EXPOSE 8000
-# It becomes the process itself, which so hears the stop signal and ends what is under way.
-ENTRYPOINT ["/app/start"]

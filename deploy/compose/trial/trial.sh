@@ -3,8 +3,19 @@
 # replicas of the feed, a killed process, down with all data. Needs root and a Docker engine.
 set -eu
 cd "$(dirname "$0")/../../.."
-export DOCKER_BUILDKIT=1 GATEWAY_RATE_LIMITS=off COMPOSE_PROJECT_NAME=warble-trial WARBLE_PORT="${WARBLE_PORT:-17800}" GRAFANA_PORT="${GRAFANA_PORT:-17801}"
-if docker compose version >/dev/null 2>&1; then compose="docker compose"; else compose=docker-compose; fi
+export GATEWAY_RATE_LIMITS=off COMPOSE_PROJECT_NAME=warble-trial WARBLE_PORT="${WARBLE_PORT:-17800}" GRAFANA_PORT="${GRAFANA_PORT:-17801}"
+if docker compose version >/dev/null 2>&1; then
+    compose="docker compose"
+elif command -v docker-compose >/dev/null; then
+    compose=docker-compose
+else
+    echo "There is no Docker Compose: install docker-compose-plugin, or docker-compose." >&2
+    exit 1
+fi
+# A Docker client from version 23 on has BuildKit only with its plugin buildx. The classic builder makes
+# the same images; it is slower because it also builds stages that an image does not need.
+if docker buildx version >/dev/null 2>&1; then DOCKER_BUILDKIT=1; else DOCKER_BUILDKIT=0; fi
+export DOCKER_BUILDKIT
 say() { printf '== %s\n' "$*"; }
 gateway=http://127.0.0.1:$WARBLE_PORT
 
@@ -19,7 +30,7 @@ trap '$compose down --volumes --remove-orphans >/dev/null 2>&1' EXIT
 say "Images of ours"
 for service in users tweets media feed gateway; do
     docker build --quiet ${BUILD_OPTIONS:---network=host} --build-arg "SERVICE=$service" \
-        --file deploy/service.Dockerfile --tag "warble/$service:${WARBLE_VERSION:-0.1.0}" . >/dev/null
+        --target "code-$service" --file deploy/service.Dockerfile --tag "warble/$service:${WARBLE_VERSION:-0.1.0}" . >/dev/null
 done
 docker images --filter 'reference=warble/*' --format '{{.Repository}} {{.Size}}'
 
