@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis import app, traces
-from chassis.errors import Problem, ServiceUnavailable
+from chassis.errors import NotFound, Problem, ServiceUnavailable
 from chassis.health import Check
 from chassis.identity import Signer
 from chassis.loops import Loop, run_forever
@@ -31,29 +31,48 @@ from .upstream import Upstream
 CONTRACT = Path(__file__).with_name("openapi.json")
 _OF_THE_CONTRACT = ("/api/", "/uploads/")
 """Below these, only what the contract names is answered."""
+_ANYWHERE = ("/health/live",)
+_INTERNAL = ("/health/", "/metrics")
 
 
 class Edge:
     """Sends each request where it is answered: operations of the contract that a service answers go
-    to the proxy, which is the hot path; all other requests go to the application."""
+    to the proxy, which is the hot path; all other requests go to the application.
 
-    def __init__(self, routes: Routes, proxy: ASGIApp, application: ASGIApp) -> None:
+    Operators' paths are answered at the internal address alone, and nothing else is answered there.
+    """
+
+    def __init__(
+        self, internal_address: str, routes: Routes, proxy: ASGIApp, application: ASGIApp
+    ) -> None:
+        self.internal_address = internal_address
+        """`chassis.serve` listens here too."""
+        self._internal_port = int(internal_address.rpartition(":")[2])
         self._routes = routes
         self._proxy = proxy
         self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and f"{scope['path']}/".startswith(_OF_THE_CONTRACT):
+        if scope["type"] == "http":
+            path: str = scope["path"]
             try:
-                route = self._routes.match(scope["method"], scope["raw_path"])
+                if path not in _ANYWHERE and self._is_internal(scope) != path.startswith(_INTERNAL):
+                    raise NotFound
+                if f"{path}/".startswith(_OF_THE_CONTRACT):
+                    route = self._routes.match(scope["method"], scope["raw_path"])
+                    if route.service in SERVICES:
+                        scope["route"] = route
+                        await self._proxy(scope, receive, send)
+                        return
             except Problem as problem:
                 await refuse_unrouted(scope, send, problem)
                 return
-            if route.service in SERVICES:
-                scope["route"] = route
-                await self._proxy(scope, receive, send)
-                return
         await self._application(scope, receive, guards.looked_over(scope, send))
+
+    def _is_internal(self, scope: Scope) -> bool:
+        """By the socket that the request came to, which no header can change."""
+        server = scope.get("server")
+        return server is not None and server[1] == self._internal_port
 
 
 def create_app() -> ASGIApp:
@@ -100,7 +119,7 @@ def create_app() -> ASGIApp:
     proxy: ASGIApp = Proxy(settings, keys, upstream, signer, limits)
     if traces.on():
         proxy = traces.Requests(proxy, _template)
-    return Edge(Routes(contract), proxy, application)
+    return Edge(settings.internal_address, Routes(contract), proxy, application)
 
 
 def _template(scope: Scope) -> str:

@@ -23,6 +23,9 @@ class Settings(ProcessSettings):
     identity_private_key: SecretStr
     """Ed25519: 32 raw bytes in URL-safe base64. No other process has it. The first of several, with
     commas between them, signs; sessions of the others go on."""
+    internal_address: str = Field("127.0.0.1:8001", pattern=r".+:\d+$")
+    """Where `/health/ready`, `/health/status` and `/metrics` are answered, and nothing else: for
+    probes and Prometheus. The public port answers `/health/live` alone."""
     web_dir: Path | None = None
     """A built single-page app to serve in place of our own."""
     web_policy: str = (

@@ -16,7 +16,7 @@ from .places import REPOSITORY, SERVICES
 from .supervisor import Supervisor
 
 _SHARED = ("SENTRY_DSN", "LOG_", "OTEL_", "FORWARDED_ALLOW_IPS")
-_OURS = ("REPLICAS", "DB_PASSWORD", "HOST")
+_OURS = ("REPLICAS", "DB_PASSWORD", "HOST", "INTERNAL_ADDRESS")
 """What stands after a service's prefix and is said to us, not to the service."""
 
 
@@ -126,9 +126,9 @@ class Instance:
         return self._local(places.worker_offset(service))
 
     def url(self, program: str) -> str | None:
-        """Where a process of ours answers HTTP; None for the embedded parts."""
+        """Where a process of ours answers probes and Prometheus; None for the embedded parts."""
         if program == "gateway":
-            return self.gateway_url
+            return self._local(places.GATEWAY_INTERNAL)
         if not is_ours(program):
             return None
         service, _, role = program.partition("-")
@@ -181,6 +181,8 @@ class Instance:
         }
         if service == "gateway":
             own["GATEWAY_IDENTITY_PRIVATE_KEY"] = self.secrets["identity"]
+            internal = self.offset(places.GATEWAY_INTERNAL)
+            own["GATEWAY_INTERNAL_ADDRESS"] = f"127.0.0.1:{internal}"
             for name in SERVICES:
                 own[f"GATEWAY_{name.upper()}_URLS"] = ",".join(self.api_urls(name))
         else:

@@ -10,6 +10,7 @@ SERVICES = ("users", "tweets", "media", "feed")
 MOST_REPLICAS = 5
 
 POSTGRES, AMQP, DISTRIBUTION, EPMD, PROMETHEUS, S3 = range(60, 66)
+GATEWAY_INTERNAL = 1
 _BASES = {"users": 10, "tweets": 20, "media": 30, "feed": 40}
 
 

@@ -34,8 +34,12 @@ def of(instance: Instance, *, only_infra: bool) -> list[Port]:
         ]
     if instance.embeds_store:
         made.append(Port(instance.offset(places.S3), "the picture store (S3)"))
-    for program in [] if only_infra else services.programs(instance):
-        made.append(Port(program.port, program.name, program.host))
+    if not only_infra:
+        made.append(
+            Port(instance.offset(places.GATEWAY_INTERNAL), "the gateway's health and metrics")
+        )
+        for program in services.programs(instance):
+            made.append(Port(program.port, program.name, program.host))
     return sorted(made, key=lambda port: port.number)
 
 

@@ -26,29 +26,33 @@ def show(instance: Instance) -> bool:
         return False
     embedded = {program.name: program.ready for program in parts.programs(instance)}
 
-    def is_healthy(process: Process) -> bool:
+    def trouble(process: Process) -> str:
+        """Empty for a healthy process."""
         if process.state not in {"RUNNING", "STARTING"}:
-            return False
+            return "not healthy"
         url = instance.url(process.name)
-        if url is not None:
-            return health.is_healthy(url)
-        return process.name not in embedded or embedded[process.name]()
+        if url is None:
+            well = process.name not in embedded or embedded[process.name]()
+            return "" if well else "not healthy"
+        if away := health.parts_away(url):
+            return f"does not reach: {', '.join(away)}"
+        return "" if health.is_healthy(url) else "not healthy"
 
     processes = supervisor.processes()
     with ThreadPoolExecutor(len(processes) or 1) as pool:
-        healthy = list(pool.map(is_healthy, processes))
+        troubles = list(pool.map(trouble, processes))
     table = Table("program", "state", "since", "pid", "health", "memory", box=None)
-    for process, well in zip(processes, healthy, strict=True):
+    for process, wrong in zip(processes, troubles, strict=True):
         table.add_row(
             process.name,
             process.state.lower(),
             _moment(process.since),
             str(process.pid or ""),
-            "[green]healthy[/]" if well else "[red]not healthy[/]",
+            f"[red]{wrong}[/]" if wrong else "[green]healthy[/]",
             f"{_memory(process.pid) / 1_000_000:.0f} MB" if process.pid else "",
         )
     console.print(table)
-    return all(healthy)
+    return not any(troubles)
 
 
 def _moment(since: float) -> str:

@@ -2,6 +2,8 @@
 
 It ends gently: for a moment each answer says that its connection ends with it, so that who keeps
 connections takes no more of them from here. Then no request is on its way when the idle ones close.
+
+An application that has an `internal_address` also gets the requests that come there.
 """
 
 import argparse
@@ -11,6 +13,7 @@ import socket
 import sys
 
 import uvicorn
+from uvicorn.importer import import_from_string
 
 from .wire import CONNECTIONS, Protocol
 
@@ -41,6 +44,12 @@ def _may_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
+def _bound(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host.strip("[]"), int(port)), family=family)
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m chassis.serve", description=__doc__)
     parser.add_argument("factory", help="what makes the application: module:function")
@@ -48,13 +57,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--port", type=int, default=8000)
     chosen = parser.parse_args(arguments)
     _may_open_files()
+    application = import_from_string(chosen.factory)()
     config = uvicorn.Config(
-        chosen.factory,
-        factory=True,
+        application,
         host=chosen.host,
         port=chosen.port,
-        # The processes write lines of their own (chassis/access_log).
+        # The processes write lines of their own (chassis/access_log, chassis/telemetry).
         access_log=False,
+        log_config=None,
         server_header=False,
         http=Protocol,
         timeout_graceful_shutdown=GRACE_SECONDS,
@@ -62,7 +72,10 @@ def main(arguments: list[str]) -> int:
     )
     server = Server(config)
     listening = config.bind_socket()
-    server.run([listening, *(listening.dup() for _ in range(ACCEPTED_AT_ONCE - 1))])
+    sockets = [listening, *(listening.dup() for _ in range(ACCEPTED_AT_ONCE - 1))]
+    if internal := getattr(application, "internal_address", None):
+        sockets.append(_bound(internal))
+    server.run(sockets)
     return 0 if server.started else 3
 
 

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,6 +18,19 @@ async def app(scope, receive, send):
 
 def create_app():
     return app
+"""
+
+TWO_PORTS = """
+class App:
+    internal_address = "127.0.0.1:%d"
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"%%d" %% scope["server"][1]})
+
+def create_app():
+    return App()
 """
 
 BUSY = """
@@ -87,6 +100,18 @@ async def test_who_has_an_idle_connection_is_served_once_more_and_told_to_leave(
     assert "connection" not in before.headers
     assert (told.status_code, told.text, told.headers["connection"]) == (200, "served", "close")
     assert await process.wait() in (0, -signal.SIGTERM)
+
+
+async def test_a_request_that_comes_to_the_internal_address_is_told_apart(
+    tmp_path: Path, unused_tcp_port_factory: Callable[[], int]
+) -> None:
+    port, internal = unused_tcp_port_factory(), unused_tcp_port_factory()
+    async with (
+        served(tmp_path, TWO_PORTS % internal, port),
+        httpx.AsyncClient(headers={"host": "elsewhere:1"}) as http,
+    ):
+        for one in (port, internal):
+            assert (await http.get(f"http://127.0.0.1:{one}/")).text == str(one)
 
 
 async def test_who_comes_new_is_let_in_while_each_turn_of_the_loop_is_long(

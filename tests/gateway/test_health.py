@@ -12,6 +12,8 @@ from gateway.settings import SERVICES
 from .neighbours import Made, echo, error
 
 KEY = {"api-key": "anything"}
+INTERNAL = "http://gateway:8001"
+"""The request comes to the port of the default GATEWAY_INTERNAL_ADDRESS."""
 
 
 async def test_a_gateway_is_ready_whatever_else_is_away(
@@ -21,8 +23,8 @@ async def test_a_gateway_is_ready_whatever_else_is_away(
     async with edge(urls={**nowhere, "users": "{own}"}) as it:
         it.client._transport.app._proxy._keys.hears_revocations = False  # type: ignore[attr-defined]
 
-        ready = await it.client.get("/health/ready")
-        status = await it.client.get("/health/status")
+        ready = await it.client.get(f"{INTERNAL}/health/ready")
+        status = await it.client.get(f"{INTERNAL}/health/status")
 
         assert ready.status_code == 200
         assert status.status_code == 503
@@ -43,7 +45,7 @@ async def test_questions_for_the_status_take_no_room_from_people(
         return await echo(request)
 
     async with edge(feed=slow_at_health) as it:
-        asking = [asyncio.create_task(it.client.get("/health/status")) for _ in range(3)]
+        asking = [asyncio.create_task(it.client.get(f"{INTERNAL}/health/status")) for _ in range(3)]
         for _ in asking:
             await asked.acquire()
 
@@ -52,3 +54,31 @@ async def test_questions_for_the_status_take_no_room_from_people(
         await asyncio.gather(*asking)
 
         assert read.is_success, error(read)
+
+
+async def test_the_public_port_tells_strangers_no_more_than_that_the_gateway_lives(
+    edge: Made,
+) -> None:
+    forged = {"host": "gateway:8001", "x-forwarded-host": "gateway:8001", "forwarded": "for=::1"}
+    async with edge() as it:
+        live = await it.client.get("/health/live")
+        refused = [
+            await it.client.request(method, path, headers={**KEY, **forged})
+            for path in ("/health/ready", "/health/status", "/health/", "/metrics", "/metrics/")
+            for method in ("GET", "POST")
+        ]
+
+        assert live.status_code == 200
+        assert {error(answer) for answer in refused} == {(404, "NotFound")}
+        assert all(neighbour.asked == [] for neighbour in it.neighbours.values())
+
+
+async def test_the_internal_port_answers_operators_alone(edge: Made) -> None:
+    async with edge() as it:
+        paths = ("/", "/docs", "/api/tweets", "/api/session", "/uploads/x.png", "/internal/keys/x")
+        refused = [await it.client.get(f"{INTERNAL}{path}", headers=KEY) for path in paths]
+        metrics = await it.client.get(f"{INTERNAL}/metrics")
+
+        assert {error(answer) for answer in refused} == {(404, "NotFound")}
+        assert "http_requests_total" in metrics.text
+        assert (await it.client.get(f"{INTERNAL}/health/live")).status_code == 200

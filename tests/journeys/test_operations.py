@@ -27,6 +27,15 @@ async def test_every_process_is_live_and_ready_and_measured(stack: Instance) -> 
                 assert answer.status_code == 200, (program, path, answer.text)
 
 
+async def test_at_its_public_address_the_gateway_tells_only_that_it_lives(stack: Instance) -> None:
+    async with httpx.AsyncClient(base_url=stack.gateway_url) as http:
+        assert (await http.get("/health/live")).status_code == 200
+        for path in ("/health/ready", "/health/status", "/metrics"):
+            answer = await http.get(path)
+
+            assert (answer.status_code, answer.json()["error_type"]) == (404, "NotFound"), path
+
+
 async def test_the_workers_measure_the_way_of_an_event(company: Company, stack: Instance) -> None:
     ann = await company.hire("Ann")
     await ann.post()

@@ -96,7 +96,7 @@ def _addresses(stack: Instance, name: str) -> list[str]:
         return [f"127.0.0.1:{stack.offset(places.PROMETHEUS)}"]
     service, _, role = name.partition("-")
     urls = {
-        "": lambda: [stack.gateway_url],
+        "": lambda: [stack.url("gateway") or ""],
         "api": lambda: stack.api_urls(service),
         "worker": lambda: [stack.worker_url(service)],
     }[role]()

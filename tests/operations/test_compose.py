@@ -41,6 +41,9 @@ def test_only_the_gateway_is_open_to_the_world() -> None:
     ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
 
     assert ports.keys() == {"gateway", "grafana"}
+    (port,) = ports["gateway"]
+    assert port.endswith(":8000")
+    assert not SERVICES["gateway"]["environment"]["GATEWAY_INTERNAL_ADDRESS"].endswith(":8000")
     assert all(port.startswith("127.0.0.1:") for port in ports["grafana"])
     outside = {
         name for name, service in SERVICES.items() if "outside" in service.get("networks", ())

@@ -66,6 +66,21 @@ def test_no_container_may_do_more_than_it_needs(objects: list[dict[str, Any]]) -
         assert not any("PASSWORD" in key or "SECRET" in key for key in given["data"]), name
 
 
+def test_readiness_of_a_gateway_is_asked_at_a_port_that_nobody_else_reaches(
+    objects: list[dict[str, Any]],
+) -> None:
+    (container,) = named(objects, "Deployment")["gateway"]["spec"]["template"]["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    settings = named(objects, "ConfigMap")[container["envFrom"][0]["configMapRef"]["name"]]
+    (open_to_all,) = named(objects, "NetworkPolicy")["gateway"]["spec"]["ingress"]
+    (published,) = named(objects, "Service")["gateway"]["spec"]["ports"]
+
+    assert settings["data"]["GATEWAY_INTERNAL_ADDRESS"] == f"0.0.0.0:{ports['internal']}"
+    assert container["readinessProbe"]["httpGet"] == {"path": "/health/ready", "port": "internal"}
+    assert [port["port"] for port in open_to_all["ports"]] == ["http"]
+    assert published["targetPort"] == "http"
+
+
 def test_only_the_gateway_is_open(objects: list[dict[str, Any]]) -> None:
     anyone = [
         name

@@ -255,7 +255,7 @@ async def test_a_fault_of_the_gateway_is_reported_without_what_is_private(
         )
         try:
             url = f"http://127.0.0.1:{port}"
-            await asyncio.to_thread(health.wait_for, url, 60)
+            await asyncio.to_thread(health.wait_until, lambda: health.is_alive(url), 60, url)
             async with httpx.AsyncClient(base_url=url, cookies={"a": PRIVATE}) as client:
                 answer = await client.post(
                     f"/api/tweets?query={PRIVATE}",

@@ -29,7 +29,7 @@ async def test_an_outbox_that_waits_for_the_broker_says_so_and_says_when_it_is_e
             await until_pending(True)
         finally:
             stack.start("rabbitmq")
-            for url in (stack.gateway_url, *map(stack.worker_url, places.SERVICES)):
+            for url in (stack.url("gateway") or "", *map(stack.worker_url, places.SERVICES)):
                 health.wait_for(url, 60)
         await until_pending(False)
 

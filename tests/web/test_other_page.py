@@ -105,7 +105,7 @@ async def other_gateway(
 
 async def _ready(http: httpx.AsyncClient, url: str) -> bool:
     try:
-        return (await http.get(f"{url}/health/ready")).is_success
+        return (await http.get(f"{url}/health/live")).is_success
     except httpx.TransportError:
         return False
 

@@ -37,7 +37,7 @@ docker images --filter 'reference=warble/*' --format '{{.Repository}} {{.Size}}'
 say "Up"
 begun=$(date +%s)
 $compose up -d --no-build
-until curl --fail --silent --output /dev/null "$gateway/health/ready"; do
+until curl --fail --silent --output /dev/null "$gateway/health/live"; do
     [ $(($(date +%s) - begun)) -lt 240 ] || { $compose ps; $compose logs --tail=20; exit 1; }
     sleep 1
 done

@@ -12,7 +12,6 @@ from tests.chaos.load import Load
 
 KILLS = 150
 """With the deaths at failpoints, 200."""
-_SERVES = 200
 _DOWN_AT_ONCE = 3
 """At most: where everything is down, nothing is acknowledged that could be lost."""
 _MOST_SECONDS = 30
@@ -57,11 +56,7 @@ async def rolling_restart(bed: Bed, load: Load) -> int:
 
 def _down(stack: Instance, programs: list[str]) -> set[str]:
     """Those that do not serve: they have not come back since they were killed."""
-    return {
-        program
-        for program in programs
-        if health.answers_http(f"{stack.url(program)}/health/live") != _SERVES
-    }
+    return {program for program in programs if not health.is_alive(stack.url(program) or "")}
 
 
 def _kill(stack: Instance, program: str) -> bool:
