@@ -94,6 +94,9 @@ async def _page(scope: Scope, asked: Asked) -> tuple[Page | None, bytes]:
         identity = verifier.identity(token.decode("latin-1"))
     except NotSignedIn:
         return None, b""
+    if identity.user_id < 1:
+        # The gateway asks on its own behalf, and the application refuses that.
+        return None, b""
     key = Key(identity.user_id, asked)
     page = pages.at_hand(key)
     if page is None:
