@@ -36,6 +36,8 @@ SETTINGS = {
     "WARBLE_PORT": os.environ.get("WARBLE_TEST_PORT", "18000"),
     "WARBLE_ENV_FILE": "",
     "GATEWAY_RATE_LIMITS": "off",
+    # On a busy machine a change takes longer than usual to reach the feed.
+    "FEED_OWN_WRITES_SECONDS": "5",
     **TWO_REPLICAS,
 }
 

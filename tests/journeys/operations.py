@@ -1,6 +1,7 @@
 """Every operation of the contract, and who may do it: a row each."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -77,9 +78,11 @@ async def _a_tweet_with_the_owners_picture(owner: Person) -> Asked:
 
 
 async def _a_picture(owner: Person) -> Asked:
-    await owner.post("…", [await owner.upload()])
-    (tweet,) = await owner.feed()
-    return tweet["attachments"][0], {}
+    tweet_id = await owner.post("…", [await owner.upload()])
+    (attachment,) = [
+        tweet["attachments"][0] for tweet in await owner.feed() if tweet["id"] == tweet_id
+    ]
+    return attachment, {}
 
 
 async def _an_upload(_: Person) -> Asked:
@@ -167,6 +170,13 @@ EXCHANGES = {"POST /api/session", "DELETE /api/session"}
 
 SERVED = [operation for operation in ROWS if OPERATIONS[operation]["x-warble-service"] != "gateway"]
 """Those that a service answers."""
+
+
+CHANGES_THE_OWNER = re.compile(
+    r"POST /api/erasures|(PATCH|DELETE) /api/users/{id}$"
+    r"|(POST|PUT|DELETE) /api/users/{id}/(keys?|sessions|administrator)\b"
+)
+"""Operations after which the owner is not as before. After any other, the same owner will do."""
 
 
 def is_open(operation: str) -> bool:

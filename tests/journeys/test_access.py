@@ -29,6 +29,7 @@ from deploy.local.places import SERVICES
 from .company import Company, Person
 from .operations import (
     ADMINISTRATORS,
+    CHANGES_THE_OWNER,
     EXCHANGES,
     FINE,
     OPERATIONS,
@@ -133,6 +134,39 @@ async def held_back(company: Company) -> AsyncIterator[Person]:
     await admin.done("DELETE", f"/api/users/{me}/keys/{made['key_id']}")
 
 
+@pytest.fixture(scope="module")
+def hired() -> dict[str, Person]:
+    return {}
+
+
+@pytest.fixture
+async def people(company: Company, hired: dict[str, Person]) -> dict[str, Person]:
+    """Those who ask. They are hired once, because no operation changes them.
+
+    "the owner" is for operations that leave the owner as before.
+    """
+    if not hired:
+        admin = company.administrator
+        leaver, robbed, another = [await company.hire(name) for name in ("Lea", "Rob", "Boris")]
+        await admin.done("DELETE", f"/api/users/{leaver.id}")
+        await admin.done("DELETE", f"/api/users/{robbed.id}/key")
+        reading = await further_key(another, another.id, "read")
+        hired |= {
+            "a deactivated person": leaver,
+            "a revoked key": robbed,
+            "another person": another,
+            "a key that only reads": replace(another, key=reading["api_key"]),
+            "the owner": await company.hire("Ann"),
+        }
+    return {who: replace(person, http=company.http) for who, person in hired.items()}
+
+
+async def owner_for(operation: str, company: Company, people: dict[str, Person]) -> Person:
+    if CHANGES_THE_OWNER.match(operation):
+        return await company.hire("Ann")
+    return people["the owner"]
+
+
 def forgeries(private_key: str, service: str, user_id: int) -> dict[str, dict[str, str]]:
     """Identities of an administrator that this service has no reason to believe."""
     now = int(time.time())
@@ -185,36 +219,28 @@ def test_every_operation_has_its_row() -> None:
 
 @pytest.mark.parametrize("operation", ROWS)
 async def test_each_gets_through_the_gateway_what_is_theirs(
-    company: Company, held_back: Person, operation: str
+    company: Company, people: dict[str, Person], held_back: Person, operation: str
 ) -> None:
-    row, admin = ROWS[operation], company.administrator
-    leaver, robbed, another = [await company.hire(name) for name in ("Lea", "Rob", "Boris")]
-    await admin.done("DELETE", f"/api/users/{leaver.id}")
-    await admin.done("DELETE", f"/api/users/{robbed.id}/key")
+    row = ROWS[operation]
 
     answers = {}
     for who, person in {
         "nobody": None,
         "someone with a made-up key": Person(0, "", "made up", company.http),
-        "a deactivated person": leaver,
-        "a revoked key": robbed,
-        "another person": another,
-        "a key that only reads": replace(
-            another, key=(await further_key(another, another.id, "read"))["api_key"]
-        ),
-        "an administrator": admin,
+        **people,
+        "an administrator": company.administrator,
         "an administrator's key that only writes": held_back,
-        "the owner": await company.hire("Ann"),
         "the owner's key that only writes": None,
     }.items():
-        owner = person if who == "the owner" and person else await company.hire("Ann")
-        asking = await row.asks(owner)
         if who == "the owner's key that only writes":
+            owner = await company.hire("Ann")
             key = (await further_key(owner, owner.id, "write"))["api_key"]
         else:
-            key = person and person.key
+            owner = await owner_for(operation, company, people)
+            asking_person = owner if who == "the owner" else person
+            key = "" if asking_person is None else asking_person.key
         headers = {"api-key": key} if key else {}
-        answers[who] = await asked(company, operation, asking, headers)
+        answers[who] = await asked(company, operation, await row.asks(owner), headers)
 
     stranger = row.another if is_open(operation) else NOBODY
     assert answers == {
@@ -233,13 +259,13 @@ async def test_each_gets_through_the_gateway_what_is_theirs(
 
 @pytest.mark.parametrize("operation", SERVED)
 async def test_each_service_judges_by_itself_who_asks(
-    company: Company, stack: Instance, operation: str
+    company: Company, stack: Instance, people: dict[str, Person], operation: str
 ) -> None:
     row, service = ROWS[operation], OPERATIONS[operation]["x-warble-service"]
     url = stack.url(f"{service}-api-1") or ""
     private_key = stack.secrets["identity"]
     signer = Signer(private_key)
-    another = await company.hire("Boris")
+    another = people["another person"]
     admin_id = (await company.administrator.done("GET", "/api/users/me"))["user"]["id"]
 
     answers = {}
@@ -250,11 +276,11 @@ async def test_each_service_judges_by_itself_who_asks(
         "the owner": None,
         "the gateway itself": Identity(0, KeyScope.account),
     }.items():
-        owner = await company.hire("Ann")
+        owner = await owner_for(operation, company, people)
         token = signer.token(identity or Identity(owner.id, KeyScope.account), service)
         asking = await row.asks(owner)
         answers[who] = await asked(company, operation, asking, {HEADER: token}, url)
-    owner = await company.hire("Ann")
+    owner = await owner_for(operation, company, people)
     asking = await row.asks(owner)
     for what, headers in forgeries(private_key, service, owner.id).items():
         answers[what] = await asked(company, operation, asking, headers, url)
