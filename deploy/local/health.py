@@ -35,7 +35,7 @@ def is_healthy(url: str) -> bool:
 
 
 def parts_away(url: str) -> list[str]:
-    """The parts that do not answer a process of ours; empty if the process gives no answer itself."""
+    """The parts that do not answer a process; empty if the process itself does not answer."""
     try:
         checks = json.loads(_get(f"{url}/health/status")[1])["checks"]
     except (ValueError, KeyError):
