@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,8 @@ FLUSH_SECONDS = 0.05
 """Under load one call of the system takes many lines. A killed process keeps its last ones."""
 
 FLUSH_LINES = 100
+
+_UPLOAD = re.compile(r"uploads/.+", re.IGNORECASE | re.DOTALL)
 
 _lines: list[str] = []
 _process: dict[str, str] | None = None
@@ -37,7 +40,11 @@ def configure(settings: ProcessSettings, role: str) -> None:
 
 
 def request(method: str, path: str, status: int, seconds: float) -> None:
-    """`path` is without its query, which may hold what people search for."""
+    """`path` is without its query, which may hold what people search for.
+
+    The name of an upload is left out: everybody who knows it can read the picture.
+    """
+    path = _UPLOAD.sub("uploads/…", path)
     facts = {"method": method, "path": path, "status": status, "ms": round(seconds * 1000, 1)}
     write("request", facts | structlog.contextvars.get_contextvars())
 

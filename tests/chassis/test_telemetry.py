@@ -16,6 +16,8 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
+import structlog
+
 from chassis import app, testing
 from chassis.settings import ProcessSettings
 
@@ -38,7 +40,7 @@ async def broken(id: int) -> None:
     try:
         raise ValueError("in the handler", len(held))
     except ValueError as error:
-        app.log.error("it.broke", exc_info=error)
+        structlog.get_logger().error("it.broke", exc_info=error)
 
 
 async def main() -> None:
@@ -51,6 +53,8 @@ async def main() -> None:
                 "api-key": "private", "cookie": "session=private", "x-request-id": "request-one"
             },
         )
+        for path in ("/uploads/private.png", "//uploads/private/", "/Uploads%2Fprivate%0aprivate"):
+            await client.get(f"http://service{path}")
 
 asyncio.run(main())
 """
@@ -70,11 +74,12 @@ def _written(path: Path, **settings: str) -> list[str]:
 def test_away_from_a_terminal_each_line_is_json_and_each_request_has_one(tmp_path: Path) -> None:
     lines = _written(tmp_path / "log")
 
-    broke, request = map(json.loads, lines)
+    broke, request, *uploads = map(json.loads, lines)
     assert (broke["event"], broke["level"]) == ("it.broke", "error")
     assert "in the handler" in broke["exception"]
     assert request["event"] == "request"
     assert (request["method"], request["path"], request["status"]) == ("POST", "/broken/3", 200)
+    assert [line["path"] for line in uploads] == ["/uploads/…", "//uploads/…", "/uploads/…"]
     for line in (broke, request):
         assert (line["service"], line["role"]) == ("probe", "api")
         assert line["request_id"] == "request-one"

@@ -7,7 +7,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from chassis import testing
+from chassis import access_log, testing
 from chassis.identity import Verifier
 from gateway import upstream
 from gateway.settings import SERVICES
@@ -292,6 +292,23 @@ async def test_each_upload_and_download_streams(edge: Made) -> None:
         assert upload.json()["length"] == 5_000_000
         assert len(download.content) == 64 * 64 * 1024
         assert "warble-identity" not in it.media.asked[-1]["headers"]
+
+
+async def test_no_log_line_has_the_name_of_an_upload(
+    edge: Made, capsys: pytest.CaptureFixture[str], unused_tcp_port_factory: Ports
+) -> None:
+    nowhere = f"http://127.0.0.1:{unused_tcp_port_factory()}"
+    paths = ("/uploads/hushhush.png", "/uploads/hushhush/x", "//uploads/hushhush.png")
+    async with edge(media=refusal) as it, edge(urls={"media": nowhere}) as broken:
+        for path in paths:
+            for client in (it.client, broken.client):
+                for method in ("GET", "HEAD", "POST"):
+                    await client.request(method, f"http://gateway{path}")
+    access_log.flush()
+
+    written = capsys.readouterr().err
+    assert "/uploads/" in written
+    assert "hushhush" not in written
 
 
 async def test_a_replica_that_says_that_it_leaves_is_asked_after_the_others(
