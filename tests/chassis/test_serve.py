@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 APPLICATION = """
 async def app(scope, receive, send):
@@ -20,14 +21,17 @@ def create_app():
     return app
 """
 
-TWO_PORTS = """
+SEES = """
+import json
+
 class App:
     internal_address = "127.0.0.1:%d"
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "http":
             await send({"type": "http.response.start", "status": 200, "headers": []})
-            await send({"type": "http.response.body", "body": b"%%d" %% scope["server"][1]})
+            seen = [scope["server"][1], scope["client"][0], scope["scheme"]]
+            await send({"type": "http.response.body", "body": json.dumps(seen).encode()})
 
 def create_app():
     return App()
@@ -63,12 +67,14 @@ def create_app():
 
 
 @asynccontextmanager
-async def served(folder: Path, application: str, port: int) -> AsyncIterator[Process]:
+async def served(
+    folder: Path, application: str, port: int, **environment: str
+) -> AsyncIterator[Process]:
     (folder / "served.py").write_text(application)
     libs = Path(__file__).parents[2] / "libs"
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "chassis.serve", "served:create_app", "--port", str(port)),
-        env={"PYTHONPATH": f"{folder}:{libs}"},
+        env={"PYTHONPATH": f"{folder}:{libs}", **environment},
     )
     async with httpx.AsyncClient() as http:
         while True:
@@ -107,11 +113,28 @@ async def test_a_request_that_comes_to_the_internal_address_is_told_apart(
 ) -> None:
     port, internal = unused_tcp_port_factory(), unused_tcp_port_factory()
     async with (
-        served(tmp_path, TWO_PORTS % internal, port),
+        served(tmp_path, SEES % internal, port),
         httpx.AsyncClient(headers={"host": "elsewhere:1"}) as http,
     ):
         for one in (port, internal):
-            assert (await http.get(f"http://127.0.0.1:{one}/")).text == str(one)
+            seen = (await http.get(f"http://127.0.0.1:{one}/")).json()
+            assert seen == [one, "127.0.0.1", "http"]
+
+
+@pytest.mark.parametrize(
+    ("believed", "seen"),
+    [("127.0.0.0/8", ["192.0.2.7", "https"]), ("10.244.0.0/16", ["127.0.0.1", "http"])],
+)
+async def test_a_proxy_that_is_believed_says_who_asks_and_how(
+    tmp_path: Path, unused_tcp_port_factory: Callable[[], int], believed: str, seen: list[str]
+) -> None:
+    port, internal = unused_tcp_port_factory(), unused_tcp_port_factory()
+    forwarded = {"x-forwarded-for": "192.0.2.7", "x-forwarded-proto": "https"}
+    async with (
+        served(tmp_path, SEES % internal, port, FORWARDED_ALLOW_IPS=believed),
+        httpx.AsyncClient(headers=forwarded) as http,
+    ):
+        assert (await http.get(f"http://127.0.0.1:{port}/")).json()[1:] == seen
 
 
 async def test_who_comes_new_is_let_in_while_each_turn_of_the_loop_is_long(

@@ -81,14 +81,31 @@ def test_readiness_of_a_gateway_is_asked_at_a_port_that_nobody_else_reaches(
     assert published["targetPort"] == "http"
 
 
-def test_only_the_gateway_is_open(objects: list[dict[str, Any]]) -> None:
-    anyone = [
-        name
-        for name, policy in named(objects, "NetworkPolicy").items()
-        if any("from" not in way for way in policy["spec"].get("ingress", ()))
-    ]
+def test_only_the_ingress_reaches_the_gateway(
+    objects: list[dict[str, Any]],
+) -> None:
     policies = named(objects, "NetworkPolicy")
+    ways = {
+        name: way for name, policy in policies.items() for way in policy["spec"].get("ingress", ())
+    }
+    namespace = {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}
 
-    assert anyone == ["gateway"]
+    assert all("from" in way for way in ways.values())
+    assert ways["gateway"]["from"] == [{"namespaceSelector": namespace}]
     assert policies["closed"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
     assert policies.keys() == {"closed", "measured", "gateway"} | {f"{s}-api" for s in SERVICES}
+
+
+def test_the_gateway_alone_takes_a_clients_address_from_the_ingress(
+    objects: list[dict[str, Any]],
+) -> None:
+    believed = {
+        name: one["data"]["FORWARDED_ALLOW_IPS"]
+        for name, one in named(objects, "ConfigMap").items()
+        if "FORWARDED_ALLOW_IPS" in one["data"]
+    }
+    gateway = named(objects, "Deployment")["gateway"]["spec"]["template"]["spec"]
+    (container,) = gateway["containers"]
+
+    assert believed.keys() == {container["envFrom"][0]["configMapRef"]["name"]}
+    assert "*" not in believed.values()
