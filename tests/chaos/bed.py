@@ -4,8 +4,8 @@ import asyncio
 import importlib
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import TypeVar
@@ -19,6 +19,7 @@ from deploy.local.instance import Instance, is_ours
 
 from .checker import CALM_SECONDS
 from .history import Author, History
+from .kubelet import Kubelet
 from .load import Load
 from .wire import Wire
 
@@ -47,6 +48,8 @@ class Bed:
     """Of the faults and seconds that a whole run has."""
     wire: Wire | None = None
     """Between media and the store, where there is one."""
+    kubelet: Kubelet | None = None
+    """What probes the processes, where a fault has them probed."""
     aside: ExitStack = field(default_factory=ExitStack)
     """What has to stay as it is until the system is stopped."""
     left: list[tuple[Author, History]] = field(default_factory=list)
@@ -154,6 +157,15 @@ async def _nothing_more(_: Bed) -> list[str]:
     return []
 
 
+Around = Callable[[Bed], AbstractAsyncContextManager[Instance]]
+"""Prepares the system for a fault, before the load begins; gives the address that people use."""
+
+
+@asynccontextmanager
+async def _as_it_is(bed: Bed) -> AsyncIterator[Instance]:
+    yield bed.stack
+
+
 @dataclass(frozen=True)
 class Fault:
     name: str
@@ -161,18 +173,21 @@ class Fault:
     promised: str
     run: Break
     check: Check = _nothing_more
+    around: Around = _as_it_is
 
 
 faults: dict[str, Fault] = {}
 """By name, in the order of the table."""
 
 
-def fault(broken: str, promised: str, *, check: Check = _nothing_more) -> Callable[[Break], Break]:
+def fault(
+    broken: str, promised: str, *, check: Check = _nothing_more, around: Around = _as_it_is
+) -> Callable[[Break], Break]:
     """Makes a function a row of the table, under the function's name."""
 
     def enter(run: Break) -> Break:
         name = run.__name__
-        faults[name] = Fault(name, broken, promised, run, check)
+        faults[name] = Fault(name, broken, promised, run, check, around)
         return run
 
     return enter

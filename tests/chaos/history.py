@@ -6,7 +6,7 @@ may have happened or not, and are left alone from then on, since they may still 
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
@@ -103,11 +103,14 @@ class History:
         """What was seen and must not be, in words."""
 
     @contextmanager
-    def unfailing(self, while_: str) -> Iterator[None]:
-        """Every call that ends within is served, and some do."""
+    def unfailing(
+        self, while_: str, but: Callable[[str], bool] = lambda _: False
+    ) -> Iterator[None]:
+        """Every call that ends within is served, and some do; `but` tells of a failed one, in
+        words, whether it may fail."""
         failures, done = len(self.failures), self.writes[Outcome.done]
         yield
-        if failed := self.failures[failures:]:
+        if failed := [failure for failure in self.failures[failures:] if not but(failure)]:
             self.wrong.append(f"{len(failed)} calls failed {while_}, such as {failed[0]}")
         if self.writes[Outcome.done] == done:
             self.wrong.append(f"nothing was written {while_}")

@@ -31,7 +31,7 @@ async def undergo(bed: Bed, fault: Fault) -> Row:
     seed = f"{bed.seed}:{fault.name}"
     bed.chance.seed(seed)
     before = await bed.dead_letters()
-    async with hired(bed.stack, seed) as load:
+    async with fault.around(bed) as stack, hired(stack, seed) as load:
         async with load.running():
             await bed.pause(2)
             leaving = asyncio.create_task(leave(bed, load, Random(f"{seed}:leaving")))

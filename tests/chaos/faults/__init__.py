@@ -1,6 +1,17 @@
 """What is broken: a noun a file. Importing them enters each into the table."""
 
-from . import broker, clock, cluster, database, failpoints, processes, service, standby, store
+from . import (
+    broker,
+    clock,
+    cluster,
+    database,
+    failpoints,
+    probed,
+    processes,
+    service,
+    standby,
+    store,
+)
 
 __all__ = [
     "broker",
@@ -8,6 +19,7 @@ __all__ = [
     "cluster",
     "database",
     "failpoints",
+    "probed",
     "processes",
     "service",
     "standby",

@@ -1,0 +1,121 @@
+"""Probes as Kubernetes runs them, with the periods and thresholds of deploy/kubernetes.
+
+A process that fails its readiness probe gets no requests, and its connections end. One that fails its
+liveness probe is killed, and started again by its supervisor.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+from deploy.local.instance import Instance
+from deploy.local.places import REPOSITORY
+
+from .wire import Wire
+
+_BASE = REPOSITORY / "deploy" / "kubernetes" / "base"
+_LIVENESS, _READINESS = "livenessProbe", "readinessProbe"
+
+
+@dataclass(frozen=True)
+class Probe:
+    path: str
+    period_seconds: float
+    timeout_seconds: float
+    failures: int
+    """After so many in a row it has failed."""
+
+
+def probe_of(program: str, kind: str) -> Probe:
+    """As the manifests have it; what they do not say is as Kubernetes has it by default."""
+    found: dict[str, Any] = next(yaml.safe_load_all(_manifest(program).read_text()))
+    (container,) = found["spec"]["template"]["spec"]["containers"]
+    probe = container[kind]
+    return Probe(
+        probe["httpGet"]["path"],
+        probe.get("periodSeconds", 10),
+        probe.get("timeoutSeconds", 1),
+        probe.get("failureThreshold", 3),
+    )
+
+
+def _manifest(program: str) -> Path:
+    if program == "gateway":
+        return _BASE / "gateway" / "gateway.yaml"
+    return _BASE / "service" / ("worker.yaml" if program.endswith("-worker") else "api.yaml")
+
+
+class Kubelet:
+    def __init__(self, stack: Instance, ways: Mapping[str, Wire]) -> None:
+        """`ways` lead to the processes that answer requests; a worker has none."""
+        self._stack = stack
+        self._ways = ways
+        self.probes = 0
+        self.taken_out: list[str] = []
+        """Programs that failed their readiness probe, once for each time."""
+        self.restarted: list[str] = []
+
+    @asynccontextmanager
+    async def watching(self, programs: list[str]) -> AsyncIterator[None]:
+        # Like the kubelet, it opens a connection for each probe.
+        connector = aiohttp.TCPConnector(force_close=True)
+        async with aiohttp.ClientSession(connector=connector) as http:
+            watching = [
+                asyncio.create_task(watch(http, program))
+                for program in programs
+                for watch in (self._watch_readiness, self._watch_liveness)
+            ]
+            try:
+                yield
+            finally:
+                for task in watching:
+                    task.cancel()
+                outcomes = await asyncio.gather(*watching, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    async def _watch_readiness(self, http: aiohttp.ClientSession, program: str) -> None:
+        probe = probe_of(program, _READINESS)
+        way = self._ways.get(program)
+        failed, ready = 0, True
+        while True:
+            failed = 0 if await self._succeeds(http, program, probe) else failed + 1
+            if not failed and not ready:
+                ready = True
+                if way is not None:
+                    await way.listen()
+            elif failed >= probe.failures and ready:
+                ready = False
+                self.taken_out.append(program)
+                if way is not None:
+                    way.refuse()
+            await asyncio.sleep(probe.period_seconds)
+
+    async def _watch_liveness(self, http: aiohttp.ClientSession, program: str) -> None:
+        probe = probe_of(program, _LIVENESS)
+        failed = 0
+        while True:
+            failed = 0 if await self._succeeds(http, program, probe) else failed + 1
+            if failed >= probe.failures:
+                failed = 0
+                # One that was stopped on purpose has no container.
+                if await asyncio.to_thread(self._stack.pid, program):
+                    self.restarted.append(program)
+                    await asyncio.to_thread(self._stack.kill, program)
+            await asyncio.sleep(probe.period_seconds)
+
+    async def _succeeds(self, http: aiohttp.ClientSession, program: str, probe: Probe) -> bool:
+        self.probes += 1
+        timeout = aiohttp.ClientTimeout(total=probe.timeout_seconds)
+        try:
+            async with http.get(f"{self._stack.url(program)}{probe.path}", timeout=timeout) as said:
+                return 200 <= said.status < 400
+        except (aiohttp.ClientError, TimeoutError):
+            return False
