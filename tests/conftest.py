@@ -65,9 +65,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Orders the tests so that no worker of xdist idles while it waits for the running system.
 
     `--dist=worksteal` gives the first half of this list to one worker and the second half to the
-    other. The first worker starts with the exclusive tests; meanwhile the second worker runs tests
-    that do not use the running system. Tests that share the system come last: a worker that has
-    finished can take over any of them, because they have no fixtures per module.
+    other; whoever finishes first takes over tests from the end of the other's half. So one worker
+    starts the system and runs the exclusive tests in a row, while the other runs tests that need
+    no system, and at first none of its parts.
     """
     items.sort(key=_place_in_run)
 
@@ -75,7 +75,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _place_in_run(item: pytest.Item) -> int:
     if item.get_closest_marker("exclusive"):
         return 0
-    return 2 if "stack" in getattr(item, "fixturenames", ()) else 1
+    fixtures = getattr(item, "fixturenames", ())
+    return 1 if "running_stack" in fixtures else 3 if "infrastructure" in fixtures else 2
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

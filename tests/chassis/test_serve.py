@@ -11,6 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.waiting import PATIENCE_SECONDS, eventually
+
 APPLICATION = """
 async def app(scope, receive, send):
     if scope["type"] == "http":
@@ -66,6 +68,13 @@ def create_app():
 """
 
 
+async def _answers(http: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await http.get(url)).is_success
+    except httpx.ConnectError:
+        return False
+
+
 @asynccontextmanager
 async def served(
     folder: Path, application: str, port: int, **environment: str
@@ -77,12 +86,8 @@ async def served(
         env={"PYTHONPATH": f"{folder}:{libs}", **environment},
     )
     async with httpx.AsyncClient() as http:
-        while True:
-            try:
-                await http.get(f"http://127.0.0.1:{port}/")
-            except httpx.ConnectError:
-                continue
-            break
+        url = f"http://127.0.0.1:{port}/"
+        await eventually(lambda: _answers(http, url))
     yield process
     if process.returncode is None:
         process.terminate()
@@ -142,12 +147,13 @@ async def test_who_comes_new_is_let_in_while_each_turn_of_the_loop_is_long(
 ) -> None:
     url = f"http://127.0.0.1:{unused_tcp_port}/"
     many = 200
+    each_anew = httpx.Limits(max_connections=many, max_keepalive_connections=0)
 
-    async def turn() -> int:
-        async with httpx.AsyncClient(timeout=60) as http:
-            return int((await http.get(url)).text)
-
-    async with served(tmp_path, BUSY, unused_tcp_port):
-        turns = await asyncio.gather(*(turn() for _ in range(many)))
+    async with (
+        served(tmp_path, BUSY, unused_tcp_port),
+        httpx.AsyncClient(limits=each_anew, timeout=PATIENCE_SECONDS) as http,
+    ):
+        answers = await asyncio.gather(*(http.get(url) for _ in range(many)))
+    turns = [int(answer.text) for answer in answers]
 
     assert max(turns) - min(turns) < many / 2

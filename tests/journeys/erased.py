@@ -5,6 +5,7 @@ in their tweets and descriptions, addresses of their pictures. It looks where no
 can, too.
 """
 
+import asyncio
 import importlib
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -51,6 +52,8 @@ async def until_nowhere(company: Company, left: Left, parts: Instance | None = N
     deadline = time.monotonic() + SECONDS
     while found := await remains(company, left, parts):
         assert time.monotonic() < deadline, found
+        # To look everywhere is work for the system too, which has its own to do.
+        await asyncio.sleep(0.5)
 
 
 async def remains(company: Company, left: Left, parts: Instance | None = None) -> list[str]:

@@ -11,8 +11,9 @@ import pytest
 from deploy.local.instance import Instance
 from deploy.local.places import REPOSITORY
 from tests.conftest import SETTINGS
+from tests.waiting import eventually
 
-from .company import Company, Person, company_at
+from .company import Company, Person, company_at, until
 
 pytestmark = pytest.mark.exclusive
 
@@ -49,10 +50,12 @@ async def test_what_was_acknowledged_before_a_backup_comes_back_whole_and_nothin
                 acknowledged.append(await ann.post("with a picture", [await ann.upload()]))
             await ann.done("DELETE", f"/api/tweets/{acknowledged.pop()}")
 
+    async def enough() -> bool:
+        return len(acknowledged) >= 7
+
     async with asyncio.TaskGroup() as group:
         writing = group.create_task(keep_writing())
-        while len(acknowledged) < 7:
-            await ann.done("GET", "/api/users/me")
+        await eventually(enough)
         before = acknowledged[:6]
         code, said = await local(stack, "backup", str(tmp_path))
         done.set()
@@ -78,8 +81,7 @@ async def test_what_was_acknowledged_before_a_backup_comes_back_whole_and_nothin
         # Numbers that the lost history had given are given again, and are heard of all the same.
         writer = Person(ann.id, ann.name, ann.key, again.http)
         tweet_ids = [await writer.post(f"afterwards {number}") for number in range(20)]
-        while not shown >= set(tweet_ids):
-            shown = {tweet["id"] for tweet in await reader.feed()}
+        await until(reader, lambda feed: {tweet["id"] for tweet in feed} >= set(tweet_ids))
 
 
 async def test_a_backup_that_is_damaged_or_unfinished_is_refused_before_anything_is_touched(

@@ -1,6 +1,5 @@
 """What an operator sees: true readiness, metrics, one request id from end to end."""
 
-import asyncio
 import json
 import secrets
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import httpx
 
 from deploy.local.instance import Instance
+from tests.waiting import eventually
 
 from .company import Company, until
 
@@ -76,11 +76,12 @@ async def test_one_request_id_goes_from_the_gateway_to_the_worker_that_handles_t
 async def _lines_with(request_id: str, stack: Instance, *programs: str) -> list[dict[str, Any]]:
     """Of the logs of one of these at least: lines of requests are written a moment later."""
     logs = [stack.root / "logs" / f"{program}.log" for program in programs]
-    while True:
-        lines = [line for log in logs for line in log.read_text().splitlines()]
-        if found := [json.loads(line) for line in lines if request_id in line]:
-            return found
-        await asyncio.sleep(0)
+
+    async def lines() -> list[dict[str, Any]]:
+        written = [line for log in logs for line in log.read_text().splitlines()]
+        return [json.loads(line) for line in written if request_id in line]
+
+    return await eventually(lines)
 
 
 async def test_no_key_is_in_any_log(company: Company, stack: Instance) -> None:

@@ -127,29 +127,26 @@ async def test_killing_a_replica_under_load_fails_no_get(company: Company, stack
         for program in ("feed-api-1", "users-api-2", "feed-api-2", "users-api-1"):
             before = stack.pid(program)
             await asyncio.to_thread(stack.kill, program)
-            await eventually(lambda: _replaced(stack, program, before))  # noqa: B023
+            await eventually(lambda: _replaced(company, program, before))  # noqa: B023
         done.set()
 
     assert failed == []
 
 
-async def _replaced(stack: Instance, program: str, before: int) -> bool:
-    if await asyncio.to_thread(stack.pid, program) in (0, before):
+async def _replaced(company: Company, program: str, before: int) -> bool:
+    if await asyncio.to_thread(company.stack.pid, program) in (0, before):
         return False
-    url = f"{stack.url(program)}/health/ready"
-    async with httpx.AsyncClient() as http:
-        try:
-            return (await http.get(url)).is_success
-        except httpx.TransportError:
-            return False
+    try:
+        return (await company.http.get(f"{company.stack.url(program)}/health/ready")).is_success
+    except httpx.TransportError:
+        return False
 
 
 async def test_both_replicas_get_work(company: Company, stack: Instance) -> None:
     ann = await company.hire("Ann")
 
     async def handled(program: str) -> float:
-        async with httpx.AsyncClient() as http:
-            metrics = (await http.get(f"{stack.url(program)}/metrics")).text
+        metrics = (await company.http.get(f"{stack.url(program)}/metrics")).text
         return sum(
             float(line.rsplit(" ", 1)[1])
             for line in metrics.splitlines()
