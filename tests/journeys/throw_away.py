@@ -53,7 +53,7 @@ def _is_somebody(value: Any) -> bool:
 def _replace(named: dict[str, Any], by: str) -> None:
     """Puts a new person in place of the one that was made up, and their key and name likewise."""
     body = {"name": "Throw Away"}
-    answer = httpx.post(f"{URL}/api/users", json=body, headers=ADMINISTRATOR, timeout=15)
+    answer = httpx.post(f"{URL}/api/users", json=body, headers=ADMINISTRATOR, timeout=120)
     made = answer.raise_for_status().json()
     named[by] = made["user_id"]
     if "key_id" in named and _is_somebody(named["key_id"]):

@@ -19,6 +19,7 @@ from deploy.seed.journal import Journal
 from deploy.seed.plan import Options, Plan
 from deploy.seed.progress import Progression
 from deploy.seed.shipment import Shipment
+from tests.waiting import eventually
 
 OPTIONS = Options(tweets=5, likes=150)
 ARGUMENTS = ("--tweets", "5", "--likes", "150")
@@ -75,7 +76,7 @@ async def test_a_killed_import_goes_on_and_doubles_nothing(stack: Instance, file
         "WARBLE_PORT": str(stack.port),
         "WARBLE_ENV_FILE": "",
     }
-    for seconds in (1.5, 2.0, 2.5):
+    for enough in (3, 15, 40):
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "deploy.seed.graph", str(file), *ARGUMENTS),
@@ -83,7 +84,15 @@ async def test_a_killed_import_goes_on_and_doubles_nothing(stack: Instance, file
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        await asyncio.wait([waiting := asyncio.ensure_future(process.wait())], timeout=seconds)
+        waiting = asyncio.ensure_future(process.wait())
+
+        async def has_sent_enough(
+            enough: int = enough, waiting: asyncio.Future[int] = waiting
+        ) -> bool:
+            people, said = await everything(stack, planned(file))
+            return waiting.done() or len(people) + len(said) >= enough
+
+        await eventually(has_sent_enough)
         if not waiting.done():
             process.kill()
             await waiting
