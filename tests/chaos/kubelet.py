@@ -1,7 +1,7 @@
 """Probes as Kubernetes runs them, with the periods and thresholds of deploy/kubernetes.
 
-A process that fails its readiness probe gets no requests, and its connections end. One that fails its
-liveness probe is killed, and started again by its supervisor.
+A process that fails its readiness probe gets no requests, and its connections end. A process that
+fails its liveness probe is killed, and its supervisor starts it again.
 """
 
 import asyncio

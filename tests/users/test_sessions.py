@@ -118,7 +118,7 @@ async def test_an_unknown_session_and_a_dead_keys_are_none(
     refused = await users.post("/internal/sessions", json=unknown, headers=as_gateway())
     await users.delete(f"/api/users/{ann}", headers=people.administrator)
 
-    assert refusal(refused) == (404, "KeyNotFound")
+    assert refusal(refused) == (404, "KeyEnded")
     assert refusal(await owner_of(users, "0" * 64)) == (404, "SessionNotFound")
     assert refusal(await owner_of(users, digest)) == (404, "SessionEnded")
 

@@ -80,7 +80,7 @@ class StartedSession(BaseModel):
     """How long it lasts."""
 
 
-@router.post("/sessions", status_code=201, responses=responses(KeyNotFound, KeyEnded))
+@router.post("/sessions", status_code=201, responses=responses(KeyEnded))
 async def start_session(
     draft: SessionDraft, gateway: FromGateway, session: Transaction, request: Request
 ) -> StartedSession:

@@ -10,8 +10,7 @@ from chassis import clock, outbox
 from chassis.database import execute
 from chassis.identity import Identity
 
-from .. import queries
-from ..errors import SessionNotFound
+from ..errors import KeyEnded, SessionNotFound
 from ..events import KeyRevoked
 from ..models import ApiKey, UserSession
 from .keys import check_may_end
@@ -41,11 +40,15 @@ async def start_session(
     client: str,
     lifetime: timedelta,
 ) -> None:
-    """Starts a session for the owner of a key. Raises KeyNotFound and KeyEnded."""
-    person, key = await queries.key_owner(session, key_digest)
-    await known(session, person.id)
-    kept = {"user_id": person.id, "kept": MAX_SESSIONS - 1}
-    await execute(session, _DELETE_OLD, kept)
+    """Starts a session for the owner of a key. Raises KeyEnded unless the key may be used."""
+    statement = select(ApiKey).where(col(ApiKey.digest) == key_digest, ApiKey.is_active())
+    key = (await session.exec(statement)).one_or_none()
+    if key is None:
+        raise KeyEnded
+    person = await known(session, key.user_id)
+    if person.deactivated_at is not None:
+        raise KeyEnded
+    await execute(session, _DELETE_OLD, {"user_id": person.id, "kept": MAX_SESSIONS - 1})
     session.add(
         UserSession(
             digest=digest,
