@@ -1,8 +1,10 @@
-"""Erasing a person: what a service does once it is told that somebody is to be forgotten.
+"""Erasing a person: what a service does once it hears that somebody is to be forgotten.
 
-The word leaves a row in `erasure`, for ever and of ids alone: the tombstone by which handlers know
-what comes late. A job then takes away what there is, a batch a transaction; killed, it goes on
-where it was. What is the person's, each service knows. See docs/adr/0021.
+Handling `user.erased.v1` leaves a row in `erasure`, for ever and of ids alone: the tombstone by
+which handlers recognise events that come late. A job then deletes what there is, a batch a
+transaction. One worker at a time erases a person: it holds a lease on the row, which expires, so
+that another worker continues if it dies. Each service knows what belongs to a person. See
+docs/adr/0021.
 """
 
 import asyncio
@@ -29,7 +31,7 @@ from .subscriptions import Subscription, Subscriptions
 
 ROUTING_KEY = "user.erased.v1"
 BATCH = 500
-"""Rows that one transaction of a sweep takes away at most, about."""
+"""Rows that one statement of a sweep deletes or updates at most."""
 
 SETTLE = timedelta(minutes=5)
 """After this nothing of the person's is on its way any more: an identity lives for a minute, an
@@ -37,7 +39,7 @@ upload takes one at most, an event that fails is tried for less than three."""
 
 LOOK_SECONDS = 1
 AGAIN = timedelta(minutes=1)
-"""How long an erasure that failed waits for its next turn."""
+"""How long an erasure that failed, or whose worker died, waits for its next turn."""
 
 _SCANNED = 20_000
 """Kept events that one statement looks through."""
@@ -46,28 +48,42 @@ _REPEATED = 100_000
 _PERSON = ("user_id", "author_id", "owner_id", "follower_id", "followed_id")
 """The fields by which an event names a person."""
 
-_DUE = text("""
-select user_id from erasure
-where finished_at is null and due_at <= now() order by due_at limit 100
+# A lease: until `due_at` no other worker takes the same person. _COUNT and _SCANNED_TO renew it.
+_TAKE = text("""
+update erasure set due_at = now() + cast(:again as interval)
+where user_id = (
+    select user_id from erasure where finished_at is null and due_at <= now()
+    order by due_at limit 1 for update skip locked
+)
+returning user_id
 """)
 _EVERYBODY = text("select user_id from erasure")
 _HEAR = "insert into erasure (user_id) values ($1) on conflict do nothing"
 _HEARD = "select from erasure where user_id = any($1::bigint[])"
-_COUNT = text("update erasure set erased = erased + :erased where user_id = :user_id")
+_COUNT = text("""
+update erasure set erased = erased + :erased, due_at = now() + cast(:again as interval)
+where user_id = :user_id
+""")
 _SCAN_FROM = text("""
 select scanned, (select coalesce(max(id), 0) from outbox) as newest, cleared_at
 from erasure where user_id = :user_id
 """)
-_SCANNED_TO = text("update erasure set scanned = :scanned where user_id = :user_id")
+_SCANNED_TO = text("""
+update erasure set scanned = :scanned, due_at = now() + cast(:again as interval)
+where user_id = :user_id
+""")
+# What is blank already is left out, so that the next batch finds the rest.
 _BLANK = text("""
 update outbox set payload = payload || cast(:blank as jsonb)
-where id > :after and id <= :until and routing_key = :routing_key
-  and payload -> cast(:person as text) = to_jsonb(cast(:user_id as bigint))
+where id in (
+    select id from outbox
+    where id > :after and id <= :until and routing_key = :routing_key
+      and payload -> cast(:person as text) = to_jsonb(cast(:user_id as bigint))
+      and payload <> payload || cast(:blank as jsonb)
+    order by id limit :batch for update
+)
 """)
 _NOW = text("select now()")
-_POSTPONE = text("""
-update erasure set due_at = now() + cast(:again as interval) where user_id = :user_id
-""")
 _END_PASS = text("""
 update erasure set
     cleared_at = coalesce(cleared_at, now()),
@@ -84,6 +100,9 @@ log = structlog.get_logger()
 
 Sweep = Callable[[Database, int], Awaitable[int]]
 """Takes away a batch of what is this person's, committed; gives how many things, 0 at the end."""
+
+CleanUp = Callable[[Database], Awaitable[int]]
+"""Deletes a batch of rows that earlier deletions left, committed; gives how many, 0 at the end."""
 
 
 @dataclass(frozen=True)
@@ -104,28 +123,36 @@ class Eraser:
     told: Mapping[str, Told] = field(default_factory=dict)
     """By routing key; a service without an outbox has none."""
     subscriptions: Subscriptions | None = None
+    clean_up: CleanUp | None = None
+    """For a service in which more is deleted than one transaction takes."""
 
     async def job(self, app: FastAPI) -> None:
-        """Erases whoever is due; runs beside the relay and the consumer."""
+        """Erases the people who are due; runs beside the relay and the consumer."""
+        database: Database = app.state.database
         while True:
-            for user_id in await self._due(app.state.database):
+            while (user_id := await self._take(database)) is not None:
                 try:
-                    await self.advance(app.state.database, app.state.broker, user_id)
+                    await self.advance(database, app.state.broker, user_id)
                 except Exception as error:
-                    await self._postpone(app.state.database, user_id, error)
+                    # Its lease ends in a minute. Until then other people have their turn.
+                    report_job_error(
+                        error,
+                        unavailable="person.not_erased",
+                        failed="person.not_erased",
+                        person=user_id,
+                    )
+            await self._clean_up_all(database)
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _due(self, database: Database) -> list[int]:
+    async def _take(self, database: Database) -> int | None:
+        """Somebody who is due, and whom no other worker erases at this moment."""
         async with database.transaction() as session:
-            return list((await execute(session, _DUE)).scalars())
+            user_id: int | None = (await execute(session, _TAKE, {"again": AGAIN})).scalar()
+            return user_id
 
-    async def _postpone(self, database: Database, user_id: int, error: Exception) -> None:
-        """The others' turn comes all the same."""
-        report_job_error(
-            error, unavailable="person.not_erased", failed="person.not_erased", person=user_id
-        )
-        async with database.transaction() as session:
-            await execute(session, _POSTPONE, {"user_id": user_id, "again": AGAIN})
+    async def _clean_up_all(self, database: Database) -> None:
+        while self.clean_up is not None and await self.clean_up(database):
+            continue
 
     async def take_away(self, database: Database) -> None:
         """Takes away what there is of everybody, from a copy that serves nobody yet."""
@@ -134,6 +161,7 @@ class Eraser:
         for user_id in people:
             while await self.sweep(database, user_id):
                 continue
+        await self._clean_up_all(database)
 
     async def advance(
         self,
@@ -150,7 +178,9 @@ class Eraser:
             begun = (await execute(session, _NOW)).scalar_one()
         while erased := await self.sweep(database, user_id):
             async with database.transaction() as session:
-                await execute(session, _COUNT, {"user_id": user_id, "erased": erased})
+                counted = {"user_id": user_id, "erased": erased, "again": AGAIN}
+                await execute(session, _COUNT, counted)
+        await self._clean_up_all(database)
         if self.told:
             await self._blank(database, user_id)
         if self.subscriptions is not None and connection is not None:
@@ -175,19 +205,19 @@ class Eraser:
             until = min(after + _SCANNED, scan.newest)
             async with database.transaction() as session:
                 for routing_key, told in self.told.items():
-                    await execute(
-                        session,
-                        _BLANK,
-                        {
-                            "after": after,
-                            "until": until,
-                            "routing_key": routing_key,
-                            "person": told.person,
-                            "user_id": user_id,
-                            "blank": json.dumps(told.blank),
-                        },
-                    )
-                await execute(session, _SCANNED_TO, {"user_id": user_id, "scanned": until})
+                    these = {
+                        "after": after,
+                        "until": until,
+                        "routing_key": routing_key,
+                        "person": told.person,
+                        "user_id": user_id,
+                        "blank": json.dumps(told.blank),
+                        "batch": BATCH,
+                    }
+                    while (await execute(session, _BLANK, these)).rowcount == BATCH:
+                        continue
+                scanned = {"user_id": user_id, "scanned": until, "again": AGAIN}
+                await execute(session, _SCANNED_TO, scanned)
             after = until
 
 

@@ -1,5 +1,7 @@
 """What the feed does when the others tell something. The handlers commute: see docs/adr/0004."""
 
+from collections.abc import Sequence
+
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import erasure
@@ -21,6 +23,10 @@ from .events import (
 )
 
 subscriptions = Subscriptions("feed", sources=("users", "tweets"))
+
+LIKES_BATCH = 5_000
+"""Likes of deleted tweets that one statement deletes at most. No request waits for such rows, and
+small batches would pass again and again over the index entries of those that are gone."""
 
 _NAME = """
 insert into person (id, name, version) values ($1, $2, $3)
@@ -52,9 +58,29 @@ on conflict (id) do update set id = excluded.id
 returning deleted
 """
 _DELETE = """
-update tweet set deleted = true, author_id = null, card = null, like_count = 0 where id = $1
+update tweet set deleted = true, author_id = null, card = null, like_count = 0
+where id = any($1::bigint[])
 """
-_DELETE_LIKES = "delete from tweet_like where tweet_id = $1"
+# At most $2 likes of these tweets. Rows are locked in the order (tweet, person), as by an erasure.
+_DELETE_LIKES = """
+with gone as (
+    delete from tweet_like using (
+        select tweet_id, user_id
+        from unnest($1::bigint[]) as tweet (id)
+        cross join lateral (
+            select tweet_id, user_id from tweet_like where tweet_id = tweet.id
+            order by user_id limit $2 for update
+        ) as one
+        limit $2
+    ) as doomed
+    where tweet_like.tweet_id = doomed.tweet_id and tweet_like.user_id = doomed.user_id
+    returning 1
+)
+select count(*) as likes from gone
+"""
+_LEAVE_LIKES = """
+insert into likes_to_delete (tweet_id) select unnest($1::bigint[]) on conflict do nothing
+"""
 _LIKE = """
 with before as (
     select active from tweet_like where tweet_id = $1 and user_id = $2
@@ -130,8 +156,20 @@ async def on_tweet_deleted(session: AsyncSession, event: TweetDeleted, version: 
 
 async def _delete(session: AsyncSession, tweet_id: int) -> None:
     await fetch(session, _HOLD_TWEET, tweet_id)
-    await fetch(session, _DELETE, tweet_id)
-    await fetch(session, _DELETE_LIKES, tweet_id)
+    await delete_tweets(session, [tweet_id])
+
+
+async def delete_tweets(session: AsyncSession, tweet_ids: Sequence[int]) -> None:
+    """Deletes tweets whose rows are locked. The worker deletes later what likes a batch leaves."""
+    await fetch(session, _DELETE, tweet_ids)
+    if await delete_likes(session, tweet_ids) == LIKES_BATCH:
+        await fetch(session, _LEAVE_LIKES, tweet_ids)
+
+
+async def delete_likes(session: AsyncSession, tweet_ids: Sequence[int]) -> int:
+    """Deletes a batch of the likes of these tweets; gives how many."""
+    (deleted,) = await fetch(session, _DELETE_LIKES, tweet_ids, LIKES_BATCH)
+    return int(deleted["likes"])
 
 
 @subscriptions.on(TweetLiked)

@@ -85,3 +85,11 @@ class Like(Table, table=True):
     user_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
     active: bool
     version: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class LikesToDelete(Table, table=True):
+    """A deleted tweet with more likes than one transaction takes: the worker deletes the rest."""
+
+    __tablename__ = "likes_to_delete"
+
+    tweet_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -16,14 +17,17 @@ from chassis.kept import Kept
 from services.feed.erasing import eraser
 from services.feed.handlers import subscriptions
 from services.feed.history import together
+from tests.row_counts import count_rows, largest
 
-from .histories import PEOPLE, Company, Told, companies
+from .histories import PEOPLE, Company, Told, companies, delete, post, toggle_follow, toggle_like
+from .histories import erase as erase_person
 
 COLUMNS = {
     "person": "*",
     "follow": "*",
     "tweet": "*",
     "tweet_like": "*",
+    "likes_to_delete": "*",
     # When something was heard or erased, and in how many steps, depends on the order.
     "inbox": "source, id",
     "erasure": "user_id",
@@ -51,8 +55,52 @@ async def deliver_one(database: Database, told: Told) -> None:
 
 
 async def erase(database: Database, company: Company) -> None:
+    """Does what the worker's job does, until nothing is left to do."""
     for user_id in company.erased:
         assert await eraser.advance(database, None, user_id, settle=timedelta(0))
+    assert eraser.clean_up is not None
+    while await eraser.clean_up(database):
+        continue
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A popular tweet of these histories has more likes than a batch."""
+    for name in ("handlers.LIKES_BATCH", "erasing.LIKES_BATCH", "erasing.BATCH"):
+        monkeypatch.setattr(f"services.feed.{name}", 2)
+
+
+async def test_no_statement_takes_more_likes_of_one_tweet_than_a_batch(
+    database: Database,
+) -> None:
+    await empty(database)
+    ann, boris, fans = 1, 2, range(3, 11)
+    company = Company(dict.fromkeys((ann, boris, *fans), "…"))
+    for author in (ann, ann, ann, boris):
+        post(company, author, "…")
+    for tweet_id in company.tweets:
+        for fan in fans:
+            toggle_like(company, tweet_id, fan)
+    for fan in fans:
+        toggle_follow(company, fan, ann)
+    for told in company.told:
+        await deliver_one(database, told)
+    await count_rows(database, ("tweet", "tweet_like", "follow", "likes_to_delete"))
+
+    delete(company, 4)
+    erase_person(company, ann)
+    for told in company.told[-3:]:
+        await deliver_one(database, told)
+    await erase(database, company)
+
+    stored = await _tables(database)
+    assert stored["tweet_like"] == stored["follow"] == stored["likes_to_delete"] == []
+    assert await largest(database) == {
+        "tweet": 2,
+        "tweet_like": 2,
+        "follow": 2,
+        "likes_to_delete": 2,
+    }
 
 
 @settings(

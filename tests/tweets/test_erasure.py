@@ -10,9 +10,11 @@ from sqlalchemy import text
 
 from chassis import testing
 from chassis.database import Database, execute
+from services.tweets import commands
 from services.tweets.erasing import eraser
 from services.tweets.events import MediaExpired, UserErased
 from services.tweets.handlers import subscriptions
+from tests.row_counts import count_rows, largest
 from tests.waiting import eventually
 
 from .test_api import outbox, post, posted, signed, uploaded
@@ -123,3 +125,55 @@ async def test_an_erasure_that_was_killed_goes_on_where_it_was(
         event for event in await outbox(database, "tweet.posted.v1") if event["author_id"] == ann
     ]
     assert [event["content"] for event in told] == [""] * 5
+
+
+async def test_no_statement_takes_more_likes_of_one_tweet_than_a_batch(
+    tweets: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("services.tweets.erasing.LIKES_BATCH", "services.tweets.erasing.BATCH"):
+        monkeypatch.setattr(name, 3)
+    monkeypatch.setattr("chassis.erasure.BATCH", 3)
+    ann = next(_people)
+    before = await rows(database)
+    popular = [await posted(tweets, ann) for _ in range(2)]
+    for tweet_id in popular:
+        for _ in range(8):
+            assert await like(tweets, tweet_id, next(_people)) == 200
+    for number in range(5):
+        await post(tweets, ann, f"secret {number}", draft_id=f"d{number}")
+    await hear(database, ann)
+    await count_rows(database, ("tweet", "tweet_like", "draft", "media", "outbox"))
+
+    first = await eraser.sweep(database, ann)
+    # There are likes left, but nobody adds to them.
+    refused = [await like(tweets, tweet_id, next(_people)) for tweet_id in popular]
+    assert await eraser.advance(database, None, ann, settle=timedelta(0))
+
+    assert (first, refused) == (3, [404, 404])
+    assert await rows(database) == before
+    assert await largest(database) == {"tweet": 3, "tweet_like": 3, "draft": 3, "outbox": 3}
+
+
+async def test_a_like_that_is_under_way_when_its_tweet_goes_is_taken_too(
+    tweets: httpx.AsyncClient, database: Database
+) -> None:
+    ann, boris = next(_people), next(_people)
+    before = await rows(database)
+    tweet_id = await posted(tweets, ann)
+    await hear(database, ann)
+
+    async with database.transaction() as session:
+        await commands.like_tweet(session, tweet_id, boris)
+        erasing = asyncio.create_task(eraser.advance(database, None, ann, settle=timedelta(0)))
+        waiting = text("""
+            select exists (
+                select from pg_stat_activity
+                where datname = current_database() and wait_event_type = 'Lock'
+            )
+        """)
+        async with asyncio.timeout(30), database.transaction() as looking:
+            while not (await execute(looking, waiting)).scalar_one():
+                pass
+
+    assert await erasing
+    assert await rows(database) == before
