@@ -57,7 +57,8 @@ def _local(*arguments: str) -> None:
         check=False,
     )
     if ran.returncode:
-        pytest.exit(f"{' '.join(arguments)} failed:\n{ran.stdout}{ran.stderr}", 3)
+        # Not pytest.exit: a worker of xdist that exits takes this message with it.
+        raise RuntimeError(f"{' '.join(arguments)} failed:\n{ran.stdout}{ran.stderr}")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -71,7 +71,7 @@ def create_app():
 async def _answers(http: httpx.AsyncClient, url: str) -> bool:
     try:
         return (await http.get(url)).is_success
-    except httpx.ConnectError:
+    except httpx.TransportError:
         return False
 
 

@@ -93,7 +93,10 @@ async def until(person: Person, wanted: Any, query: str = "") -> list[dict[str, 
         shown[:] = await person.feed(query)
         return bool(wanted(shown))
 
-    await eventually(is_as_wanted)
+    try:
+        await eventually(is_as_wanted)
+    except AssertionError:
+        raise AssertionError(f"the feed stays {shown}") from None
     return shown
 
 

@@ -49,7 +49,7 @@ async def test_a_picture_whose_event_is_still_on_its_way_can_be_attached(
     finally:
         stack.start("tweets-worker")
 
-    (tweet,) = await until(ann, lambda feed: feed[0]["attachments"])
+    (tweet,) = await until(ann, lambda feed: feed and feed[0]["attachments"])
     assert tweet["id"] == tweet_id
     (media,) = tweet["media"]
     assert (media["width"], media["height"], media["alt"]) == (40, 30, "A door")

@@ -16,7 +16,7 @@ async def test_two_people_in_two_browsers(company: Company, opens: Opens, screen
     bobs = await opens(bob, screen)
     await bobs.tweet("Look at this").get_by_role("button", name="Like").click()
     await expect(bobs.tweet("Look at this").get_by_text("1 like")).to_be_visible()
-    await until(ann, lambda feed: feed[0]["likes"])
+    await until(ann, lambda feed: feed and feed[0]["likes"])
     await anns.page.reload()
     await anns.tweet("Look at this").get_by_role("button", name="1 like").click()
     liked_by = anns.page.get_by_role("dialog", name="Liked by")
