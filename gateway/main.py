@@ -53,21 +53,31 @@ class Edge:
         self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = None
         if scope["type"] == "http":
-            path: str = scope["path"]
             try:
-                if path not in _ANYWHERE and self._is_internal(scope) != path.startswith(_INTERNAL):
-                    raise NotFound
-                if f"{path}/".startswith(_OF_THE_CONTRACT):
-                    route = self._routes.match(scope["method"], scope["raw_path"])
-                    if route.service in SERVICES:
-                        scope["route"] = route
-                        await self._proxy(scope, receive, send)
-                        return
+                route = self._route(scope)
             except Problem as problem:
                 await refuse_unrouted(scope, send, problem)
                 return
-        await self._application(scope, receive, guards.looked_over(scope, send))
+        if route is None:
+            await self._application(scope, receive, guards.looked_over(scope, send))
+        else:
+            scope["route"] = route
+            await self._proxy(scope, receive, send)
+
+    def _route(self, scope: Scope) -> Route | None:
+        """The operation that a service answers; None for what the application answers.
+
+        Raises NotFound and MethodNotAllowed.
+        """
+        path: str = scope["path"]
+        if path not in _ANYWHERE and self._is_internal(scope) != path.startswith(_INTERNAL):
+            raise NotFound
+        if not f"{path}/".startswith(_OF_THE_CONTRACT):
+            return None
+        route = self._routes.match(scope["method"], scope["raw_path"])
+        return route if route.service in SERVICES else None
 
     def _is_internal(self, scope: Scope) -> bool:
         """By the socket that the request came to, which no header can change."""

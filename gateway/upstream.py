@@ -27,6 +27,8 @@ SHORT_BODY = 64 * 1024
 """An answer up to this size is held until it is whole: a replica that dies within costs nothing."""
 
 _DOWN_SECONDS = 1.0
+_READY_SECONDS = 1
+"""Less than a check may take, so that a silent replica does not hide one that is ready."""
 _BODY_IDLE_SECONDS = 30
 _BODY_SECONDS = 20
 _SLOWEST_BYTES = 50_000
@@ -169,11 +171,12 @@ class Upstream:
 
     async def _is_ready(self, replica: str) -> bool:
         try:
-            answer = await self._watching.request("GET", replica, "/health/ready", {})
-            async with answer:
-                await answer.read()
+            async with asyncio.timeout(_READY_SECONDS):
+                answer = await self._watching.request("GET", replica, "/health/ready", {})
+                async with answer:
+                    await answer.read()
             return answer.status == 200
-        except (Full, NoConnection, Broken, Silent):
+        except (Full, NoConnection, Broken, TimeoutError):
             return False
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from gateway.settings import SERVICES
 
-from .neighbours import Made, echo, error
+from .neighbours import Made, Neighbour, echo, error
 
 KEY = {"api-key": "anything"}
 INTERNAL = "http://gateway:8001"
@@ -30,6 +30,18 @@ async def test_a_gateway_is_ready_whatever_else_is_away(
         assert status.status_code == 503
         checks = status.json()["checks"]
         assert checks == {**dict.fromkeys(SERVICES, "away"), "users": "ok", "broker": "away"}
+
+
+async def test_a_service_with_a_silent_replica_and_a_ready_one_is_not_away(
+    edge: Made, unused_tcp_port_factory: Callable[[], int]
+) -> None:
+    async def silent(request: Request) -> Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    neighbour = Neighbour(silent, unused_tcp_port_factory())
+    async with neighbour.running(), edge(urls={"feed": f"{neighbour.url},{{own}}"}) as it:
+        assert (await it.client.get(f"{INTERNAL}/health/status")).status_code == 200
 
 
 async def test_questions_for_the_status_take_no_room_from_people(

@@ -19,6 +19,17 @@ KEY = {"api-key": "anything"}
 Ports = Callable[[], int]
 
 
+async def dying(request: Request) -> Response:
+    """Reads the request, and ends the connection within its answer."""
+    await request.body()
+
+    async def cut() -> AsyncIterator[bytes]:
+        yield b"{"
+        raise ConnectionResetError
+
+    return StreamingResponse(cut(), headers={"content-length": "100"})
+
+
 async def test_a_service_learns_who_asks_from_us_alone(edge: Made) -> None:
     forged = {
         "warble-identity": testing.signed("tweets", 1, administrator=True)["warble-identity"],
@@ -174,13 +185,6 @@ async def test_of_many_who_come_at_one_moment_a_service_gets_no_more_than_one_by
 async def test_a_get_goes_to_another_replica_when_one_dies_and_a_post_does_not(
     edge: Made, unused_tcp_port_factory: Ports
 ) -> None:
-    async def dying(request: Request) -> Response:
-        async def cut() -> AsyncIterator[bytes]:
-            yield b"{"
-            raise ConnectionResetError
-
-        return StreamingResponse(cut(), headers={"content-length": "100"})
-
     neighbour = Neighbour(dying, unused_tcp_port_factory())
     async with (
         neighbour.running() as mortal,
@@ -198,15 +202,6 @@ async def test_a_get_goes_to_another_replica_when_one_dies_and_a_post_does_not(
 async def test_a_get_with_a_body_goes_to_no_other_replica_once_its_body_is_read(
     edge: Made, unused_tcp_port_factory: Ports
 ) -> None:
-    async def dying(request: Request) -> Response:
-        await request.body()
-
-        async def cut() -> AsyncIterator[bytes]:
-            yield b"{"
-            raise ConnectionResetError
-
-        return StreamingResponse(cut(), headers={"content-length": "100"})
-
     neighbour = Neighbour(dying, unused_tcp_port_factory())
     async with (
         neighbour.running() as mortal,
