@@ -111,7 +111,7 @@ class Proxy:
         if exchange.has_body:
             limit = self._settings.upload_bytes if route.upload else self._settings.json_bytes
             if exchange.length is not None and exchange.length > limit:
-                raise PayloadTooLarge
+                raise PayloadTooLarge(limit, exchange.length)
             body = Body(receive, limit)
             if route.upload:
                 seconds = self._settings.upload_seconds

@@ -53,7 +53,8 @@ class Settings(ProcessSettings):
     guesses_per_minute: int = Field(20, gt=0)
     """Different keys that are nobody's, for each address and for each first ten characters."""
     json_bytes: int = Field(64 * 1024, gt=0)
-    upload_bytes: int = Field(11 * 1024 * 1024, gt=0)
+    upload_bytes: int = Field(10_000_000 + 64 * 1024, gt=0)
+    """Of the whole form: the largest picture (`MEDIA_BYTES`), its description and their framing."""
     connect_seconds: float = Field(1, gt=0)
     answer_seconds: float = Field(10, gt=0)
     """How long a service may be silent, before its answer and within it."""

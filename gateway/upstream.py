@@ -82,7 +82,7 @@ class Body:
             chunk: bytes = message.get("body", b"")
             passed += len(chunk)
             if passed > self._limit:
-                raise PayloadTooLarge
+                raise PayloadTooLarge(self._limit)
             if chunk:
                 yield chunk
             more = message.get("more_body", False)

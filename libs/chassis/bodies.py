@@ -3,10 +3,9 @@
 FastAPI's own limit answers a length that is declared too large in plain text.
 """
 
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .errors import PayloadTooLarge
+from .errors import BodyTooLarge
 
 JSON_BYTES = 64 * 1024
 """As the gateway lets through."""
@@ -28,8 +27,7 @@ class Bounded:
             message = await receive()
             read += len(message.get("body", b""))
             if read > self._most:
-                # The one error that FastAPI lets pass while it reads a body.
-                raise HTTPException(PayloadTooLarge.status)
+                raise BodyTooLarge(self._most)
             return message
 
         await self._app(scope, bounded, send)

@@ -15,7 +15,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -70,10 +70,15 @@ class ErrorBody(BaseModel):
     result: Literal[False] = False
     error_type: str
     error_message: str
+    error_details: dict[str, int] | None = Field(
+        None,
+        description="The numbers in the message, for clients that word it themselves:"
+        " absent where the message has none.",
+    )
 
 
 class Problem(Exception):
-    """An error that a person is told of. Its class's name is the stable `error_type`.
+    """An error that is reported to the client. Its class's name is the stable `error_type`.
 
     `message` is a sentence for the person; `{names}` in it are filled from the keyword arguments.
     """
@@ -81,13 +86,24 @@ class Problem(Exception):
     status: ClassVar[int] = 500
     message: ClassVar[str] = "Something went wrong on our side."
     headers: Mapping[str, str] = MappingProxyType({})
+    details: Mapping[str, int] | None = None
 
     def __init__(self, **facts: object) -> None:
         self.sentence = self.message.format(**facts) if facts else self.message
         super().__init__(self.sentence)
 
     def body(self) -> dict[str, Any]:
-        return ErrorBody(error_type=type(self).__name__, error_message=self.sentence).model_dump()
+        details = dict(self.details) if self.details else None
+        return ErrorBody(
+            error_type=type(self).__name__, error_message=self.sentence, error_details=details
+        ).model_dump(exclude_none=True)
+
+
+def megabytes(count: int, *, round_up: bool = False) -> str:
+    """`12.4 MB` or `65.5 kB`. What exceeds a limit is rounded up, so that the two differ."""
+    unit, name = (1_000_000, "MB") if count >= 1_000_000 else (1000, "kB")
+    tenths = -(-10 * count // unit) if round_up else 10 * count // unit
+    return f"{tenths / 10:g} {name}"
 
 
 class MalformedRequest(Problem):
@@ -132,7 +148,17 @@ class RequestTimeout(Problem):
 
 class PayloadTooLarge(Problem):
     status = 413
-    message = "The request is too large."
+    message = "The request has {actual}; at most {limit} are accepted."
+
+    def __init__(self, limit: int, actual: int | None = None) -> None:
+        """Both in bytes. `actual` is None if the client did not declare the length."""
+        if actual is None:
+            known, details = f"more than {megabytes(limit)}", {"limit": limit}
+        else:
+            known = megabytes(actual, round_up=True)
+            details = {"limit": limit, "actual": actual}
+        super().__init__(limit=megabytes(limit), actual=known)
+        self.details = details
 
 
 class InvalidRequest(Problem):
@@ -189,12 +215,19 @@ _BY_STATUS: dict[int, type[Problem]] = {
     for problem in (
         NotSignedIn,
         NotFound,
-        PayloadTooLarge,
         TooManyRequests,
         ServiceUnavailable,
         ServiceTimeout,
     )
 }
+
+
+class BodyTooLarge(HTTPException):
+    """FastAPI lets only an HTTPException pass while it reads a body."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(PayloadTooLarge.status)
+        self.limit = limit
 
 
 def answer(problem: Problem) -> JSONResponse:
@@ -208,6 +241,8 @@ async def _on_problem(request: Request, error: Exception) -> JSONResponse:
 
 async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if isinstance(error, BodyTooLarge):
+        return answer(PayloadTooLarge(error.limit))
     if error.status_code == MethodNotAllowed.status:
         return answer(MethodNotAllowed((error.headers or {}).get("Allow", "")))
     if error.status_code in _BY_STATUS:

@@ -16,16 +16,30 @@ from chassis.identity import HEADER, SignedIn
 from chassis.paging import MAX_ID
 
 from . import commands, queries, ranges
-from .decoding import Busy, Decoding, TooCostly
+from .decoding import MEMORY_BYTES, Busy, Decoding
 from .errors import (
     AltNotAccepted,
     ImageNotAccepted,
     ImageTooCostly,
     ImageTooLarge,
+    ImageTooManyFrames,
+    ImageTooManyPixels,
     MediaNotFound,
     RangeNotSatisfiable,
 )
-from .pictures import THUMBNAIL_EXTENSION, THUMBNAIL_TYPE, NotAPicture, Picture, TooLarge
+from .forms import UploadRoute
+from .pictures import (
+    THUMBNAIL_EXTENSION,
+    THUMBNAIL_TYPE,
+    BudgetExceeded,
+    LimitExceeded,
+    Limits,
+    NotAPicture,
+    Picture,
+    TooManyBytes,
+    TooManyFrames,
+    TooManyPixels,
+)
 from .settings import Settings
 from .storage import Download, ObjectMissing, Storage, new_name
 
@@ -37,7 +51,7 @@ REFUSED = Counter("warble_media_refused_total", "Uploads refused.", ["reason"])
 
 log = structlog.get_logger()
 
-router = APIRouter(tags=["media"])
+router = APIRouter(tags=["media"], route_class=UploadRoute)
 internal = APIRouter(prefix="/internal", include_in_schema=False)
 
 
@@ -46,6 +60,10 @@ class MediaAnswer(BaseModel):
 
     result: Literal[True] = True
     media_id: int
+    first_frame_only: Literal[True] | None = Field(
+        None,
+        description="Present when the upload is an animated PNG: only its first frame is kept.",
+    )
 
 
 @router.post(
@@ -53,8 +71,15 @@ class MediaAnswer(BaseModel):
     status_code=201,
     summary="Upload a picture",
     form_limits={"max_files": 5, "max_fields": 20, "max_part_size": FIELD_BYTES},
+    response_model_exclude_none=True,
     responses=responses(
-        ImageTooLarge, ImageTooCostly, ImageNotAccepted, AltNotAccepted, InvalidRequest
+        ImageTooLarge,
+        ImageTooManyPixels,
+        ImageTooManyFrames,
+        ImageTooCostly,
+        ImageNotAccepted,
+        AltNotAccepted,
+        InvalidRequest,
     ),
 )
 async def upload(
@@ -69,7 +94,8 @@ async def upload(
         ),
     ] = "",
 ) -> MediaAnswer:
-    """JPEG, PNG, WebP or GIF, known by content. No transaction is open during the long work."""
+    """JPEG, PNG, WebP or GIF, recognized by its content: the part `file` needs no file name. An
+    animated PNG becomes its first frame."""
     storage: Storage = request.app.state.storage
     alt = commands.described(alt)
     picture = await _cleaned(file, identity.user_id, request)
@@ -91,7 +117,7 @@ async def upload(
         for name in () if recorded else stored:
             await _remove(storage, name)
         raise
-    return MediaAnswer(media_id=media_id)
+    return MediaAnswer(media_id=media_id, first_frame_only=picture.first_frame_only or None)
 
 
 async def _remove(storage: Storage, name: str) -> None:
@@ -106,22 +132,29 @@ async def _cleaned(file: UploadFile, person: int, request: Request) -> Picture:
     decoding: Decoding = request.app.state.decoding
     try:
         async with decoding.turn(person):
-            raw = await file.read(settings.bytes + 1)
-            if len(raw) > settings.bytes:
-                raise TooLarge
-            return await decoding.clean(raw)
-    except (NotAPicture, TooLarge, TooCostly, Busy) as refusal:
-        problem = _problem(refusal, settings)
+            if file.size and file.size > settings.bytes:
+                raise TooManyBytes(settings.bytes, file.size)
+            return await decoding.clean(await file.read())
+    except (NotAPicture, LimitExceeded, BudgetExceeded, Busy) as refusal:
+        problem = _problem(refusal, decoding.limits)
         REFUSED.labels(type(problem).__name__).inc()
         raise problem from refusal
 
 
-def _problem(refusal: Exception, settings: Settings) -> Problem:
-    if isinstance(refusal, TooLarge):
-        return ImageTooLarge(bytes=settings.bytes, pixels=settings.pixels, frames=settings.frames)
-    if isinstance(refusal, TooCostly):
-        return ImageTooCostly()
-    return ServiceUnavailable() if isinstance(refusal, Busy) else ImageNotAccepted()
+def _problem(refusal: Exception, limits: Limits) -> Problem:
+    match refusal:
+        case TooManyBytes():
+            return ImageTooLarge(refusal.limit, refusal.actual)
+        case TooManyPixels():
+            return ImageTooManyPixels(refusal.limit, refusal.actual)
+        case TooManyFrames():
+            return ImageTooManyFrames(refusal.limit, refusal.actual)
+        case BudgetExceeded():
+            return ImageTooCostly(MEMORY_BYTES, limits.seconds, limits.encoded_bytes)
+        case Busy():
+            return ServiceUnavailable()
+        case _:
+            return ImageNotAccepted()
 
 
 _IMAGE = {

@@ -1,13 +1,14 @@
-"""Where pictures are decoded: each in a process of its own, which ends when it takes too much.
+"""Runs `pictures.clean` in a process for each picture, with limits of memory, CPU time and files.
 
-What a crafted file makes a decoder do ends with that process. What the process says is checked, and
-never unpickled.
+A crafted file may take over its decoder, but not the service: the process ends with the picture, and
+its answer is JSON and bytes, which are checked and never unpickled.
 """
 
 import asyncio
 import contextlib
 import json
 import multiprocessing
+import os
 import resource
 import signal
 import sys
@@ -21,46 +22,58 @@ from weakref import WeakValueDictionary
 import structlog
 
 from . import pictures
-from .pictures import Limits, NotAPicture, Picture, TooLarge
+from .pictures import (
+    BudgetExceeded,
+    LimitExceeded,
+    Limits,
+    NotAPicture,
+    Picture,
+    TooManyFrames,
+    TooManyPixels,
+)
 
 MEMORY_BYTES = 768 * 1024**2
-"""All that a decoder may map."""
+"""Address space of a decoder (RLIMIT_AS)."""
 _SECONDS = 25
 _TURN_SECONDS = 25
-"""For the picture's turn to come. All in all it is less than the gateway waits."""
-_SAID_BYTES = 1000
+"""For the picture's turn to come. Both together are less than the gateway waits."""
+_ANSWER_BYTES = 1000
 
 log = structlog.get_logger()
 
 
-class TooCostly(Exception):
-    """The picture takes more memory or time than one may have."""
+_OUT_OF_BUDGET = (-signal.SIGXCPU, -signal.SIGKILL, -signal.SIGABRT, -signal.SIGTRAP)
+"""How a decoder ends at one of its limits: GLib aborts when it gets no memory, or no thread."""
 
 
 class Busy(Exception):
-    """There are too many pictures before this one, or the machine has too much else to do."""
+    """Too many pictures wait before this one, or the machine is too busy."""
 
 
 _REFUSALS: dict[str, type[Exception]] = {
-    refusal.__name__: refusal for refusal in (NotAPicture, TooLarge, TooCostly)
+    refusal.__name__: refusal
+    for refusal in (NotAPicture, BudgetExceeded, TooManyPixels, TooManyFrames)
 }
 
 
 class Decoding:
     def __init__(self, limits: Limits, at_once: int) -> None:
-        # This process has threads, so it is not forked, but one that has none.
+        # A thread's malloc arena reserves 128 MB of address space, which RLIMIT_AS counts. glibc reads
+        # this when the fork server starts.
+        os.environ.setdefault("MALLOC_ARENA_MAX", "1")
+        # This process has threads, so it must not be forked: a fork server without threads is.
         self._processes = multiprocessing.get_context("forkserver")
-        # Each decoder loads what this process began with: once for all of them, or it takes longer
-        # than the picture.
+        # Each decoder imports the main module of this process, which takes longer than a picture:
+        # the fork server imports it once for all.
         begun = sys.modules["__main__"].__spec__
         self._processes.set_forkserver_preload([__name__, *([begun.name] if begun else [])])
-        self._limits = limits
+        self.limits = limits
         self._room = asyncio.Semaphore(at_once)
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     @contextlib.asynccontextmanager
     async def turn(self, person: int) -> AsyncIterator[None]:
-        """When there is room for a picture. One person's come one after another, so that nobody
+        """Waits for room. One person's pictures are decoded one after another, so that no person
         takes all of the room. Raises Busy."""
         own = self._turns.setdefault(person, asyncio.Lock())
         try:
@@ -71,12 +84,12 @@ class Decoding:
             raise Busy from error
 
     async def clean(self, raw: bytes) -> Picture:
-        """What `pictures.clean` makes of it. Raises NotAPicture, TooLarge, TooCostly and Busy."""
+        """The result of `pictures.clean`. Raises the same exceptions, and Busy."""
         return await asyncio.to_thread(self._apart, raw)
 
     def _apart(self, raw: bytes) -> Picture:
         ours, theirs = self._processes.Pipe()
-        decoder = self._processes.Process(target=_decode, args=(theirs, self._limits), daemon=True)
+        decoder = self._processes.Process(target=_decode, args=(theirs, self.limits), daemon=True)
         until = time.monotonic() + _SECONDS
         decoder.start()
         theirs.close()
@@ -85,15 +98,15 @@ class Decoding:
         alarm.start()
         try:
             ours.send_bytes(raw)
-            return _picture(ours, self._limits)
+            return _picture(ours, self.limits)
         except (EOFError, OSError, ValueError) as error:
             decoder.kill()
             decoder.join()
             log.warning("decoder.ended", status=decoder.exitcode, error=repr(error))
             if time.monotonic() >= until:
                 raise Busy from error
-            if decoder.exitcode in (-signal.SIGXCPU, -signal.SIGKILL):
-                raise TooCostly from error
+            if decoder.exitcode in _OUT_OF_BUDGET:
+                raise BudgetExceeded from error
             if decoder.exitcode and decoder.exitcode > 0:
                 raise
             raise NotAPicture from error
@@ -105,16 +118,17 @@ class Decoding:
 
 
 def _picture(decoder: Connection, limits: Limits) -> Picture:
-    """Raises what the decoder refuses the file for, and ValueError, EOFError or OSError where it
-    says nothing, too much, or nonsense."""
-    said = json.loads(decoder.recv_bytes(_SAID_BYTES))
-    if refusal := _REFUSALS.get(said.get("refusal")):
-        raise refusal
-    kind, width, height = said["kind"], int(said["width"]), int(said["height"])
+    """Raises the decoder's refusal, and ValueError, EOFError or OSError where its answer is missing,
+    too long or nonsense."""
+    answer = json.loads(decoder.recv_bytes(_ANSWER_BYTES))
+    if refusal := _REFUSALS.get(answer.get("refusal")):
+        raise refusal(*map(int, answer["numbers"]))
+    kind, width, height = answer["kind"], int(answer["width"]), int(answer["height"])
     if kind not in pictures.TYPES or not 0 < width * height <= limits.pixels:
-        raise ValueError("no such picture")
-    content = decoder.recv_bytes(limits.written)
-    return Picture(kind, content, width, height, decoder.recv_bytes(pictures.THUMBNAIL_BYTES))
+        raise ValueError("The decoder's answer is no picture.")
+    content = decoder.recv_bytes(limits.encoded_bytes)
+    thumbnail = decoder.recv_bytes(pictures.THUMBNAIL_BYTES)
+    return Picture(kind, content, width, height, thumbnail, bool(answer["first_frame_only"]))
 
 
 def _decode(parent: Connection, limits: Limits) -> None:
@@ -126,20 +140,28 @@ def _decode(parent: Connection, limits: Limits) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(kind, (most, most))
-    # Where the machine's memory ends all the same, this process goes first.
+    # If the machine runs out of memory, the kernel kills this process first.
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
     try:
         picture = pictures.clean(parent.recv_bytes(), limits)
     except MemoryError:
-        _say(parent, refusal=TooCostly.__name__)
-    except (NotAPicture, TooLarge) as refusal:
-        _say(parent, refusal=type(refusal).__name__)
+        _answer(parent, refusal=BudgetExceeded.__name__, numbers=())
+    except (NotAPicture, BudgetExceeded) as refusal:
+        _answer(parent, refusal=type(refusal).__name__, numbers=())
+    except LimitExceeded as refusal:
+        _answer(parent, refusal=type(refusal).__name__, numbers=(refusal.limit, refusal.actual))
     else:
-        _say(parent, kind=picture.kind, width=picture.width, height=picture.height)
+        _answer(
+            parent,
+            kind=picture.kind,
+            width=picture.width,
+            height=picture.height,
+            first_frame_only=picture.first_frame_only,
+        )
         parent.send_bytes(picture.content)
         parent.send_bytes(picture.thumbnail)
 
 
-def _say(parent: Connection, **words: str | int) -> None:
-    parent.send_bytes(json.dumps(words).encode())
+def _answer(parent: Connection, **facts: object) -> None:
+    parent.send_bytes(json.dumps(facts).encode())

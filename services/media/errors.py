@@ -1,6 +1,8 @@
 """What can go wrong with pictures, in words for people."""
 
-from chassis.errors import Problem
+import math
+
+from chassis.errors import PayloadTooLarge, Problem, megabytes
 
 
 class MediaNotFound(Problem):
@@ -8,14 +10,47 @@ class MediaNotFound(Problem):
     message = "There is no such picture."
 
 
-class ImageTooLarge(Problem):
+class ImageTooLarge(PayloadTooLarge):
+    message = "The picture has {actual}; at most {limit} are accepted."
+
+
+class ImageTooManyPixels(Problem):
     status = 413
-    message = "A picture has at most {bytes} bytes, {pixels} pixels and {frames} frames."
+    message = (
+        "The picture has {actual:,.4g} million pixels, all frames of an animation together;"
+        " at most {limit:,.4g} million are accepted."
+    )
+
+    def __init__(self, limit: int, actual: int) -> None:
+        super().__init__(limit=limit / 1e6, actual=math.ceil(actual / 1e5) / 10)
+        self.details = {"limit": limit, "actual": actual}
+
+
+class ImageTooManyFrames(Problem):
+    status = 413
+    message = "The animation has {actual} frames; at most {limit} are accepted."
+
+    def __init__(self, limit: int, actual: int) -> None:
+        super().__init__(limit=limit, actual=actual)
+        self.details = {"limit": limit, "actual": actual}
 
 
 class ImageTooCostly(Problem):
     status = 413
-    message = "This picture takes too much to be made ready: send a smaller or a simpler one."
+    message = (
+        "To process this picture would take more than {memory} of memory, {seconds} seconds of CPU"
+        " time or {stored} of storage: send a smaller or a simpler one."
+    )
+
+    def __init__(self, memory_bytes: int, seconds: int, stored_bytes: int) -> None:
+        super().__init__(
+            memory=megabytes(memory_bytes), seconds=seconds, stored=megabytes(stored_bytes)
+        )
+        self.details = {
+            "memory_bytes": memory_bytes,
+            "seconds": seconds,
+            "stored_bytes": stored_bytes,
+        }
 
 
 class ImageNotAccepted(Problem):

@@ -14,7 +14,7 @@ from .settings import Settings
 from .storage import Storage
 
 BODY_MARGIN = 2 * 1024 * 1024
-"""What a form may hold beside the picture: more than the gateway lets through."""
+"""For the rest of the form: more than the gateway lets through, so that its limit comes first."""
 
 DECODING_SECONDS = 15
 """Twice what the slowest within the limits took: a WebP that moves, 50 megapixels in all."""

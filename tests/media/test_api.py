@@ -104,7 +104,27 @@ async def test_a_body_beyond_any_picture_is_refused_unread(media: httpx.AsyncCli
     answer = await media.post("/api/medias", content=endless(), headers=headers)
 
     assert (answer.status_code, answer.json()["error_type"]) == (413, "PayloadTooLarge")
+    assert answer.json()["error_message"] == (
+        "The request has more than 12 MB; at most 12 MB are accepted."
+    )
     assert sent < 20
+
+
+@pytest.mark.parametrize(
+    "name", ["", "; filename=\"\"", "; filename*=UTF-8''a.png", '; filename="a"; filename*=x']
+)
+async def test_a_picture_needs_no_file_name(media: httpx.AsyncClient, name: str) -> None:
+    head = f'--x\r\ncontent-disposition: form-data; name="file"{name}\r\n\r\n'
+    words = '\r\n--x\r\ncontent-disposition: form-data; name="alt"\r\n\r\nA dog\r\n--x--\r\n'
+    # Larger than a field of a form may be.
+    content = samples.noise(300, 300)
+    headers = {**signed(), "content-type": "multipart/form-data; boundary=x"}
+
+    answer = await media.post(
+        "/api/medias", content=head.encode() + content + words.encode(), headers=headers
+    )
+
+    assert answer.status_code == 201, answer.text
 
 
 async def test_an_upload_without_a_file_is_refused(media: httpx.AsyncClient) -> None:
@@ -112,6 +132,7 @@ async def test_an_upload_without_a_file_is_refused(media: httpx.AsyncClient) -> 
         {"files": {"other": ("x.png", b"", "image/png")}},
         {"data": {"file": "text"}},
         {"json": {}},
+        {"content": b"file=text", "headers": {"content-type": "multipart/form-data"}},
         {"content": b"--x", "headers": {"content-type": "multipart/form-data; boundary=x"}},
         {"content": b"", "headers": {"content-type": "multipart/form-data"}},
         {"data": {"alt": "x" * 20_000}, "files": {"file": ("x.png", b"", "image/png")}},

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from chassis import testing
-from services.media.decoding import Decoding, TooCostly
-from services.media.pictures import Limits, NotAPicture, Picture, TooLarge
+from services.media.decoding import Decoding
+from services.media.pictures import BudgetExceeded, LimitExceeded, Limits, NotAPicture, Picture
 
 from . import crafted, samples
 from .test_api import recorded
@@ -51,7 +51,7 @@ async def test_each_crafted_file_is_refused_or_made_harmless() -> None:
     for name, content in files.items():
         try:
             picture = await decoding.clean(content)
-        except (NotAPicture, TooLarge, TooCostly) as refusal:
+        except (NotAPicture, LimitExceeded, BudgetExceeded) as refusal:
             if name.startswith("a "):
                 wrong[name] = type(refusal).__name__
         else:
@@ -66,7 +66,7 @@ async def test_each_crafted_file_is_refused_or_made_harmless() -> None:
 async def test_a_picture_gets_no_more_memory_than_there_is_for_one() -> None:
     decoding = Decoding(dataclasses.replace(LIMITS, pixels=10**9), 2)
 
-    with pytest.raises(TooCostly):
+    with pytest.raises(BudgetExceeded):
         await decoding.clean(crafted.png(20_000, 20_000, PIXEL))
 
     assert (await decoding.clean(samples.picture("PNG"))).kind == "PNG"
@@ -75,7 +75,7 @@ async def test_a_picture_gets_no_more_memory_than_there_is_for_one() -> None:
 async def test_a_picture_gets_no_more_time_than_there_is_for_one() -> None:
     decoding = Decoding(dataclasses.replace(LIMITS, seconds=1), 2)
 
-    with pytest.raises(TooCostly):
+    with pytest.raises(BudgetExceeded):
         await decoding.clean(crafted.png(1, 1, *[crafted.chunk(b"IDAT", b"")] * 3_000_000))
 
     assert (await decoding.clean(samples.picture("GIF"))).kind == "GIF"
@@ -84,7 +84,7 @@ async def test_a_picture_gets_no_more_time_than_there_is_for_one() -> None:
 async def test_a_small_file_does_not_fill_the_store() -> None:
     decoding = Decoding(dataclasses.replace(LIMITS, bytes=1000), 2)
 
-    with pytest.raises(TooLarge):
+    with pytest.raises(BudgetExceeded):
         await decoding.clean(samples.noise(300, 300))
 
 

@@ -1,10 +1,11 @@
 """What becomes of a picture, seen in what comes back."""
 
 import io
+from pathlib import Path
 
 import httpx
 import pytest
-from PIL import Image, ImageSequence
+from PIL import Image, ImageChops, ImageSequence, ImageStat
 
 from . import samples
 from .test_api import recorded, upload, uploaded
@@ -130,20 +131,195 @@ async def test_what_follows_a_picture_in_its_file_is_not_kept(media: httpx.Async
     assert b"script" not in (await media.get(path)).content
 
 
+INPUTS = Path(__file__).parent / "inputs"
+"""Small files of which a decoder has once made something else than a browser shows."""
+SHOWN = {
+    "01-gray16.png": (64, 64, [128, 128, 128, 255]),
+    "02-gray16-white-transparent.png": (64, 64, [None, None, None, 251]),
+    "05-portrait-xresolution-as-text.jpg": (80, 120, [140, 137, 124, 255]),
+    "06-portrait-gpsversion-as-text.jpg": (80, 120, [140, 137, 124, 255]),
+    "07-xmp-orientation-only.jpg": (120, 80, [140, 137, 124, 255]),
+    "08-xmp-orientation-only.png": (120, 80, [140, 137, 124, 255]),
+    "09-profile-named-srgb-linear.png": (120, 80, [176, 174, 169, 255]),
+    "10-profile-named-srgb-swapped.jpg": (120, 80, [124, 137, 140, 255]),
+    "11-gray-alpha-linear-profile.png": (64, 64, [174, 174, 174, 126]),
+    "15-bad-crc-in-text-chunk.png": (120, 80, [140, 137, 124, 255]),
+    "16-ztxt-of-2-mb.png": (120, 80, [140, 137, 124, 255]),
+    "17-no-end-marker.jpg": (120, 80, [140, 137, 124, 255]),
+    "18-pixel-art-8x8.png": (8, 8, [96, 191, 128, 255]),
+}
+
+
+def opened(content: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(content))
+    image.load()
+    return image
+
+
+def differs(one: Image.Image, other: Image.Image) -> bool:
+    return ImageChops.difference(one.convert("RGBA"), other.convert("RGBA")).getbbox() is not None
+
+
+@pytest.mark.parametrize("name", SHOWN)
+async def test_a_picture_and_its_thumbnail_show_what_a_browser_shows_of_the_upload(
+    media: httpx.AsyncClient, name: str
+) -> None:
+    width, height, means = SHOWN[name]
+
+    record = await recorded(media, (INPUTS / name).read_bytes())
+
+    assert (record["width"], record["height"]) == (width, height)
+    for path in (record["path"], record["thumbnail"]):
+        image = opened((await media.get(path)).content)
+        assert image.size == (width, height)
+        assert not image.getexif()
+        assert not image.info.keys() & {"icc_profile", "xmp", "exif", "workflow", "Comment"}
+        for actual, expected in zip(
+            ImageStat.Stat(image.convert("RGBA")).mean, means, strict=True
+        ):
+            assert expected is None or abs(actual - expected) <= 5
+
+
+async def test_the_thumbnail_of_pixel_art_is_exact(media: httpx.AsyncClient) -> None:
+    content = (INPUTS / "18-pixel-art-8x8.png").read_bytes()
+
+    record = await recorded(media, content)
+
+    for path in (record["path"], record["thumbnail"]):
+        assert not differs(opened((await media.get(path)).content), opened(content))
+
+
+async def test_a_long_picture_has_its_top_as_thumbnail(media: httpx.AsyncClient) -> None:
+    content = (INPUTS / "19-long-screenshot-1080x12000.png").read_bytes()
+
+    record = await recorded(media, content)
+
+    thumbnail = await media.get(record["thumbnail"])
+    assert (record["width"], record["height"]) == (1080, 12000)
+    assert not differs(opened((await media.get(record["path"])).content), opened(content))
+    image = opened(thumbnail.content)
+    assert image.size == (720, 900)
+    assert len(thumbnail.content) <= 48_000
+    top = opened(content).convert("RGB").crop((0, 0, 1080, 1350)).resize((720, 900))
+    error = ImageStat.Stat(ImageChops.difference(image.convert("RGB"), top)).mean
+    assert max(error) < 5
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "transparent palette"])
+async def test_a_png_keeps_every_pixel(media: httpx.AsyncClient, mode: str) -> None:
+    image = Image.effect_noise((40, 30), 90).convert("RGB")
+    image.paste("red", (10, 5, 25, 20))
+    options = {}
+    if mode == "transparent palette":
+        image, options = image.quantize(50), {"transparency": 7}
+    else:
+        image = image.convert(mode)
+    out = io.BytesIO()
+    image.save(out, "PNG", **options)
+
+    _, path = await uploaded(media, out.getvalue())
+
+    assert not differs(opened((await media.get(path)).content), opened(out.getvalue()))
+
+
+async def test_a_screenshot_without_loss_stays_so_in_fewer_bytes(media: httpx.AsyncClient) -> None:
+    image = opened((INPUTS / "19-long-screenshot-1080x12000.png").read_bytes())
+    image = image.convert("RGB").crop((0, 0, 1080, 1000))
+    for kind, options in (("PNG", {}), ("WEBP", {"lossless": True})):
+        out = io.BytesIO()
+        image.save(out, kind, **options)
+
+        _, path = await uploaded(media, out.getvalue())
+
+        content = (await media.get(path)).content
+        assert not differs(opened(content), image)
+        assert len(content) < 2 * len(out.getvalue())
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP"])
+async def test_an_animation_keeps_colours_and_transparency(
+    media: httpx.AsyncClient, kind: str
+) -> None:
+    frames = []
+    for number in range(4):
+        frame = Image.new("RGBA", (48, 40), (0, 0, 0, 0))
+        frame.paste((200, 30, 40, 255), (5 * number, 5, 5 * number + 20, 30))
+        frames.append(frame)
+    out = io.BytesIO()
+    options = {"disposal": 2} if kind == "GIF" else {"lossless": True}
+    frames[0].save(
+        out, kind, save_all=True, append_images=frames[1:], duration=80, loop=0, **options
+    )
+
+    record = await recorded(media, out.getvalue())
+
+    kept = opened((await media.get(record["path"])).content)
+    assert (record["width"], record["height"]) == (48, 40)
+    for frame, before in zip(ImageSequence.Iterator(kept), frames, strict=True):
+        assert frame.convert("RGBA").getpixel((46, 38))[3] == 0  # type: ignore[index]
+        assert not differs(
+            Image.alpha_composite(Image.new("RGBA", before.size, "white"), frame.convert("RGBA")),
+            Image.alpha_composite(Image.new("RGBA", before.size, "white"), before),
+        )
+
+
+async def test_of_an_animated_png_the_first_frame_is_kept_and_the_answer_says_so(
+    media: httpx.AsyncClient,
+) -> None:
+    moving = await upload(media, samples.animation("PNG"))
+    still = await upload(media, samples.picture("PNG"))
+
+    assert moving.json().keys() == {"result", "media_id", "first_frame_only"}
+    assert moving.json()["first_frame_only"] is True
+    assert still.json().keys() == {"result", "media_id"}
+
+
+async def test_a_frame_outside_of_the_canvas_does_not_enlarge_it(media: httpx.AsyncClient) -> None:
+    record = await recorded(media, samples.growing_gif())
+
+    assert (record["width"], record["height"]) == (1, 1)
+
+
 @pytest.mark.parametrize(
-    "content",
+    ("content", "name", "sentence", "details"),
     [
-        bytes(10_000_001),
-        samples.bomb(),
-        samples.animation("GIF", frames=201),
-        samples.animation("WEBP", frames=201),
-        samples.growing_gif(),
+        (
+            bytes(10_400_001),
+            "ImageTooLarge",
+            "The picture has 10.5 MB; at most 10 MB are accepted.",
+            {"limit": 10_000_000, "actual": 10_400_001},
+        ),
+        (
+            samples.bomb(),
+            "ImageTooManyPixels",
+            "The picture has 3,600 million pixels, all frames of an animation together; at most"
+            " 50 million are accepted.",
+            {"limit": 50_000_000, "actual": 3_600_000_000},
+        ),
+        (
+            samples.animation("GIF", frames=201),
+            "ImageTooManyFrames",
+            "The animation has 201 frames; at most 200 are accepted.",
+            {"limit": 200, "actual": 201},
+        ),
+        (
+            samples.animation("WEBP", frames=230),
+            "ImageTooManyFrames",
+            "The animation has 230 frames; at most 200 are accepted.",
+            {"limit": 200, "actual": 230},
+        ),
     ],
-    ids=["bytes", "pixels", "frames", "webp frames", "a frame outside"],
+    ids=["bytes", "pixels", "frames", "webp frames"],
 )
-async def test_what_is_too_large_is_refused_before_it_is_decoded(
-    media: httpx.AsyncClient, content: bytes
+async def test_a_limit_that_is_exceeded_is_named_with_both_numbers(
+    media: httpx.AsyncClient, content: bytes, name: str, sentence: str, details: dict[str, int]
 ) -> None:
     answer = await upload(media, content)
 
-    assert (answer.status_code, answer.json()["error_type"]) == (413, "ImageTooLarge")
+    assert answer.status_code == 413
+    assert answer.json() == {
+        "result": False,
+        "error_type": name,
+        "error_message": sentence,
+        "error_details": details,
+    }

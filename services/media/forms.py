@@ -1,0 +1,47 @@
+"""Reads the upload form so that a picture needs no file name.
+
+Starlette takes a part of a form for a file only if it has a plain `filename`. Some clients send
+`filename*=UTF-8''a.png` alone, which RFC 7578 forbids, or no name. Here the part called `file` is a
+file in any case; its content decides what it is.
+
+This uses private parts of starlette 1.x (`Request._form`, `MultiPartParser._current_part`): when they
+change, tests/media/test_api.py fails.
+"""
+
+from collections.abc import Callable, Coroutine
+from contextlib import aclosing
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from python_multipart.multipart import parse_options_header
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+_FILE = b"file"
+
+
+class _Parser(MultiPartParser):
+    def on_headers_finished(self) -> None:
+        _, options = parse_options_header(self._current_part.content_disposition)
+        if options.get(b"name") == _FILE and b"filename" not in options:
+            self._current_part.content_disposition += b'; filename=""'
+        super().on_headers_finished()
+
+
+class UploadRoute(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_form(request: Request) -> Response:
+            kind, _ = parse_options_header(request.headers.get("content-type"))
+            if kind == b"multipart/form-data":
+                try:
+                    async with aclosing(request.stream()) as stream:
+                        parser = _Parser(request.headers, stream, **self.form_limits)
+                        request._form = await parser.parse()
+                except MultiPartException as error:
+                    raise HTTPException(400) from error
+            return await handle(request)
+
+        return handle_form
