@@ -4,6 +4,7 @@ Run by hand after a change of services/media/pictures.py; docs/adr/0027-libvips.
 """
 
 import io
+import json
 import os
 import random
 import re
@@ -13,8 +14,9 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageCms, ImageDraw
 
 from services.media import pictures  # noqa: TID251
 
@@ -47,13 +49,19 @@ def _screenshot(seed: int, width: int, height: int) -> Image.Image:
     return whole
 
 
-def _written(image: Image.Image, kind: str, **options: object) -> bytes:
+def _written(image: Image.Image, kind: str, **options: Any) -> bytes:
     out = io.BytesIO()
     image.save(out, kind, **options)
     return out.getvalue()
 
 
-def _animation(seed: int, kind: str, frames: int, **options: object) -> bytes:
+def _profile() -> bytes:
+    """Of sRGB, under another name: a decoder has to convert the colours."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile.replace("sRGB".encode("utf-16-be"), "RGBs".encode("utf-16-be"))
+
+
+def _animation(seed: int, kind: str, frames: int, **options: Any) -> bytes:
     scene = _photograph(seed, 640, 400)
     shown = [scene.crop((5 * n, 0, 5 * n + 400, 300)) for n in range(frames)]
     return _written(
@@ -65,9 +73,12 @@ def _files() -> Iterator[tuple[str, bytes]]:
     exif = Image.Exif()
     exif[_ORIENTATION] = 6
     for seed in range(8):
-        turned = {"exif": exif} if seed % 2 else {}
-        photograph = _photograph(seed, 4000, 3000)
-        yield "JPEG, 12 MP", _written(photograph, "JPEG", quality=88, **turned)
+        options: dict[str, Any] = {"exif": exif} if seed % 2 else {}
+        kind = "JPEG, 12 MP"
+        if seed >= 4:
+            kind += ", with a profile"
+            options["icc_profile"] = _profile()
+        yield kind, _written(_photograph(seed, 4000, 3000), "JPEG", quality=88, **options)
     for seed in range(6):
         size = (1080, 2400) if seed % 2 else (1920, 1080)
         yield "PNG, screenshot", _written(_screenshot(seed, *size), "PNG")
@@ -78,25 +89,32 @@ def _files() -> Iterator[tuple[str, bytes]]:
     yield "WebP, 40 frames", _animation(3, "WEBP", 40)
 
 
-def _cost(content: bytes) -> tuple[float, float, int, int]:
-    """CPU seconds, peak MB, and the bytes of picture and thumbnail, of a process of its own."""
+class _Cost(NamedTuple):
+    seconds: float
+    peak_megabytes: float
+    size: int
+    thumbnail_size: int
+
+
+def _cost(content: bytes) -> _Cost:
+    """Of a process of its own."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        # The peak of this process counts from here, without that of the process it was forked from.
+        # The peak counts from here on, without that of the process that was forked.
         Path("/proc/self/clear_refs").write_text("5")
         before = time.process_time()
         picture = pictures.clean(content, LIMITS)
         seconds = time.process_time() - before
         peak = _peak_megabytes()
-        said = f"{seconds} {peak} {len(picture.content)} {len(picture.thumbnail)}"
-        os.write(writing, said.encode())
+        cost = _Cost(seconds, peak, len(picture.content), len(picture.thumbnail))
+        os.write(writing, json.dumps(cost).encode())
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as answer:
-        seconds, peak, size, thumbnail = answer.read().split()
+        cost = _Cost(*json.load(answer))
     os.waitpid(child, 0)
-    return float(seconds), float(peak), int(size), int(thumbnail)
+    return cost
 
 
 def _peak_megabytes() -> float:
@@ -110,23 +128,28 @@ def _list() -> list[tuple[str, bytes]]:
 
 
 def main() -> None:
-    costs: dict[str, list[tuple[float, float, float, int]]] = {}
+    costs: dict[str, list[_Cost]] = {}
+    shares: dict[str, list[float]] = {}
     # Generated in another process, whose memory would count as that of every child forked here.
     with ProcessPoolExecutor(1, get_context("spawn")) as generator:
         files = generator.submit(_list).result()
     for kind, content in files:
         for _ in range(_REPEATS):
-            seconds, peak, size, thumbnail = _cost(content)
-            costs.setdefault(kind, []).append((seconds, peak, size / len(content), thumbnail))
-    costs["all"] = [cost for kind in costs.values() for cost in kind]
-    print("| kind | pictures | CPU, ms | peak, MB | size to the original's | thumbnail, kB |")
+            cost = _cost(content)
+            for row in (kind, "all"):
+                costs.setdefault(row, []).append(cost)
+                shares.setdefault(row, []).append(cost.size / len(content))
+    print("| kind | pictures | CPU, ms | peak memory, MB | size, new to old | thumbnail, kB |")
     print("|---|---|---|---|---|---|")
-    for kind, measured in costs.items():
-        seconds, peaks, shares, thumbnails = zip(*measured, strict=True)
+    for kind in sorted(costs, key="all".__eq__):
+        measured = costs[kind]
+        peaks = [cost.peak_megabytes for cost in measured]
+        thumbnails = [cost.thumbnail_size for cost in measured]
         print(
-            f"| {kind} | {len(measured)} | {1000 * statistics.mean(seconds):.0f}"
-            f" | {statistics.mean(peaks):.0f} (most {max(peaks):.0f})"
-            f" | {statistics.mean(shares):.2f} | {statistics.mean(thumbnails) / 1000:.0f} |"
+            f"| {kind} | {len(measured)}"
+            f" | {1000 * statistics.mean(cost.seconds for cost in measured):.0f}"
+            f" | {statistics.mean(peaks):.0f}, at most {max(peaks):.0f}"
+            f" | {statistics.mean(shares[kind]):.2f} | {statistics.mean(thumbnails) / 1000:.0f} |"
         )
 
 

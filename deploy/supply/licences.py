@@ -26,6 +26,7 @@ PERMITTED: Mapping[str, str] = MappingProxyType(
         "BSD-3-Clause": "keep the notice",
         "CNRI-Python": "keep the notice",
         "ISC": "keep the notice",
+        "LGPL-3.0-or-later": "a library, loaded as it is: say where its source is to be had",
         "MIT": "keep the notice",
         "MIT-0": "asks nothing",
         "MIT-CMU": "keep the notice",

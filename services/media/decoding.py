@@ -1,7 +1,7 @@
-"""Runs `pictures.clean` in a process for each picture, with limits of memory, CPU time and files.
+"""Runs `pictures.clean` in a process for each picture, with limited memory, CPU time and files.
 
-A crafted file may take over its decoder, but not the service: the process ends with the picture, and
-its answer is JSON and bytes, which are checked and never unpickled.
+A crafted file may take over its decoder, but not the service: the process ends with the picture,
+and its answer is JSON and bytes, which are checked and never unpickled.
 """
 
 import asyncio
@@ -58,8 +58,8 @@ _REFUSALS: dict[str, type[Exception]] = {
 
 class Decoding:
     def __init__(self, limits: Limits, at_once: int) -> None:
-        # A thread's malloc arena reserves 128 MB of address space, which RLIMIT_AS counts. glibc reads
-        # this when the fork server starts.
+        # A thread's malloc arena reserves 128 MB of address space, which RLIMIT_AS counts. glibc
+        # reads this variable when the fork server starts.
         os.environ.setdefault("MALLOC_ARENA_MAX", "1")
         # This process has threads, so it must not be forked: a fork server without threads is.
         self._processes = multiprocessing.get_context("forkserver")
@@ -118,7 +118,7 @@ class Decoding:
 
 
 def _picture(decoder: Connection, limits: Limits) -> Picture:
-    """Raises the decoder's refusal, and ValueError, EOFError or OSError where its answer is missing,
+    """Raises the decoder's refusal, and ValueError, EOFError or OSError if its answer is missing,
     too long or nonsense."""
     answer = json.loads(decoder.recv_bytes(_ANSWER_BYTES))
     if refusal := _REFUSALS.get(answer.get("refusal")):

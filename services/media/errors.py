@@ -17,12 +17,12 @@ class ImageTooLarge(PayloadTooLarge):
 class ImageTooManyPixels(Problem):
     status = 413
     message = (
-        "The picture has {actual:,.4g} million pixels, all frames of an animation together;"
-        " at most {limit:,.4g} million are accepted."
+        "The picture has {actual} million pixels, all frames of an animation together;"
+        " at most {limit} million are accepted."
     )
 
     def __init__(self, limit: int, actual: int) -> None:
-        super().__init__(limit=limit / 1e6, actual=math.ceil(actual / 1e5) / 10)
+        super().__init__(limit=f"{limit / 1e6:,.6g}", actual=f"{math.ceil(actual / 1e5) / 10:,.6g}")
         self.details = {"limit": limit, "actual": actual}
 
 

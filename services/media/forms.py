@@ -4,8 +4,8 @@ Starlette takes a part of a form for a file only if it has a plain `filename`. S
 `filename*=UTF-8''a.png` alone, which RFC 7578 forbids, or no name. Here the part called `file` is a
 file in any case; its content decides what it is.
 
-This uses private parts of starlette 1.x (`Request._form`, `MultiPartParser._current_part`): when they
-change, tests/media/test_api.py fails.
+This uses private parts of Starlette (`Request._form`, `MultiPartParser._current_part`), whose
+version is pinned: tests/media/test_api.py fails when they change.
 """
 
 from collections.abc import Callable, Coroutine
@@ -23,9 +23,10 @@ _FILE = b"file"
 
 class _Parser(MultiPartParser):
     def on_headers_finished(self) -> None:
-        _, options = parse_options_header(self._current_part.content_disposition)
+        disposition = self._current_part.content_disposition or b""
+        _, options = parse_options_header(disposition)
         if options.get(b"name") == _FILE and b"filename" not in options:
-            self._current_part.content_disposition += b'; filename=""'
+            self._current_part.content_disposition = disposition + b'; filename=""'
         super().on_headers_finished()
 
 

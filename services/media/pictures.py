@@ -1,7 +1,7 @@
 """Decodes an uploaded picture with libvips and encodes its pixels again, which drops all else.
 
-libvips is set up for the decoder process (see `decoder_process`): it can load four formats only,
-uses one thread, and keeps no cache, since a process decodes one picture.
+libvips is set up for a process that decodes one picture (see `decoding`): it loads four formats
+only, uses one worker thread and caches nothing.
 """
 
 from dataclasses import dataclass
@@ -48,10 +48,10 @@ _THUMBNAIL_QUALITIES = (85, 70, 55, 40, 25)
 _THUMBNAIL_STEP = 0.8
 _TINY_PIXELS = 64 * 64
 LONG = 2
-"""A picture whose height is more than this many times its width is long: scaled to fit, it would be
-a strip. The page knows it by the same number (web/src/parts/Pictures.svelte)."""
+"""A picture is long if it is more than this many times as high as wide: a thumbnail of all of it
+would be an unreadable strip. The page uses the same number (`isLong` in web/src/api/client.ts)."""
 _LONG_CROP = 5 / 4
-"""The thumbnail of a long picture shows its top: the full width, and a height of this many widths."""
+"""The thumbnail of a long picture is its top: this many times as high as wide."""
 
 _NO_RESIZE = 10_000_000
 """The side of a square that every picture fits into (libvips' VIPS_MAX_COORD)."""

@@ -109,7 +109,7 @@ Made = Callable[..., contextlib.AbstractAsyncContextManager[Edge]]
 
 def error(answer: httpx.Response) -> tuple[int, str]:
     body = answer.json()
-    assert body.keys() == {"result", "error_type", "error_message"}
+    assert body.keys() - {"error_details"} == {"result", "error_type", "error_message"}
     return answer.status_code, body["error_type"]
 
 

@@ -236,6 +236,14 @@ async def test_a_body_that_is_too_large_is_refused(edge: Made, chunked: bool) ->
         answer = await it.client.post("/api/tweets", headers=KEY, content=content)
 
         assert error(answer) == (413, "PayloadTooLarge")
+        actual = "more than 65.5 kB" if chunked else "102.4 kB"
+        assert answer.json()["error_message"] == (
+            f"The request has {actual}; at most 65.5 kB are accepted."
+        )
+        assert answer.json()["error_details"] == {
+            "limit": 65_536,
+            **({} if chunked else {"actual": 102_400}),
+        }
 
 
 async def test_a_body_that_comes_a_byte_now_and_then_is_given_up(

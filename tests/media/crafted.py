@@ -163,7 +163,7 @@ def _bombs() -> Iterator[tuple[str, bytes]]:
     yield "a GIF with a frame far outside of its canvas", samples.growing_gif()
     for kind in ("GIF", "WEBP"):
         yield f"no: a {kind} of 300 frames", samples.animation(kind, 300)
-    yield "no: a GIF of 200 frames that are large", _large_frames()
+    yield "no: a GIF of 200 frames that are large", large_frames()
     yield "no: a JPEG of many scans", samples.many_scans()
     yield "no: a JPEG of many segments", b"\xff\xd8" + b"\xff\xe1\0\x04ab" * 300_000
     text = b"Comment\0\0" + zlib.compress(bytes(100_000_000), 9)
@@ -177,7 +177,7 @@ def _bombs() -> Iterator[tuple[str, bytes]]:
     yield "GIF of 500,000 comments", b"GIF89a\1\0\1\0\0\0\0" + b"\x21\xfe\1x\0" * 500_000 + b";"
 
 
-def _large_frames() -> bytes:
+def large_frames() -> bytes:
     """A few hundred kilobytes that are 800 million pixels."""
     image = Image.new("P", (2000, 2000))
     out = io.BytesIO()

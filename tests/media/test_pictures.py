@@ -133,7 +133,7 @@ async def test_what_follows_a_picture_in_its_file_is_not_kept(media: httpx.Async
 
 INPUTS = Path(__file__).parent / "inputs"
 """Small files of which a decoder has once made something else than a browser shows."""
-SHOWN = {
+SHOWN: dict[str, tuple[int, int, list[int | None]]] = {
     "01-gray16.png": (64, 64, [128, 128, 128, 255]),
     "02-gray16-white-transparent.png": (64, 64, [None, None, None, 251]),
     "05-portrait-xresolution-as-text.jpg": (80, 120, [140, 137, 124, 255]),
@@ -174,9 +174,7 @@ async def test_a_picture_and_its_thumbnail_show_what_a_browser_shows_of_the_uplo
         assert image.size == (width, height)
         assert not image.getexif()
         assert not image.info.keys() & {"icc_profile", "xmp", "exif", "workflow", "Comment"}
-        for actual, expected in zip(
-            ImageStat.Stat(image.convert("RGBA")).mean, means, strict=True
-        ):
+        for actual, expected in zip(ImageStat.Stat(image.convert("RGBA")).mean, means, strict=True):
             assert expected is None or abs(actual - expected) <= 5
 
 

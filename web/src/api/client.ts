@@ -8,6 +8,9 @@ export type Media = Schemas["MediaView"];
 export type Person = Schemas["UserView"];
 export type Profile = Schemas["ProfileView"];
 
+/** A thumbnail shows only the top of a long picture (`LONG` in services/media/pictures.py). */
+export const isLong = ({ width, height }: Media) => height > 2 * width;
+
 /** Somebody in a list, who tells the reader whether they are followed. */
 export type Listed = Schemas["UserPage"]["users"][number];
 export type Order = "popular" | "recent";
@@ -27,6 +30,8 @@ export class ApiError extends Error {
     readonly type: string,
     message: string,
     readonly status = 0,
+    /** The numbers of a limit that was exceeded. */
+    readonly details: Record<string, number> | null = null,
   ) {
     super(message);
   }
@@ -59,7 +64,7 @@ async function call<T>(method: string, path: string, body?: unknown, quiet = fal
 }
 
 function understood(status: number, text: string, quiet = false): unknown {
-  let said: { result?: boolean; error_type?: string; error_message?: string };
+  let said: { result?: boolean } & Partial<Schemas["ErrorBody"]>;
   try {
     said = JSON.parse(text);
   } catch {
@@ -67,7 +72,12 @@ function understood(status: number, text: string, quiet = false): unknown {
   }
   if (said.result === true) return said;
   if (status === 401 && !quiet) signedOut();
-  throw new ApiError(said.error_type ?? "Unreadable", said.error_message ?? "", status);
+  throw new ApiError(
+    said.error_type ?? "Unreadable",
+    said.error_message ?? "",
+    status,
+    said.error_details,
+  );
 }
 
 function query(values: Record<string, string | number | null>): string {
@@ -142,22 +152,25 @@ export async function postTweet(
   return (await call<Schemas["TweetAnswer"]>("POST", "/tweets", draft)).tweet_id;
 }
 
-/** Uploads a picture and gives its id. `told` hears how much of it is sent, from 0 to 1. */
-export function upload(picture: Blob, alt: string, told: (share: number) => void): Promise<number> {
+/** Uploads a picture. `progress` is called with the share that is sent, from 0 to 1. */
+export function upload(
+  picture: Blob,
+  alt: string,
+  progress: (share: number) => void,
+): Promise<Schemas["MediaAnswer"]> {
   const form = new FormData();
   form.append("file", picture);
   form.append("alt", alt);
-  // fetch tells nothing of a body on its way out.
+  // fetch reports no progress of an upload.
   const request = new XMLHttpRequest();
   request.upload.onprogress = (event) => {
-    if (event.lengthComputable) told(event.loaded / event.total);
+    if (event.lengthComputable) progress(event.loaded / event.total);
   };
   return new Promise((resolve, reject) => {
     request.onerror = () => reject(new ApiError("Offline", ""));
     request.onload = () => {
       try {
-        const said = understood(request.status, request.responseText) as Schemas["MediaAnswer"];
-        resolve(said.media_id);
+        resolve(understood(request.status, request.responseText) as Schemas["MediaAnswer"]);
       } catch (error) {
         reject(error);
       }

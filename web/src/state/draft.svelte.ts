@@ -3,6 +3,8 @@
 import { del, get, set } from "idb-keyval";
 import * as api from "../api/client";
 import { showPosted } from "./feeds.svelte";
+import { tell } from "./notices.svelte";
+import { words } from "./preferences.svelte";
 import { who } from "./session.svelte";
 import { keep, kept } from "./storage";
 
@@ -36,9 +38,10 @@ export class Picture {
     this.failed = false;
     this.share = 0;
     try {
-      const mediaId = await api.upload(this.blob, alt, (share) => (this.share = share));
-      this.sent = { mediaId, alt };
-      return mediaId;
+      const uploaded = await api.upload(this.blob, alt, (share) => (this.share = share));
+      this.sent = { mediaId: uploaded.media_id, alt };
+      if (uploaded.first_frame_only) tell(words().firstFrameOnly);
+      return uploaded.media_id;
     } catch (error) {
       this.failed = true;
       throw error;
@@ -57,8 +60,8 @@ export function count(text: string): number {
   return counted;
 }
 
-/** Why a file is no picture for a tweet. */
-export type Unfit = "kind" | "size" | "number";
+/** Why a file cannot be attached, where the server would not say it. */
+export type Unfit = "kind" | "number";
 
 let text = $state("");
 let pictures = $state<Picture[]>([]);
@@ -124,18 +127,22 @@ export async function restoreDraft() {
   if (held && pictures.length === 0) pictures = held.map(({ blob, alt }) => new Picture(blob, alt));
 }
 
-/** Adds what of the files is fit, and tells what was not. */
-export function attach(files: Iterable<File>): Set<Unfit> {
-  const refused = new Set<Unfit>();
+/** Adds the files that can be attached; returns why the others cannot, each reason once. */
+export function attach(files: Iterable<File>): Set<Unfit | api.ApiError> {
+  const refused = new Set<Unfit | api.ApiError>();
   for (const file of files) {
     if (!PICTURE_KINDS.includes(file.type)) refused.add("kind");
-    else if (file.size > PICTURE_BYTES) refused.add("size");
+    else if (file.size > PICTURE_BYTES) refused.add(tooLarge(file.size));
     else if (pictures.length >= PICTURES) refused.add("number");
     else pictures.push(new Picture(file));
   }
   void keepPictures();
   return refused;
 }
+
+/** The error with which the server would answer the upload. */
+const tooLarge = (actual: number) =>
+  new api.ApiError("ImageTooLarge", "", 413, { limit: PICTURE_BYTES, actual });
 
 export function detach(picture: Picture) {
   pictures = pictures.filter((other) => other.url !== picture.url);

@@ -1,8 +1,10 @@
 /** The page's words in English. Every other language has exactly these. */
 
 import { plurals } from "./plurals";
+import { units } from "./units";
 
 const many = plurals("en");
+const { bytes, millions } = units("en", { kB: "kB", MB: "MB" });
 
 export const en = {
   language: "English",
@@ -74,9 +76,9 @@ export const en = {
   pictureSending: (percent: number) => `Sending: ${percent} %`,
   unfit: {
     kind: "Only JPEG, PNG, WebP and GIF pictures can be attached.",
-    size: "A picture may be 10 MB at most.",
     number: "A tweet has four pictures at most.",
   },
+  firstFrameOnly: "The PNG is animated: only its first frame is kept.",
   draftKept: "Nothing is lost: try again.",
 
   // A tweet.
@@ -91,6 +93,7 @@ export const en = {
   deleted: "The tweet is deleted.",
   picture: (n: number, of: number) => `Picture ${n} of ${of}`,
   openPicture: (n: number, of: number) => `Open picture ${n} of ${of}`,
+  longPicture: "Open the whole picture",
   pictureGone: "The picture could not be loaded",
   previous: "Previous picture",
   next: "Next picture",
@@ -167,6 +170,8 @@ export const en = {
     NotYourMedia: "A picture was uploaded by somebody else. Attach it again.",
     TooManyImages: "There are too many pictures.",
     ImageTooLarge: "The picture is too large.",
+    ImageTooManyPixels: "The picture has too many pixels.",
+    ImageTooManyFrames: "The animation has too many frames.",
     ImageTooCostly: "The picture takes too much to be made ready. Take a smaller or a simpler one.",
     ImageNotAccepted: "This file is not a picture that can be shown.",
     AltNotAccepted: "The description of a picture is too long.",
@@ -179,6 +184,19 @@ export const en = {
     ServiceOverloaded: "Too many people ask right now. Try again in a moment.",
     ServiceTimeout: "That took too long. Try again in a moment.",
   } as Record<string, string>,
+  /** The same for an error that comes with numbers. */
+  limits: {
+    ImageTooLarge: ({ limit, actual }) =>
+      `The picture has ${bytes(actual, true)}; at most ${bytes(limit)} are accepted.`,
+    ImageTooManyPixels: ({ limit, actual }) =>
+      `The picture has ${millions(actual, true)} million pixels, all frames of an animation together; at most ${millions(limit)} million are accepted.`,
+    ImageTooManyFrames: ({ limit, actual }) =>
+      `The animation has ${actual} frames; at most ${limit} are accepted.`,
+    ImageTooCostly: ({ memory_bytes, seconds, stored_bytes }) =>
+      `The picture takes more than ${bytes(memory_bytes)} of memory, ${seconds} seconds of CPU time or ${bytes(stored_bytes)} of storage. Take a smaller or a simpler one.`,
+    PayloadTooLarge: ({ limit, actual = 0 }) =>
+      `This has ${bytes(Math.max(actual, limit + 1), true)}; at most ${bytes(limit)} can be sent.`,
+  } as Record<string, (details: Record<string, number>) => string>,
 };
 
 export type Words = typeof en;

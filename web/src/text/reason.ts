@@ -1,9 +1,14 @@
-/** What is told of an error: by its stable name in the reader's language, else as the API says it. */
+/**
+ * The sentence for an error: in the reader's language by its stable name, with the numbers of a limit
+ * where the API sends them; else the API's own message.
+ */
 
 import { ApiError } from "../api/client";
 import { words } from "../state/preferences.svelte";
 
 export function reason(error: unknown): string {
   if (!(error instanceof ApiError)) throw error;
+  const withNumbers = words().limits[error.type];
+  if (withNumbers && error.details) return withNumbers(error.details);
   return words().reasons[error.type] || error.message || words().failed;
 }

@@ -2,8 +2,10 @@
 
 import type { Words } from "./en";
 import { plurals } from "./plurals";
+import { units } from "./units";
 
 const many = plurals("ru");
+const { bytes, millions } = units("ru", { kB: "кБ", MB: "МБ" });
 
 export const ru: Words = {
   language: "Русский",
@@ -73,9 +75,9 @@ export const ru: Words = {
   pictureSending: (percent: number) => `Отправляем: ${percent} %`,
   unfit: {
     kind: "Можно приложить только картинки JPEG, PNG, WebP и GIF.",
-    size: "Картинка может быть не больше 10 МБ.",
     number: "В твите может быть не больше четырёх картинок.",
   },
+  firstFrameOnly: "Это анимированный PNG: сохранён только первый кадр.",
   draftKept: "Ничего не потеряно: попробуйте ещё раз.",
 
   like: "Нравится",
@@ -89,6 +91,7 @@ export const ru: Words = {
   deleted: "Твит удалён.",
   picture: (n: number, of: number) => `Картинка ${n} из ${of}`,
   openPicture: (n: number, of: number) => `Открыть картинку ${n} из ${of}`,
+  longPicture: "Открыть картинку целиком",
   pictureGone: "Картинка не загрузилась",
   previous: "Предыдущая картинка",
   next: "Следующая картинка",
@@ -165,6 +168,8 @@ export const ru: Words = {
     NotYourMedia: "Картинку загрузил кто-то другой. Приложите её заново.",
     TooManyImages: "Слишком много картинок.",
     ImageTooLarge: "Картинка слишком большая.",
+    ImageTooManyPixels: "В картинке слишком много пикселей.",
+    ImageTooManyFrames: "В анимации слишком много кадров.",
     ImageTooCostly: "Картинку слишком долго готовить. Возьмите поменьше или попроще.",
     ImageNotAccepted: "Этот файл нельзя показать как картинку.",
     AltNotAccepted: "Описание картинки слишком длинное.",
@@ -176,5 +181,17 @@ export const ru: Words = {
     ServiceUnavailable: "Часть Warble не отвечает. Попробуйте чуть позже.",
     ServiceOverloaded: "Сейчас слишком много запросов. Попробуйте через мгновение.",
     ServiceTimeout: "Это заняло слишком много времени. Попробуйте чуть позже.",
+  },
+  limits: {
+    ImageTooLarge: ({ limit, actual }) =>
+      `В картинке ${bytes(actual, true)}, а можно не больше ${bytes(limit)}.`,
+    ImageTooManyPixels: ({ limit, actual }) =>
+      `В картинке ${millions(actual, true)} млн пикселей (кадры анимации считаются вместе), а можно не больше ${millions(limit)} млн.`,
+    ImageTooManyFrames: ({ limit, actual }) =>
+      `Кадров в анимации: ${actual}, а можно не больше ${limit}.`,
+    ImageTooCostly: ({ memory_bytes, seconds, stored_bytes }) =>
+      `Картинке нужно больше, чем ${bytes(memory_bytes)} памяти, ${seconds} с работы процессора или ${bytes(stored_bytes)} места. Возьмите поменьше или попроще.`,
+    PayloadTooLarge: ({ limit, actual = 0 }) =>
+      `Здесь ${bytes(Math.max(actual, limit + 1), true)}, а отправить можно не больше ${bytes(limit)}.`,
   },
 };
