@@ -1,4 +1,4 @@
-"""Erasing a person: what a service does once it hears that somebody is to be forgotten.
+"""Erasing a person: how a service deletes what belongs to a person.
 
 Handling `user.erased.v1` leaves a row in `erasure`, for ever and of ids alone: the tombstone by
 which handlers recognise events that come late. A job then deletes what there is, a batch a
@@ -145,7 +145,7 @@ class Eraser:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _take(self, database: Database) -> int | None:
-        """Somebody who is due, and whom no other worker erases at this moment."""
+        """Leases the next person who is due, unless another worker has the lease."""
         async with database.transaction() as session:
             user_id: int | None = (await execute(session, _TAKE, {"again": AGAIN})).scalar()
             return user_id

@@ -20,7 +20,7 @@ select tweet_id from likes_to_delete order by tweet_id limit :batch for update s
 """)
 _NOTHING_LEFT = text("delete from likes_to_delete where tweet_id = any(:tweets)")
 _LIKED = text("select tweet_id from tweet_like where user_id = :user_id limit :batch")
-# All erasures lock tweets in this order; whoever handles a like holds its tweet first.
+# All erasures lock tweets in this order. A handler of a like locks the tweet first, too.
 _HOLD = text("select from tweet where id = any(:tweets) order by id for update")
 _TAKE_LIKES = text("""
 with gone as (

@@ -33,8 +33,8 @@ _REMEMBERED = 10_000
 """Changes that are compared with a read that was under way while they came."""
 
 _PERSON_SHOWN = re.compile(rb'id":(\d+),"name":')
-"""A person in the JSON of a tweet, as author or among the likes: see `queries.names`. No text that
-somebody wrote matches it, since JSON escapes the quotation mark."""
+"""A person in the JSON of a tweet, as author or among the likes: see `queries.names`. No text of a
+tweet matches it, since JSON escapes the quotation mark."""
 _SEARCHED_AT_MOST = 20
 """A pass over the JSON that collects all people costs as much as some 30 searches for one."""
 

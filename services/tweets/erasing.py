@@ -19,7 +19,7 @@ where id = any(:tweets) and deleted_at is null
 """)
 _LOCK = text("select from tweet where id = any(:tweets) order by id for update")
 # One tweet may have millions of likes: a batch counts them, not the tweets. Rows are locked in the
-# order (tweet, person), as _TAKE_LIKES does: the person may be somebody who is erased meanwhile.
+# order (tweet, person), as _TAKE_LIKES does: two erasures may delete the same likes at once.
 _THEIR_LIKES = text("""
 delete from tweet_like using (
     select tweet_id, user_id
@@ -67,7 +67,7 @@ async def _sweep(database: Database, user_id: int) -> int:
 async def _take_tweets(session: AsyncSession, tweets: list[int]) -> int:
     """Takes away a batch of the likes of these tweets, or the tweets themselves without any."""
     these = {"tweets": tweets, "batch": LIKES_BATCH}
-    # From here on nobody can like them: otherwise the likes might come faster than they go.
+    # A closed tweet takes no more likes. Otherwise new likes might come faster than a batch goes.
     await execute(session, _CLOSE, these)
     likes = (await execute(session, _THEIR_LIKES, these)).rowcount
     if likes:

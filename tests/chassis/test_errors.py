@@ -94,7 +94,7 @@ async def test_a_connection_that_fails_is_503_and_not_reported(
 async def test_a_statement_that_takes_too_long_is_504_and_reported(
     database: Database, reported: list[Exception], monkeypatch: pytest.MonkeyPatch, through: str
 ) -> None:
-    monkeypatch.setattr("chassis.database.STATEMENT_SECONDS", 0.1)
+    monkeypatch.setattr("chassis.database.STATEMENT_SECONDS", 1)
     impatient = Database(Settings())
     lock = "select pg_advisory_xact_lock(6001)"
 

@@ -1,5 +1,6 @@
 """A batch of kept events that is too slow is applied in smaller parts."""
 
+import asyncio
 import os
 from collections.abc import Callable, Sequence
 
@@ -37,20 +38,15 @@ def reactions_of(happened: type[Happened]) -> Subscriptions:
     return reactions
 
 
-@pytest.fixture
-def impatient(as_service: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    as_service("tweets")
-    monkeypatch.setattr("chassis.database.STATEMENT_SECONDS", 0.1)
-
-
 async def test_a_batch_that_is_too_slow_is_applied_event_by_event(
-    impatient: None, database: Database, happened: type[Happened]
+    database: Database, happened: type[Happened]
 ) -> None:
     applied: list[int] = []
 
     async def together(session: AsyncSession, events: Sequence[tuple[Happened, int]]) -> None:
         if len(events) > 1:
-            await fetch(session, _LOCK)
+            async with asyncio.timeout(0.1):
+                await fetch(session, _LOCK)
         applied.extend(version for _, version in events)
 
     own = Database(Settings())
@@ -64,15 +60,16 @@ async def test_a_batch_that_is_too_slow_is_applied_event_by_event(
 
 
 async def test_a_database_that_stops_answering_ends_the_import_and_leaves_no_event_out(
-    impatient: None, happened: type[Happened], monkeypatch: pytest.MonkeyPatch
+    as_service: Callable[[str], None], happened: type[Happened], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.database.CONNECT_SECONDS", 0.5)
-
+    as_service("tweets")
     async with Wire(0, int(os.environ["DB_PORT"])) as wire:
 
         async def together(session: AsyncSession, events: Sequence[tuple[Happened, int]]) -> None:
             wire.flowing.clear()
-            await fetch(session, "select 1")
+            monkeypatch.setattr("chassis.database.CONNECT_SECONDS", 0.1)
+            async with asyncio.timeout(0.1):
+                await fetch(session, "select 1")
 
         monkeypatch.setenv("DB_PORT", str(wire.port))
         database = Database(Settings())

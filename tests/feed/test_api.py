@@ -221,14 +221,17 @@ async def test_a_tweet_tells_of_its_pictures_whatever_its_event_did(
 async def test_a_page_that_takes_too_long_to_read_is_answered_with_504(
     feed: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.database.STATEMENT_SECONDS", 0.3)
     # The page cache keeps nothing: every read is one of the database's.
     monkeypatch.setenv("FEED_PAGE_BYTES", "0")
     ann = await person(database)
     path = f"/api/users/{ann}/tweets?limit=4"
-    async with testing.serving(main.create_app()) as impatient:
+    app = main.create_app()
+    async with testing.serving(app) as impatient:
         headers = testing.signed("feed", ann)
         known = await impatient.get(path, headers=headers)
+        monkeypatch.setattr("chassis.database.STATEMENT_SECONDS", 0.3)
+        # New connections are opened with the new timeout.
+        app.state.connections.close()
         async with database.transaction() as session:
             await execute(session, text("lock table tweet in access exclusive mode"))
             # The middleware answers for an address that it knows, the application for others.
