@@ -4,12 +4,17 @@ import asyncio
 import io
 import random
 
+import pytest
 from PIL import Image
 from playwright.async_api import Page, Response, expect
 
+from deploy.local.places import REPOSITORY
 from tests.journeys.company import Company
+from tests.media import samples
 
 from .conftest import Opens
+
+LONG = REPOSITORY / "tests" / "media" / "inputs" / "19-long-screenshot-1080x12000.png"
 
 _SHIFTS = """() => {
     window.shifts = 0;
@@ -81,6 +86,93 @@ async def test_a_feed_of_twenty_photographs_is_small_and_does_not_jump(
     assert len(sizes) == 20
     assert sum(sizes) < 1_000_000
     assert await page.evaluate("shifts") < 0.02
+
+
+async def test_a_long_picture_shows_its_top_and_opens_as_a_whole_at_a_readable_width(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    ann = await company.hire("Ann")
+    await ann.post("long", [await ann.upload(LONG.read_bytes())])
+    window = await opens(ann, screen)
+    tweet = window.tweet("long")
+    shown = tweet.get_by_role("button", name="Open picture 1 of 1")
+
+    await expect(tweet.get_by_text("Open the whole picture")).to_be_visible()
+    thumbnail = shown.locator("img")
+    await expect(thumbnail).to_have_js_property("complete", True)
+    size = await thumbnail.evaluate("image => [image.naturalWidth, image.naturalHeight]")
+    await shown.click()
+    whole = window.page.get_by_role("dialog").get_by_role("img")
+    await expect(whole).to_have_js_property("naturalHeight", 12000)
+    box = await whole.bounding_box()
+
+    assert size == [720, 900]
+    assert box is not None
+    width = min(1080, window.page.viewport_size["width"])  # type: ignore[index]
+    assert abs(box["width"] - width) <= 20
+    assert abs(box["height"] - box["width"] * 12000 / 1080) <= 2
+    await window.page.get_by_role("dialog").locator("figure").evaluate(
+        "figure => figure.scrollTo({top: figure.scrollHeight, behavior: 'instant'})"
+    )
+    end = await whole.bounding_box()
+    assert end is not None
+    assert end["y"] + end["height"] <= window.page.viewport_size["height"] + 1  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("locale", "add", "sentence"),
+    [
+        ("en-GB", "Add pictures", "The picture has 12.4 MB; at most 10 MB are accepted."),
+        ("ru-RU", "Добавить картинки", "В картинке 12,4 МБ, а можно не больше 10 МБ."),
+    ],
+)
+async def test_a_file_that_is_too_large_is_refused_with_both_sizes(
+    company: Company, opens: Opens, locale: str, add: str, sentence: str
+) -> None:
+    window = await opens(await company.hire("Ann"), locale=locale)
+    page = window.page
+
+    await page.locator("input[type=file]").first.set_input_files(
+        [{"name": "a.png", "mimeType": "image/png", "buffer": bytes(12_400_000)}]
+    )
+
+    await expect(page.get_by_text(sentence)).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("locale", "post", "sentence"),
+    [
+        ("en-GB", "Post", "The animation has 201 frames; at most 200 are accepted."),
+        ("ru-RU", "Опубликовать", "Кадров в анимации: 201, а можно не больше 200."),
+    ],
+)
+async def test_a_limit_that_the_server_names_is_told_in_the_readers_language(
+    company: Company, opens: Opens, locale: str, post: str, sentence: str
+) -> None:
+    window = await opens(await company.hire("Ann"), locale=locale)
+    page = window.page
+    content = samples.animation("GIF", frames=201)
+
+    await page.get_by_role("textbox").first.fill("moving")
+    await page.locator("input[type=file]").first.set_input_files(
+        [{"name": "a.gif", "mimeType": "image/gif", "buffer": content}]
+    )
+    await page.get_by_role("button", name=post, exact=True).click()
+
+    await expect(page.get_by_role("alert")).to_contain_text(sentence)
+
+
+async def test_it_is_told_that_of_an_animated_png_one_frame_is_kept(
+    company: Company, opens: Opens
+) -> None:
+    window = await opens(await company.hire("Ann"))
+    form = await window.writes("moving")
+
+    await window.attaches(form, ("a.png", samples.animation("PNG")))
+    await form.get_by_role("button", name="Post", exact=True).click()
+
+    await expect(window.page.get_by_text("only its first frame is kept")).to_be_visible()
+    await expect(window.tweet("moving").locator("button img")).to_have_count(1)
 
 
 async def _scroll_through(page: Page) -> None:

@@ -9,7 +9,7 @@ export type Person = Schemas["UserView"];
 export type Profile = Schemas["ProfileView"];
 
 /** A thumbnail shows only the top of a long picture (`LONG` in services/media/pictures.py). */
-export const isLong = ({ width, height }: Media) => height > 2 * width;
+export const isLong = ({ width, height }: Media) => (height ?? 0) > 2 * (width ?? 0);
 
 /** Somebody in a list, who tells the reader whether they are followed. */
 export type Listed = Schemas["UserPage"]["users"][number];
@@ -21,6 +21,12 @@ export interface Page<T> {
   cursor: string | null;
 }
 
+/** The numbers of a limit that was exceeded; each type of error has some of them. */
+export type Details = Record<
+  "limit" | "actual" | "memory_bytes" | "seconds" | "stored_bytes",
+  number
+>;
+
 /**
  * What the API refuses, by its stable name; `Offline` when nothing was reached, `Unreadable` for
  * an answer that is not the API's.
@@ -30,8 +36,7 @@ export class ApiError extends Error {
     readonly type: string,
     message: string,
     readonly status = 0,
-    /** The numbers of a limit that was exceeded. */
-    readonly details: Record<string, number> | null = null,
+    readonly details: Details | null = null,
   ) {
     super(message);
   }
@@ -64,7 +69,7 @@ async function call<T>(method: string, path: string, body?: unknown, quiet = fal
 }
 
 function understood(status: number, text: string, quiet = false): unknown {
-  let said: { result?: boolean } & Partial<Schemas["ErrorBody"]>;
+  let said: { result?: boolean } & Partial<Omit<Schemas["ErrorBody"], "result">>;
   try {
     said = JSON.parse(text);
   } catch {
@@ -76,7 +81,7 @@ function understood(status: number, text: string, quiet = false): unknown {
     said.error_type ?? "Unreadable",
     said.error_message ?? "",
     status,
-    said.error_details,
+    said.error_details as Details | undefined,
   );
 }
 

@@ -142,7 +142,7 @@ export function attach(files: Iterable<File>): Set<Unfit | api.ApiError> {
 
 /** The error with which the server would answer the upload. */
 const tooLarge = (actual: number) =>
-  new api.ApiError("ImageTooLarge", "", 413, { limit: PICTURE_BYTES, actual });
+  new api.ApiError("ImageTooLarge", "", 413, { limit: PICTURE_BYTES, actual } as api.Details);
 
 export function detach(picture: Picture) {
   pictures = pictures.filter((other) => other.url !== picture.url);

@@ -1,5 +1,6 @@
 /** The page's words in English. Every other language has exactly these. */
 
+import type { Details } from "../api/client";
 import { plurals } from "./plurals";
 import { units } from "./units";
 
@@ -194,9 +195,9 @@ export const en = {
       `The animation has ${actual} frames; at most ${limit} are accepted.`,
     ImageTooCostly: ({ memory_bytes, seconds, stored_bytes }) =>
       `The picture takes more than ${bytes(memory_bytes)} of memory, ${seconds} seconds of CPU time or ${bytes(stored_bytes)} of storage. Take a smaller or a simpler one.`,
-    PayloadTooLarge: ({ limit, actual = 0 }) =>
-      `This has ${bytes(Math.max(actual, limit + 1), true)}; at most ${bytes(limit)} can be sent.`,
-  } as Record<string, (details: Record<string, number>) => string>,
+    PayloadTooLarge: ({ limit, actual = limit + 1 }) =>
+      `This has ${bytes(actual, true)}; at most ${bytes(limit)} can be sent.`,
+  } as Record<string, (details: Details) => string>,
 };
 
 export type Words = typeof en;

@@ -191,7 +191,7 @@ export const ru: Words = {
       `Кадров в анимации: ${actual}, а можно не больше ${limit}.`,
     ImageTooCostly: ({ memory_bytes, seconds, stored_bytes }) =>
       `Картинке нужно больше, чем ${bytes(memory_bytes)} памяти, ${seconds} с работы процессора или ${bytes(stored_bytes)} места. Возьмите поменьше или попроще.`,
-    PayloadTooLarge: ({ limit, actual = 0 }) =>
-      `Здесь ${bytes(Math.max(actual, limit + 1), true)}, а отправить можно не больше ${bytes(limit)}.`,
+    PayloadTooLarge: ({ limit, actual = limit + 1 }) =>
+      `Здесь ${bytes(actual, true)}, а отправить можно не больше ${bytes(limit)}.`,
   },
 };
