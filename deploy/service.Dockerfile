@@ -15,10 +15,15 @@ RUN npm run build -- --outDir dist
 
 FROM ${PYTHON} AS dependencies
 ARG SERVICE
-COPY requirements/${SERVICE}.txt /requirements.txt
-RUN python3 -m venv /venv && /venv/bin/python -m pip install --no-cache-dir --no-compile \
-    --disable-pip-version-check --require-hashes --only-binary :all: --requirement /requirements.txt \
-    && /venv/bin/python -m pip uninstall --yes --quiet pip
+COPY requirements/${SERVICE}.txt requirements/build.txt /
+# pyvips is the one package without a wheel. It is pure Python here: libvips is in pyvips-binary. Build
+# isolation would fetch setuptools without a hash.
+RUN python3 -m venv /venv \
+    && install="/venv/bin/python -m pip install --no-cache-dir --no-compile \
+    --disable-pip-version-check --require-hashes --only-binary :all:" \
+    && $install --requirement /build.txt \
+    && $install --no-binary pyvips --no-build-isolation --requirement /${SERVICE}.txt \
+    && /venv/bin/python -m pip uninstall --yes --quiet pip setuptools
 
 FROM ${PYTHON} AS base
 ARG SERVICE

@@ -10,6 +10,7 @@ export_to() {
 }
 export_to requirements/local.txt --all-packages --no-default-groups --group local
 export_to requirements/dev.txt --all-packages --no-default-groups --group dev
+export_to requirements/build.txt --only-group build
 export_to requirements/node.txt --only-group node
 for service in users tweets media feed gateway; do
     export_to "requirements/$service.txt" --no-default-groups --package "$service"

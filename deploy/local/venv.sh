@@ -93,8 +93,10 @@ or give another Python, which has pip: make up PYTHON=/path/to/python3"
 fi
 
 say "Installing requirements/$wanted.txt into $venv …"
-set -- "$@" install --disable-pip-version-check --require-hashes \
-    --requirement "requirements/$wanted.txt"
+set -- "$@" install --disable-pip-version-check --require-hashes
+# pyvips is published as source alone. Build isolation would fetch what builds it without a hash.
+[ "$wanted" = node ] || "$@" --quiet --requirement requirements/build.txt
+set -- "$@" --no-build-isolation --requirement "requirements/$wanted.txt"
 if ls "$venv"/installed-* >/dev/null 2>&1; then
     # Most is there already, which pip would tell at length.
     exec 4>&1

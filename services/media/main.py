@@ -17,7 +17,7 @@ BODY_MARGIN = 2 * 1024 * 1024
 """For the rest of the form: more than the gateway lets through, so that its limit comes first."""
 
 DECODING_SECONDS = 15
-"""Twice what the slowest within the limits took: a WebP that moves, 50 megapixels in all."""
+"""Three times what the slowest upload within the limits takes: 50 million pixels of WebP."""
 
 
 def create_app() -> FastAPI:

@@ -22,8 +22,8 @@ class Settings(ServiceSettings):
     bytes: int = Field(10_000_000, gt=0)
     """The largest file that is taken."""
     pixels: int = Field(50_000_000, gt=0)
-    """The largest picture that is decoded; an animation's frames count together. What a decoder's
-    memory does not hold is refused as well: a WebP of more than some 30 million."""
+    """The largest picture that is decoded; an animation's frames count together. A picture that
+    does not fit the memory of a decoder is refused as well: a WebP of more than some 35 million."""
     frames: int = Field(200, gt=0)
     """The most frames of an animation."""
     decoders: int = Field(2, gt=0)
