@@ -111,8 +111,10 @@ async def test_a_long_picture_shows_its_top_and_opens_as_a_whole_at_a_readable_w
     width = min(1080, window.page.viewport_size["width"])  # type: ignore[index]
     assert abs(box["width"] - width) <= 20
     assert abs(box["height"] - box["width"] * 12000 / 1080) <= 2
-    await window.page.get_by_role("dialog").locator("figure").evaluate(
-        "figure => figure.scrollTo({top: figure.scrollHeight, behavior: 'instant'})"
+    await (
+        window.page.get_by_role("dialog")
+        .locator("figure")
+        .evaluate("figure => figure.scrollTo({top: figure.scrollHeight, behavior: 'instant'})")
     )
     end = await whole.bounding_box()
     assert end is not None
