@@ -6,7 +6,7 @@ import random
 
 import pytest
 from PIL import Image
-from playwright.async_api import Page, Response, expect
+from playwright.async_api import FilePayload, Page, Response, expect
 
 from deploy.local.places import REPOSITORY
 from tests.journeys.company import Company
@@ -135,7 +135,7 @@ async def test_a_file_that_is_too_large_is_refused_with_both_sizes(
     page = window.page
 
     await page.locator("input[type=file]").first.set_input_files(
-        [{"name": "a.png", "mimeType": "image/png", "buffer": bytes(12_400_000)}]
+        FilePayload(name="a.png", mimeType="image/png", buffer=bytes(12_400_000))
     )
 
     await expect(page.get_by_text(sentence)).to_be_visible()
@@ -156,9 +156,8 @@ async def test_a_limit_that_the_server_names_is_told_in_the_readers_language(
     content = samples.animation("GIF", frames=201)
 
     await page.get_by_role("textbox").first.fill("moving")
-    await page.locator("input[type=file]").first.set_input_files(
-        [{"name": "a.gif", "mimeType": "image/gif", "buffer": content}]
-    )
+    file = FilePayload(name="a.gif", mimeType="image/gif", buffer=content)
+    await page.locator("input[type=file]").first.set_input_files(file)
     await page.get_by_role("button", name=post, exact=True).click()
 
     await expect(page.get_by_role("alert")).to_contain_text(sentence)
