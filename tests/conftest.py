@@ -123,6 +123,15 @@ def stack(running_stack: Instance, request: pytest.FixtureRequest) -> Iterator[I
 
 
 @pytest.fixture
+def broker_turn(infrastructure: Instance, request: pytest.FixtureRequest) -> Iterator[None]:
+    """The broker, which no other test stops meanwhile; an exclusive test may stop it itself."""
+    exclusive = request.node.get_closest_marker("exclusive") is not None
+    with (infrastructure.root / "run" / "broker.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        yield
+
+
+@pytest.fixture
 async def company(stack: Instance) -> AsyncIterator[Company]:
     async with company_at(stack) as company:
         yield company

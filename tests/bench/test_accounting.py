@@ -1,23 +1,34 @@
-import os
 import subprocess
 import sys
 
 from bench.accounting import Meter, memory
 
 BUSY = "import time\nwhile time.process_time() < 0.2: pass\nprint(flush=True)\ninput()"
+PARENT = f"""
+import sys
+from subprocess import PIPE, Popen
+input()
+child = Popen([sys.executable, "-c", {BUSY!r}], stdin=PIPE, stdout=PIPE)
+child.stdout.readline()
+print(child.pid, flush=True)
+input()
+child.communicate(b"\\n")
+"""
 
 
 def test_a_meter_counts_the_processor_time_of_a_process_and_of_what_it_started() -> None:
-    meter = Meter({"us": os.getpid(), "nobody": 2**22 + 1})
+    # Not this process: other tests have started processes that may end at any time.
     with subprocess.Popen(
-        [sys.executable, "-c", BUSY], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as child:
-        assert child.stdout is not None
-        child.stdout.readline()
+        [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdin is not None and parent.stdout is not None
+        meter = Meter({"us": parent.pid, "nobody": 2**22 + 1})
+        print(file=parent.stdin, flush=True)
+        child = int(parent.stdout.readline())
         used = meter.used()
-        alone = Meter({"us": os.getpid()}, without=[child.pid])
-        held = memory({"us": os.getpid(), "child": child.pid})
-        child.communicate(b"\n")
+        alone = Meter({"us": parent.pid}, without=[child])
+        held = memory({"us": parent.pid, "child": child})
+        parent.communicate("\n")
 
     assert used["us"] >= 0.19
     assert used["nobody"] == 0

@@ -18,6 +18,8 @@ from tests.waiting import PATIENCE_SECONDS
 from .conftest import Happened
 from .test_consumer import consuming, message, note, publish
 
+_CONFIRM_SECONDS = 5
+
 
 @pytest.mark.parametrize("loss", ["its binding", "the queue"])
 async def test_what_is_deleted_at_the_broker_comes_back(
@@ -53,8 +55,10 @@ async def test_what_is_deleted_at_the_broker_comes_back(
         async with asyncio.timeout(PATIENCE_SECONDS), others:
             while not await effects():
                 number += 1
-                with suppress(DeliveryError):
-                    await publish(others, happened.routing_key, [message(number)])
+                # The broker never confirms what it has put into a queue that is just being deleted.
+                with suppress(DeliveryError, TimeoutError):
+                    async with asyncio.timeout(_CONFIRM_SECONDS):
+                        await publish(others, happened.routing_key, [message(number)])
         declaring.cancel()
         await asyncio.wait([declaring])
 

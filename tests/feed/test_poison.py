@@ -31,6 +31,7 @@ def reactions(monkeypatch: pytest.MonkeyPatch) -> Subscriptions:
     return apart
 
 
+@pytest.mark.usefixtures("broker_turn")
 async def test_a_poisoned_tweet_keeps_nobody_up_and_comes_back_beside_what_came_since(
     infrastructure: Instance,
     feed: httpx.AsyncClient,

@@ -21,6 +21,9 @@ from tests.waiting import eventually
 from .histories import Company, Told, delete, erase, post, toggle_follow, toggle_like
 from .test_handlers import deliver_one, empty
 
+# A rebuild has one queue at the broker, whatever the database.
+pytestmark = pytest.mark.exclusive
+
 ANN, BORIS = 1, 2
 
 

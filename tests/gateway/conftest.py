@@ -25,6 +25,7 @@ async def neighbours(unused_tcp_port_factory: Callable[[], int]) -> AsyncIterato
 
 @pytest.fixture
 async def edge(
+    broker_turn: None,
     infrastructure: Instance,
     monkeypatch: pytest.MonkeyPatch,
     neighbours: Neighbours,

@@ -10,6 +10,7 @@ from tests.waiting import eventually
 
 
 @pytest.mark.exclusive
+@pytest.mark.usefixtures("broker_turn")
 async def test_an_outbox_that_waits_for_the_broker_says_so_and_says_when_it_is_empty(
     stack: Instance,
 ) -> None:
