@@ -103,7 +103,7 @@ async def test_a_body_without_an_end_is_read_no_further_by_who_is_asked_directly
 
     writer.write(head + b"%x\r\n%b\r\n" % (len(form), form))
     sent = 0
-    answered = asyncio.create_task(reader.readuntil(b"}"))
+    answered = asyncio.create_task(reader.readuntil(b"}}"))
     while not answered.done() and sent < 10 * most:
         writer.write(chunk)
         await writer.drain()
