@@ -92,6 +92,7 @@ def _files() -> Iterator[tuple[str, bytes]]:
 class _Cost(NamedTuple):
     seconds: float
     peak_megabytes: float
+    """Beyond what the process has before."""
     size: int
     thumbnail_size: int
 
@@ -103,10 +104,11 @@ def _cost(content: bytes) -> _Cost:
     if child == 0:
         # The peak counts from here on, without that of the process that was forked.
         Path("/proc/self/clear_refs").write_text("5")
+        own = _peak_megabytes()
         before = time.process_time()
         picture = pictures.clean(content, LIMITS)
         seconds = time.process_time() - before
-        peak = _peak_megabytes()
+        peak = _peak_megabytes() - own
         cost = _Cost(seconds, peak, len(picture.content), len(picture.thumbnail))
         os.write(writing, json.dumps(cost).encode())
         os._exit(0)

@@ -81,9 +81,10 @@ async def test_colours_are_what_the_profile_says(media: httpx.AsyncClient, kind:
         (samples.picture("PNG"), (20, 40)),
         (samples.animation("GIF"), (16, 8)),
         (samples.noise(2000, 3000), None),
-        (samples.noise(4, 2000), None),
+        (samples.noise(4, 2000), (4, 5)),
+        (samples.picture("GIF", 5000, 2), (720, 1)),
     ],
-    ids=["photograph", "small", "animation", "noise", "sliver"],
+    ids=["photograph", "small", "animation", "noise", "high sliver", "wide sliver"],
 )
 async def test_a_thumbnail_is_small_and_upright(
     media: httpx.AsyncClient, content: bytes, size: tuple[int, int] | None
