@@ -57,6 +57,8 @@ class _Archive(StreamingResponse):
             yield first
             async for chunk in rest:
                 yield chunk
+            # Before the last bytes go out: the person may ask again as soon as they have them.
+            exporting.discard(user_id)
 
         super().__init__(content(), media_type=_MEDIA_TYPE, headers=_headers(user_id))
         self._rest = rest

@@ -36,9 +36,6 @@ from .pictures import (
     Limits,
     NotAPicture,
     Picture,
-    TooManyBytes,
-    TooManyFrames,
-    TooManyPixels,
 )
 from .settings import Settings
 from .storage import Download, ObjectMissing, Storage, new_name
@@ -133,7 +130,7 @@ async def _cleaned(file: UploadFile, person: int, request: Request) -> Picture:
     try:
         async with decoding.turn(person):
             if file.size and file.size > settings.bytes:
-                raise TooManyBytes(settings.bytes, file.size)
+                raise LimitExceeded("bytes", settings.bytes, file.size)
             return await decoding.clean(await file.read())
     except (NotAPicture, LimitExceeded, BudgetExceeded, Busy) as refusal:
         problem = _problem(refusal, decoding.limits)
@@ -143,12 +140,12 @@ async def _cleaned(file: UploadFile, person: int, request: Request) -> Picture:
 
 def _problem(refusal: Exception, limits: Limits) -> Problem:
     match refusal:
-        case TooManyBytes():
-            return ImageTooLarge(refusal.limit, refusal.actual)
-        case TooManyPixels():
-            return ImageTooManyPixels(refusal.limit, refusal.actual)
-        case TooManyFrames():
-            return ImageTooManyFrames(refusal.limit, refusal.actual)
+        case LimitExceeded("bytes", limit, actual):
+            return ImageTooLarge(limit, actual)
+        case LimitExceeded("pixels", limit, actual):
+            return ImageTooManyPixels(limit, actual)
+        case LimitExceeded("frames", limit, actual):
+            return ImageTooManyFrames(limit, actual)
         case BudgetExceeded():
             return ImageTooCostly(MEMORY_BYTES, limits.seconds, limits.encoded_bytes)
         case Busy():

@@ -22,15 +22,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from . import pictures
-from .pictures import (
-    BudgetExceeded,
-    LimitExceeded,
-    Limits,
-    NotAPicture,
-    Picture,
-    TooManyFrames,
-    TooManyPixels,
-)
+from .pictures import BudgetExceeded, LimitExceeded, Limits, NotAPicture, Picture
 
 MEMORY_BYTES = 768 * 1024**2
 """Address space of a decoder (RLIMIT_AS)."""
@@ -51,8 +43,7 @@ class Busy(Exception):
 
 
 _REFUSALS: dict[str, type[Exception]] = {
-    refusal.__name__: refusal
-    for refusal in (NotAPicture, BudgetExceeded, TooManyPixels, TooManyFrames)
+    refusal.__name__: refusal for refusal in (NotAPicture, BudgetExceeded)
 }
 
 
@@ -122,7 +113,11 @@ def _picture(decoder: Connection, limits: Limits) -> Picture:
     too long or nonsense."""
     answer = json.loads(decoder.recv_bytes(_ANSWER_BYTES))
     if refusal := _REFUSALS.get(answer.get("refusal")):
-        raise refusal(*map(int, answer["numbers"]))
+        raise refusal
+    if unit := answer.get("exceeded"):
+        if unit not in ("pixels", "frames"):
+            raise ValueError("The decoder checks no such limit.")
+        raise LimitExceeded(unit, int(answer["limit"]), int(answer["actual"]))
     kind, width, height = answer["kind"], int(answer["width"]), int(answer["height"])
     if kind not in pictures.TYPES or not 0 < width * height <= limits.pixels:
         raise ValueError("The decoder's answer is no picture.")
@@ -146,11 +141,11 @@ def _decode(parent: Connection, limits: Limits) -> None:
     try:
         picture = pictures.clean(parent.recv_bytes(), limits)
     except MemoryError:
-        _answer(parent, refusal=BudgetExceeded.__name__, numbers=())
+        _answer(parent, refusal=BudgetExceeded.__name__)
     except (NotAPicture, BudgetExceeded) as refusal:
-        _answer(parent, refusal=type(refusal).__name__, numbers=())
+        _answer(parent, refusal=type(refusal).__name__)
     except LimitExceeded as refusal:
-        _answer(parent, refusal=type(refusal).__name__, numbers=(refusal.limit, refusal.actual))
+        _answer(parent, exceeded=refusal.unit, limit=refusal.limit, actual=refusal.actual)
     else:
         _answer(
             parent,

@@ -5,7 +5,7 @@ only, uses one worker thread and caches nothing.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pyvips
 
@@ -17,12 +17,6 @@ TYPES = {
 }
 """The accepted formats: media type and file name extension."""
 
-_KINDS = {
-    "jpegload_buffer": "JPEG",
-    "pngload_buffer": "PNG",
-    "webpload_buffer": "WEBP",
-    "gifload_buffer": "GIF",
-}
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _LOADERS = ("Jpeg", "Png", "Webp", "Nsgif")
 
@@ -72,23 +66,12 @@ class BudgetExceeded(Exception):
     """Decoding takes more memory or time, or encoding more bytes, than one picture may have."""
 
 
+@dataclass
 class LimitExceeded(Exception):
-    def __init__(self, limit: int, actual: int) -> None:
-        super().__init__(limit, actual)
-        self.limit = limit
-        self.actual = actual
-
-
-class TooManyBytes(LimitExceeded):
-    """The uploaded file is too large."""
-
-
-class TooManyPixels(LimitExceeded):
-    """The frames have too many pixels in all."""
-
-
-class TooManyFrames(LimitExceeded):
-    """The animation is too long."""
+    unit: Literal["bytes", "pixels", "frames"]
+    """The attribute of Limits."""
+    limit: int
+    actual: int
 
 
 @dataclass(frozen=True)
@@ -126,23 +109,13 @@ class Picture:
         return TYPES[self.kind][1]
 
 
-def clean(raw: bytes, limits: Limits) -> Picture:
+def clean(raw: bytes, limits: Limits, fail_on: str = "error") -> Picture:
     """The same picture, upright, in sRGB and without metadata. An animation stays animated.
 
-    Raises NotAPicture, TooManyPixels or TooManyFrames before anything is decoded, and
-    BudgetExceeded.
+    `fail_on` is the severity of a fault at which libvips stops (VipsFailOn).
+
+    Raises NotAPicture, LimitExceeded before anything is decoded, and BudgetExceeded.
     """
-    try:
-        return _clean(raw, limits, fail_on="error")
-    except NotAPicture:
-        if not raw.startswith(_JPEG_START):
-            raise
-    # Some programs leave out the end marker. With one added, a complete JPEG decodes without any
-    # warning, a truncated one does not.
-    return _clean(raw + _JPEG_END, limits, fail_on="warning")
-
-
-def _clean(raw: bytes, limits: Limits, fail_on: str) -> Picture:
     try:
         upload = _inspect(raw, limits, fail_on)
         content, width, height = _encode(upload)
@@ -150,10 +123,15 @@ def _clean(raw: bytes, limits: Limits, fail_on: str) -> Picture:
     except pyvips.Error as error:
         if "out of memory" in str(error):
             raise BudgetExceeded from error
+        if fail_on == "error" and raw.startswith(_JPEG_START):
+            # Some programs leave out the end marker. With one added, a complete JPEG decodes
+            # without any warning, a truncated one does not.
+            return clean(raw + _JPEG_END, limits, fail_on="warning")
         raise NotAPicture from error
     if len(content) > limits.encoded_bytes:
         raise BudgetExceeded
-    return Picture(upload.kind, content, width, height, thumbnail, upload.is_animated_png)
+    is_animated_png = upload.kind == "PNG" and b"acTL" in raw.partition(b"IDAT")[0]
+    return Picture(upload.kind, content, width, height, thumbnail, is_animated_png)
 
 
 @dataclass(frozen=True)
@@ -162,16 +140,11 @@ class _Upload:
 
     raw: bytes
     fail_on: str
-    """The severity at which libvips stops: its enumeration VipsFailOn."""
     kind: str
     frames: int
     has_profile: bool
     encoder: dict[str, Any]
-    """How libvips shall encode the same pixels."""
-
-    @property
-    def is_animated_png(self) -> bool:
-        return self.kind == "PNG" and b"acTL" in self.raw.partition(b"IDAT")[0]
+    """The options with which libvips encodes the same pixels."""
 
     @property
     def is_lossless_webp(self) -> bool:
@@ -181,14 +154,14 @@ class _Upload:
 def _inspect(raw: bytes, limits: Limits, fail_on: str) -> _Upload:
     header = pyvips.Image.new_from_buffer(raw, "")
     fields = header.get_fields()
-    kind = _KINDS[header.get("vips-loader")]
+    kind = header.get("vips-loader").removesuffix("load_buffer").upper()
     # `get_n_pages` says 1 for 10,000 and more.
     frames = int(header.get("n-pages")) if "n-pages" in fields else 1
     if frames > limits.frames:
-        raise TooManyFrames(limits.frames, frames)
+        raise LimitExceeded("frames", limits.frames, frames)
     pixels = header.width * header.height * frames
     if pixels > limits.pixels:
-        raise TooManyPixels(limits.pixels, pixels)
+        raise LimitExceeded("pixels", limits.pixels, pixels)
     encoder = _ENCODERS[kind]
     if kind == "PNG" and "palette" in fields:
         encoder = _EXACT_PALETTE

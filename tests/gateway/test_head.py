@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 import gateway
 
-from .neighbours import Made
+from .neighbours import OWNER, Made
 
 CONTRACT = json.loads((Path(gateway.__path__[0]) / "openapi.json").read_text())
 READ = [path for path, operations in CONTRACT["paths"].items() if "get" in operations]
@@ -19,7 +19,7 @@ KEY = {"api-key": "anything"}
 
 async def any_service(request: Request) -> Response:
     if request.url.path.startswith("/internal/keys/"):
-        return JSONResponse({"user_id": 7, "administrator": True})
+        return JSONResponse(OWNER | {"scope": "admin"})
     if request.url.path.startswith("/internal/erasures/"):
         return JSONResponse({"state": "finished", "erased": 1} | dict.fromkeys(_MOMENTS))
     return JSONResponse({"result": True, "tweets": []}, headers={"etag": '"1"'})

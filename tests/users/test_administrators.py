@@ -70,9 +70,9 @@ async def test_an_administrator_makes_another_one_and_takes_the_role_away(
             method, f"/api/users/{ann}/administrator", headers=people.administrator
         )
         assert answer.json() == {"result": True}
-        seen.append((await owner_of(users, key)).json()["administrator"])
+        seen.append((await owner_of(users, key)).json()["scope"])
 
-    assert seen == [True, True, False, False]
+    assert seen == ["admin", "admin", "account", "account"]
     noted = [act["deed"] for act in await acts(users, people) if act["subject_id"] == ann]
     assert noted == ["administrator_removed", "administrator_added", "registered"]
     recorded = await connection.fetch(

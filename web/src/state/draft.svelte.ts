@@ -127,7 +127,7 @@ export async function restoreDraft() {
   if (held && pictures.length === 0) pictures = held.map(({ blob, alt }) => new Picture(blob, alt));
 }
 
-/** Adds the files that can be attached; returns why the others cannot, each reason once. */
+/** Adds the files that can be attached; returns why the others cannot. */
 export function attach(files: Iterable<File>): Set<Unfit | api.ApiError> {
   const refused = new Set<Unfit | api.ApiError>();
   for (const file of files) {
