@@ -1,6 +1,6 @@
 """CPU time and peak memory that the decoder needs for a picture: `python -m bench.pictures`.
 
-Run by hand after a change of services/media/pictures.py; docs/adr/0027-libvips.md has the figures.
+Run by hand after a change of services/media/pictures.py; docs/adr/0029-libvips.md has the figures.
 """
 
 import io

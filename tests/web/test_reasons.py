@@ -9,7 +9,8 @@ from deploy.local.places import REPOSITORY
 
 DOCUMENT = json.loads((REPOSITORY / "gateway" / "openapi.json").read_text())
 NEVER_ASKED = re.compile(
-    r"/uploads/|/api/(audit|erasures|export)|/(keys?|sessions|administrator)\b|(POST|DELETE) /api/users(/{id})?$"
+    r"/uploads/|/api/(audit|erasures|export)|/(keys?|sessions|administrator)\b"
+    r"|(POST|DELETE) /api/users(/{id})?$"
 )
 """Operations that the page does not call by itself: a browser loads pictures and the archive."""
 NEVER_TOLD = {
