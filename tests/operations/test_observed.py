@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from deploy.local import health, postgres
 from deploy.local.instance import Instance
 from deploy.local.places import REPOSITORY
-from tests.gateway.neighbours import Neighbour
+from tests.gateway.neighbours import OWNER, Neighbour
 from tests.journeys.company import Company, company_at, png, until
 from tests.waiting import eventually
 
@@ -237,7 +237,7 @@ _GATEWAY = (sys.executable, "-m", "uvicorn", "gateway.main:create_app", "--facto
 
 
 async def _owner_of_a_strange_kind(_: Request) -> Response:
-    return JSONResponse({"user_id": {}, "scope": "write"})
+    return JSONResponse(OWNER | {"key_id": {}})
 
 
 async def test_a_fault_of_the_gateway_is_reported_without_what_is_private(
