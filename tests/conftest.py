@@ -132,6 +132,17 @@ def broker_turn(infrastructure: Instance, request: pytest.FixtureRequest) -> Ite
 
 
 @pytest.fixture
+def database_alone(infrastructure: Instance) -> Iterator[None]:
+    """For a test that stops PostgreSQL: no module with a database of its own runs meanwhile.
+
+    Such a test requests this fixture before `stack`, so that locks are taken in one order.
+    """
+    with (infrastructure.root / "run" / "database.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture
 async def company(stack: Instance) -> AsyncIterator[Company]:
     async with company_at(stack) as company:
         yield company
@@ -148,9 +159,11 @@ def apart(infrastructure: Instance) -> Iterator[Instance]:
     owner = infrastructure.database()
     name = f"test_{secrets.token_hex(6)}"
     own = Instance(infrastructure.root, infrastructure.port, SETTINGS | owner | {"DB_NAME": name})
-    postgres.bootstrap(own)
-    yield own
-    asyncio.run(_owner(owner, f'drop database "{name}" with (force)'))
+    with (infrastructure.root / "run" / "database.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        postgres.bootstrap(own)
+        yield own
+        asyncio.run(_owner(owner, f'drop database "{name}" with (force)'))
 
 
 @pytest.fixture(scope="module")
