@@ -1,144 +1,145 @@
-# Warble. `make` alone prints what there is to do.
-# The recipes are thin: what runs the system lies in deploy/local.
+# Warble. `make` without a target prints the list below. The recipes only call programs: devstack runs
+# the local system, tools has everything else.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 RUN := .venv/bin/python
-LOCAL := $(RUN) -m deploy.local
-VENV := @deploy/local/venv.sh
+LOCAL := $(RUN) -m devstack
+VENV := @devstack/venv.sh
 
-# Only a value given to make itself counts: some systems have a NAME in every environment.
-needed = @$(if $(filter command,$(firstword $(origin $(1)))),:,echo 'Say which: make $@ $(2)' >&2; exit 2)
+# Fails unless the variable was given as an argument of make. The environment does not count, because
+# some systems set NAME in every shell.
+required = @$(if $(filter command,$(firstword $(origin $(1)))),:,echo 'An argument is missing: make $@ $(2)' >&2; exit 2)
 
-.PHONY: help up down reset status logs user admin demo import backup restore replay rebuild missed erased compose-test test test-slow chaos check audit sbom secrets fuzz bench openapi boards screenshots lock
+.PHONY: help up down reset status logs user admin demo import backup restore replay rebuild backfill erasures compose-test test test-slow chaos check audit sbom secrets fuzz bench openapi boards screenshots lock
 
-help: ## this list
+help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-up: ## start everything; `FEED_REPLICAS=2 make up`, `WARBLE_PORT=9000 make up` and the like
+up: ## start everything; settings are variables: `WARBLE_PORT=9000 FEED_REPLICAS=2 make up`
 	$(VENV) local
 	@$(LOCAL) up
 
 down: ## stop everything, keep the data
-	@if [ -x $(RUN) ]; then $(LOCAL) down; else echo 'Nothing runs: there is no .venv yet.'; fi
+	@if [ -x $(RUN) ]; then $(LOCAL) down; else echo 'Nothing is running: .venv does not exist yet.'; fi
 
-reset: ## stop everything and wipe the data; asks, `YES=1 make reset` does not
+reset: ## stop everything and delete the data; asks first, `YES=1 make reset` does not
 	$(VENV) local
 	@$(LOCAL) reset
 
-status: ## what runs, since when, healthy or not
+status: ## show which programs run and whether they are healthy
 	$(VENV) local
 	@$(LOCAL) status
 
-logs: ## S=feed: follow a service's logs
-	$(call needed,S,S=feed)
+logs: ## S=feed: follow the logs of a service
+	$(call required,S,S=feed)
 	$(VENV) local
 	@$(LOCAL) logs -- "$$S"
 
-user: ## NAME="Ann Kim": add a person, print the key
-	$(call needed,NAME,NAME="Ann Kim")
+user: ## NAME="Ann Kim": add a person and print the key
+	$(call required,NAME,NAME="Ann Kim")
 	$(VENV) local
 	@$(LOCAL) user -- "$$NAME"
 
-admin: ## list the administrators; PERSON="Ann Kim" adds one, [REMOVE=1] takes the role away
+admin: ## list the administrators; PERSON="Ann Kim" adds one, with REMOVE=1 removes the role
 	$(VENV) local
 	@variables=$$($(LOCAL) env -- users) && eval "$$variables" && \
 		$(RUN) -m services.users.console administrator \
 		$(if $(PERSON),$(if $(filter 1,$(REMOVE)),remove,add) -- "$$PERSON",list)
 
-demo: ## a small company to look at; one of them has the key `test`
+demo: ## add example people and tweets; one person has the key `test`
 	$(VENV) local
-	@$(RUN) -m deploy.seed.demo
+	@$(RUN) -m tools.seed.demo
 
-import: ## GRAPH=edges.txt [UNDIRECTED=1]: load a who-follows-whom list through the API
-	$(call needed,GRAPH,GRAPH=edges.txt [UNDIRECTED=1])
+import: ## GRAPH=edges.txt [UNDIRECTED=1]: import people and follows from an edge list
+	$(call required,GRAPH,GRAPH=edges.txt [UNDIRECTED=1])
 	$(VENV) local
-	@$(RUN) -m deploy.seed.graph "$$GRAPH" $(if $(filter 1,$(UNDIRECTED)),--undirected)
+	@$(RUN) -m tools.seed.graph "$$GRAPH" $(if $(filter 1,$(UNDIRECTED)),--undirected)
 
-replay: ## SERVICE=feed: put a service's dead letters back into its queues
-	$(call needed,SERVICE,SERVICE=feed)
+replay: ## SERVICE=feed: move a service's dead letters back to its queues
+	$(call required,SERVICE,SERVICE=feed)
 	$(VENV) local
 	@variables=$$($(LOCAL) env -- "$$SERVICE") && eval "$$variables" && \
-		$(RUN) -m chassis.migrate --replay "services.$$SERVICE"
+		$(RUN) -m chassis replay "services.$$SERVICE"
 
-erased: ## print the numbers of those who were erased; `LIST=erased.txt` erases them again
+erasures: ## print the numbers of erased people; LIST=erased.txt erases them again after a restore
 	$(VENV) local
 	@variables=$$($(LOCAL) env -- users) && eval "$$variables" && \
 		if [ -n "$(LIST)" ]; then $(RUN) -m services.users.console erase-again < "$(LIST)"; \
 		else $(RUN) -m services.users.console erased; fi
 
-backup: ## [TO=folder]: databases and pictures as of one moment, while all runs
+backup: ## [TO=folder]: save databases and pictures of one moment while everything runs
 	$(VENV) local
 	@$(LOCAL) backup -- $(if $(TO),"$$TO")
 
-restore: ## FROM=folder: replace everything by a backup; asks, `YES=1 make restore` does not
-	$(call needed,FROM,FROM=.local/backups/…)
+restore: ## FROM=folder: replace all data by a backup; asks first, `YES=1 make restore` does not
+	$(call required,FROM,FROM=.local/backups/…)
 	$(VENV) local
 	@$(LOCAL) restore -- "$$FROM"
 
-rebuild: ## SERVICE=feed: make a projection anew from kept events, beside the one that serves
-	$(call needed,SERVICE,SERVICE=feed)
+rebuild: ## SERVICE=feed: build a projection again from the stored events, while the old one serves
+	$(call required,SERVICE,SERVICE=feed)
 	$(VENV) local
 	@$(LOCAL) rebuild -- "$$SERVICE"
 
-missed: ## SERVICE=feed: bring in kept events that a service has not heard of
-	$(call needed,SERVICE,SERVICE=feed)
+backfill: ## SERVICE=feed: apply stored events that a service has not received
+	$(call required,SERVICE,SERVICE=feed)
 	$(VENV) local
-	@$(LOCAL) missed -- "$$SERVICE"
+	@$(LOCAL) backfill -- "$$SERVICE"
 
-compose-test: ## try docker-compose.yml for real; needs root and a Docker engine
+compose-test: ## build and run docker-compose.yml and test it; needs root and a Docker engine
 	$(VENV) dev
-	@deploy/compose/trial/trial.sh
+	@deploy/compose/test/run.sh
 
-test: ## the tests, except the slow ones, on their own ports and data, also while `make up` runs
+test: ## run the tests, except slow ones, on their own ports and data, even while `make up` runs
 	$(VENV) dev
 	@$(RUN) -m pytest
 
-test-slow: ## the tests that take minutes: chaos, an upgrade, fuzzing, a million rows
+test-slow: ## run the tests that take minutes: chaos, an upgrade, fuzzing, a million rows
 	$(VENV) dev
 	@$(RUN) -m pytest -m slow
 
-chaos: ## break a system of its own under load, print a table; SEED=… ONLY=killed_processes
+chaos: ## inject faults into a separate system under load; SEED=… ONLY=killed_processes
 	$(VENV) dev
 	@PYTHONPATH=.:libs $(RUN) -m tests.chaos $(if $(SEED),--seed "$$SEED") $(if $(SHARE),--share "$$SHARE") $(ONLY)
 
-fuzz: ## thousands of made-up calls and texts, others each time; EXAMPLES=100 for each call
+fuzz: ## send thousands of generated calls, different ones each time; EXAMPLES=100 per operation
 	$(VENV) dev
 	@WARBLE_FUZZ_EXAMPLES=$${EXAMPLES:-100} WARBLE_FUZZ_SEED=$$(date +%s) \
 		$(RUN) -m pytest -m '' --timeout=0 tests/journeys/test_document.py tests/gateway/test_parsers.py
 
-check: ## format, lint, types, import contracts, drift of generated files, secrets, advisories
+check: ## check format, lint, types, import contracts, generated files, secrets and advisories
 	$(VENV) dev
-	@deploy/check.sh
+	@tools/check.sh
 
-audit: ## ask what is known against the locked packages; fails where nobody can be asked
+audit: ## look up known vulnerabilities of the locked packages; fails if no database can be reached
 	$(VENV) dev
-	@PYTHONPATH=.:libs $(RUN) -m deploy.supply audit
+	@PYTHONPATH=.:libs $(RUN) -m tools.supply_chain audit
 
-sbom: ## a CycloneDX bill of materials of each image, in .local/sbom
+sbom: ## write a CycloneDX bill of materials per image to .local/sbom
 	$(VENV) dev
-	@PYTHONPATH=.:libs $(RUN) -m deploy.supply sbom
+	@PYTHONPATH=.:libs $(RUN) -m tools.supply_chain sbom
 
-secrets: ## look for secrets in every line that git ever kept
+secrets: ## search every version of every file in the git history for secrets
 	$(VENV) dev
-	@PYTHONPATH=.:libs $(RUN) -m deploy.supply secrets
+	@PYTHONPATH=.:libs $(RUN) -m tools.supply_chain secrets
 
-bench: ## measure a system of its own, write bench/RESULTS.md; ONLY=post,like a part of it
+bench: ## measure a separate system and write bench/RESULTS.md; ONLY=post,like runs some scenarios
 	$(VENV) dev
 	@ONLY="$(ONLY)" QUICK="$(QUICK)" GRAPH="$(GRAPH)" PYTHONPATH=.:libs $(RUN) -m bench
 
-openapi: ## write the generated documents anew
+openapi: ## generate the documents that come from the code
 	$(VENV) dev
-	@PYTHONPATH=.:libs $(RUN) docs/generate.py
+	@PYTHONPATH=.:libs $(RUN) tools/generate_docs.py
 
-boards: ## write the Grafana boards anew
+boards: ## generate the Grafana dashboards
 	$(VENV) dev
-	@$(RUN) -m deploy.grafana.generate
+	@$(RUN) -m deploy.monitoring.grafana.generate
 
-screenshots: ## take the pictures of docs/images anew, of a system with the demonstration in it
+screenshots: ## take the pictures in docs/images, from a system with the example data
 	$(VENV) dev
-	@PYTHONPATH=.:libs $(RUN) docs/screenshots.py
+	@PYTHONPATH=.:libs $(RUN) tools/screenshots.py
 
-lock: ## resolve every dependency anew
+lock: ## resolve all dependencies again and write requirements/
 	$(VENV) dev
 	@requirements/lock.sh

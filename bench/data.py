@@ -1,27 +1,26 @@
-"""Fills tables directly: a million tweets by HTTP would take hours.
+"""Fills tables directly, because a million tweets over HTTP would take hours.
 
-What is written is what the services and their handlers would have written. Ids begin where no real
-one is.
+It writes the same rows as the services and their handlers. The ids are beyond all real ones.
 """
 
 from dataclasses import dataclass
 
 import asyncpg
 
-from chassis import api_keys
+from chassis.auth import api_keys
 
 from .graph import Company
 
 FIRST, LAST = 10_000_000, 19_999_999
-"""The ids of people and of tweets that `fill` makes anew each time."""
+"""The ids of the people and tweets of `fill`, which replaces them each time."""
 MEMBERS = 20_000_000
-"""The first id of the graph's people, of their tweets and of their pictures."""
-_LATER = 50_000_000
-"""From here on are the tweets that somebody posts: no seeded one is newer."""
-UNHEARD = 10**12
-"""The number of an event that the feed has stored and no process of it has heard of."""
+"""The first id of the graph's people, their tweets and their pictures."""
+_FIRST_POSTED = 50_000_000
+"""Posted tweets get ids from here on, so they are newer than all seeded ones."""
+UNKNOWN_EVENT = 10**12
+"""The id of an event that is in the feed's inbox, but of which its processes were not notified."""
 SEEDED = 10
-"""Tweets of each of the graph's people from before."""
+"""Seeded tweets per person of the graph."""
 
 _EMPTY = f"""
 delete from feed.tweet_like where tweet_id between {FIRST} and {LAST};
@@ -83,30 +82,32 @@ async def _vacuum(owner: asyncpg.Connection, *tables: str) -> None:
         await owner.execute(f"vacuum analyze {table}")
 
 
-async def begin(owner: asyncpg.Connection) -> None:
-    """Has tweets that are posted from now on be newer than all that are written here.
+async def prepare(owner: asyncpg.Connection) -> None:
+    """Makes posted tweets newer than all seeded ones; stores UNKNOWN_EVENT.
 
-    And puts an event into the feed's inbox without its trigger, so that nobody hears of it.
+    The event is written into the feed's inbox without its trigger, so that no process is notified.
     """
     await owner.execute(
-        "select setval(pg_get_serial_sequence('tweets.tweet', 'id'), $1::bigint)", _LATER
+        "select setval(pg_get_serial_sequence('tweets.tweet', 'id'), $1::bigint)", _FIRST_POSTED
     )
     async with owner.transaction():
         await owner.execute("set local session_replication_role = replica")
-        await owner.execute("insert into feed.inbox (source, id) values ('users', $1)", UNHEARD)
+        await owner.execute(
+            "insert into feed.inbox (source, id) values ('users', $1)", UNKNOWN_EVENT
+        )
 
 
-async def fill(owner: asyncpg.Connection, tweets: int, authors: int, most_likes: int = 20) -> None:
-    """So many tweets by so many authors, likes heavy-tailed, at most `most_likes` a tweet."""
+async def fill(owner: asyncpg.Connection, tweets: int, authors: int, max_likes: int = 20) -> None:
+    """Creates tweets by these authors, with a heavy-tailed number of likes up to `max_likes`."""
     await owner.execute(_EMPTY)
     await owner.execute(_PEOPLE, FIRST, authors)
-    await owner.execute(_TWEETS, FIRST, authors, most_likes + 1, tweets)
-    await owner.execute(_LIKES, FIRST, authors, most_likes + 1, tweets)
+    await owner.execute(_TWEETS, FIRST, authors, max_likes + 1, tweets)
+    await owner.execute(_LIKES, FIRST, authors, max_likes + 1, tweets)
     await _vacuum(owner, *(f"feed.{table}" for table in _FEED))
 
 
 async def fill_liked(owner: asyncpg.Connection, tweets: int, likes: int) -> None:
-    """So many tweets by one author, each liked by so many."""
+    """Creates tweets by one author, each with this number of likes."""
     await owner.execute(_EMPTY)
     await owner.execute(_PEOPLE, FIRST, max(likes, 1))
     await owner.execute(_LIKED_TWEETS, FIRST, tweets, likes)
@@ -117,7 +118,7 @@ async def fill_liked(owner: asyncpg.Connection, tweets: int, likes: int) -> None
 async def follow(
     owner: asyncpg.Connection, reader_id: int, authors: int, followed: int, skipped: int = 0
 ) -> list[int]:
-    """The reader follows just so many of the authors of `fill`, behind so many; gives whom."""
+    """Makes the reader follow `followed` authors of `fill`, after `skipped`; returns their ids."""
     await owner.execute(
         "delete from feed.follow where follower_id = $1 and followed_id between $2 and $3",
         reader_id, FIRST, LAST,
@@ -131,14 +132,14 @@ async def follow(
 
 
 async def like(owner: asyncpg.Connection, author_id: int) -> None:
-    """Counts one more for the author's most popular tweet, as the handler of a like does."""
+    """Adds a like to the author's most popular tweet, as the handler of a like does."""
     await owner.execute(_LIKE, author_id)
 
 
-async def be_followed(
+async def set_followers(
     owner: asyncpg.Connection, author_id: int, members: int, strangers: int
 ) -> None:
-    """Just so many of the graph's people, and so many others, follow the author."""
+    """Gives the author exactly these numbers of followers: people of the graph, and others."""
     await owner.execute("delete from feed.follow where followed_id = $1", author_id)
     await owner.execute(
         """
@@ -162,15 +163,15 @@ class Member:
     name: str
 
 
-async def settle(owner: asyncpg.Connection, company: Company) -> list[Member]:
-    """The graph's people with their keys, follows and some tweets, in users, tweets and feed."""
+async def create_members(owner: asyncpg.Connection, company: Company) -> list[Member]:
+    """Creates the graph's people with keys, follows and some tweets, in users, tweets and feed."""
     members = [
         Member(MEMBERS + number, api_keys.generate(), f"Member {number}")
         for number in range(company.people)
     ]
     follows = [(MEMBERS + one, MEMBERS + other) for one, other in company.follows]
     people = [(one.id, one.name) for one in members]
-    written = [
+    tweets = [
         (members[number % len(members)].id, MEMBERS + number)
         for number in range(len(members) * SEEDED)
     ]
@@ -192,26 +193,26 @@ async def settle(owner: asyncpg.Connection, company: Company) -> list[Member]:
             )
         await owner.executemany(
             "insert into tweets.tweet (author_id, id, content, created_at)"
-            " overriding system value values ($1, $2, 'seeded', now())", written,
+            " overriding system value values ($1, $2, 'seeded', now())", tweets,
         )  # fmt: skip
         await owner.execute(
             f"insert into feed.tweet (author_id, id, card)"
             f" select author_id, id, {_CARD} from tweets.tweet,"
             " lateral (select id - $1::bigint as n) as numbered"
             " where id >= $1 and id < $2",
-            MEMBERS, MEMBERS + len(written),
+            MEMBERS, MEMBERS + len(tweets),
         )  # fmt: skip
     tables = ("users.person", "users.api_key", "users.follow", "tweets.tweet")
     await _vacuum(owner, *tables, *(f"feed.{table}" for table in _FEED))
     return members
 
 
-async def upload(
+async def create_pictures(
     owner: asyncpg.Connection, members: list[Member], each: int, before: int
 ) -> dict[int, list[int]]:
-    """Records of so many pictures of each person, as after an upload; gives their ids by owner.
+    """Creates records of pictures, `each` per person, as after an upload. Returns ids by owner.
 
-    `before` is how many this has made. There are no files: nobody looks at them here.
+    `before` is how many earlier calls have created. There are no files, which no scenario reads.
     """
     pictures = [
         (MEMBERS + before + place * each + number, member.id)
@@ -233,7 +234,7 @@ async def upload(
             " 100, 100)",
             pictures,
         )
-    held: dict[int, list[int]] = {member.id: [] for member in members}
+    by_owner: dict[int, list[int]] = {member.id: [] for member in members}
     for media_id, owner_id in pictures:
-        held[owner_id].append(media_id)
-    return held
+        by_owner[owner_id].append(media_id)
+    return by_owner

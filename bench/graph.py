@@ -1,12 +1,12 @@
-"""Who follows whom in the mix: socfb-Reed98, or a graph of its size where the file is absent."""
+"""The social graph of the mix: socfb-Reed98, or a generated one of that size without the file."""
 
 import os
 import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.places import REPOSITORY
-from deploy.seed import edges
+from devstack.repository import REPOSITORY
+from tools.seed import edges
 
 _REED98 = REPOSITORY.parent / "shared" / "data" / "socfb-Reed98.edges"
 _PEOPLE, _PAIRS = 962, 18_812
@@ -14,14 +14,14 @@ _PEOPLE, _PAIRS = 962, 18_812
 
 @dataclass(frozen=True)
 class Company:
-    """People by number from 0; `follows` are (follower, followed)."""
+    """People have numbers from 0; `follows` are pairs (follower, followed)."""
 
     name: str
     people: int
     follows: list[tuple[int, int]]
 
     def followers(self) -> list[list[int]]:
-        """Of each person."""
+        """The followers of each person."""
         of: list[list[int]] = [[] for _ in range(self.people)]
         for follower, followed in self.follows:
             of[followed].append(follower)
@@ -29,7 +29,7 @@ class Company:
 
 
 def company() -> Company:
-    """Raises edges.BadGraph, and OSError for a file that was named and is not there."""
+    """Reads the file in the variable GRAPH, if set. Raises edges.BadGraph and OSError."""
     named = os.environ.get("GRAPH")
     path = Path(named) if named else _REED98
     if not named and not path.exists():
@@ -41,8 +41,8 @@ def company() -> Company:
 
 
 def _generated() -> Company:
-    """As many people and pairs, some with many and most with few: weights fall with the rank."""
-    chance = random.Random(98)  # noqa: S311  a graph, nothing secret
+    """With as many people and pairs, and a heavy-tailed degree distribution."""
+    chance = random.Random(98)  # noqa: S311 (not a secret)
     weights = [(person + 10) ** -0.6 for person in range(_PEOPLE)]
     pairs: set[tuple[int, int]] = set()
     while len(pairs) < _PAIRS:

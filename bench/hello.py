@@ -1,4 +1,4 @@
-"""The yardstick: the smallest thing that FastAPI can answer, under plain uvicorn."""
+"""The unit of all figures: the smallest FastAPI application, under plain uvicorn."""
 
 from fastapi import FastAPI
 

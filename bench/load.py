@@ -1,8 +1,10 @@
-"""Many who ask at once.
+"""Load generators with many connections.
 
-The closed loop asks again as soon as it is answered: it finds out how much can be served. The open
-loop asks when a request is due, whether the last is answered or not, and counts from when it was
-due: it finds out how long somebody waits (Tene's coordinated omission).
+In the closed loop each connection sends the next request as soon as it has a response. That finds
+the throughput. The open loop sends each request when it is due, whether earlier ones have their
+responses or not, and measures latency from that moment. That finds the latency that clients see: a
+closed loop would send fewer requests exactly while the server is slow, and so hide the worst
+latencies (Gil Tene's coordinated omission).
 """
 
 import asyncio
@@ -13,38 +15,38 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .wire import Connection, connect
+from .raw_http import Connection, connect
 
 
-class Ask(NamedTuple):
-    """A request as it goes over the wire, the status of a good answer, and a kind to file it by."""
+class Request(NamedTuple):
+    """The bytes of a request, the expected status, and a kind by which latencies are grouped."""
 
     raw: bytes
     status: int = 200
     kind: str = ""
 
 
-Choose = Callable[[], Ask]
-"""Gives the next request."""
+RequestSource = Callable[[], Request]
+"""Returns the next request."""
 
 
-def always(ask: Ask) -> Choose:
-    return lambda: ask
+def always(request: Request) -> RequestSource:
+    return lambda: request
 
 
 @dataclass
-class Measured:
+class Measurement:
     seconds: float = 0.0
     latencies: dict[str, list[float]] = field(default_factory=dict)
     """In seconds, by kind."""
     unexpected: dict[int, list[float]] = field(default_factory=dict)
-    """As `latencies`, of answers that were not as they should be, by status; 0 for none at all."""
+    """Latencies of responses with another status than expected, by status; 0 if none came."""
     generator: float = 0.0
-    """The share of one processor that asking itself took."""
+    """CPU time of the load generator, as a share of one processor."""
 
-    def note(self, ask: Ask, status: int, latency: float) -> None:
-        self.latencies.setdefault(ask.kind, []).append(latency)
-        if status != ask.status:
+    def add(self, request: Request, status: int, latency: float) -> None:
+        self.latencies.setdefault(request.kind, []).append(latency)
+        if status != request.status:
             self.unexpected.setdefault(status, []).append(latency)
 
     @property
@@ -57,7 +59,7 @@ class Measured:
 
     @property
     def done(self) -> float:
-        """Good answers a second."""
+        """Responses with the expected status per second."""
         return (self.answered - self.failed) / self.seconds
 
     @property
@@ -69,107 +71,107 @@ class Measured:
 
 
 def percentile(seconds: Sequence[float], share: float) -> float:
-    """The value that this share of all are not above; 0 of none."""
+    """The smallest value that is not below this share of all values; 0 without any."""
     ordered = sorted(seconds)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
-CURVE = (1, 5, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.9)
+PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.9)
 
 
 def distribution(seconds: Sequence[float]) -> dict[str, float]:
-    """Milliseconds by percentile, and of how many."""
+    """Milliseconds by percentile, and the number of values."""
     return {
         "count": len(seconds),
-        **{f"p{share}": percentile(seconds, share / 100) * 1e3 for share in CURVE},
+        **{f"p{share}": percentile(seconds, share / 100) * 1e3 for share in PERCENTILES},
     }
 
 
 class _Clock:
     def __init__(self) -> None:
-        self.begun, self._used = time.perf_counter(), time.process_time()
+        self.started_at, self._used = time.perf_counter(), time.process_time()
 
-    def stop(self, measured: Measured) -> None:
-        measured.seconds = time.perf_counter() - self.begun
-        measured.generator = (time.process_time() - self._used) / measured.seconds
+    def stop(self, measurement: Measurement) -> None:
+        measurement.seconds = time.perf_counter() - self.started_at
+        measurement.generator = (time.process_time() - self._used) / measurement.seconds
 
 
 async def _nothing() -> None:
     pass
 
 
-async def closed(
+async def closed_loop(
     urls: Sequence[str],
-    choose: Choose,
+    choose: RequestSource,
     count: int,
     connections: int = 16,
     before: Callable[[], Awaitable[None]] = _nothing,
-) -> Measured:
-    """`count` requests in all, by so many who each wait for their answer, spread over the servers.
+) -> Measurement:
+    """Sends `count` requests in total, over connections that are spread over the servers.
 
-    `before` is awaited before each request, and counts for no latency.
+    `before` is awaited before each request; the latency does not include it.
     """
-    left = count
-    measured = Measured()
+    remaining = count
+    measurement = Measurement()
 
-    async def one(connection: Connection) -> None:
-        nonlocal left
-        while left > 0:
-            left -= 1
+    async def send_requests(connection: Connection) -> None:
+        nonlocal remaining
+        while remaining > 0:
+            remaining -= 1
             await before()
-            ask = choose()
-            begun = time.perf_counter()
-            status = await connection.ask(ask.raw)
-            measured.note(ask, status, time.perf_counter() - begun)
+            request = choose()
+            sent_at = time.perf_counter()
+            status = await connection.send(request.raw)
+            measurement.add(request, status, time.perf_counter() - sent_at)
 
-    opened = [await connect(urls[number % len(urls)]) for number in range(connections)]
+    connection_list = [await connect(urls[number % len(urls)]) for number in range(connections)]
     clock = _Clock()
     try:
-        await asyncio.gather(*map(one, opened))
-        clock.stop(measured)
+        await asyncio.gather(*map(send_requests, connection_list))
+        clock.stop(measurement)
     finally:
-        for connection in opened:
+        for connection in connection_list:
             connection.close()
-    return measured
+    return measurement
 
 
-async def opened(
+async def open_loop(
     urls: Sequence[str],
-    choose: Choose,
+    choose: RequestSource,
     rate: float,
     seconds: float,
     *,
     connections: int = 128,
-    then: Callable[[Ask, bytes], None] | None = None,
-) -> Measured:
-    """Requests at exponentially distributed intervals, `rate` a second on average.
+    then: Callable[[Request, bytes], None] | None = None,
+) -> Measurement:
+    """Sends requests at exponentially distributed intervals, `rate` per second on average.
 
-    `then` is given each request that was answered as expected, and the answer's body.
+    `then` is called with each request that got the expected status, and the response's body.
     """
-    measured = Measured()
+    measurement = Measurement()
     free = deque([await connect(urls[number % len(urls)]) for number in range(connections)])
     for connection in free:
         connection.keeps_body = then is not None
-    waiting: deque[tuple[Ask, float]] = deque()
+    waiting: deque[tuple[Request, float]] = deque()
     tasks: set[asyncio.Task[None]] = set()
 
-    async def serve(connection: Connection, ask: Ask, due: float) -> None:
+    async def serve(connection: Connection, request: Request, due: float) -> None:
         while True:
             try:
-                status = await connection.ask(ask.raw)
+                status = await connection.send(request.raw)
             except ConnectionError:
                 status = 0
                 connection = await connect(urls[0])
                 connection.keeps_body = then is not None
-            measured.note(ask, status, time.perf_counter() - due)
-            if status == ask.status and then is not None:
-                then(ask, bytes(connection.body))
+            measurement.add(request, status, time.perf_counter() - due)
+            if status == request.status and then is not None:
+                then(request, bytes(connection.body))
             if not waiting:
                 free.append(connection)
                 return
-            ask, due = waiting.popleft()
+            request, due = waiting.popleft()
 
-    def begin(due: float) -> None:
+    def start(due: float) -> None:
         if free:
             task = asyncio.create_task(serve(free.popleft(), choose(), due))
             tasks.add(task)
@@ -178,21 +180,21 @@ async def opened(
             waiting.append((choose(), due))
 
     clock = _Clock()
-    await asyncio.to_thread(_tick, asyncio.get_running_loop(), begin, rate, seconds)
+    await asyncio.to_thread(_tick, asyncio.get_running_loop(), start, rate, seconds)
     while tasks:
         await asyncio.wait(tasks)
-    clock.stop(measured)
+    clock.stop(measurement)
     for connection in free:
         connection.close()
-    return measured
+    return measurement
 
 
 def _tick(
-    loop: asyncio.AbstractEventLoop, begin: Callable[[float], None], rate: float, seconds: float
+    loop: asyncio.AbstractEventLoop, start: Callable[[float], None], rate: float, seconds: float
 ) -> None:
-    """In a thread of its own: a loop's timers are rounded to whole milliseconds."""
-    chance = random.Random(1)  # noqa: S311  arrivals, nothing secret
-    begun = due = time.perf_counter()
-    while (due := due + chance.expovariate(rate)) - begun < seconds:
+    """Runs in a thread, because asyncio rounds its timers to whole milliseconds."""
+    chance = random.Random(1)  # noqa: S311 (not a secret)
+    started_at = due = time.perf_counter()
+    while (due := due + chance.expovariate(rate)) - started_at < seconds:
         time.sleep(max(0.0, due - time.perf_counter()))
-        loop.call_soon_threadsafe(begin, due)
+        loop.call_soon_threadsafe(start, due)

@@ -1,4 +1,4 @@
-"""One figure: what a request costs, between two looks at what the yardstick costs."""
+"""Measures what a request costs, relative to a hello request measured just before and after."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import pairwise
@@ -6,50 +6,50 @@ from statistics import median
 from typing import Any
 
 from . import stack
-from .accounting import Meter
-from .load import Ask, Choose, Measured, always, closed, percentile
-from .scene import Scene
-from .wire import request
+from .accounting import CpuMeter
+from .fixture import Fixture
+from .load import Measurement, Request, RequestSource, always, closed_loop, percentile
+from .raw_http import encode_request
 
 CONNECTIONS = 16
 _WARM_UP = 300
-_LEAST = 2e-6
-"""CPU seconds a request below which a part had nothing to do with it."""
+_MIN_CPU_SECONDS = 2e-6
+"""Processes that use less CPU time per request are considered not involved."""
 
 
-class Unexpected(Exception):
-    """Answers that were not as they should be: what was measured is something else."""
+class UnexpectedResponses(Exception):
+    """Responses had another status than expected, so the figure would be meaningless."""
 
 
-class Turn:
-    """What one series of requests took."""
+class Round:
+    """The cost of one series of requests."""
 
-    def __init__(self, measured: Measured, used: Mapping[str, float]) -> None:
+    def __init__(self, measured: Measurement, used: Mapping[str, float]) -> None:
         count = measured.answered
-        self.by_part = {
+        self.by_process = {
             name: seconds / count * 1e6
             for name, seconds in used.items()
-            if seconds / count > _LEAST
+            if seconds / count > _MIN_CPU_SECONDS
         }
-        self.total = sum(self.by_part.values())
+        self.total = sum(self.by_process.values())
         self.rate = measured.rate
         self.p50 = percentile(measured.all(), 0.5) * 1e3
         self.generator = measured.generator
 
 
-async def hello(scene: Scene) -> Turn:
-    """The yardstick, busy: as many processes as a read of ours takes. A pause would cost more."""
-    urls = [server.url for server in scene.hello]
-    meter = Meter({server.url: server.pid for server in scene.hello})
-    ask = Ask(request(urls[0], "/"))
-    measured = await closed(urls, always(ask), scene.sizes.reads, CONNECTIONS)
-    return Turn(measured, meter.used())
+async def hello(fixture: Fixture) -> Round:
+    """Measures hello with as many busy processes as a read of ours uses; idle ones cost more."""
+    urls = [server.url for server in fixture.hello]
+    meter = CpuMeter({server.url: server.pid for server in fixture.hello})
+    request = Request(encode_request(urls[0], "/"))
+    measured = await closed_loop(urls, always(request), fixture.sizes.reads, CONNECTIONS)
+    return Round(measured, meter.used())
 
 
 async def figure(
-    scene: Scene,
+    fixture: Fixture,
     name: str,
-    choose: Choose,
+    choose: RequestSource,
     count: int,
     *,
     connections: int = CONNECTIONS,
@@ -57,63 +57,69 @@ async def figure(
     everything: bool = False,
     groups: Mapping[str, int] | None = None,
     urls: Sequence[str] = (),
-    turns: int = 0,
+    rounds: int = 0,
 ) -> dict[str, Any]:
-    """Medians over the turns, each turn beside the yardstick right before and after it.
+    """Medians over several rounds; each is compared with hello right before and after it.
 
-    `before` is awaited before each request. `everything` counts all that a
-    write causes, in every process, until it has had its effect. What the processes take at rest
-    is left out. Raises Unexpected.
+    `before` is awaited before each request. With `everything`, all CPU time that a write causes in
+    any process counts, until the feed has applied its events. The use of an idle system is
+    subtracted. Raises UnexpectedResponses.
     """
     more = {} if before is None else {"before": before}
-    urls = urls or scene.urls
-    await closed(urls, choose, min(_WARM_UP, count), connections, **more)
-    await hello(scene)
-    yardsticks = [await hello(scene)]
-    made_before = await scene.pages_not_at_hand()
-    ours: list[Turn] = []
-    for _ in range(turns or scene.sizes.turns):
+    urls = urls or fixture.urls
+    await closed_loop(urls, choose, min(_WARM_UP, count), connections, **more)
+    await hello(fixture)
+    hellos = [await hello(fixture)]
+    misses_before = await fixture.page_cache_misses()
+    ours: list[Round] = []
+    for _ in range(rounds or fixture.sizes.rounds):
         if everything:
-            await scene.settled()
-        counted = groups or (stack.pids if everything else stack.readers)(scene.system)
-        meter = Meter(counted, {scene.backend})
-        measured = await closed(urls, choose, count, connections, **more)
+            await fixture.settled()
+        counted = groups or (stack.pids if everything else stack.read_pids)(fixture.system)
+        meter = CpuMeter(counted, {fixture.backend})
+        measured = await closed_loop(urls, choose, count, connections, **more)
         if everything:
-            await scene.settled()
-        used = meter.used(scene.rest)
+            await fixture.settled()
+        used = meter.used(fixture.rest)
         if measured.failed:
-            raise Unexpected(f"{name}: {measured.failed} of {count} answers were not as expected")
-        ours.append(Turn(measured, used))
-        yardsticks.append(await hello(scene))
-    found = _compared(ours, yardsticks)
+            raise UnexpectedResponses(
+                f"{name}: {measured.failed} of {count} responses had an unexpected status"
+            )
+        ours.append(Round(measured, used))
+        hellos.append(await hello(fixture))
+    found = _figures(ours, hellos)
     if before is not None:
-        made = await scene.pages_not_at_hand() - made_before
-        found["made"] = made / count / len(ours)
-    scene.say(
+        misses = await fixture.page_cache_misses() - misses_before
+        found["made"] = misses / count / len(ours)
+    fixture.say(
         f"{name}: {found['times_hello']:.2f} × hello, {found['rate']:,.0f}/s,"
         f" p50 {found['p50_ms']:.1f} ms"
     )
     return found
 
 
-def _compared(ours: Sequence[Turn], yardsticks: Sequence[Turn]) -> dict[str, Any]:
-    beside = [(before.total + after.total) / 2 for before, after in pairwise(yardsticks)]
-    parts = {name for turn in ours for name in turn.by_part}
-    hello_us = [turn.total for turn in yardsticks]
-    hello_rate = median(turn.rate for turn in yardsticks)
-    by_part = {name: median(turn.by_part.get(name, 0.0) for turn in ours) for name in parts}
-    rate = median(turn.rate for turn in ours)
+def _figures(ours: Sequence[Round], hellos: Sequence[Round]) -> dict[str, Any]:
+    hello_totals = [(before.total + after.total) / 2 for before, after in pairwise(hellos)]
+    processes = {name for round_ in ours for name in round_.by_process}
+    hello_us = [round_.total for round_ in hellos]
+    hello_rate = median(round_.rate for round_ in hellos)
+    by_process = {
+        name: median(round_.by_process.get(name, 0.0) for round_ in ours) for name in processes
+    }
+    rate = median(round_.rate for round_ in ours)
     return {
-        "times_hello": median(turn.total / hello for turn, hello in zip(ours, beside, strict=True)),
-        "gateway_times_hello": by_part.get("gateway", 0.0) / median(hello_us),
-        "us": median(turn.total for turn in ours),
-        "us_by_part": dict(sorted(by_part.items(), key=lambda item: -item[1])),
+        "times_hello": median(
+            round_.total / hello for round_, hello in zip(ours, hello_totals, strict=True)
+        ),
+        "gateway_times_hello": by_process.get("gateway", 0.0) / median(hello_us),
+        "us": median(round_.total for round_ in ours),
+        "us_by_part": dict(sorted(by_process.items(), key=lambda item: -item[1])),
         "hello_us": median(hello_us),
         "hello_moved": max(hello_us) / min(hello_us) - 1,
         "rate": rate,
         "hello_rate": hello_rate,
         "rate_of_hello": rate / hello_rate,
-        "p50_ms": median(turn.p50 for turn in ours),
-        "hello_p50_ms": median(turn.p50 for turn in yardsticks),
-        "generator": max(turn.generator for turn in (*ours, *yardsticks)),
+        "p50_ms": median(round_.p50 for round_ in ours),
+        "hello_p50_ms": median(round_.p50 for round_ in hellos),
+        "generator": max(round_.generator for round_ in (*ours, *hellos)),
     }

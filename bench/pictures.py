@@ -1,6 +1,6 @@
 """CPU time and peak memory that the decoder needs for a picture: `python -m bench.pictures`.
 
-Run by hand after a change of services/media/pictures.py; docs/adr/0029-libvips.md has the figures.
+Run by hand after a change of services/media/pictures.py; docs/adr/0029 has the figures.
 """
 
 import io
@@ -28,7 +28,7 @@ _REPEATS = 10
 
 def _photograph(seed: int, width: int, height: int) -> Image.Image:
     """Noise at several scales, which compresses about as well as a photograph does."""
-    chance = random.Random(seed)  # noqa: S311  a picture, nothing secret
+    chance = random.Random(seed)  # noqa: S311 (nothing secret)
     whole = Image.new("RGB", (width, height), "gray")
     for scale, share in ((200, 0.9), (40, 0.4), (8, 0.2), (2, 0.06)):
         size = (width // scale, height // scale)
@@ -38,7 +38,7 @@ def _photograph(seed: int, width: int, height: int) -> Image.Image:
 
 
 def _screenshot(seed: int, width: int, height: int) -> Image.Image:
-    chance = random.Random(seed)  # noqa: S311  a picture, nothing secret
+    chance = random.Random(seed)  # noqa: S311 (nothing secret)
     whole = Image.new("RGB", (width, height), "#f6f6f4")
     draw = ImageDraw.Draw(whole)
     for top in range(40, height, 34):

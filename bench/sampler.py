@@ -1,9 +1,9 @@
-"""Serves an application as everything here is served, and counts where its processor time goes.
+"""A sampling profiler: serves an application with Warble's server and counts where CPU time goes.
 
     python -m bench.sampler services.feed.main:create_app 8044 samples.json
 
-A timer of the process's own CPU time interrupts it, so that neither waiting nor a busy machine
-counts. SIGUSR1 begins counting anew; the counts are written when the server has stopped.
+A timer that runs on the process's CPU time interrupts it, so waiting and other processes do not
+count. SIGUSR1 resets the counts. They are written to the file when the server has stopped.
 """
 
 import dis
@@ -17,16 +17,16 @@ from types import FrameType
 
 import uvicorn
 
-from chassis.wire import Protocol
+from chassis.process.http_protocol import HttpProtocol
 
 LOOP = "event loop: waking, reading"
 _ELSEWHERE = "elsewhere"
 _SECONDS = 0.001
-_OURS = re.compile(r"/((?:gateway|services|chassis)/(?!wire\.)[\w/]+)\.py$")
-_SERVER = re.compile(r"/((?:uvicorn/protocols/[\w/]+)|chassis/wire)\.py$")
+_WARBLE = re.compile(r"/((?:gateway|services|chassis)/(?!process/http_protocol\.)[\w/]+)\.py$")
+_SERVER = re.compile(r"/((?:uvicorn/protocols/[\w/]+)|chassis/process/http_protocol)\.py$")
 _RUNNER = re.compile(r"/(?:asyncio/runners|uvicorn/_compat|uvloop/__init__)\.py$")
 _RESUME = dis.opmap["RESUME"]
-_AT_BEGIN = 0
+_AT_FUNCTION_START = 0
 
 _samples: Counter[str] = Counter()
 
@@ -36,14 +36,14 @@ def _sample(_: int, frame: FrameType | None) -> None:
 
 
 def _step(frame: FrameType | None) -> str:
-    """The innermost function of ours; else the server's.
+    """The innermost function of Warble, else of uvicorn.
 
-    An interruption is noticed by the next instruction that looks for one: what came up in the loop
-    itself is noticed where a callback begins or a coroutine goes on.
+    Python handles a signal only at certain instructions. So a sample that belongs to the event loop
+    itself appears at the first instruction of a callback or of a resumed coroutine.
     """
     if frame is None or _came_from_the_loop(frame):
         return LOOP
-    for pattern in (_OURS, _SERVER):
+    for pattern in (_WARBLE, _SERVER):
         one: FrameType | None = frame
         while one is not None:
             if found := pattern.search(one.f_code.co_filename):
@@ -56,7 +56,7 @@ def _came_from_the_loop(frame: FrameType) -> bool:
     code = frame.f_code.co_code
     if frame.f_lasti < 0 or code[frame.f_lasti] != _RESUME:
         return False
-    if code[frame.f_lasti + 1] != _AT_BEGIN:
+    if code[frame.f_lasti + 1] != _AT_FUNCTION_START:
         return True
     return frame.f_back is not None and bool(_RUNNER.search(frame.f_back.f_code.co_filename))
 
@@ -65,14 +65,14 @@ def main() -> None:
     application, port, file = sys.argv[1:]
     signal.signal(signal.SIGPROF, _sample)
     signal.signal(signal.SIGUSR1, lambda *_: _samples.clear())
-    # The server raises again what stopped it: there are counts to be written still.
+    # uvicorn raises the signal again after its shutdown; ignore it, to write the counts.
     signal.signal(signal.SIGTERM, lambda *_: None)
     signal.setitimer(signal.ITIMER_PROF, _SECONDS, _SECONDS)
     uvicorn.run(
         application,
         factory=True,
         port=int(port),
-        http=Protocol,
+        http=HttpProtocol,
         access_log=False,
         server_header=False,
         log_level="warning",

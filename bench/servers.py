@@ -1,4 +1,4 @@
-"""What is measured beside the system: the yardstick, the floor, replicas that are sampled."""
+"""Servers beside the system: hello, the baseline, and replicas that are profiled."""
 
 import os
 import subprocess
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from deploy.local import health
-from deploy.local.places import REPOSITORY
+from devstack import health
+from devstack.repository import REPOSITORY
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Server:
 
 @contextmanager
 def serving(application: str, port: int, **settings: str) -> Iterator[Server]:
-    """One process of an ASGI application, under plain uvicorn."""
+    """Runs an ASGI application in one process, under plain uvicorn."""
     command = [
         "uvicorn", application, "--host", "127.0.0.1", "--port", str(port),
         "--no-access-log", "--no-server-header", "--log-level", "warning",
@@ -36,7 +36,7 @@ def serving(application: str, port: int, **settings: str) -> Iterator[Server]:
 def sampled(
     factory: str, port: int, environment: Mapping[str, str], file: Path
 ) -> Iterator[Server]:
-    """A replica of ours that counts where its time goes; the counts are in the file afterwards."""
+    """Runs a replica under the sampling profiler, which writes its counts to `file` at the end."""
     command = ["bench.sampler", factory, str(port), str(file)]
     with (
         file.with_suffix(".log").open("w") as log,
@@ -67,7 +67,7 @@ def _running(
 
 def _wait(process: "subprocess.Popen[bytes]", url: str) -> None:
     deadline = time.monotonic() + 60
-    while not health.answers_http(url):
+    while not health.http_status(url):
         if process.poll() is not None or time.monotonic() > deadline:
-            raise TimeoutError(f"{url} does not answer.")
+            raise TimeoutError(f"The server at {url} does not answer.")
         time.sleep(0.05)

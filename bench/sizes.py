@@ -1,14 +1,14 @@
-"""How much is measured: enough for a figure to be quoted, or just enough to try the bench."""
+"""How much is measured: FULL for published figures, QUICK for a trial of the benchmark itself."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Sizes:
-    turns: int
-    """How often each figure is measured; the median counts."""
+    rounds: int
+    """Rounds per figure; the median is reported."""
     reads: int
-    """Requests a turn; likewise below."""
+    """Requests per round; likewise below."""
     rebuilds: int
     writes: int
     rest_seconds: float
@@ -17,7 +17,7 @@ class Sizes:
     posts_a_second: int
     own_writes: int
     tweets: int
-    """In the feed, where their number is not what is varied."""
+    """In the feed, unless the scenario varies their number."""
     growth_tweets: tuple[int, ...]
     growth_followed: tuple[int, ...]
     growth_likes: tuple[int, ...]
@@ -28,7 +28,7 @@ class Sizes:
 
 
 FULL = Sizes(
-    turns=3,
+    rounds=3,
     reads=2000,
     rebuilds=500,
     writes=300,
@@ -47,7 +47,7 @@ FULL = Sizes(
     profile_seconds=10,
 )
 QUICK = Sizes(
-    turns=2,
+    rounds=2,
     reads=100,
     rebuilds=40,
     writes=30,

@@ -1,4 +1,4 @@
-"""The system that is measured: an instance of its own, empty at the beginning."""
+"""Starts and stops the system that is measured: a separate instance, empty at the beginning."""
 
 import os
 import subprocess
@@ -7,18 +7,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deploy.local.instance import Instance
-from deploy.local.places import REPOSITORY
+from devstack.instance import Instance
+from devstack.repository import REPOSITORY
 
 SETTINGS = {
     "WARBLE_HOME": os.environ.get("WARBLE_BENCH_HOME", ".local/bench"),
     "WARBLE_PORT": os.environ.get("WARBLE_BENCH_PORT", "16000"),
     "WARBLE_ENV_FILE": "",
-    # What is measured is what a request costs, not how many somebody may ask.
+    # The limits would stop the load.
     "GATEWAY_RATE_LIMITS": "off",
 }
 HELLO, FRONT, BACK, SAMPLED = (70, 71), 72, 73, (74, 75)
-"""Ports of what is measured beside it, from the instance's first."""
+"""Ports of the other servers, as offsets from the instance's first port."""
 
 
 def instance() -> Instance:
@@ -27,36 +27,36 @@ def instance() -> Instance:
     )
 
 
-def local(*arguments: str, **settings: str) -> float:
-    """Runs what `make` runs, and gives how many seconds it took. What it says is said."""
-    command = [sys.executable, "-m", "deploy.local", *arguments]
+def devstack(*arguments: str, **settings: str) -> float:
+    """Runs a command of devstack. Returns its duration in seconds."""
+    command = [sys.executable, "-m", "devstack", *arguments]
     environment = {**os.environ, **SETTINGS, **settings}
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     subprocess.run(command, cwd=REPOSITORY, env=environment, check=True)
-    return time.perf_counter() - begun
+    return time.perf_counter() - started_at
 
 
 @contextmanager
 def running(*, twice: bool) -> Iterator[dict[str, float]]:
-    """Gives how many seconds it took from nothing to a healthy system; and, `twice`, once more."""
-    local("reset", YES="1")
+    """Gives the seconds until the system is healthy; if `twice`, also those of a second start."""
+    devstack("reset", YES="1")
     try:
-        seconds = {"first_seconds": local("up")}
+        seconds = {"first_seconds": devstack("up")}
         if twice:
-            local("down")
-            seconds["again_seconds"] = local("up")
+            devstack("down")
+            seconds["again_seconds"] = devstack("up")
         yield seconds
     finally:
-        local("down")
+        devstack("down")
 
 
 def pids(system: Instance) -> dict[str, int]:
-    """The first process of each part, by the part's name."""
+    """The pid of each program, by name."""
     return {one.name: one.pid for one in system.supervisor.processes() if one.pid}
 
 
-def readers(system: Instance) -> dict[str, int]:
-    """The parts that have to do with a read."""
+def read_pids(system: Instance) -> dict[str, int]:
+    """The pids of the programs that take part in a read."""
     return {
         name: pid
         for name, pid in pids(system).items()

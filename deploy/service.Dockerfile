@@ -1,10 +1,10 @@
-# One image for each service and the gateway: --build-arg SERVICE=users, tweets, media, feed, gateway.
-# It holds that one's dependencies and code alone, and runs as nobody in particular.
+# The image of a service or the gateway: --build-arg SERVICE=users, tweets, media, feed or gateway. It
+# contains only the dependencies and code of that service, and runs as an unprivileged user.
 ARG PYTHON=python:3.13-slim-bookworm
 ARG NODE=node:22-bookworm-slim
 ARG SERVICE
 
-# The page, which only the gateway carries.
+# The web page, which only the image of the gateway contains.
 FROM ${NODE} AS page-gateway
 WORKDIR /page/web
 COPY web/package.json web/package-lock.json ./
@@ -35,11 +35,11 @@ COPY deploy/start.sh start
 COPY libs libs
 USER 10001
 EXPOSE 8000
-# It becomes the process itself, which so hears the stop signal and ends what is under way.
+# It replaces itself by the server, so that the stop signal reaches the server itself.
 ENTRYPOINT ["/app/start"]
 
-# Before the services: Docker's classic builder builds every stage up to `--target`, and there is no
-# services/gateway for the next stage.
+# This stage comes first because Docker's classic builder builds every stage up to `--target`, and the
+# next stage would need a folder services/gateway.
 FROM base AS code-gateway
 COPY gateway gateway
 COPY --from=page-gateway /page/web/dist web/dist

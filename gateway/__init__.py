@@ -1,1 +1,1 @@
-"""The edge: identity, the contract, and the way to the services."""
+"""The gateway: authentication, rate limits, the public API, and the way to the services."""

@@ -1,47 +1,70 @@
-"""One OpenAPI document for the whole contract, merged from those of the services."""
+"""Merges the OpenAPI documents of the services and the gateway into one for the whole API."""
 
 import copy
 from collections.abc import Mapping
 from typing import Any
 
-from chassis import errors
-from chassis.errors import Problem
+from chassis.http import errors
+from chassis.http.errors import Problem
 
-from .session import COOKIE, CrossSiteRequest
+from .sign_in import COOKIE, CrossSiteRequest
 
 API_KEY = "api-key"
 SESSION = "session"
 _REF = "#/components/schemas/"
 _ERROR = "ErrorBody"
-_PAGES_OF = ("/api/", "/uploads/")
+_PUBLIC_PREFIXES = ("/api/", "/uploads/")
 _METHODS = ("get", "head", "post", "put", "patch", "delete")
+
+_DESCRIPTION = """\
+**Authentication.** Send your key in the header `api-key`:
+
+    curl -H 'api-key: wrb_…' https://warble.example.com/api/tweets
+
+A browser signs in with `POST /api/session` and sends the session cookie from then on. With the
+cookie, only Warble's own page may change something; a request from any other page gets 403
+`CrossSiteRequest`.
+
+**Errors.** Every error has the same shape. `error_type` is a stable name for programs,
+`error_message` a sentence for people:
+
+    {"result": false, "error_type": "NotSignedIn", "error_message": "…"}
+
+**Rate limits.** Each kind of call (reading, writing, uploading, searching) has a limit per person.
+Every response tells the limit and what is left of it. In this example 1200 calls are allowed in 60
+seconds, 1180 are left, and all 1200 are available again in 2 seconds:
+
+    RateLimit-Policy: "read";q=1200;w=60
+    RateLimit: "read";r=1180;t=2
+
+A call over the limit gets 429 `TooManyRequests` and `Retry-After` in seconds.
+
+**Reading your own writes.** The response of a write names its event, for example
+`warble-events: tweets:31`. Your next read of the feed includes it. If that read may reach another
+gateway, send the header `warble-events` back with it; browsers do so by a cookie. A feed that could
+not include the write within a second has the header `warble-stale: true`.
+"""
 
 _INFO = {
     "title": "Warble",
     "version": "1",
     "summary": "A corporate micro-blogging service.",
-    "description": (
-        "A call carries the header `api-key`, or the cookie of a session; with the cookie alone, "
-        "only Warble's own page may write. Every error, from every service, has one shape: "
-        "`error_type` is a stable name, `error_message` a sentence for the person. `RateLimit` "
-        "says how many calls of a kind are left, `RateLimit-Policy` how many there are and in how "
-        "many seconds."
-    ),
+    "description": _DESCRIPTION,
     "license": {"name": "MIT", "identifier": "MIT"},
 }
 _TAGS = {
-    "session": "Who is signed in on the page.",
-    "users": "Who people are, and whom they follow.",
-    "tweets": "What people say, and who likes it.",
-    "media": "What people attach.",
-    "feed": "What each person reads.",
+    "session": "Sign in and out in a browser.",
+    "users": "People: profiles, follows, keys, sessions, erasure.",
+    "tweets": "Post and delete tweets, like them.",
+    "media": "Upload pictures for tweets, and download them.",
+    "feed": "Read the feed, and the tweets of one person.",
 }
 
 
 def merge(documents: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """One valid OpenAPI 3.1 document of the services' own and the gateway's, by their names.
+    """One valid OpenAPI 3.1 document. `documents` are by the name of the service, or `gateway`.
 
-    Raises ValueError where two services claim one operation, or one name for two schemas.
+    Raises ValueError if two services have the same operation, or different schemas of one name.
     """
     paths: dict[str, dict[str, Any]] = {}
     schemas: dict[str, Any] = {}
@@ -50,17 +73,19 @@ def merge(documents: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
             if name in ("HTTPValidationError", "ValidationError"):
                 continue
             if schemas.setdefault(name, schema) != schema:
-                raise ValueError(f"{service} has another {name} than a service before it")
+                raise ValueError(
+                    f"the schema {name} of {service} differs from that of another service"
+                )
         for path, operations in document["paths"].items():
-            if not path.startswith(_PAGES_OF):
+            if not path.startswith(_PUBLIC_PREFIXES):
                 continue
-            here = paths.setdefault(path, {})
+            merged = paths.setdefault(path, {})
             for method in _METHODS:
                 if method not in operations:
                     continue
-                if method in here:
-                    raise ValueError(f"two services answer {method} {path}")
-                here[method] = _operation(service, path, method, operations[method])
+                if method in merged:
+                    raise ValueError(f"two services have the operation {method} {path}")
+                merged[method] = _operation(service, path, method, operations[method])
     return {
         "openapi": "3.1.0",
         "info": _INFO,
@@ -74,13 +99,13 @@ def merge(documents: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
                     "type": "apiKey",
                     "in": "header",
                     "name": API_KEY,
-                    "description": "The person's key, shown once when they were registered.",
+                    "description": "One of your keys. A key is shown once, when it is created.",
                 },
                 SESSION: {
                     "type": "apiKey",
                     "in": "cookie",
                     "name": COOKIE,
-                    "description": "What `POST /api/session` gives for a key.",
+                    "description": "The cookie that `POST /api/session` sets.",
                 },
             },
         },
@@ -96,11 +121,13 @@ def _operation(service: str, path: str, method: str, operation: dict[str, Any]) 
     if path.startswith("/uploads/"):
         merged["security"] = []
     problems = [
-        problem for problem in _edge_problems(path, method, merged) if _adds(responses, problem)
+        problem
+        for problem in _common_problems(path, method, merged)
+        if not _has_example(responses, problem)
     ]
     for status, response in errors.responses(*problems).items():
-        here = responses.setdefault(str(status), {"description": response["description"]})
-        content = here.setdefault("content", {}).setdefault(
+        documented = responses.setdefault(str(status), {"description": response["description"]})
+        content = documented.setdefault("content", {}).setdefault(
             "application/json", {"schema": {"$ref": _REF + _ERROR}}
         )
         content.setdefault("examples", {}).update(
@@ -114,13 +141,13 @@ _IDENTIFIER = str.maketrans({"/": "_", "{": None, "}": None, "-": "_"})
 _HTTP_VALIDATION = "HTTPValidationError"
 
 
-def _adds(responses: dict[str, Any], problem: type[Problem]) -> bool:
+def _has_example(responses: dict[str, Any], problem: type[Problem]) -> bool:
     content = responses.get(str(problem.status), {}).get("content", {})
-    return problem.__name__ not in content.get("application/json", {}).get("examples", {})
+    return problem.__name__ in content.get("application/json", {}).get("examples", {})
 
 
-def _edge_problems(path: str, method: str, operation: dict[str, Any]) -> list[type[Problem]]:
-    """What the gateway and every service may answer beside the operation's own errors."""
+def _common_problems(path: str, method: str, operation: dict[str, Any]) -> list[type[Problem]]:
+    """Errors that the gateway or any service may return beside the operation's own."""
     problems: list[type[Problem]] = [
         errors.TooManyRequests,
         errors.InternalError,

@@ -1,7 +1,10 @@
-"""A person takes along what is theirs: one archive, packed while it is sent.
+"""A person's data as one ZIP archive, packed while it is sent.
 
-Each service gives its lists, media the pictures too; here they become files of a ZIP. Nothing is
-whole in memory: a chunk comes from a service, is packed, and goes out.
+Users, tweets and media return lists as JSON, and media the pictures; each becomes a file of the
+archive. Nothing is held in memory completely: a chunk arrives from a service, is compressed, and
+goes to the client. The archive begins only when the first service has answered, so that a failure
+is still an error response. A failure after that cuts the archive off: it then lacks its directory,
+and every program refuses to open it. See docs/adr/0023.
 """
 
 import asyncio
@@ -16,24 +19,25 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from chassis.errors import BadGateway, Problem, ServiceUnavailable, responses
-from chassis.identity import HEADER, Identity, Signer
-from chassis.telemetry import onward
+from chassis.auth.identity import IDENTITY_HEADER, Identity, Signer
+from chassis.http.errors import BadGateway, Problem, ServiceUnavailable, responses
+from chassis.observability.request_context import propagation_headers
 
-from .callers import Caller
-from .upstream import Answer, Upstream
+from .auth import Caller
+from .upstream import Upstream, UpstreamResponse
 
 PATH = "/api/export"
-MOST = 8
-"""Archives that one gateway packs at once."""
-LONGEST_SECONDS = 3600
-"""Whoever has not taken the archive by then begins anew."""
+MAX_CONCURRENT_EXPORTS = 8
+"""Archives that one gateway packs at the same time, one per person."""
+MAX_DURATION_SECONDS = 3600
+"""A download that takes longer is cut off."""
 
 LISTS = {
     "users": ("profile", "following", "followers", "keys", "sessions"),
     "tweets": ("tweets", "likes"),
     "media": ("pictures",),
 }
+"""The lists that each service exports at `/internal/export/{name}`."""
 _PICTURES = "pictures"
 _MEDIA_TYPE = "application/zip"
 
@@ -42,80 +46,86 @@ Chunks = AsyncGenerator[bytes, None]
 
 class ExportUnderWay(Problem):
     status = 409
-    message = "Your archive is being packed already: wait until it is here."
+    message = "Your archive is already being downloaded. Wait until that download has finished."
 
 
 router = APIRouter(tags=["users"])
-"""`app.state.upstream`, `app.state.signer` and `app.state.exporting` are the gateway's."""
+"""Needs `app.state.credentials`, `upstream`, `signer`, `limits` and `exporting`: the ids of the
+people whose archives are being packed."""
 
 
-class _Archive(StreamingResponse):
-    """Lets the next one of the same person's begin when this one ends, however it does."""
+class _ArchiveResponse(StreamingResponse):
+    """Removes the person from `exporting` at its end, also if the client disconnects."""
 
-    def __init__(self, first: bytes, rest: Chunks, exporting: set[int], user_id: int) -> None:
+    def __init__(
+        self, first_chunk: bytes, chunks: Chunks, exporting: set[int], user_id: int
+    ) -> None:
         async def content() -> Chunks:
-            yield first
-            async for chunk in rest:
+            yield first_chunk
+            async for chunk in chunks:
                 yield chunk
             # Before the last bytes go out: the person may ask again as soon as they have them.
             exporting.discard(user_id)
 
         super().__init__(content(), media_type=_MEDIA_TYPE, headers=_headers(user_id))
-        self._rest = rest
+        self._chunks = chunks
         self._exporting = exporting
         self._user_id = user_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            async with asyncio.timeout(LONGEST_SECONDS):
+            async with asyncio.timeout(MAX_DURATION_SECONDS):
                 await super().__call__(scope, receive, send)
         finally:
             self._exporting.discard(self._user_id)
-            await self._rest.aclose()
+            await self._chunks.aclose()
 
 
 @router.head(PATH, include_in_schema=False)
 @router.get(
     PATH,
-    summary="All that is one's own, as an archive",
+    summary="Download all of your own data as a ZIP archive",
     response_class=StreamingResponse,
     responses={
         200: {
-            "description": "A ZIP of JSON files, one for each kind of thing, and the pictures",
+            "description": "A ZIP archive: one JSON file for each kind of data, and the pictures",
             "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
         },
         **responses(ExportUnderWay),
     },
 )
 async def export(identity: Caller, request: Request) -> Response:
-    """Profile, followers and followed people, keys and sessions without their secrets, tweets,
-    likes, and pictures with their descriptions. An archive that was cut off is incomplete: download
-    it again."""
+    """The archive contains `profile.json`, `following.json`, `followers.json`, `keys.json` and
+    `sessions.json` (without their secrets), `tweets.json`, `likes.json`, `pictures.json` with the
+    descriptions, and the pictures in the folder `pictures`.
+
+    The archive has no `Content-Length`, because it is packed while it is sent. If the download is
+    interrupted, the file cannot be opened: download it again."""
     if request.method == "HEAD":
         return Response(media_type=_MEDIA_TYPE, headers=_headers(identity.user_id))
     state = request.app.state
     exporting: set[int] = state.exporting
     if identity.user_id in exporting:
         raise ExportUnderWay
-    if len(exporting) >= MOST:
+    if len(exporting) >= MAX_CONCURRENT_EXPORTS:
         raise ServiceUnavailable
     exporting.add(identity.user_id)
-    packing = _packed(Source(state.upstream, state.signer, identity))
+    chunks = _zip_archive(ExportSource(state.upstream, state.signer, identity))
     try:
-        # A service that is away is still an error answer.
-        first = await anext(packing)
+        # Waits for the first service, so that its failure is an error response.
+        first_chunk = await anext(chunks)
     except BaseException:
         exporting.discard(identity.user_id)
         raise
-    return _Archive(first, packing, exporting, identity.user_id)
+    return _ArchiveResponse(first_chunk, chunks, exporting, identity.user_id)
 
 
 def _headers(user_id: int) -> dict[str, str]:
     return {"content-disposition": f'attachment; filename="warble-{user_id}.zip"'}
 
 
-class Source:
-    """Where the content of an archive comes from, asked on the person's behalf."""
+class ExportSource:
+    """Requests the content of an archive from the services, as the person whose it is."""
 
     def __init__(self, upstream: Upstream, signer: Signer, identity: Identity) -> None:
         self._upstream = upstream
@@ -124,94 +134,105 @@ class Source:
 
     async def rows(self, service: str, name: str) -> Chunks:
         """A list as JSON. Raises what Upstream raises, and BadGateway."""
-        headers = {HEADER: self._signer.token(self._identity, service), **onward()}
-        answer = await self._upstream.ask(service, "GET", f"/internal/export/{name}", headers)
-        if answer.response.status != 200:
+        headers = {
+            IDENTITY_HEADER: self._signer.sign(self._identity, service),
+            **propagation_headers(),
+        }
+        path = f"/internal/export/{name}"
+        response = await self._upstream.request(service, "GET", path, headers)
+        if response.http.status != 200:
             raise BadGateway
-        async with aclosing(_content(answer)) as content:
+        async with aclosing(_content(response)) as content:
             async for chunk in content:
                 yield chunk
 
     async def picture(self, name: str) -> Chunks:
-        """Nothing for one that was removed meanwhile."""
-        answer = await self._upstream.ask("media", "GET", f"/uploads/{name}", onward())
-        if answer.response.status not in (200, 404):
+        """Empty for a picture that was removed after it was listed."""
+        path = f"/uploads/{name}"
+        response = await self._upstream.request("media", "GET", path, propagation_headers())
+        if response.http.status not in (200, 404):
             raise BadGateway
-        async with aclosing(_content(answer)) as content:
+        async with aclosing(_content(response)) as content:
             async for chunk in content:
-                if answer.response.status == 200:
+                if response.http.status == 200:
                     yield chunk
 
 
-async def _content(answer: Answer) -> Chunks:
-    async with answer.response:
-        if answer.body is not None:
-            yield answer.body
+async def _content(response: UpstreamResponse) -> Chunks:
+    async with response.http:
+        if response.body is not None:
+            yield response.body
             return
-        async for chunk in answer.response.stream():
+        async for chunk in response.http.stream():
             yield chunk
 
 
-class _Outlet(io.RawIOBase):
-    """What has been packed and not been sent yet. That it cannot seek, the archive knows."""
+class _OutputBuffer(io.RawIOBase):
+    """Holds compressed bytes until they are sent. `zipfile` sees that it cannot seek, and writes
+    the sizes of an entry behind the entry."""
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self._buffer = bytearray()
 
     def writable(self) -> bool:
         return True
 
-    def write(self, packed: Any) -> int:
-        self._held += packed
-        return len(packed)
+    def write(self, compressed: Any) -> int:
+        self._buffer += compressed
+        return len(compressed)
 
-    def taken(self) -> bytes:
-        held = bytes(self._held)
-        self._held.clear()
-        return held
+    def drain(self) -> bytes:
+        content = bytes(self._buffer)
+        self._buffer.clear()
+        return content
 
 
-async def _packed(source: Source) -> Chunks:
-    """The archive's bytes: the services' lists first, then the pictures that are listed."""
-    outlet = _Outlet()
+async def _zip_archive(source: ExportSource) -> Chunks:
+    """The archive's bytes: first the services' lists, then the pictures that are listed."""
+    output = _OutputBuffer()
     names: list[str] = []
-    with zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         async for file, content in _files(source, names):
-            async with aclosing(_file(archive, outlet, file, content)) as packed:
-                async for chunk in packed:
+            async with aclosing(_compressed_file(archive, output, file, content)) as chunks:
+                async for chunk in chunks:
                     yield chunk
-    yield outlet.taken()
+    yield output.drain()
 
 
-async def _files(source: Source, names: list[str]) -> AsyncGenerator[tuple[str, Chunks], None]:
+async def _files(
+    source: ExportSource, names: list[str]
+) -> AsyncGenerator[tuple[str, Chunks], None]:
+    """The names and contents of the files. Collects the names of pictures in `names`."""
     for service, lists in LISTS.items():
         for name in lists:
             rows = source.rows(service, name)
-            yield f"{name}.json", _noting(rows, names) if name == _PICTURES else rows
+            yield f"{name}.json", _collect_names(rows, names) if name == _PICTURES else rows
     for name in names:
         yield f"pictures/{name}", source.picture(name)
 
 
-async def _file(archive: zipfile.ZipFile, outlet: _Outlet, name: str, content: Chunks) -> Chunks:
+async def _compressed_file(
+    archive: zipfile.ZipFile, output: _OutputBuffer, name: str, content: Chunks
+) -> Chunks:
     entry = None
     try:
         async with aclosing(content):
             async for chunk in content:
                 entry = entry or archive.open(name, "w", force_zip64=True)
-                # Packing a chunk takes a millisecond or two, in which others are served.
+                # Compressing a chunk takes a millisecond or two; a thread keeps the loop free.
                 await asyncio.to_thread(entry.write, chunk)
-                if packed := outlet.taken():
-                    yield packed
+                if compressed := output.drain():
+                    yield compressed
     finally:
         if entry is not None:
             entry.close()
 
 
-async def _noting(rows: Chunks, names: list[str]) -> Chunks:
-    """The same rows, one a line, and the names of the files that they tell of."""
-    cut = b""
+async def _collect_names(rows: Chunks, names: list[str]) -> Chunks:
+    """Passes the rows on, and adds the file name of each to `names`. A row is one line."""
+    incomplete = b""
     async with aclosing(rows):
         async for chunk in rows:
-            *lines, cut = (cut + chunk).split(b"\n")
+            *lines, incomplete = (incomplete + chunk).split(b"\n")
             names += [json.loads(row)["file"] for line in lines if (row := line.strip(b"[],"))]
             yield chunk

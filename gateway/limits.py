@@ -1,8 +1,19 @@
-"""How much each may ask for in a minute: a person of every kind of call, an address where nobody is
-signed in, and whoever guesses keys.
+"""Rate limits: per person and kind of call, per address where nobody is signed in, per guesser.
 
-A generic cell rate algorithm: of each is known when their allowance is whole again, one number.
-What other gateways have let through is told by `sharing`. Times are those of `time.monotonic`.
+The algorithm is GCRA, the generic cell rate algorithm. It is a leaky bucket that needs one number
+per subject: the *theoretical arrival time* (TAT), the moment at which the whole allowance is
+available again. Each call moves the TAT by one *emission interval*, which is 60 s divided by the
+calls per minute. A call that would move the TAT more than 60 s ahead of now is refused.
+
+Example: with 60 calls a minute the interval is 1 s. 60 calls at once move the TAT to now + 60 s;
+the 61st is refused until a second has passed; a client that makes one call a second is never
+refused. So a minute's calls may come in one burst, and with a limit of N no period of t seconds has
+more than N + N * t / 60 calls. A check is a look-up, a comparison and a store. There is no round
+trip, no timer, and no window whose start a client could wait for.
+
+Each gateway counts in its own memory. `limit_gossip` tells the other gateways what was spent here
+(`drain`) and adds what was spent there (`merge`). Times are those of `time.monotonic`, in seconds.
+Why, and what it costs: docs/adr/0019.
 """
 
 import hashlib
@@ -14,88 +25,99 @@ from functools import lru_cache
 from prometheus_client import Counter
 from starlette.types import Scope
 
-from chassis import api_keys
-from chassis.errors import TooManyRequests
+from chassis.auth import api_keys
+from chassis.http.errors import TooManyRequests
 
 from .settings import Settings
 
-MINUTE = 60.0
-_SHARED_FROM = MINUTE / 4
-"""Who has used less than this part of a minute's calls is nobody that other gateways hear of."""
+WINDOW_SECONDS = 60.0
+_GOSSIP_THRESHOLD_SECONDS = WINDOW_SECONDS / 4
+"""Other gateways hear only of subjects that have used more than a quarter of their allowance."""
 _ROUNDING = 1e-6
-_LONGEST_PENALTY = 10 * MINUTE
-_REMEMBERED = 100_000
-_IPV6_HOME = 64
-"""Bits of an address that are one household's or host's: the rest is theirs to choose."""
+_MAX_DEBT_SECONDS = 10 * WINDOW_SECONDS
+"""How far `penalize` and `merge` may move a TAT ahead."""
+_MAX_REMEMBERED = 100_000
+_IPV6_PREFIX_LENGTH = 64
+"""A provider gives a household or a host a whole /64, and the client chooses the last 64 bits. So
+all addresses of a /64 are one subject."""
 
-Who = int | str
+Subject = int | str
+"""Who is counted: a person's id, an address, or a hash of how a key begins."""
 Header = tuple[bytes, bytes]
 
-LIMITED = Counter("warble_gateway_limited_total", "Requests over a limit.", ["limit"])
+RATE_LIMITED = Counter(
+    "warble_gateway_rate_limited_total", "Requests refused with 429, by limit.", ["limit"]
+)
 
 
-class Allowance:
-    """So many calls a minute for each, all of a minute's at once if they like."""
+class GcraLimiter:
+    """One limit, counted for each subject."""
 
     def __init__(self, name: str, per_minute: int) -> None:
         self.name = name
         self._policy = (b"ratelimit-policy", f'"{name}";q={per_minute};w=60'.encode())
-        self._left = f'"{name}";r=%d;t=%d'.encode()
-        self._step = MINUTE / per_minute
-        self._whole_at: dict[Who, float] = {}
-        self._spent: dict[Who, float] = {}
-        """Calls that other gateways have not been told of."""
+        self._remaining = f'"{name}";r=%d;t=%d'.encode()
+        self._interval = WINDOW_SECONDS / per_minute
+        self._tat: dict[Subject, float] = {}
+        self._unreported: dict[Subject, float] = {}
+        """Calls that the other gateways do not know of yet."""
 
-    def take(self, who: Who, now: float) -> tuple[Header, Header]:
-        """One call, and the headers of its answer (draft-ietf-httpapi-ratelimit-headers).
+    def acquire(self, subject: Subject, now: float) -> tuple[Header, Header]:
+        """Counts one call and returns the headers of its response, `RateLimit-Policy` and
+        `RateLimit` (draft-ietf-httpapi-ratelimit-headers).
 
-        Raises TooManyRequests.
+        Raises TooManyRequests, and counts nothing then.
         """
-        owed = self._whole_at.get(who, now) - now
-        if owed < 0:
-            owed = 0.0
-        elif owed + self._step > MINUTE + _ROUNDING:
-            raise self._refusal(owed)
-        if owed > _SHARED_FROM:
-            self._spent[who] = self._spent.get(who, owed / self._step) + 1
-        owed += self._step
-        self._whole_at[who] = now + owed
-        left = self._left % ((MINUTE - owed + _ROUNDING) / self._step, owed + 1)
-        return self._policy, (b"ratelimit", left)
+        debt = self._tat.get(subject, now) - now
+        if debt < 0:
+            debt = 0.0
+        elif debt + self._interval > WINDOW_SECONDS + _ROUNDING:
+            raise self._refusal(debt)
+        if debt > _GOSSIP_THRESHOLD_SECONDS:
+            self._unreported[subject] = self._unreported.get(subject, debt / self._interval) + 1
+        debt += self._interval
+        self._tat[subject] = now + debt
+        remaining = (WINDOW_SECONDS - debt + _ROUNDING) / self._interval
+        return self._policy, (b"ratelimit", self._remaining % (remaining, debt + 1))
 
-    def check(self, who: Who, now: float) -> None:
-        """Raises TooManyRequests where `take` would, and takes nothing."""
-        owed = self._whole_at.get(who, now) - now
-        if owed + self._step > MINUTE + _ROUNDING:
-            raise self._refusal(owed)
+    def check(self, subject: Subject, now: float) -> None:
+        """Raises TooManyRequests where `acquire` would, and counts nothing."""
+        debt = self._tat.get(subject, now) - now
+        if debt + self._interval > WINDOW_SECONDS + _ROUNDING:
+            raise self._refusal(debt)
 
-    def fine(self, who: Who, now: float) -> None:
-        """Takes a call also where none is left: the next one waits for longer."""
-        owed = max(self._whole_at.get(who, now) - now, 0.0)
-        self._spent[who] = self._spent.get(who, owed / self._step) + 1
-        self._owe(who, owed + self._step, now)
+    def penalize(self, subject: Subject, now: float) -> None:
+        """Counts one call even where none is left, so that the subject waits for longer."""
+        debt = max(self._tat.get(subject, now) - now, 0.0)
+        self._unreported[subject] = self._unreported.get(subject, debt / self._interval) + 1
+        self._set_debt(subject, debt + self._interval, now)
 
-    def told(self, who: Who, calls: float, now: float) -> None:
-        """What another gateway let through."""
-        owed = max(self._whole_at.get(who, now) - now, 0.0)
-        # What went through here before is told to it in turn.
-        self._spent.setdefault(who, owed / self._step)
-        self._owe(who, owed + calls * self._step, now)
+    def merge(self, subject: Subject, calls: float, now: float) -> None:
+        """Adds calls that another gateway counted."""
+        debt = max(self._tat.get(subject, now) - now, 0.0)
+        # This gateway may not have reported its own calls, being below the threshold. Now the
+        # subject is above it somewhere, so they are reported in turn.
+        self._unreported.setdefault(subject, debt / self._interval)
+        self._set_debt(subject, debt + calls * self._interval, now)
 
-    def _owe(self, who: Who, seconds: float, now: float) -> None:
-        self._whole_at[who] = now + min(seconds, _LONGEST_PENALTY)
+    def _set_debt(self, subject: Subject, seconds: float, now: float) -> None:
+        self._tat[subject] = now + min(seconds, _MAX_DEBT_SECONDS)
 
-    def untold(self, now: float) -> list[tuple[Who, float]]:
-        """What went through here since this was asked last. Forgets who has used nothing lately."""
-        spent = [(who, calls) for who, calls in self._spent.items() if calls > 0]
-        if len(self._whole_at) > _REMEMBERED:
-            self._whole_at = {who: at for who, at in self._whole_at.items() if at > now}
-        self._spent = {who: 0.0 for who in self._spent if self._whole_at.get(who, now) > now}
+    def drain(self, now: float) -> list[tuple[Subject, float]]:
+        """The calls that were counted here since the last `drain`: those of subjects above the
+        threshold, and all that `penalize` counted. Also forgets subjects whose whole allowance is
+        available again."""
+        spent = [(subject, calls) for subject, calls in self._unreported.items() if calls > 0]
+        if len(self._tat) > _MAX_REMEMBERED:
+            self._tat = {subject: tat for subject, tat in self._tat.items() if tat > now}
+        self._unreported = {
+            subject: 0.0 for subject in self._unreported if self._tat.get(subject, now) > now
+        }
         return spent
 
-    def _refusal(self, owed: float) -> TooManyRequests:
-        LIMITED.labels(self.name).inc()
-        wait = math.ceil(owed + self._step - MINUTE)
+    def _refusal(self, debt: float) -> TooManyRequests:
+        RATE_LIMITED.labels(self.name).inc()
+        wait = math.ceil(debt + self._interval - WINDOW_SECONDS)
         return TooManyRequests(
             {
                 "Retry-After": str(wait),
@@ -105,66 +127,70 @@ class Allowance:
         )
 
 
-class Limits:
+class RateLimits:
     def __init__(self, settings: Settings) -> None:
-        self.on = settings.rate_limits == "on"
-        self.sign_ins = Allowance("sign-in", settings.sign_ins_per_minute)
-        self.guesses = Allowance("guess", settings.guesses_per_minute)
-        by_kind = {
+        self.enabled = settings.rate_limits == "on"
+        """The limit on key guesses applies even if this is false."""
+        self.sign_ins = GcraLimiter("sign-in", settings.sign_ins_per_minute)
+        self.key_guesses = GcraLimiter("guess", settings.key_guesses_per_minute)
+        per_minute = {
             "read": settings.reads_per_minute,
             "write": settings.writes_per_minute,
             "upload": settings.uploads_per_minute,
             "search": settings.searches_per_minute,
             "download": settings.downloads_per_minute,
         }
-        self.by_kind = {name: Allowance(name, most) for name, most in by_kind.items()}
-        """As `routes` names the kinds."""
+        self.by_kind = {name: GcraLimiter(name, calls) for name, calls in per_minute.items()}
+        """By the `limit_kind` of a route."""
 
-    def all(self) -> list[Allowance]:
-        return [*self.by_kind.values(), self.sign_ins, self.guesses]
+    def all(self) -> list[GcraLimiter]:
+        return [*self.by_kind.values(), self.sign_ins, self.key_guesses]
 
 
-class Guesses:
-    """Keys that were nobody's, counted by the address that they came from and by how they began.
+class KeyGuessLimiter:
+    """Limits attempts with keys that never existed, by the address that they come from and by how
+    the key begins. The second keeps one key from being guessed from many addresses.
 
-    A key that was good is known, one that has ended is told apart by users, and the same wrong one
-    again is no further guess: so who types well, and a script whose key was revoked, count nothing.
+    Three things are no guesses, so that honest clients are never refused: a mistyped key (its
+    checksum is wrong, see `api_keys`), a key that has ended (users tells them apart), and the same
+    wrong key again. Over the limit, only keys that this gateway has not seen valid are refused.
     """
 
-    def __init__(self, allowance: Allowance) -> None:
-        self._allowance = allowance
-        self._wrong: set[bytes] = set()
+    def __init__(self, limiter: GcraLimiter) -> None:
+        self._limiter = limiter
+        self._counted: set[bytes] = set()
+        """Digests of wrong keys."""
 
-    def check(self, caller: Scope, key: bytes) -> None:
+    def check(self, scope: Scope, key: bytes) -> None:
         """Raises TooManyRequests."""
         now = time.monotonic()
-        self._allowance.check(address_of(caller), now)
-        self._allowance.check(_beginning(key), now)
+        self._limiter.check(client_address(scope), now)
+        self._limiter.check(_key_prefix(key), now)
 
-    def note(self, caller: Scope, key: bytes, digest: bytes) -> None:
-        if digest in self._wrong:
+    def record_failure(self, scope: Scope, key: bytes, digest: bytes) -> None:
+        if digest in self._counted:
             return
-        if len(self._wrong) >= _REMEMBERED:
-            self._wrong.clear()
-        self._wrong.add(digest)
+        if len(self._counted) >= _MAX_REMEMBERED:
+            self._counted.clear()
+        self._counted.add(digest)
         now = time.monotonic()
-        self._allowance.fine(address_of(caller), now)
-        self._allowance.fine(_beginning(key), now)
+        self._limiter.penalize(client_address(scope), now)
+        self._limiter.penalize(_key_prefix(key), now)
 
 
-def _beginning(key: bytes) -> str:
-    """Not the characters themselves: they are told to other gateways."""
+def _key_prefix(key: bytes) -> str:
+    """A hash of the first characters, because the subject is sent to the other gateways."""
     return "key:" + hashlib.sha256(key[: api_keys.HINT_LENGTH]).hexdigest()[:16]
 
 
-def address_of(scope: Scope) -> str:
-    """Who is at the other end, as far as a limit is concerned."""
+def client_address(scope: Scope) -> str:
+    """The client's address as a subject of limits: an IPv4 address or an IPv6 /64."""
     client = scope.get("client")
-    return _home(client[0]) if client else ""
+    return _network(client[0]) if client else ""
 
 
 @lru_cache(10_000)
-def _home(host: str) -> str:
+def _network(host: str) -> str:
     if ":" not in host:
         return host
     try:
@@ -173,4 +199,4 @@ def _home(host: str) -> str:
         return host
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((address, _IPV6_HOME), strict=False))
+    return str(ipaddress.IPv6Network((address, _IPV6_PREFIX_LENGTH), strict=False))

@@ -1,4 +1,4 @@
-"""The composition root of the gateway."""
+"""Builds the gateway: the proxy, the application beside it, and what both need."""
 
 import asyncio
 import contextlib
@@ -11,42 +11,45 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chassis import app, traces
-from chassis.errors import NotFound, Problem, ServiceUnavailable
-from chassis.health import Check
-from chassis.identity import Signer
-from chassis.loops import Loop, run_forever
+from chassis import tasks
+from chassis.auth.identity import Signer
+from chassis.http.errors import NotFound, Problem, ServiceUnavailable
+from chassis.observability import tracing
+from chassis.process import app
+from chassis.process.health import Check
+from chassis.process.loops import Loop, run_forever
 
-from . import documentation, erasures, export, guards, page, session
-from .exchange import refuse_unrouted
-from .keys import Keys
-from .limits import Guesses, Limits
+from . import api_docs, erasure_progress, export, security_headers, sign_in, static_site
+from .credentials import CredentialCache
+from .http_exchange import refuse_unrouted
+from .limit_gossip import LimitGossip
+from .limits import KeyGuessLimiter, RateLimits
 from .proxy import Proxy
-from .replicas import look_up_repeatedly
 from .routes import Route, Routes
+from .service_discovery import resolve_repeatedly
 from .settings import SERVICES, Settings
-from .sharing import Sharing
 from .upstream import Upstream
 
 CONTRACT = Path(__file__).with_name("openapi.json")
-_OF_THE_CONTRACT = ("/api/", "/uploads/")
-"""Below these, only what the contract names is answered."""
-_ANYWHERE = ("/health/live",)
-_INTERNAL = ("/health/", "/metrics")
+_CONTRACT_PREFIXES = ("/api/", "/uploads/")
+"""Below these, a path that the contract does not name is not found."""
+_INTERNAL_PREFIXES = ("/health/", "/metrics")
+_ON_BOTH_PORTS = ("/health/live",)
 
 
-class Edge:
-    """Sends each request where it is answered: operations of the contract that a service answers go
-    to the proxy, which is the hot path; all other requests go to the application.
+class Dispatcher:
+    """Sends each request to the proxy or to the FastAPI application.
 
-    Operators' paths are answered at the internal address alone, and nothing else is answered there.
+    The proxy gets the operations of the contract that a service serves; this is the hot path. The
+    application gets all other requests: sign-in, export, documentation, health, and the page.
+    Paths for operators are served at the internal address only, and that address serves no others.
     """
 
     def __init__(
         self, internal_address: str, routes: Routes, proxy: ASGIApp, application: ASGIApp
     ) -> None:
         self.internal_address = internal_address
-        """`chassis.serve` listens here too."""
+        """`chassis serve` reads this and listens here too."""
         self._internal_port = int(internal_address.rpartition(":")[2])
         self._routes = routes
         self._proxy = proxy
@@ -61,26 +64,27 @@ class Edge:
                 await refuse_unrouted(scope, send, problem)
                 return
         if route is None:
-            await self._application(scope, receive, guards.looked_over(scope, send))
+            await self._application(scope, receive, security_headers.add_missing(scope, send))
         else:
             scope["route"] = route
             await self._proxy(scope, receive, send)
 
     def _route(self, scope: Scope) -> Route | None:
-        """The operation that a service answers; None for what the application answers.
+        """The route of an operation that a service serves; None for the application's requests.
 
         Raises NotFound and MethodNotAllowed.
         """
         path: str = scope["path"]
-        if path not in _ANYWHERE and self._is_internal(scope) != path.startswith(_INTERNAL):
+        is_internal_path = path.startswith(_INTERNAL_PREFIXES)
+        if path not in _ON_BOTH_PORTS and self._is_internal(scope) != is_internal_path:
             raise NotFound
-        if not f"{path}/".startswith(_OF_THE_CONTRACT):
+        if not f"{path}/".startswith(_CONTRACT_PREFIXES):
             return None
         route = self._routes.match(scope["method"], scope["raw_path"])
         return route if route.service in SERVICES else None
 
     def _is_internal(self, scope: Scope) -> bool:
-        """By the socket that the request came to, which no header can change."""
+        """Looks at the socket that accepted the request, which no header can change."""
         server = scope.get("server")
         return server is not None and server[1] == self._internal_port
 
@@ -90,48 +94,49 @@ def create_app() -> ASGIApp:
     upstream = Upstream(settings)
     private_key = settings.identity_private_key.get_secret_value()
     signer = Signer(private_key)
-    limits = Limits(settings)
-    sharing = Sharing(settings, limits.all())
-    keys = Keys(settings, upstream, signer, Guesses(limits.guesses))
+    limits = RateLimits(settings)
+    limit_gossip = LimitGossip(settings, limits.all())
+    guesses = KeyGuessLimiter(limits.key_guesses)
+    credentials = CredentialCache(settings, upstream, signer, guesses)
     contract: dict[str, Any] = json.loads(CONTRACT.read_text())
 
     loops: dict[str, Loop] = {
-        "revocations": keys.hear_revocations,
-        "limits": sharing.share,
-        "replicas": partial(look_up_repeatedly, upstream.replicas.values()),
+        "revocations": credentials.consume_revocations,
+        "limits": limit_gossip.run,
+        "replicas": partial(resolve_repeatedly, upstream.replicas.values()),
     }
 
     @contextlib.asynccontextmanager
-    async def live(application: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(application: FastAPI) -> AsyncIterator[None]:
         running = [asyncio.create_task(run_forever(name, loop)) for name, loop in loops.items()]
         try:
             yield
         finally:
-            await app.end(*running)
-            upstream.stop()
+            await tasks.cancel(*running)
+            upstream.close()
 
-    async def revocations_heard() -> None:
-        if not keys.hears_revocations:
+    async def check_broker() -> None:
+        if not credentials.receives_revocations:
             raise ServiceUnavailable
 
     checks: dict[str, Check] = {name: partial(upstream.check, name) for name in SERVICES}
-    application = app.frame(settings, "gateway", live, {**checks, "broker": revocations_heard})
-    application.state.keys = keys
+    application = app.base_app(settings, "gateway", lifespan, {**checks, "broker": check_broker})
+    application.state.credentials = credentials
     application.state.upstream = upstream
     application.state.signer = signer
     application.state.limits = limits
     application.state.exporting = set()
-    application.include_router(session.router)
-    application.include_router(erasures.router)
+    application.include_router(sign_in.router)
+    application.include_router(erasure_progress.router)
     application.include_router(export.router)
-    application.include_router(documentation.router(contract))
-    application.include_router(page.router(settings))
-    proxy: ASGIApp = Proxy(settings, keys, upstream, signer, limits)
-    if traces.on():
-        proxy = traces.Requests(proxy, _template)
-    return Edge(settings.internal_address, Routes(contract), proxy, application)
+    application.include_router(api_docs.router(contract))
+    application.include_router(static_site.router(settings))
+    proxy: ASGIApp = Proxy(settings, credentials, upstream, signer, limits)
+    if tracing.is_enabled():
+        proxy = tracing.TracingMiddleware(proxy, _path_template)
+    return Dispatcher(settings.internal_address, Routes(contract), proxy, application)
 
 
-def _template(scope: Scope) -> str:
+def _path_template(scope: Scope) -> str:
     route: Route = scope["route"]
     return route.template

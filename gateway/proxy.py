@@ -1,4 +1,10 @@
-"""The hot path: plain ASGI, from the request to the service and back, with nothing held whole."""
+"""The hot path: forwards a request to a service and streams the response back.
+
+This is plain ASGI, because a framework would cost more than the forwarding itself (docs/adr/0006).
+In order, a request is refused if the service is full, authenticated (`credentials`), counted
+(`limits`), forwarded (`upstream`), and its response is passed on with security headers. No body is
+ever held completely.
+"""
 
 import time
 
@@ -6,28 +12,22 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from chassis import reports, telemetry
-from chassis.errors import (
-    BadGateway,
-    InternalError,
-    NotSignedIn,
-    PayloadTooLarge,
-    Problem,
-)
-from chassis.identity import HEADER, Identity, Signer
+from chassis.auth.identity import IDENTITY_HEADER, Identity, Signer
+from chassis.http.errors import BadGateway, InternalError, NotSignedIn, PayloadTooLarge, Problem
+from chassis.observability import error_reporting, request_context
 
-from . import guards, own_writes, session
-from .exchange import Exchange, cookie, refuse_at_once
-from .http1 import Broken, Silent
-from .keys import Keys
-from .limits import Limits, address_of
-from .own_writes import OwnWrites
+from . import consistency_tokens, security_headers, sign_in
+from .consistency_tokens import ConsistencyTokens
+from .credentials import CredentialCache
+from .http1 import ReadTimeout, RemoteProtocolError
+from .http_exchange import HttpExchange, cookie_value, refuse_overloaded
+from .limits import RateLimits, client_address
 from .routes import Route
-from .session import CrossSiteRequest
 from .settings import Settings
-from .upstream import Answer, Body, ClientGone, Upstream
+from .sign_in import CrossSiteRequest
+from .upstream import ClientDisconnected, RequestBody, Upstream, UpstreamResponse
 
-_HELD_BACK = frozenset(
+_REMOVED_RESPONSE_HEADERS = frozenset(
     (
         b"connection",
         b"date",
@@ -39,14 +39,15 @@ _HELD_BACK = frozenset(
         b"x-request-id",
     )
 )
-"""What of an answer's headers is between the service and us (RFC 9110, 7.6.1), or ours to say."""
+"""Headers that concern only the connection to the service (RFC 9110, 7.6.1), or that the gateway
+sets itself."""
 
-_READING = ("GET", "HEAD")
+_SAFE_METHODS = ("GET", "HEAD")
 _FEED = "feed"
-_HANDED_BACK = telemetry.EVENTS.encode()
-_AFTER = "warble-after"
-_CLIENT_GONE = 499
-"""No answer was possible; the number that nginx writes in its log."""
+_EVENTS_HEADER = request_context.EVENTS_HEADER.encode()
+_AFTER_HEADER = "warble-after"
+_CLIENT_CLOSED_REQUEST = 499
+"""The status that nginx logs when the client disconnected before it got a response."""
 
 log = structlog.get_logger("request")
 
@@ -55,115 +56,126 @@ class Proxy:
     def __init__(
         self,
         settings: Settings,
-        keys: Keys,
+        credentials: CredentialCache,
         upstream: Upstream,
         signer: Signer,
-        limits: Limits,
+        limits: RateLimits,
     ) -> None:
         self._settings = settings
-        self._keys = keys
+        self._credentials = credentials
         self._upstream = upstream
         self._signer = signer
-        self._limits = limits.by_kind if limits.on else None
-        self._own_writes = OwnWrites()
+        self._limiters = limits.by_kind if limits.enabled else None
+        self._consistency_tokens = ConsistencyTokens()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`scope["route"]` is the route that the request matched."""
         route: Route = scope["route"]
-        if self._upstream.full(route.service):
-            await refuse_at_once(scope, send, route.template)
+        if self._upstream.is_full(route.service):
+            await refuse_overloaded(scope, send, route.template)
             return
-        exchange = Exchange(scope, send)
-        exchange.handler = route.template
+        exchange = HttpExchange(scope, send, route.template)
         try:
-            await self._serve(exchange, route, receive)
+            await self._forward(exchange, route, receive)
         except Problem as problem:
-            await exchange.refuse(problem)
-        except ClientGone:
-            exchange.status = exchange.status or _CLIENT_GONE
+            await exchange.send_problem(problem)
+        except ClientDisconnected:
+            exchange.status = exchange.status or _CLIENT_CLOSED_REQUEST
         except Exception as error:
             log.error("request.failed", exc_info=error)
-            reports.send(error)
-            await exchange.refuse(InternalError())
+            error_reporting.report(error)
+            await exchange.send_problem(InternalError())
         finally:
-            exchange.finish()
+            exchange.log_and_count()
 
-    async def _serve(self, exchange: Exchange, route: Route, receive: Receive) -> None:
+    async def _forward(self, exchange: HttpExchange, route: Route, receive: Receive) -> None:
         scope = exchange.scope
         headers = exchange.read_headers()
         identity = None
-        if not route.open:
-            key = exchange.key
-            if key is None:
-                identity = await self._keys.session_owner(_session_token(exchange), scope)
+        if not route.is_open:
+            if exchange.api_key is None:
+                token = _session_token(exchange)
+                identity = await self._credentials.identity_of_session(token, scope)
             else:
-                identity = await self._keys.key_owner(key, scope)
+                identity = await self._credentials.identity_of_key(exchange.api_key, scope)
             structlog.contextvars.bind_contextvars(user_id=identity.user_id)
-            headers[HEADER] = self._signer.token(identity, route.service)
+            headers[IDENTITY_HEADER] = self._signer.sign(identity, route.service)
             if route.service == _FEED and (
-                after := self._own_writes.before(identity.user_id, exchange.written())
+                after := self._consistency_tokens.for_read(identity.user_id, exchange.events())
             ):
-                headers[_AFTER] = after
-        if self._limits is not None:
-            who = address_of(scope) if identity is None else identity.user_id
-            exchange.limited = self._limits[route.kind].take(who, time.monotonic())
-        # Whoever asked for the key's owner has had a part of the time.
-        body, seconds = None, self._settings.answer_seconds - exchange.seconds
+                headers[_AFTER_HEADER] = after
+        if self._limiters is not None:
+            subject = client_address(scope) if identity is None else identity.user_id
+            limiter = self._limiters[route.limit_kind]
+            exchange.limit_headers = limiter.acquire(subject, time.monotonic())
+        # The look-up of the credential has used a part of the time budget.
+        body, timeout = None, self._settings.upstream_timeout_seconds - exchange.elapsed_seconds
         if exchange.has_body:
-            limit = self._settings.upload_bytes if route.upload else self._settings.json_bytes
-            if exchange.length is not None and exchange.length > limit:
-                raise PayloadTooLarge(limit, exchange.length)
-            body = Body(receive, limit)
-            if route.upload:
-                seconds = self._settings.upload_seconds
+            settings = self._settings
+            limit = settings.max_upload_bytes if route.is_upload else settings.max_json_bytes
+            if exchange.content_length is not None and exchange.content_length > limit:
+                raise PayloadTooLarge(limit, exchange.content_length)
+            body = RequestBody(receive, limit)
+            if route.is_upload:
+                timeout = settings.upload_timeout_seconds
         query: bytes = scope["query_string"]
         target = scope["raw_path"] + b"?" + query if query else scope["raw_path"]
-        answer = await self._upstream.ask(
-            route.service, route.method, target.decode("latin-1"), headers, body, seconds
+        response = await self._upstream.request(
+            route.service, route.method, target.decode("latin-1"), headers, body, timeout
         )
-        async with answer.response:
-            await self._answer(exchange, route, identity, answer)
+        async with response.http:
+            await self._respond(exchange, route, identity, response)
 
-    async def _answer(
-        self, exchange: Exchange, route: Route, identity: Identity | None, answer: Answer
+    async def _respond(
+        self,
+        exchange: HttpExchange,
+        route: Route,
+        identity: Identity | None,
+        response: UpstreamResponse,
     ) -> None:
-        response = answer.response
-        if response.status >= 500 and response.content_type != "application/json":
-            log.error("upstream.unusable", upstream=route.service, status=response.status)
+        http = response.http
+        if http.status >= 500 and http.content_type != "application/json":
+            log.error("upstream.unexpected_response", upstream=route.service, status=http.status)
             raise BadGateway
-        headers = [(name, value) for name, value in response.raw_headers if name not in _HELD_BACK]
-        events = response.header(_HANDED_BACK)
+        headers = [item for item in http.raw_headers if item[0] not in _REMOVED_RESPONSE_HEADERS]
+        events = http.header(_EVENTS_HEADER)
         if events and identity is not None:
-            self._own_writes.remember(identity.user_id, events)
-            written = own_writes.cookie(events, by_https=guards.is_https(exchange.scope))
-            headers.append((b"set-cookie", written.encode("latin-1")))
-        if route.open and response.status < 400:
-            exchange.guards = guards.of_picture(exchange.scope)
-        elif response.header(b"cache-control") is None:
-            headers.append(guards.NOT_KEPT)
+            self._consistency_tokens.record(identity.user_id, events)
+            https = security_headers.is_https(exchange.scope)
+            cookie = consistency_tokens.set_cookie_header(events, https=https)
+            headers.append((b"set-cookie", cookie.encode("latin-1")))
+        if route.is_open and http.status < 400:
+            exchange.security_headers = security_headers.media_headers(exchange.scope)
+        elif http.header(b"cache-control") is None:
+            headers.append(security_headers.NO_STORE)
         if exchange.scope["method"] == "HEAD":
-            await exchange.send_whole(response.status, headers, b"")
+            await exchange.send(http.status, headers, b"")
             return
-        if answer.body is not None:
-            await exchange.send_whole(response.status, headers, answer.body)
+        if response.body is not None:
+            await exchange.send(http.status, headers, response.body)
             return
-        await exchange.start(response.status, headers)
+        await exchange.send_head(http.status, headers)
         try:
-            async for chunk in response.stream():
-                await exchange.more(chunk)
-        except (Broken, Silent) as error:
-            # The status is gone out: all that is left is to end the connection unfinished.
-            log.warning("answer.cut", upstream=route.service, error=repr(error))
+            async for chunk in http.stream():
+                await exchange.send_chunk(chunk)
+        except (RemoteProtocolError, ReadTimeout) as error:
+            # The status is sent already. Returning without the last chunk makes the server close
+            # the connection, so that the client sees that the body is incomplete.
+            log.warning("response.cut_off", upstream=route.service, error=repr(error))
             return
-        await exchange.more(b"", last=True)
+        await exchange.send_chunk(b"", last=True)
 
 
-def _session_token(exchange: Exchange) -> str:
-    """The token in the session cookie. Raises NotSignedIn, and CrossSiteRequest for a write that
-    does not come from our own page: browsers send the cookie whoever asks them to."""
-    token = cookie(exchange.cookies, session.COOKIE)
+def _session_token(exchange: HttpExchange) -> str:
+    """The token in the session cookie. Raises NotSignedIn, and CrossSiteRequest.
+
+    A browser sends the cookie with every request to this host, also with those that the page of
+    another site causes. So a write by session must prove that it comes from Warble's own page.
+    """
+    token = cookie_value(exchange.cookies, sign_in.COOKIE)
     if not token:
         raise NotSignedIn
     scope = exchange.scope
-    if scope["method"] not in _READING and not session.from_our_page(Headers(scope=scope)):
+    if scope["method"] not in _SAFE_METHODS and not sign_in.is_same_origin(Headers(scope=scope)):
         raise CrossSiteRequest
     return token

@@ -1,10 +1,10 @@
-"""The routing table: the contract, in which each operation names the part that answers it."""
+"""The routing table, built from the OpenAPI document, which names the service of each operation."""
 
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from chassis.errors import MethodNotAllowed, NotFound
+from chassis.http.errors import MethodNotAllowed, NotFound
 
 _PATH = re.compile(rb"(?:/[A-Za-z0-9_.~-]+)+")
 _SEARCHES = ("/api/users",)
@@ -14,20 +14,22 @@ _METHODS = ("get", "head", "post", "put", "patch", "delete")
 @dataclass(frozen=True, slots=True)
 class Route:
     template: str
-    """The path as the contract writes it: the label of the route's metrics."""
+    """The path as the contract writes it; the `handler` label of metrics."""
     method: str
-    """The method that the service gets: GET also for a HEAD that the contract does not name."""
+    """The method of the request to the service: GET also for a HEAD that the contract lacks."""
     service: str
-    """`gateway` for the operations that the gateway answers itself."""
-    open: bool
-    """Needs no key."""
-    upload: bool
-    """Takes a file in place of a small JSON body."""
-    kind: str
-    """Which of the limits it counts for."""
+    """`gateway` for operations that the gateway serves itself."""
+    is_open: bool
+    """Needs no credential."""
+    is_upload: bool
+    """Takes a file instead of a small JSON body."""
+    limit_kind: str
+    """The rate limit that a request counts towards: a key of `RateLimits.by_kind`."""
 
 
 class _Node:
+    """One segment of paths: a tree of these holds all routes."""
+
     __slots__ = ("literals", "operations", "parameter")
 
     def __init__(self) -> None:
@@ -38,7 +40,7 @@ class _Node:
 
 class Routes:
     def __init__(self, contract: dict[str, Any]) -> None:
-        """`contract` is the OpenAPI document, its operations marked with `x-warble-service`."""
+        """`contract` is the OpenAPI document; each operation has `x-warble-service`."""
         self._root = _Node()
         for template, operations in contract["paths"].items():
             node = self._root
@@ -52,23 +54,23 @@ class Routes:
                 if method in operations:
                     node.operations[method.upper()] = _route(template, method, operations[method])
             if "GET" in node.operations:
-                # HEAD is answered wherever GET is (RFC 9110, 9.3.2).
+                # A resource that supports GET supports HEAD (RFC 9110, 9.3.2).
                 node.operations.setdefault("HEAD", node.operations["GET"])
 
     def match(self, method: str, raw_path: bytes) -> Route:
         """Raises NotFound, and MethodNotAllowed.
 
-        A path goes to the service as it came. So whatever one side could read in another way than
-        the other (an escaped slash, a dot segment) is no path of ours.
+        The service gets the path exactly as the client sent it. So a path that gateway and service
+        might interpret differently (an escaped slash, a dot segment) is not found.
         """
         if not _PATH.fullmatch(raw_path):
             raise NotFound
         node = self._root
         for segment in raw_path.decode("ascii").split("/")[1:]:
-            step = node.literals.get(segment) or node.parameter
-            if step is None or segment in (".", ".."):
+            child = node.literals.get(segment) or node.parameter
+            if child is None or segment in (".", ".."):
                 raise NotFound
-            node = step
+            node = child
         route = node.operations.get(method)
         if route is None:
             if not node.operations:
@@ -80,14 +82,14 @@ class Routes:
 def _route(template: str, method: str, operation: dict[str, Any]) -> Route:
     body = operation.get("requestBody", {}).get("content", {})
     is_open = operation.get("security") == []
-    upload = "multipart/form-data" in body
+    is_upload = "multipart/form-data" in body
     if is_open:
-        kind = "download"
-    elif upload:
-        kind = "upload"
+        limit_kind = "download"
+    elif is_upload:
+        limit_kind = "upload"
     elif method not in ("get", "head"):
-        kind = "write"
+        limit_kind = "write"
     else:
-        kind = "search" if template in _SEARCHES else "read"
+        limit_kind = "search" if template in _SEARCHES else "read"
     service = operation["x-warble-service"]
-    return Route(template, method.upper(), service, is_open, upload, kind)
+    return Route(template, method.upper(), service, is_open, is_upload, limit_kind)

@@ -1,4 +1,20 @@
-"""Asking a service: which replica, how long, and when another one may be asked instead."""
+"""Calls to the services: which replica gets a request, for how long, and when another is tried.
+
+Replicas take turns. One that accepted no connection, or that said that it is about to stop, comes
+last for a second. When a replica fails, what happens next depends on whether it may have executed
+the request:
+
+- It is full or accepts no connection: nothing was sent, so the next replica is tried, whatever the
+  method.
+- The connection breaks or the response is not HTTP: a write may have been executed, and a body can
+  be read from the client only once. So only a GET or HEAD without a body goes to the next replica.
+- It is silent until the timeout: no other replica is tried, because the person has waited for as
+  long as a request may take.
+
+All attempts share one time budget. A body of up to 64 KiB is read completely before anything goes
+to the client, so that a replica that dies while it sends one counts as a broken connection and the
+read is retried. A longer body is streamed; a failure within it can only cut it off.
+"""
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
@@ -8,8 +24,7 @@ import structlog
 from prometheus_client import Counter
 from starlette.types import Receive
 
-from chassis import traces
-from chassis.errors import (
+from chassis.http.errors import (
     BadGateway,
     PayloadTooLarge,
     Problem,
@@ -18,148 +33,161 @@ from chassis.errors import (
     ServiceTimeout,
     ServiceUnavailable,
 )
+from chassis.observability import tracing
 
-from .http1 import Broken, Client, Full, NoConnection, Response, Silent
-from .replicas import Replicas
+from .http1 import ConnectError, HttpClient, PoolFull, ReadTimeout, RemoteProtocolError, Response
+from .service_discovery import ReplicaSet
 from .settings import SERVICES, Settings
 
-SHORT_BODY = 64 * 1024
-"""An answer up to this size is held until it is whole: a replica that dies within costs nothing."""
+MAX_RETRYABLE_BODY_BYTES = 64 * 1024
+"""A response body up to this size is read completely before it is passed on."""
 
+_CONNECT_TIMEOUT_SECONDS = 1.0
 _DOWN_SECONDS = 1.0
-_READY_SECONDS = 1
-"""Less than a check may take, so that a silent replica does not hide one that is ready."""
+_HEALTH_TIMEOUT_SECONDS = 1
+"""Less than a whole health check may take, so that a silent replica does not hide a ready one."""
+
 _BODY_IDLE_SECONDS = 30
 _BODY_SECONDS = 20
-_SLOWEST_BYTES = 50_000
-"""Whoever sends a byte now and then has a replica's room for as long as it lasts. So a body has
-20 s, and a second more for each of these that it may hold."""
+_MIN_BYTES_PER_SECOND = 50_000
+"""A client that sends a byte now and then would occupy a replica for as long as it likes. So a
+request body must be complete after 20 s, and one second more for each 50,000 bytes that it may
+have."""
 
 ERRORS = Counter(
-    "warble_gateway_upstream_errors_total", "Failed calls to a replica.", ["service", "kind"]
+    "warble_gateway_upstream_errors_total",
+    "Attempts to call a replica that failed, by service and kind of failure.",
+    ["service", "kind"],
 )
 RETRIES = Counter(
-    "warble_gateway_retries_total", "Calls that another replica took over.", ["service"]
+    "warble_gateway_upstream_retries_total",
+    "Attempts to call another replica after the first one failed.",
+    ["service"],
 )
 
 log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Answer:
-    response: Response
+class UpstreamResponse:
+    http: Response
     body: bytes | None
-    """The whole body of a short answer; else None, and the response streams it."""
+    """The whole body if it is short; None if `http` still has to stream it."""
 
 
-class ClientGone(Exception):
-    """The client went away before its body was whole."""
+class ClientDisconnected(Exception):
+    """The client closed its connection before its request body was complete."""
 
 
-class Body:
-    """A request's body on its way through, counted and never whole here.
+class RequestBody:
+    """The body of a client's request, streamed and never held completely.
 
-    Raises RequestTimeout, PayloadTooLarge or ClientGone while it is read.
+    Iterating raises RequestTimeout, PayloadTooLarge or ClientDisconnected.
     """
 
-    def __init__(self, receive: Receive, limit: int) -> None:
+    def __init__(self, receive: Receive, max_bytes: int) -> None:
         self._receive = receive
-        self._limit = limit
+        self._max_bytes = max_bytes
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        passed = 0
+        received = 0
         more = True
         loop = asyncio.get_running_loop()
-        until = loop.time() + _BODY_SECONDS + self._limit / _SLOWEST_BYTES
+        deadline = loop.time() + _BODY_SECONDS + self._max_bytes / _MIN_BYTES_PER_SECOND
         while more:
             try:
-                async with asyncio.timeout_at(min(until, loop.time() + _BODY_IDLE_SECONDS)):
+                async with asyncio.timeout_at(min(deadline, loop.time() + _BODY_IDLE_SECONDS)):
                     message = await self._receive()
             except TimeoutError as error:
                 raise RequestTimeout from error
             if message["type"] == "http.disconnect":
-                raise ClientGone
+                raise ClientDisconnected
             chunk: bytes = message.get("body", b"")
-            passed += len(chunk)
-            if passed > self._limit:
-                raise PayloadTooLarge(self._limit)
+            received += len(chunk)
+            if received > self._max_bytes:
+                raise PayloadTooLarge(self._max_bytes)
             if chunk:
                 yield chunk
             more = message.get("more_body", False)
 
 
 class Upstream:
+    """The services, as the gateway calls them."""
+
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.replicas = {service: Replicas(settings.replicas(service)) for service in SERVICES}
-        self._client = Client(settings.connect_seconds, self._leaving)
-        # The connections of health checks take no place of those that people's requests use.
-        self._watching = Client(settings.connect_seconds)
+        self.replicas = {service: ReplicaSet(settings.replicas(service)) for service in SERVICES}
+        self._client = HttpClient(_CONNECT_TIMEOUT_SECONDS, self._on_draining)
+        # A client of their own: health checks must not take connections from people's requests.
+        self._health_client = HttpClient(_CONNECT_TIMEOUT_SECONDS)
 
-    def _leaving(self, replica: str) -> None:
-        """It still answers, but what comes to it when it stops would be lost."""
+    def _on_draining(self, replica: str) -> None:
+        """The replica still answers, but a request that arrives when it stops would be lost."""
         for replicas in self.replicas.values():
             if replica in replicas.all():
-                replicas.down(replica, _DOWN_SECONDS)
+                replicas.mark_down(replica, _DOWN_SECONDS)
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self._client.close()
-        self._watching.close()
+        self._health_client.close()
 
-    async def ask(
+    async def request(
         self,
         service: str,
         method: str,
         target: str,
         headers: Mapping[str, str],
         body: AsyncIterable[bytes] | None = None,
-        seconds: float | None = None,
-    ) -> Answer:
-        """The answer of some replica. `target` is the path with its query, as it came.
+        timeout_seconds: float | None = None,
+    ) -> UpstreamResponse:
+        """The response of some replica; see the module's text for when another one is tried.
 
-        When a replica fails before its answer has begun, another replica gets a GET that has no
-        body. Any other request goes to another replica only if no connection was made: a body can
-        be read from the client once, and a write may have been done.
+        `target` is the path with its query, as the client sent it. `timeout_seconds` is
+        GATEWAY_UPSTREAM_TIMEOUT_SECONDS by default. The caller uses `response.http` as a context
+        manager, or reads a `body` that is there.
 
-        Raises ServiceOverloaded, ServiceUnavailable, ServiceTimeout or BadGateway. Who asks
-        releases the response.
+        Raises ServiceOverloaded, ServiceUnavailable, ServiceTimeout or BadGateway.
         """
-        again = method in ("GET", "HEAD") and body is None
+        may_repeat = method in ("GET", "HEAD") and body is None
         clock = asyncio.get_running_loop().time
-        until = clock() + (self._settings.answer_seconds if seconds is None else seconds)
+        if timeout_seconds is None:
+            timeout_seconds = self._settings.upstream_timeout_seconds
+        deadline = clock() + timeout_seconds
         problem: type[Problem] = ServiceUnavailable
-        for number, replica in enumerate(self.replicas[service].in_turn()):
-            if number:
+        for attempt, replica in enumerate(self.replicas[service].candidates()):
+            if attempt:
                 RETRIES.labels(service).inc()
             try:
-                with traces.call(f"{method} {service}", {"server.address": replica}) as traceparent:
-                    told = {**headers, "traceparent": traceparent} if traceparent else headers
+                with tracing.client_span(
+                    f"{method} {service}", {"server.address": replica}
+                ) as traceparent:
+                    sent = {**headers, "traceparent": traceparent} if traceparent else headers
                     response = await self._client.request(
-                        method, replica, target, told, body, until - clock()
+                        method, replica, target, sent, body, deadline - clock()
                     )
-                return Answer(response, await _short_body(response))
-            except Full:
+                return UpstreamResponse(response, await _read_if_short(response))
+            except PoolFull:
                 ERRORS.labels(service, "full").inc()
                 problem = ServiceOverloaded
-            except NoConnection as error:
-                self.replicas[service].down(replica, _DOWN_SECONDS)
-                self._failed(service, "connect", error)
-            except Silent as error:
-                # Another replica would be given just as long: the person has waited enough.
-                self._failed(service, "timeout", error)
+            except ConnectError as error:
+                self.replicas[service].mark_down(replica, _DOWN_SECONDS)
+                self._note_error(service, "connect", error)
+            except ReadTimeout as error:
+                self._note_error(service, "timeout", error)
                 raise ServiceTimeout from error
-            except Broken as error:
-                self._failed(service, "broken", error)
+            except RemoteProtocolError as error:
+                self._note_error(service, "protocol", error)
                 problem = BadGateway
-                if not again:
+                if not may_repeat:
                     break
         raise problem()
 
-    def full(self, service: str) -> bool:
-        """Whether every replica has as much to do as it may: asked before anything is begun."""
-        return all(map(self._client.full, self.replicas[service].all()))
+    def is_full(self, service: str) -> bool:
+        """Whether every replica has as many requests as it may have. The proxy checks this before
+        it does anything for a request."""
+        return all(map(self._client.is_full, self.replicas[service].all()))
 
-    def _failed(self, service: str, kind: str, error: Exception) -> None:
+    def _note_error(self, service: str, kind: str, error: Exception) -> None:
         ERRORS.labels(service, kind).inc()
         log.warning("upstream.failed", upstream=service, kind=kind, error=repr(error))
 
@@ -171,18 +199,18 @@ class Upstream:
 
     async def _is_ready(self, replica: str) -> bool:
         try:
-            async with asyncio.timeout(_READY_SECONDS):
-                answer = await self._watching.request("GET", replica, "/health/ready", {})
-                async with answer:
-                    await answer.read()
-            return answer.status == 200
-        except (Full, NoConnection, Broken, TimeoutError):
+            async with asyncio.timeout(_HEALTH_TIMEOUT_SECONDS):
+                response = await self._health_client.request("GET", replica, "/health/ready", {})
+                async with response:
+                    await response.read()
+            return response.status == 200
+        except (PoolFull, ConnectError, RemoteProtocolError, TimeoutError):
             return False
 
 
-async def _short_body(response: Response) -> bytes | None:
-    """The body of a short answer, whole. Raises Broken and Silent."""
+async def _read_if_short(response: Response) -> bytes | None:
+    """The whole body if it is short. Raises RemoteProtocolError and ReadTimeout."""
     length = response.content_length
-    if response.complete or (length is not None and length <= SHORT_BODY):
+    if response.complete or (length is not None and length <= MAX_RETRYABLE_BODY_BYTES):
         return await response.read()
     return None

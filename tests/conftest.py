@@ -1,4 +1,4 @@
-"""The real parts that the tests run on: their own instance, on its own ports, beside `make up`."""
+"""The system that the tests run on: a separate instance on its own ports, beside `make up`'s."""
 
 import asyncio
 import fcntl
@@ -13,13 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import structlog
 
-from chassis import database, testing
-from deploy.local import postgres
-from deploy.local.instance import Instance
-from deploy.local.places import REPOSITORY
+from chassis import testing
+from chassis.database import migrations
+from devstack import postgres
+from devstack.instance import Instance
+from devstack.repository import REPOSITORY
 from tests.journeys.company import Company, company_at
 
-# The pretty tracebacks that structlog draws by itself, where it finds rich, take seconds.
+# structlog would format tracebacks with rich, which takes seconds.
 structlog.configure(
     processors=[
         structlog.contextvars.merge_contextvars,
@@ -37,7 +38,7 @@ SETTINGS = {
     "WARBLE_ENV_FILE": "",
     "GATEWAY_RATE_LIMITS": "off",
     # On a busy machine a change takes longer than usual to reach the feed.
-    "FEED_OWN_WRITES_SECONDS": "5",
+    "FEED_OWN_WRITES_TIMEOUT_SECONDS": "5",
     **TWO_REPLICAS,
 }
 
@@ -49,7 +50,7 @@ def _instance() -> Instance:
 def _local(*arguments: str) -> None:
     environment = {**os.environ, **SETTINGS}
     ran = subprocess.run(
-        [sys.executable, "-m", "deploy.local", *arguments],
+        [sys.executable, "-m", "devstack", *arguments],
         cwd=REPOSITORY,
         env=environment,
         capture_output=True,
@@ -98,7 +99,7 @@ def infrastructure() -> Instance:
 def running_stack() -> Instance:
     """The whole system, running, with two replicas of each service.
 
-    Or one that runs elsewhere, as containers do, at WARBLE_TEST_PORT: see deploy/compose/trial.
+    Or one that runs elsewhere, as containers do, at WARBLE_TEST_PORT: see deploy/compose/test.
     """
     if admin_key := os.environ.get("WARBLE_TEST_ADMIN_KEY"):
         home = REPOSITORY / SETTINGS["WARBLE_HOME"]
@@ -124,7 +125,7 @@ def stack(running_stack: Instance, request: pytest.FixtureRequest) -> Iterator[I
 
 @pytest.fixture
 def broker_turn(infrastructure: Instance, request: pytest.FixtureRequest) -> Iterator[None]:
-    """The broker, which no other test stops meanwhile; an exclusive test may stop it itself."""
+    """Locks the broker, so that no other test stops it; an `exclusive` test may stop it."""
     exclusive = request.node.get_closest_marker("exclusive") is not None
     with (infrastructure.root / "run" / "broker.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
@@ -149,13 +150,13 @@ async def company(stack: Instance) -> AsyncIterator[Company]:
 
 
 async def _owner(owner: dict[str, str], statement: str) -> None:
-    async with postgres.connected(owner | {"DB_NAME": "postgres"}) as connection:
+    async with postgres.connect(owner | {"DB_NAME": "postgres"}) as connection:
         await connection.execute(statement)
 
 
 @pytest.fixture(scope="module")
 def apart(infrastructure: Instance) -> Iterator[Instance]:
-    """The same parts with a database of this module's own: roles and schemas as in the real one."""
+    """The same infrastructure with a separate database for the test module."""
     owner = infrastructure.database()
     name = f"test_{secrets.token_hex(6)}"
     own = Instance(infrastructure.root, infrastructure.port, SETTINGS | owner | {"DB_NAME": name})
@@ -168,7 +169,7 @@ def apart(infrastructure: Instance) -> Iterator[Instance]:
 
 @pytest.fixture(scope="module")
 def as_service(apart: Instance) -> Iterator[Callable[[str], None]]:
-    """Gives this process the environment of a service, its schema up to date."""
+    """Gives this process the environment of a service, and migrates the service's schema."""
     patch = pytest.MonkeyPatch()
     ready: set[str] = set()
 
@@ -180,8 +181,8 @@ def as_service(apart: Instance) -> Iterator[Callable[[str], None]]:
         patch.setenv(f"{prefix}IDENTITY_PUBLIC_KEY", testing.PUBLIC_KEY)
         if service not in ready:
             settings = importlib.import_module(f"services.{service}.settings").Settings()
-            # Alembic wants a loop of its own, and fixtures that are coroutines call this.
-            thread.submit(database.upgrade, f"services.{service}", settings).result()
+            # Alembic starts an event loop, and asynchronous fixtures already have a running one.
+            thread.submit(migrations.upgrade, f"services.{service}", settings).result()
             ready.add(service)
 
     with ThreadPoolExecutor(1) as thread:

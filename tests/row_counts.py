@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import text
 
-from chassis.database import Database, execute
+from chassis.database.session import Database, execute
 
 _COUNT = """
 create table if not exists changed_rows (name text, operation text, rows bigint);
@@ -24,15 +24,15 @@ create or replace trigger count_updated after update on {table}
 
 
 async def count_rows(database: Database, tables: Sequence[str]) -> None:
-    """From now on, counts the rows that each DELETE and UPDATE of these tables changes."""
+    """Starts to count the rows that each DELETE and UPDATE of these tables changes."""
     script = _COUNT + "".join(_TRIGGERS.format(table=table) for table in tables)
-    connection = await database.connection()
+    connection = await database.connect()
     await connection.execute(script)
     await connection.close()
 
 
 async def largest(database: Database) -> dict[str, int]:
-    """For each table, the rows of the statement that changed the most of them."""
+    """By table, the largest number of rows that one statement changed."""
     statement = text("select name, max(rows) from changed_rows where rows > 0 group by name")
     async with database.transaction() as session:
         return {row.name: row.max for row in await execute(session, statement)}

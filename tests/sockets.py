@@ -1,4 +1,4 @@
-"""Bytes as they are, to a port and back: for what no client library would send."""
+"""Sends raw bytes to a port, for requests that no client library would send."""
 
 import asyncio
 import contextlib
@@ -6,16 +6,16 @@ import contextlib
 from tests.waiting import PATIENCE_SECONDS
 
 
-async def said(port: int, *sent: bytes) -> bytes:
-    """All that comes until the other side ends the connection."""
+async def send_raw(port: int, *sent: bytes) -> bytes:
+    """Returns the bytes that arrive until the server closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        # Who is refused in the middle of it may find the connection ended.
+        # The server may refuse the request and close the connection before it is sent.
         with contextlib.suppress(ConnectionError):
             for part in sent:
                 writer.write(part)
                 await writer.drain()
-        # Where the rest met an ended connection, the answer may be lost with it.
+        # The closed connection may have been reset, which discards the response.
         with contextlib.suppress(ConnectionError):
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await reader.read()

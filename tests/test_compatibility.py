@@ -1,4 +1,4 @@
-"""A revision leaves the version before it all that that one's statements count on."""
+"""A migration keeps everything that the statements of the previous version rely on."""
 
 import importlib
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +9,9 @@ import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 
-from chassis import database
-from deploy.local import places, postgres
-from deploy.local.instance import Instance
+from chassis.database import migrations
+from devstack import postgres, repository
+from devstack.instance import Instance
 
 _COLUMNS = """
 select relname || '.' || attname as name, format_type(atttypid, atttypmod) as type,
@@ -19,7 +19,7 @@ select relname || '.' || attname as name, format_type(atttypid, atttypmod) as ty
 from pg_attribute join pg_class on pg_class.oid = attrelid
 where relnamespace = to_regnamespace($1) and relkind = 'r' and attnum > 0 and not attisdropped
 """
-# A unique index is a rule as much as a constraint is. One over an expression has no columns.
+# A unique index counts as a constraint. An index over an expression has no columns.
 _RULES = """
 select relname || ' ' || rule as name,
     array(
@@ -38,16 +38,16 @@ where relnamespace = to_regnamespace($1)
 
 @dataclass(frozen=True)
 class Shape:
-    """What the statements of a version count on."""
+    """The part of a schema that the statements of a version rely on."""
 
     columns: dict[str, str]
     required: set[str]
-    """Columns that an insert has to name."""
+    """Columns that an INSERT must contain: not null and without a default."""
     rules: dict[str, set[str]]
     """The columns of each constraint and unique index."""
 
     def lost_in(self, after: "Shape") -> list[str]:
-        """What those statements no longer find, or would now be refused for."""
+        """What is missing for those statements, or what would now reject them."""
         tables = {name.partition(".")[0] for name in self.columns}
         gone = {name for name, kind in self.columns.items() if after.columns.get(name) != kind}
         required = after.required - self.required
@@ -71,22 +71,25 @@ async def _shape(connection: asyncpg.Connection, service: str) -> Shape:
     )
 
 
-@pytest.mark.parametrize("service", places.SERVICES)
+@pytest.mark.parametrize("service", repository.SERVICES)
 async def test_no_revision_takes_what_the_version_before_uses(
     apart: Instance, monkeypatch: pytest.MonkeyPatch, service: str
 ) -> None:
-    """Unless it names the earlier revision whose code uses it no more: see CONTRIBUTING."""
+    """A removal is allowed if the migration names an earlier revision since which no code uses it.
+
+    See CONTRIBUTING.
+    """
     for name, value in apart.service_environment(service).items():
         monkeypatch.setenv(name, value)
     settings = importlib.import_module(f"services.{service}.settings").Settings()
-    config = database.alembic_config(f"services.{service}", settings)
+    config = migrations.alembic_config(f"services.{service}", settings)
     first, *later = reversed([*ScriptDirectory.from_config(config).walk_revisions()])
 
     lost: dict[str, list[str]] = {}
-    # Alembic wants a loop of its own.
+    # Alembic starts an event loop of its own.
     with ThreadPoolExecutor(1) as thread:
         thread.submit(command.upgrade, config, first.revision).result()
-        async with postgres.connected(apart.service_environment(service)) as connection:
+        async with postgres.connect(apart.service_environment(service)) as connection:
             before = await _shape(connection, service)
             for script in later:
                 thread.submit(command.upgrade, config, script.revision).result()
@@ -102,7 +105,7 @@ async def test_no_revision_takes_what_the_version_before_uses(
 
 async def _left(apart: Instance, change: str) -> list[str]:
     owner = apart.database()
-    async with postgres.connected(owner) as connection, connection.transaction():
+    async with postgres.connect(owner) as connection, connection.transaction():
         await connection.execute("create schema tried; set local search_path to tried")
         await connection.execute("create table tweet (id bigint primary key, content text)")
         before = await _shape(connection, "tried")

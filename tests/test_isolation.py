@@ -1,16 +1,16 @@
-"""Each service's role reaches its own schema and no other."""
+"""The database role of each service can access its own schema and no other."""
 
 import asyncpg
 import pytest
 
-from deploy.local import postgres
-from deploy.local.instance import Instance
-from deploy.local.places import SERVICES
+from devstack import postgres
+from devstack.instance import Instance
+from devstack.repository import SERVICES
 
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_service_is_refused_every_schema_but_its_own(stack: Instance, service: str) -> None:
-    async with postgres.connected(stack.service_environment(service)) as connection:
+    async with postgres.connect(stack.service_environment(service)) as connection:
         for schema in SERVICES:
             statement = f"select * from {schema}.alembic_version"
             if schema == service:

@@ -1,4 +1,4 @@
-"""Each service's chain leads from nothing to what the models say, and leaves data alone."""
+"""Each service's migrations lead from an empty schema to the models, and keep existing data."""
 
 import asyncio
 import importlib
@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from alembic import command
 
-from chassis import database
-from deploy.local import postgres
-from deploy.local.instance import Instance
+from chassis.database import migrations
+from devstack import postgres
+from devstack.instance import Instance
 
 ROWS = {
     "users": "insert into person (name, folded) values ('Ann', 'ann')",
@@ -31,7 +31,7 @@ async def test_a_chain_ends_where_the_models_are_and_keeps_what_is_there(
     apart: Instance, as_service: Callable[[str], None], service: str
 ) -> None:
     await _migrate_twice_at_once(apart, service)
-    async with postgres.connected(apart.service_environment(service)) as connection:
+    async with postgres.connect(apart.service_environment(service)) as connection:
         await connection.execute(ROWS[service])
         await _migrate_twice_at_once(apart, service)
 
@@ -39,16 +39,16 @@ async def test_a_chain_ends_where_the_models_are_and_keeps_what_is_there(
         assert await connection.fetchval(f"select count(*) from {table}") == 1
     as_service(service)
     settings = importlib.import_module(f"services.{service}.settings").Settings()
-    config = database.alembic_config(f"services.{service}", settings)
+    config = migrations.alembic_config(f"services.{service}", settings)
     with ThreadPoolExecutor(1) as thread:
         thread.submit(command.check, config).result()
 
 
 async def _migrate_twice_at_once(apart: Instance, service: str) -> None:
-    """As two replicas that are rolled out together do."""
+    """Runs two migrations at once, as two replicas do that are rolled out together."""
     running = [
         await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "chassis.migrate", f"services.{service}",
+            sys.executable, "-m", "chassis", "migrate", f"services.{service}",
             env=apart.service_environment(service),
         )
         for _ in range(2)

@@ -1,10 +1,10 @@
-"""The threat model names tests that are there; exceptions from the rules have their reasons."""
+"""docs/security.md names existing tests, and exceptions from security rules have reasons."""
 
 import re
 import subprocess
 import tomllib
 
-from deploy.local.places import REPOSITORY
+from devstack.repository import REPOSITORY
 
 LINES = [
     line

@@ -1,4 +1,4 @@
-"""What a new version makes of what an old one has stored."""
+"""Migrations convert data that older versions stored."""
 
 import importlib
 import json
@@ -9,26 +9,26 @@ from typing import Any
 import pytest
 from alembic import command
 
-from chassis import database
-from deploy.local import postgres
-from deploy.local.instance import Instance
+from chassis.database import migrations
+from devstack import postgres
+from devstack.instance import Instance
 
 Upgraded = Callable[[str, str, str], Awaitable[list[dict[str, Any]]]]
 
 
 @pytest.fixture
 def upgraded(apart: Instance, monkeypatch: pytest.MonkeyPatch) -> Upgraded:
-    """Fills a service's first schema by one statement, brings it up to date, reads by another."""
+    """Inserts into a service's first schema, migrates it, and returns the rows of a query."""
 
     async def run(service: str, fill: str, read: str) -> list[dict[str, Any]]:
         environment = apart.service_environment(service)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         settings = importlib.import_module(f"services.{service}.settings").Settings()
-        config = database.alembic_config(f"services.{service}", settings)
+        config = migrations.alembic_config(f"services.{service}", settings)
         with ThreadPoolExecutor(1) as thread:
             thread.submit(command.upgrade, config, "0001").result()
-            async with postgres.connected(environment) as connection:
+            async with postgres.connect(environment) as connection:
                 await connection.execute(fill)
                 thread.submit(command.upgrade, config, "head").result()
                 return [dict(row) for row in await connection.fetch(read)]

@@ -1,21 +1,22 @@
-"""How a test waits for work that goes on elsewhere: with a pause between looks, and patiently."""
+"""Waiting for asynchronous work: tests poll with a pause and a generous timeout."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 PATIENCE_SECONDS = 120
-"""Ends a wait that nothing will ever end. It is no measure of how long the work may take: a busy
-machine takes many times as long as a quiet one."""
+"""The timeout of a wait. It only ends a wait that would never succeed, and does not measure the
+work: a busy machine takes many times as long as an idle one."""
 
 _PAUSE_SECONDS = 0.02
-"""Without a pause, the test would take a processor core away from the work that it waits for."""
+"""The pause between two checks. Without it, a test would use CPU time that the work needs."""
 
 T = TypeVar("T")
 
 
 async def eventually(look: Callable[[], Awaitable[T | None]]) -> T:
-    """The first result of `look` that is true. Raises AssertionError with the last one."""
+    """Calls `look` until its result is true and returns it. Raises AssertionError with the last
+    result."""
     found = None
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):

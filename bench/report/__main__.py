@@ -1,4 +1,4 @@
-"""`python -m bench.report`: the report anew from results.json; `--check` says what drifts."""
+"""Writes the report again from results.json; `--check` only lists files that are out of date."""
 
 import json
 import sys
@@ -10,10 +10,10 @@ def main() -> int:
     if "--check" in sys.argv[1:]:
         stale = drift()
         for name in stale:
-            print(f"{name} is not what bench/results.json says: python -m bench.report")
+            print(f"{name} is out of date. Run `python -m bench.report`.")
         return 1 if stale else 0
     if RESULTS.exists():
-        write(json.loads(RESULTS.read_text()), quoted=True, trial=RESULTS.parent)
+        write(json.loads(RESULTS.read_text()), publish=True, trial_folder=RESULTS.parent)
     return 0
 
 

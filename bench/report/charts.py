@@ -1,4 +1,4 @@
-"""Two kinds of charts: bars made of parts, and curves over marks on an axis."""
+"""Two kinds of charts: stacked bars, and curves over labels on an axis."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,30 +11,30 @@ WIDTH = 860
 _RIGHT, _TOP = 80, 64
 _ROW = 26
 _LETTER = 7.5
-"""What a letter of a name takes at most, on average."""
+"""The average width of a letter in pixels, rounded up."""
 
 
 @dataclass
 class Bar:
-    """`target` is a line across the bar, in the unit of its parts."""
+    """`target` is drawn as a line across the bar, in the unit of its parts."""
 
     name: str
     parts: Mapping[str, float]
     target: float | None = None
 
     @property
-    def whole(self) -> float:
+    def total(self) -> float:
         return sum(self.parts.values())
 
 
 def bars(title: str, unit: str, shown: Sequence[Bar], digits: int = 2) -> str:
-    """Lying bars, one below the other; the parts have the same colour in each."""
+    """Horizontal stacked bars. A part has the same colour in every bar."""
     names = list(dict.fromkeys(name for bar in shown for name in bar.parts))
     height = _TOP + _ROW * len(shown) + 46
     picture = Picture(WIDTH, height, title)
     if len(names) > 1:
         picture.legend(16, 48, names)
-    most = max([bar.whole for bar in shown] + [bar.target or 0 for bar in shown]) or 1
+    most = max([bar.total for bar in shown] + [bar.target or 0 for bar in shown]) or 1
     left = 24 + _LETTER * max(len(bar.name) for bar in shown)
     scale = (WIDTH - left - _RIGHT) / most
     bottom = _TOP + _ROW * len(shown)
@@ -55,14 +55,14 @@ def bars(title: str, unit: str, shown: Sequence[Bar], digits: int = 2) -> str:
             at = left + bar.target * scale
             picture.line(at, y, at, y + _ROW - 2, "target")
             end = max(x, at)
-        picture.text(end + 6, y + 15, f"{bar.whole:.{digits}f}", "faint")
+        picture.text(end + 6, y + 15, f"{bar.total:.{digits}f}", "faint")
     if any(bar.target is not None for bar in shown):
         picture.text(WIDTH - 16, bottom + 36, "- - target", "target-text", "end")
     return str(picture)
 
 
 class Target(NamedTuple):
-    """A level from one mark to another."""
+    """A horizontal line from one mark to another."""
 
     level: float
     first: str
@@ -72,7 +72,7 @@ class Target(NamedTuple):
 
 @dataclass
 class Curves:
-    """Values by mark, for each series. `marks` are in the order of the axis."""
+    """Values by mark, for each series. `marks` are the labels of the axis, in order."""
 
     name: str
     axis: str
@@ -84,7 +84,7 @@ class Curves:
 
 
 def curves(title: str, panels: Sequence[Curves], height: int = 300) -> str:
-    """Panels side by side; a series of the same name has the same colour in all."""
+    """Panels side by side. A series has the same colour in all of them."""
     names = list(dict.fromkeys(name for panel in panels for name in panel.series))
     width = WIDTH / len(panels)
     picture = Picture(WIDTH, height + 84, title)
@@ -110,7 +110,7 @@ def _panel(
         ticks = _ticks(most)
         most = max(most, ticks[-1])
 
-    def up(value: float) -> float:
+    def y_of(value: float) -> float:
         share = (
             (math.log10(max(value, 10.0**low)) - low) / (high - low)
             if panel.logarithmic
@@ -121,25 +121,25 @@ def _panel(
     step = width / max(1, len(panel.marks) - 1)
     across = {mark: left + step * number for number, mark in enumerate(panel.marks)}
     for tick in ticks:
-        picture.line(left, up(tick), left + width, up(tick))
-        picture.text(left - 6, up(tick) + 4, f"{tick:g}", "faint", "end")
+        picture.line(left, y_of(tick), left + width, y_of(tick))
+        picture.text(left - 6, y_of(tick) + 4, f"{tick:g}", "faint", "end")
     for mark, x in across.items():
         picture.text(x, top + height + 18, mark, "faint", "middle")
     picture.text(left + width / 2, top + height + 38, panel.axis, "faint", "middle")
     picture.text(left - 40, top - 14, f"{panel.name} {panel.unit}".strip(), "faint")
     for target in panel.targets:
         first, last = across[target.first], across[target.last]
-        y = up(target.level)
+        y = y_of(target.level)
         reach = 8 if first < last else 24
         picture.line(first - reach, y, last + reach, y, "target")
         picture.text(last + reach, y - 5, target.name, "target-text", "end")
     for name, points in panel.series.items():
-        drawn = [(across[mark], up(value)) for mark, value in points.items() if mark in across]
+        drawn = [(across[mark], y_of(value)) for mark, value in points.items() if mark in across]
         picture.curve(drawn, names.index(name))
 
 
 def _ticks(most: float) -> list[float]:
-    """Four to eight round numbers from 0 that reach as far."""
+    """Round numbers from 0 to at least `most`, about five to seven."""
     raw = most / 5
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(step * power for step in (1, 2, 5, 10) if step * power >= raw)

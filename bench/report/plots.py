@@ -1,83 +1,50 @@
-"""The pictures of the report, by file name."""
+"""The three charts of the report, by file name."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 from .charts import Bar, Curves, Target, bars, curves
-from .targets import COSTS, DELIVERY, GROWTH, LIMITS, OWN_WRITES, Found, effects
+from .targets import COSTS, DELIVERY, GROWTH, LIMITS, OWN_WRITES, Found
 
-_PARTS = ("gateway", "api of a service", "PostgreSQL", "workers", "broker", "other")
+_ROLES = ("gateway", "api of a service", "PostgreSQL", "workers", "broker", "other")
 _TAIL = ("p50", "p75", "p90", "p95", "p99", "p99.9")
 
 
 def _role(process: str) -> str:
-    for sign, role in (
+    for substring, role in (
         ("gateway", "gateway"),
         ("-api-", "api of a service"),
         ("postgres", "PostgreSQL"),
         ("-worker", "workers"),
         ("rabbitmq", "broker"),
-        ("front", "gateway"),
-        ("back", "api of a service"),
     ):
-        if sign in process:
+        if substring in process:
             return role
     return "other"
 
 
 def by_role(figure: Found) -> dict[str, float]:
-    """× hello by what a process is."""
+    """CPU time in × hello, by the role of the process."""
     sums: defaultdict[str, float] = defaultdict(float)
     for process, micros in figure["us_by_part"].items():
         sums[_role(process)] += micros
-    whole = sum(sums.values()) or 1
-    # The parts are medians of their own; drawn to the length of the median of the whole.
-    return {role: sums[role] / whole * figure["times_hello"] for role in _PARTS if role in sums}
+    total = sum(sums.values()) or 1
+    # The medians of the processes do not add up to the median of the total: scale them to it.
+    return {role: sums[role] / total * figure["times_hello"] for role in _ROLES if role in sums}
 
 
 def costs(found: Found) -> str | None:
-    shown = [
+    chart_bars = [
         Bar(name, by_role(found[part]), LIMITS.get(part))
         for part, name in COSTS.items()
         if part in found and part not in ("like", "post")
     ]
-    return bars("CPU time of a read", "× hello, all processes", shown) if shown else None
-
-
-def writes(found: Found) -> str | None:
-    shown = [
-        Bar(COSTS[part], by_role(found[part]), LIMITS.get(part))
-        for part in ("like", "post")
-        if part in found
-    ]
-    return bars("CPU time of a write, all effects", "× hello", shown, 1) if shown else None
-
-
-def floor(found: Found) -> str | None:
-    if "floor" not in found:
-        return None
-    shown = [Bar(name, by_role(figure)) for name, figure in found["floor"].items()]
-    shown += [Bar(COSTS[part], by_role(found[part])) for part in ("fresh",) if part in found]
-    return bars("The floor, and the home feed above it", "× hello", shown)
+    return bars("CPU time of a read", "× hello, all processes", chart_bars) if chart_bars else None
 
 
 def _tails(panel: str, of: Mapping[str, Mapping[str, float]], targets: list[Target]) -> Curves:
     series = {name: {mark: one[mark] for mark in _TAIL} for name, one in of.items()}
     return Curves(panel, "percentile", "ms", _TAIL, series, targets, logarithmic=True)
-
-
-def waits(found: Found) -> str | None:
-    if "waits" not in found:
-        return None
-    title = "Waiting at half of what can be served, open loop"
-    return curves(title, [_tails("latency,", found["waits"], [])])
-
-
-def mix(found: Found) -> str | None:
-    if "mix" not in found:
-        return None
-    title = f"The social-network mix, {found['mix']['rate']:,.0f} requests a second"
-    return curves(title, [_tails("latency,", found["mix"]["kinds"], [])])
 
 
 def delivery(found: Found) -> str | None:
@@ -133,49 +100,8 @@ def growth(found: Found) -> str | None:
     return curves("The same read with more of something", panels) if panels else None
 
 
-def followers(found: Found) -> str | None:
-    if "followers" not in found:
-        return None
-    sizes = found["followers"]
-    marks = [f"{int(size):,}" for size in sizes]
-    cpu = dict(zip(marks, map(effects, sizes.values()), strict=True))
-    until = {mark: one["p50_ms"] for mark, one in zip(marks, sizes.values(), strict=True)}
-    axis = "followers of the author"
-    first, last = marks[0], marks[-1]
-    return curves(
-        "A like of a tweet",
-        [
-            Curves(
-                "CPU,", axis, "× hello", marks, {"all effects": cpu},
-                [Target(cpu[first] * 3, first, last, "3 × the first")],
-            ),
-            Curves(
-                "p50,", axis, "ms", marks, {"until the 200": until},
-                [Target(until[first] * 1.5, first, last, "1.5 × the first")],
-            ),
-        ],
-    )  # fmt: skip
-
-
-def profile(found: Found) -> str | None:
-    if "profile" not in found:
-        return None
-    shown = [
-        Bar(step.rpartition("/")[2], {process: micros})
-        for process, steps in found["profile"].items()
-        for step, micros in steps.items()
-    ]
-    return bars("One feed read, page fresh, step by step", "µs of CPU time a request", shown, 1)
-
-
 PLOTS: dict[str, Callable[[Found], str | None]] = {
     "costs": costs,
-    "writes": writes,
-    "floor": floor,
-    "waits": waits,
-    "mix": mix,
     "delivery": delivery,
     "growth": growth,
-    "followers": followers,
-    "profile": profile,
 }

@@ -1,6 +1,6 @@
-"""The main figures in the README, between two marks."""
+"""Writes the main figures into the README, between two markers."""
 
-from deploy.local.places import REPOSITORY
+from devstack.repository import REPOSITORY
 
 from .sections import table
 from .targets import Found, targets
@@ -10,11 +10,11 @@ BEGIN, END = "<!-- bench: what follows is written by `make bench` -->", "<!-- be
 
 
 def with_figures(page: str, found: Found | None) -> str:
-    """The page with these figures in it; `found` is None where nothing was measured yet."""
+    """Returns the page with these figures; `found` is None if nothing was measured yet."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"{PAGE.name} lacks the marks for the figures of `make bench`.")
+        raise ValueError(f"{PAGE.name} lacks the markers for the figures of `make bench`.")
     return f"{before}{begin}\n\n{_figures(found)}\n{end}{after}"
 
 
@@ -22,7 +22,7 @@ def _figures(found: Found | None) -> str:
     if found is None:
         return "Not measured yet: `make bench` writes the figures here.\n"
     machine = found["machine"]
-    rows = [target.shown for target in targets(found)]
+    rows = [target.cells for target in targets(found)]
     return (
         f"{machine['date']}, {machine['processors']}, Python {machine['python']}, "
         f"commit {machine['commit']}:\n\n" + table(("", "at most", "measured", ""), rows)

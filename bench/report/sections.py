@@ -1,13 +1,13 @@
-"""The chapters of the report, each from the part that measured it."""
+"""The sections of the report, each from the scenario that measured it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from .targets import COSTS, Found, effects, targets
 
 TAIL = ("p50", "p95", "p99", "p99.9")
-_NOISY = 0.25
-_BUSY = 0.9
-_MADE = 0.98
+_MAX_HELLO_CHANGE = 0.25
+_MAX_GENERATOR_SHARE = 0.9
+_MIN_REBUILT_SHARE = 0.98
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -15,7 +15,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 
 
-def _parts(figure: Found) -> str:
+def _by_process(figure: Found) -> str:
     named = figure["us_by_part"].items()
     return ", ".join(f"{name} {micros:.0f}" for name, micros in named if micros >= 5)
 
@@ -31,7 +31,7 @@ def _costs_table(figures: Mapping[str, Found], *, gateway: bool = True) -> str:
                 f"{one['times_hello']:.2f}",
                 *([f"{one['gateway_times_hello']:.2f}"] if gateway else []),
                 f"{one['us']:.0f}",
-                _parts(one),
+                _by_process(one),
                 f"{one['rate']:,.0f}",
                 f"{one['rate_of_hello']:.0%}",
                 f"{one['p50_ms']:.1f} ms",
@@ -51,8 +51,8 @@ def _tails(of: Mapping[str, Found]) -> str:
     )
 
 
-def reached(found: Found) -> str:
-    rows = [target.shown for target in targets(found)]
+def targets_table(found: Found) -> str:
+    rows = [target.cells for target in targets(found)]
     return table(("", "at most", "measured", ""), rows)
 
 
@@ -63,22 +63,21 @@ def costs(found: Found) -> str:
     kilobytes = found["fresh"]["page_bytes"] / 1000 if "fresh" in found else 0
     page = f"The page has {kilobytes:.0f} kB. " if kilobytes else ""
     return (
-        f"{page}Reads count the gateway, the services' apis and PostgreSQL; writes count every "
-        "process until the last event has had its effect in the feed. What the processes take at "
-        "rest is left out. "
-        "A page is *rebuilt* after a like for somebody whom the reader follows, by readers in turn "
-        "who follow nobody in common; *read by the database* is the statement behind it, with "
-        "nothing remembered.\n\n" + _costs_table(figures)
+        f"{page}Reads count the CPU time of the gateway, the services' api processes and "
+        "PostgreSQL; writes count every process until the feed has applied the last event. The use "
+        "of an idle system is subtracted. A page is *rebuilt* after a like for someone whom the "
+        "reader follows; the readers take turns and follow nobody in common. *Read by the "
+        "database* is the SQL statement behind it, without any cache.\n\n" + _costs_table(figures)
     )
 
 
-def floor(found: Found) -> str:
-    if "floor" not in found:
+def baseline(found: Found) -> str:
+    if "baseline" not in found:
         return ""
     return (
-        "Plain ASGI applications with no identity, errors, time-outs, logs or metrics, which send "
-        "a page as long as ours: one process, and two with a kept connection between them.\n\n"
-        + _costs_table(found["floor"], gateway=False)
+        "Plain ASGI applications without identity, error handling, timeouts, logs or metrics. They "
+        "send a page of the same size: one process, and two with a kept-alive connection between "
+        "them.\n\n" + _costs_table(found["baseline"], gateway=False)
     )
 
 
@@ -88,9 +87,9 @@ def waits(found: Found) -> str:
     of = found["waits"]
     rates = ", ".join(f"{name} {one['rate']:,.0f}" for name, one in of.items())
     return (
-        "Requests arrive at random, each counts from when it was due. A second, half of what the "
-        f"closed loop found: {rates}. A p99.9 of fewer than a few thousand says little.\n\n"
-        + _tails(of)
+        "Requests arrive at random; the latency of each counts from the moment at which it was due "
+        f"(open loop). The rates per second are half of what a closed loop reached: {rates}. A "
+        "p99.9 of fewer than a few thousand requests says little.\n\n" + _tails(of)
     )
 
 
@@ -113,14 +112,14 @@ def delivery(found: Found) -> str:
         text += (
             f"{one['rate']} posts a second by people of that graph. After each 201 the newest "
             "tweets of one follower are read every 5 ms until the tweet is among them; "
-            f"{one['never']} were not there in 10 s, {one['failed']} posts failed.\n\n"
+            f"{one['never']} did not appear within 10 s, {one['failed']} posts failed.\n\n"
             + _tails({"delivery lag": one["lag"], "the post itself": one["post"]})
         )
     if "own-writes" in found:
         own = found["own-writes"]
         text += (
-            "\nOne's own write, read back: the read right after one's own post, less the median "
-            "of the same read after somebody else's change.\n\n"
+            "\nReading one's own write: the latency of the read right after one's own post, minus "
+            "the median latency of the same read after another person's change.\n\n"
             + _tails(
                 {
                     f"{name}{what}": own[kind][series]
@@ -154,8 +153,8 @@ def growth(found: Found) -> str:
             head = ("× hello (p50)", "page", "fresh", "rebuilt", "read by the database")
             text += table(head, rows) + "\n"
     return text and (
-        "People, follows, tweets and likes are written into the feed's tables as its handlers "
-        "would have left them; nothing of this goes by HTTP or through the broker.\n\n" + text
+        "People, follows, tweets and likes are written directly into the feed's tables, as its "
+        "handlers would have written them.\n\n" + text
     )
 
 
@@ -174,15 +173,15 @@ def followers(found: Found) -> str:
         for size, one in found["followers"].items()
     ]
     return (
-        "Different people like tweets of an author with so many followers (in the feed's table). "
-        "Apart from that, what one like takes of the feed's api while pages of so many followers "
-        "are at hand, each made by a read before.\n\n"
+        "Different people like tweets of an author with this number of followers in the feed's "
+        "table. Measured separately: the CPU time of the feed's api for one like while the pages "
+        "of the followers are cached.\n\n"
         + table(
             (
                 "followers",
                 "until the 200",
                 "× hello",
-                "pages at hand",
+                "cached pages",
                 "feed's api then",
                 "with it",
             ),
@@ -192,23 +191,25 @@ def followers(found: Found) -> str:
 
 
 def memory(found: Found) -> str:
-    held = found.get("mix", {}).get("memory", {})
+    under_load = found.get("mix", {}).get("memory", {})
     rest = found["rest"]
     rows = [
         (
             name,
             f"{size / 2**20:.0f} MiB",
-            f"{held[name] / 2**20:.0f} MiB" if name in held else "",
+            f"{under_load[name] / 2**20:.0f} MiB" if name in under_load else "",
             f"{rest['cpu'].get(name, 0) * 1000:.1f} ms",
         )
         for name, size in sorted(rest["memory"].items())
     ]
     start = found["start"]
-    again = f", {start['again_seconds']:.0f} s once more" if "again_seconds" in start else ""
+    again = (
+        f", {start['again_seconds']:.0f} s at the next start" if "again_seconds" in start else ""
+    )
     return (
-        f"From `make up` to healthy: {start['first_seconds']:.0f} s from nothing{again}. Memory is "
-        "PSS, of a process and all that it started; at load is in the middle of the mix.\n\n"
-        + table(("", "at rest", "at load", "CPU a second at rest"), rows)
+        f"From `make up` to healthy: {start['first_seconds']:.0f} s with an empty folder{again}. "
+        "Memory is the PSS of a process and its descendants; *under load* is in the middle of the "
+        "mix.\n\n" + table(("", "idle", "under load", "CPU per second, idle"), rows)
     )
 
 
@@ -220,8 +221,8 @@ def replicas(found: Found) -> str:
         for count, one in found["replicas"].items()
     ]
     return (
-        "Requests a second by so many replicas of the feed's api, closed loop. The gateway, the "
-        "database and the load itself share the machine's processors with them.\n\n"
+        "Requests per second by the number of replicas of the feed's api, closed loop. They share "
+        "the processors with the gateway, the database and the load generator.\n\n"
         + table(("replicas", "page fresh", "read by the database"), rows)
     )
 
@@ -230,9 +231,9 @@ def profile(found: Found) -> str:
     if "profile" not in found:
         return ""
     return (
-        "A gateway and a replica of the feed are interrupted by a timer of their own CPU time. "
-        "Each sample counts for the innermost function of ours, whose calls of others' code are "
-        "its own; what a read costs the process is divided by these counts.\n\n"
+        "A timer of their CPU time interrupts a gateway and a replica of the feed. Each sample "
+        "counts for the innermost function of Warble's own code, including the library code that "
+        "it calls. The CPU time of a read is distributed by these counts.\n\n"
         + "".join(
             f"{process}:\n\n"
             + table(
@@ -245,18 +246,22 @@ def profile(found: Found) -> str:
 
 
 def warnings(found: Found) -> list[str]:
-    """What makes figures doubtful, a sentence each."""
-    told = [f"The part `{name}` failed: {error}" for name, error in found["failed"].items()]
+    """Reasons to doubt figures, one sentence each."""
+    messages = [f"The scenario `{name}` failed: {error}" for name, error in found["failed"].items()]
     for name, one in _figures(found):
-        if one.get("hello_moved", 0) > _NOISY:
-            told.append(f"{name}: hello itself moved by {one['hello_moved']:.0%}.")
-        if one.get("made", 1) < _MADE:
-            told.append(f"{name}: only {one['made']:.0%} of the pages were made anew.")
-        if one.get("generator", 0) > _BUSY:
-            told.append(f"{name}: asking took {one['generator']:.0%} of a processor.")
+        if one.get("hello_moved", 0) > _MAX_HELLO_CHANGE:
+            messages.append(f"{name}: hello itself moved by {one['hello_moved']:.0%}.")
+        if one.get("made", 1) < _MIN_REBUILT_SHARE:
+            messages.append(f"{name}: only {one['made']:.0%} of the pages were rebuilt.")
+        if one.get("generator", 0) > _MAX_GENERATOR_SHARE:
+            messages.append(
+                f"{name}: the load generator used {one['generator']:.0%} of a processor."
+            )
         if one.get("failed", 0):
-            told.append(f"{name}: {one['failed']} answers were not as expected{_statuses(one)}.")
-    return told
+            messages.append(
+                f"{name}: {one['failed']} responses had an unexpected status{_statuses(one)}."
+            )
+    return messages
 
 
 def _statuses(one: Found) -> str:
@@ -264,8 +269,8 @@ def _statuses(one: Found) -> str:
     return f" ({', '.join(f'{count} of {status}' for status, count in counts)})" if counts else ""
 
 
-def generators(found: Found) -> float:
-    """The greatest share of a processor that asking took anywhere."""
+def max_generator_share(found: Found) -> float:
+    """The largest share of one processor that the load generator used in any scenario."""
     return max((one["generator"] for _, one in _figures(found) if "generator" in one), default=0)
 
 
@@ -278,15 +283,15 @@ def _figures(found: Found, name: str = "") -> Iterable[tuple[str, Found]]:
 
 
 SECTIONS: dict[str, tuple[Callable[[Found], str], tuple[str, ...]]] = {
-    "CPU time a request": (costs, ("costs", "writes")),
-    "The floor": (floor, ("floor",)),
-    "Where a feed read spends it": (profile, ("profile",)),
-    "Waiting": (waits, ("waits",)),
-    "The social-network mix": (mix, ("mix",)),
-    "On the way to the readers": (delivery, ("delivery",)),
+    "CPU time a request": (costs, ("costs",)),
+    "Baseline": (baseline, ()),
+    "Where a feed read spends it": (profile, ()),
+    "Latency under load": (waits, ()),
+    "The social-network mix": (mix, ()),
+    "Delivery to followers": (delivery, ("delivery",)),
     "Growth": (growth, ("growth",)),
-    "Liking somebody whom many follow": (followers, ("followers",)),
-    "Start, rest and memory": (memory, ()),
+    "Likes of an author with many followers": (followers, ()),
+    "Start, idle use and memory": (memory, ()),
     "Replicas of the feed": (replicas, ()),
 }
-"""Each with its pictures."""
+"""Title, function and names of charts."""

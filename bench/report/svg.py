@@ -1,9 +1,9 @@
-"""SVG by hand: a few shapes, in colours that suit a light page and a dark one."""
+"""Draws simple SVG images, in colours that suit light and dark pages."""
 
 from xml.sax.saxutils import escape
 
 SERIES = 7
-"""How many series have a colour of their own."""
+"""The number of distinct colours."""
 
 _STYLE = """
 :root { --paper: #ffffff; --ink: #1f2328; --faint: #59636e; --grid: #d8dee4; --target: #c4320a;
@@ -23,7 +23,7 @@ text { font: 13px system-ui, sans-serif; fill: var(--ink) }
 
 
 class Picture:
-    """Shapes in pixels, from the upper left corner."""
+    """Coordinates are pixels from the upper left corner."""
 
     def __init__(self, width: int, height: int, title: str) -> None:
         self._width, self._height, self._title = width, height, title
@@ -48,7 +48,7 @@ class Picture:
         )
 
     def curve(self, points: list[tuple[float, float]], series: int) -> None:
-        """A line through the points, and a dot on each."""
+        """A line through the points, with a dot on each."""
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         colour = f"var(--s{series % SERIES})"
         self._shapes.append(

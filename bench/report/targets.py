@@ -1,4 +1,4 @@
-"""What was to be reached, beside what was."""
+"""The performance targets and the measured values."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ COSTS = {
     "like": "like and unlike, with all effects",
     "post": "post, with all effects",
 }
-"""What the parts of `costs` are called in the report."""
+"""Names of the scenarios of `costs` in the report."""
 LIMITS = {"fresh": 2.5, "unchanged": 2.0, "rebuilt": 8.0, "post": 25.0}
 DELIVERY = {"p50": 30.0, "p99": 250.0}
 OWN_WRITES = {"p50": 15.0, "p99": 100.0}
@@ -35,8 +35,8 @@ class Target:
         return self.value <= self.limit
 
     @property
-    def shown(self) -> tuple[str, str, str, str]:
-        """The cells of its row."""
+    def cells(self) -> tuple[str, str, str, str]:
+        """The row in the table of targets."""
         digits = 0 if self.value >= 100 else 1 if self.unit == "ms" else 2
         return (
             self.name,
@@ -47,7 +47,7 @@ class Target:
 
 
 def targets(found: Found) -> list[Target]:
-    """Those whose part has run."""
+    """The targets of the scenarios that have run."""
     return [*_costs(found), *_growth(found), *_likes(found), *_waits(found)]
 
 
@@ -57,13 +57,13 @@ def _costs(found: Found) -> Iterator[Target]:
             yield Target(COSTS[part], limit, "× hello", found[part]["times_hello"])
     shares = {COSTS[part]: found[part]["gateway_times_hello"] for part in COSTS if part in found}
     if shares:
-        dearest = max(shares, key=shares.__getitem__)
-        name = f"the gateway's own share (dearest: {dearest})"
-        yield Target(name, 1.0, "× hello", shares[dearest])
+        most_expensive = max(shares, key=shares.__getitem__)
+        name = f"the gateway's own share (largest: {most_expensive})"
+        yield Target(name, 1.0, "× hello", shares[most_expensive])
 
 
 def grown(first: Found, last: Found, figure: str) -> float:
-    """How many times the one is of the other, each beside the yardstick of its own minute."""
+    """The growth factor of a figure, each value relative to hello at that time."""
     beside = {"times_hello": None, "p50_ms": "hello_p50_ms"}[figure]
 
     def value(one: Found) -> float:
@@ -87,7 +87,7 @@ def _growth(found: Found) -> Iterator[Target]:
 
 
 def effects(one: Found) -> float:
-    """A like with all that it causes, while its followers' pages are at hand, in × hello."""
+    """A like with all its effects, while the followers' pages are cached, in × hello."""
     feed = sum(us for name, us in one["us_by_part"].items() if "feed-api" in name)
     extra = max(0.0, one["us_with_pages_at_hand"] - feed)
     return float(one["times_hello"] + extra / one["hello_us"])

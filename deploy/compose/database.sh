@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the roles and schemas of the services; safe to run again.
+# Creates the roles and schemas of the services. Running it again is safe.
 set -eu
 . /secrets/environment
 exec psql --no-psqlrc --quiet --file /deploy/postgres/bootstrap.sql

@@ -1,50 +1,54 @@
-"""Makes the secrets of a system in containers, once: each part gets a volume with its own alone.
+"""Generates the secrets of a system in containers. Each service gets a volume with its own only.
 
-Run by the service `secrets` before all others; what is there already is never changed. Below
-/secrets lies a folder for each part, and `all`, which no other part sees.
+The service `secrets` of docker-compose.yml runs this before all others. Existing secrets are never
+changed. /secrets has a folder per service, and `all`, which only this script sees.
 """
 
 import os
 from pathlib import Path
 
-from deploy.local import keys
-from deploy.local.places import SERVICES
 from deploy.rabbitmq.definitions import definitions
+from devstack import keys
+from devstack.repository import SERVICES
 
 ROOT = Path("/secrets")
-OURS = 10001
-"""The user that the images of ours run as."""
+WARBLE_UID = 10001
+"""The user id in Warble's images."""
 
 
 def main() -> None:
-    made = keys.load(ROOT / "all")
+    secrets = keys.load(ROOT / "all")
     admin_key = keys.load_admin_key(ROOT / "all")
-    passwords = {part: made[f"broker_{part}"] for part in (*SERVICES, "gateway")}
-    brokers = {part: f"amqp://{part}:{word}@rabbitmq:5672/" for part, word in passwords.items()}
+    passwords = {name: secrets[f"broker_{name}"] for name in (*SERVICES, "gateway")}
+    broker_urls = {
+        name: f"amqp://{name}:{password}@rabbitmq:5672/" for name, password in passwords.items()
+    }
     for service in SERVICES:
         prefix = service.upper()
-        own = {
-            f"{prefix}_BROKER_URL": brokers[service],
-            f"{prefix}_IDENTITY_PUBLIC_KEY": keys.public_half(made["identity"]),
-            "DB_PASSWORD": made[f"database_{service}"],
+        settings = {
+            f"{prefix}_BROKER_URL": broker_urls[service],
+            f"{prefix}_IDENTITY_PUBLIC_KEY": keys.public_keys_of(secrets["identity"]),
+            "DB_PASSWORD": secrets[f"database_{service}"],
         }
         if service == "users":
-            own["USERS_ADMIN_KEY"] = admin_key
+            settings["USERS_ADMIN_KEY"] = admin_key
         if service == "media":
-            own["MEDIA_S3_ACCESS_KEY"] = made["store_access"]
-            own["MEDIA_S3_SECRET_KEY"] = made["store_secret"]
-        write(service, "environment", variables(own), OURS)
+            settings["MEDIA_S3_ACCESS_KEY"] = secrets["store_access"]
+            settings["MEDIA_S3_SECRET_KEY"] = secrets["store_secret"]
+        write(service, "environment", export_lines(settings), WARBLE_UID)
     gateway = {
-        "GATEWAY_BROKER_URL": brokers["gateway"],
-        "GATEWAY_IDENTITY_PRIVATE_KEY": made["identity"],
+        "GATEWAY_BROKER_URL": broker_urls["gateway"],
+        "GATEWAY_IDENTITY_PRIVATE_KEY": secrets["identity"],
     }
-    write("gateway", "environment", variables(gateway), OURS)
-    roles = {f"{name.upper()}_DB_PASSWORD": made[f"database_{name}"] for name in SERVICES}
-    write("postgres", "password", made["database_owner"])
-    write("postgres", "environment", variables({**roles, "PGPASSWORD": made["database_owner"]}))
-    write("minio", "user", made["store_access"])
-    write("minio", "password", made["store_secret"])
-    write("grafana", "password", made["grafana_password"], 472)
+    write("gateway", "environment", export_lines(gateway), WARBLE_UID)
+    roles = {f"{name.upper()}_DB_PASSWORD": secrets[f"database_{name}"] for name in SERVICES}
+    write("postgres", "password", secrets["database_owner"])
+    write(
+        "postgres", "environment", export_lines({**roles, "PGPASSWORD": secrets["database_owner"]})
+    )
+    write("minio", "user", secrets["store_access"])
+    write("minio", "password", secrets["store_secret"])
+    write("grafana", "password", secrets["grafana_password"], 472)
     write(
         "rabbitmq",
         "rabbitmq.conf",
@@ -54,17 +58,17 @@ def main() -> None:
         "log.console = true\n",
         999,
     )
-    write("rabbitmq", "definitions.json", definitions(made["broker_password"], passwords), 999)
+    write("rabbitmq", "definitions.json", definitions(secrets["broker_password"], passwords), 999)
     write("rabbitmq", "enabled_plugins", "[rabbitmq_prometheus].\n", 999)
 
 
-def variables(values: dict[str, str]) -> str:
-    """As a shell reads them: no value that is made here needs more than quotes."""
+def export_lines(values: dict[str, str]) -> str:
+    """Lines for a shell. No generated value contains a quote."""
     return "".join(f"export {name}='{value}'\n" for name, value in values.items())
 
 
-def write(part: str, name: str, text: str, owner: int = 0) -> None:
-    file = ROOT / part / name
+def write(folder: str, name: str, text: str, owner: int = 0) -> None:
+    file = ROOT / folder / name
     keys.write_private(file, text)
     os.chown(file, owner, owner)
 

@@ -1,5 +1,5 @@
--- Prepares a database for Warble: run by psql, connected to it as its owner. Safe to run again.
--- Each service's password comes from the environment: USERS_DB_PASSWORD, and so on.
+-- Creates the roles and schemas of Warble. Run it with psql as the database's owner; running it again
+-- is safe. The passwords come from the environment: USERS_DB_PASSWORD, and so on.
 \set ON_ERROR_STOP on
 set client_min_messages = warning;
 
@@ -23,7 +23,7 @@ select format('revoke all on database %I from public', current_database()) \gexe
 \getenv password FEED_DB_PASSWORD
 \ir service.sql
 
--- A projection that is made anew grows here, beside the one that serves.
+-- A rebuild of the feed fills this schema while the other one serves.
 select 'create schema feed_fresh authorization feed'
 where to_regnamespace('feed_fresh') is null \gexec
 revoke all on schema feed_fresh from public;

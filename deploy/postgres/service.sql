@@ -1,7 +1,7 @@
--- One service's role and schema, both named :service. The role reaches its own schema and no other.
+-- Creates a service's role and schema, both named :service. The role has access to no other schema.
 select format('create role %I', :'service')
 where not exists (select from pg_roles where rolname = :'service') \gexec
--- Where somebody else made the role, and its password is not ours to set, it stays as it is.
+-- A role that another user has created, and whose password we may not set, stays unchanged.
 select format('alter role %I login password %L', :'service', :'password')
 from pg_roles as me
 where me.rolname = current_user and (
@@ -10,7 +10,7 @@ where me.rolname = current_user and (
     or pg_has_role(current_user, :'service', 'usage with admin option')
 ) \gexec
 
--- An owner that is no superuser may give a schema away only to a role that it belongs to.
+-- Without being superuser, we may create a schema only for a role of which we are a member.
 select format('grant %I to current_user', :'service')
 where not (select rolsuper from pg_roles where rolname = current_user)
   and not pg_has_role(current_user, :'service', 'usage') \gexec

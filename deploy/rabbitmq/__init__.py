@@ -1,4 +1,4 @@
-"""The broker's accounts: one for each part, which may do what the part must, and no more.
+"""The accounts at the broker: one per service, with minimal permissions.
 
-`accounts.json` is generated from the code: see docs/generate.py.
+`accounts.json` is generated from the code by tools/generate_docs.py.
 """

@@ -1,6 +1,6 @@
-"""What the broker reads at its start: an operator's account, and one for each part.
+"""The definitions that RabbitMQ loads at its start: accounts, permissions and the exchange.
 
-`python -m deploy.rabbitmq.definitions` says the same as commands, for a broker of one's own.
+`python -m deploy.rabbitmq.definitions` prints equivalent commands for your own broker.
 """
 
 import base64
@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 OPERATOR = "warble"
-"""May do everything: for the person who looks after the broker, and for no process of ours."""
+"""The administrator's account, which no process of Warble uses."""
 
 _VHOST = "/"
 _ACCOUNTS = Path(__file__).with_name("accounts.json")
 
 
 def definitions(operator_password: str, passwords: Mapping[str, str]) -> str:
-    """`passwords` are those of the parts, by their names."""
+    """`passwords` has the password of each service and of the gateway."""
     table: dict[str, Any] = json.loads(_ACCOUNTS.read_text())
     users = [_user(OPERATOR, operator_password, "administrator")]
     permissions = [_permission(OPERATOR, configure=".*", write=".*", read=".*")]
@@ -57,7 +57,7 @@ def definitions(operator_password: str, passwords: Mapping[str, str]) -> str:
 
 
 def _user(name: str, password: str, *tags: str) -> dict[str, Any]:
-    # The salt is drawn from the password, which is random itself: the same file each time.
+    # The salt derives from the password, which is random itself, so the file is reproducible.
     salt = hashlib.sha256(b"salt" + password.encode()).digest()[:4]
     hashed = salt + hashlib.sha256(salt + password.encode()).digest()
     return {
@@ -74,9 +74,9 @@ def _permission(user: str, **patterns: str) -> dict[str, str]:
 
 def _commands() -> list[str]:
     table: dict[str, Any] = json.loads(_ACCOUNTS.read_text())
-    said = []
+    commands = []
     for name, account in table["accounts"].items():
-        said += [
+        commands += [
             f"rabbitmqctl add_user {name}",
             "rabbitmqctl set_permissions {} '{}' '{}' '{}'".format(
                 name, account["configure"], account["write"], account["read"]
@@ -85,7 +85,7 @@ def _commands() -> list[str]:
                 name, table["exchange"], account["publishes"], account["hears"]
             ),
         ]
-    return said
+    return commands
 
 
 if __name__ == "__main__":

@@ -1,10 +1,18 @@
-"""A lean HTTP/1.1 client for the services: pooled connections, bodies streamed both ways.
+"""A minimal HTTP/1.1 client for the services: pooled connections, bodies streamed both ways.
 
-It knows what the gateway needs and no more: no redirects, cookies, proxies, compression or TLS. Why
-it is there: docs/adr/0013.
+It supports what the gateway needs and nothing else: no redirects, cookies, proxies, compression or
+TLS. docs/adr/0013 says why the gateway has a client of its own and what was measured. The errors
+have the names that httpx gives to the same conditions.
 """
 
-from .client import Client
-from .response import Broken, Full, NoConnection, Response, Silent
+from .client import HttpClient
+from .response import ConnectError, PoolFull, ReadTimeout, RemoteProtocolError, Response
 
-__all__ = ["Broken", "Client", "Full", "NoConnection", "Response", "Silent"]
+__all__ = [
+    "ConnectError",
+    "HttpClient",
+    "PoolFull",
+    "ReadTimeout",
+    "RemoteProtocolError",
+    "Response",
+]

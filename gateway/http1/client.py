@@ -1,105 +1,132 @@
-"""The pools, one for each replica, and the request as it goes over the wire."""
+"""The client, and its connection pools: one pool for each replica.
+
+A request checks out the connection that was released last, and opens a new one if none is idle. A
+connection carries one request at a time. It returns to the pool only when the response is complete
+and the whole body of the request was sent. Every other end (an error, a caller that was cancelled,
+a reader that stopped early) closes it, because leftover bytes would be taken for the next response.
+
+Two limits bound a pool; at either, `request` raises PoolFull at once. At most 50 requests are sent
+completely and await their response: more would only queue inside the replica, and a request that
+queues costs as much as one that is served (docs/adr/0024). At most 500 have no response yet in
+total; the difference is for slow uploads, which so take no place from other requests. Connections
+that are being opened count towards the 50: otherwise every request of a burst would pass the check
+before the first of them is counted.
+
+Keep-alive has two races with a replica that closes a connection. If an idle connection is closed
+just as a request is written to it, a GET or HEAD without a body is sent again on a new connection,
+provided that nothing was received for it. And a replica that shuts down answers with
+`Connection: close` for its last second: the first such response makes the pool close all idle
+connections, and `on_draining` is called, so that other replicas are preferred.
+"""
 
 import asyncio
 from collections.abc import AsyncIterable, Callable, Mapping
 from urllib.parse import urlsplit
 
 from .connection import Connection
-from .response import Broken, Full, NoConnection, Response
+from .response import ConnectError, PoolFull, RemoteProtocolError, Response
 
 _IDLE_SECONDS = 30.0
-_PER_REPLICA = 500
-_WAITING = 50
-"""Requests to one replica that are sent and not answered: more would only wait for each other."""
+_MAX_REQUESTS = 500
+"""Requests to one replica without a response, including those whose body is still being sent."""
+_MAX_AWAITING = 50
+"""Requests to one replica that were sent completely and have no response yet."""
 _REPEATABLE = frozenset(("GET", "HEAD"))
-"""A DELETE is not: the second one finds nothing, and says so of a deletion that was done."""
+"""DELETE is idempotent and is not here: repeated, it would answer 404 for a deletion that was done
+by the first try."""
 
 Headers = Mapping[str, str]
-Leaving = Callable[[str], None]
-"""Hears of a replica that ends its connections, since it is about to stop."""
+DrainingCallback = Callable[[str], None]
+"""Called with the URL of a replica that is about to stop."""
 
 
-def _nobody(_: str) -> None:
+def _ignore(_: str) -> None:
     pass
 
 
-class _Pool:
+class _ConnectionPool:
     """The connections to one replica."""
 
-    def __init__(self, url: str, connect_seconds: float, left: Leaving) -> None:
+    def __init__(
+        self, url: str, connect_timeout_seconds: float, on_draining: DrainingCallback
+    ) -> None:
         self._url = url
-        self._left = left
+        self._on_draining = on_draining
         parts = urlsplit(url)
         self.host = parts.netloc
         self._address = parts.hostname or "", parts.port or 80
-        self._connect_seconds = connect_seconds
+        self._connect_timeout_seconds = connect_timeout_seconds
         self._idle: list[Connection] = []
-        self._all: set[Connection] = set()
-        self.room = asyncio.Semaphore(_PER_REPLICA)
-        self.waiting = 0
+        self._connections: set[Connection] = set()
+        self.slots = asyncio.Semaphore(_MAX_REQUESTS)
+        self.awaiting_response = 0
         self._connecting = 0
 
     @property
-    def full(self) -> bool:
-        # Of many who come at one moment, all would find that nobody waits yet.
-        return self.waiting + self._connecting >= _WAITING or self.room.locked()
+    def is_full(self) -> bool:
+        return self.awaiting_response + self._connecting >= _MAX_AWAITING or self.slots.locked()
 
-    def at_hand(self) -> Connection | None:
+    def checkout(self) -> Connection | None:
+        """An idle connection, the one that was released last; None if there is none."""
         oldest = asyncio.get_running_loop().time() - _IDLE_SECONDS
         while self._idle:
             connection = self._idle.pop()
-            if connection.usable and connection.idle_since > oldest:
+            if connection.is_open and connection.idle_since > oldest:
                 return connection
             connection.abort()
         return None
 
     async def connect(self) -> Connection:
+        """A new connection. Raises ConnectError."""
         loop = asyncio.get_running_loop()
         self._connecting += 1
         try:
-            async with asyncio.timeout(self._connect_seconds):
+            async with asyncio.timeout(self._connect_timeout_seconds):
                 _, connection = await loop.create_connection(
                     lambda: Connection(self), *self._address
                 )
         except OSError as error:
-            raise NoConnection(f"{self.host}: {error!r}") from error
+            raise ConnectError(f"{self.host}: {error!r}") from error
         finally:
             self._connecting -= 1
-        self._all.add(connection)
+        self._connections.add(connection)
         return connection
 
-    def give_back(self, connection: Connection) -> None:
+    def release(self, connection: Connection) -> None:
         self._idle.append(connection)
 
-    def leaving(self) -> None:
-        self._left(self._url)
+    def drain(self) -> None:
+        self._on_draining(self._url)
         for connection in list(self._idle):
             connection.abort()
 
-    def lost(self, connection: Connection) -> None:
-        self._all.discard(connection)
+    def discard(self, connection: Connection) -> None:
+        self._connections.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
 
     def close(self) -> None:
-        for connection in list(self._all):
+        for connection in list(self._connections):
             connection.abort()
 
 
-class Client:
-    def __init__(self, connect_seconds: float, leaving: Leaving = _nobody) -> None:
-        self._leaving = leaving
-        self._connect_seconds = connect_seconds
-        self._pools: dict[str, _Pool] = {}
+class HttpClient:
+    def __init__(
+        self, connect_timeout_seconds: float, on_draining: DrainingCallback = _ignore
+    ) -> None:
+        self._on_draining = on_draining
+        self._connect_timeout_seconds = connect_timeout_seconds
+        self._pools: dict[str, _ConnectionPool] = {}
 
-    def full(self, replica: str) -> bool:
-        """Whether the replica would be given nothing at this moment."""
-        return self._pool(replica).full
+    def is_full(self, replica: str) -> bool:
+        """Whether `request` would raise PoolFull for this replica now."""
+        return self._pool(replica).is_full
 
-    def _pool(self, replica: str) -> _Pool:
+    def _pool(self, replica: str) -> _ConnectionPool:
         pool = self._pools.get(replica)
         if pool is None:
-            pool = self._pools[replica] = _Pool(replica, self._connect_seconds, self._leaving)
+            pool = _ConnectionPool(replica, self._connect_timeout_seconds, self._on_draining)
+            self._pools[replica] = pool
         return pool
 
     async def request(
@@ -109,37 +136,40 @@ class Client:
         target: str,
         headers: Headers,
         body: AsyncIterable[bytes] | None = None,
-        seconds: float = 10.0,
+        timeout_seconds: float = 10.0,
     ) -> Response:
-        """The answer's head, its body on the way. `replica` is a base address, `target` as it goes
-        over the wire; `seconds` bounds every silence.
+        """Returns when the head of the response has arrived; its body may follow.
 
-        Raises Full, NoConnection, Silent, Broken.
+        `replica` is a base URL, `target` the path with its query, already encoded.
+        `timeout_seconds` bounds the time without any byte, before the response and within it.
+
+        Raises PoolFull, ConnectError, ReadTimeout, RemoteProtocolError, and ValueError for a header
+        with a line break.
         """
         pool = self._pool(replica)
-        if pool.full:
-            raise Full
+        if pool.is_full:
+            raise PoolFull
         length = int(headers["content-length"]) if "content-length" in headers else None
         chunked = body is not None and length is None
-        head = _head(method, target, pool.host, headers, body is not None, chunked)
-        async with pool.room:
-            connection = pool.at_hand()
+        head = _request_head(method, target, pool.host, headers, body is not None, chunked)
+        async with pool.slots:
+            connection = pool.checkout()
             if connection is not None:
                 try:
-                    return await connection.ask(head, body, length, seconds)
-                except Broken:
-                    # The service may have ended an idle connection just now.
-                    if connection.answered or body is not None or method not in _REPEATABLE:
+                    return await connection.request(head, body, length, timeout_seconds)
+                except RemoteProtocolError:
+                    # The service may have closed the idle connection just now.
+                    if connection.received_data or body is not None or method not in _REPEATABLE:
                         raise
             connection = await pool.connect()
-            return await connection.ask(head, body, length, seconds)
+            return await connection.request(head, body, length, timeout_seconds)
 
     def close(self) -> None:
         for pool in self._pools.values():
             pool.close()
 
 
-def _head(
+def _request_head(
     method: str, target: str, host: str, headers: Headers, has_body: bool, chunked: bool
 ) -> bytes:
     lines = [f"{method} {target} HTTP/1.1", f"host: {host}"]
@@ -150,5 +180,5 @@ def _head(
         lines.append("content-length: 0")
     head = "\r\n".join(lines)
     if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
-        raise ValueError("a header holds the end of a line")
+        raise ValueError("a header contains a line break")
     return (head + "\r\n\r\n").encode("latin-1")

@@ -1,4 +1,4 @@
-"""One connection to a replica. The parser is httptools', the one of the server."""
+"""One connection to a replica. The parser is httptools, which uvicorn uses too."""
 
 import asyncio
 from collections.abc import AsyncIterable
@@ -6,62 +6,65 @@ from typing import Protocol, cast
 
 import httptools
 
-from .response import Broken, Response, Silent
+from .response import ReadTimeout, RemoteProtocolError, Response
 
 
-class Owner(Protocol):
-    """Who lends a connection out."""
+class ConnectionOwner(Protocol):
+    """What a connection needs of the pool that it belongs to."""
 
-    waiting: int
-    """Requests that are sent and not answered."""
+    awaiting_response: int
+    """Requests that are sent completely and whose response has not begun."""
 
-    def give_back(self, connection: "Connection") -> None: ...
+    def release(self, connection: "Connection") -> None:
+        """The connection is idle and can carry another request."""
 
-    def leaving(self) -> None:
-        """The replica ends its connections: none that is idle is to be used again."""
+    def drain(self) -> None:
+        """The replica is closing its connections, so no idle one may be used again."""
 
-    def lost(self, connection: "Connection") -> None: ...
+    def discard(self, connection: "Connection") -> None:
+        """The connection is closed."""
 
 
 class Connection(asyncio.Protocol):
-    """One request at a time."""
+    """Carries one request at a time (no pipelining)."""
 
-    def __init__(self, owner: "Owner") -> None:
+    def __init__(self, owner: ConnectionOwner) -> None:
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._response: Response | None = None
-        self._head: asyncio.Future[Response] | None = None
+        """The response of the request in progress; None while the connection is idle."""
+        self._head_received: asyncio.Future[Response] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._seconds = 0.0
+        self._timeout_seconds = 0.0
         self._active_at = 0.0
         self._can_write = asyncio.Event()
         self._can_write.set()
-        self._bodiless = False
-        self._sent = False
-        self._paused = False
-        self.answered = False
-        """Whether anything came back for the request that is under way."""
+        self._is_head_request = False
+        self._request_sent = False
+        self._reading_paused = False
+        self.received_data = False
+        """Whether the replica has sent anything for the request in progress."""
         self.idle_since = 0.0
 
-    # What asyncio tells.
+    # Callbacks of asyncio.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are one by what they do, not by descent.
+        # uvloop's transports have the methods of asyncio.Transport and do not inherit from it.
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._active_at = self._loop.time()
-        self.answered = True
+        self.received_data = True
         if self._response is None:
-            # Nobody asked.
+            # The replica sent data without a request.
             self.abort()
             return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._fail(Broken(f"not HTTP: {error}"))
+            self._fail(RemoteProtocolError(f"the response is not HTTP: {error}"))
 
     def eof_received(self) -> None:
         response = self._response
@@ -69,13 +72,13 @@ class Connection(asyncio.Protocol):
             length = response.content_length
             chunked = response.header(b"transfer-encoding")
             if length is None and chunked is None:
-                # A body that ends with its connection.
+                # Without a length and without chunks, the end of the connection ends the body.
                 self._complete(reusable=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._can_write.set()
-        self._fail(Broken(f"the connection ended: {exc!r}"))
-        self._owner.lost(self)
+        self._fail(RemoteProtocolError(f"the connection ended: {exc!r}"))
+        self._owner.discard(self)
 
     def pause_writing(self) -> None:
         self._can_write.clear()
@@ -83,11 +86,11 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._can_write.set()
 
-    # What the parser tells.
+    # Callbacks of the parser.
 
     def on_message_begin(self) -> None:
         if self._response is None:
-            # More than was asked for: whose answer that is nobody can tell.
+            # A second response for one request. It cannot be matched to a request.
             self.abort()
         else:
             self._response.raw_headers.clear()
@@ -102,14 +105,14 @@ class Connection(asyncio.Protocol):
         if status < 200 or self._response is None:
             return
         self._response.status = status
-        self._answer()
-        if self._bodiless:
-            # The parser cannot know that no body follows.
+        self._resolve_head()
+        if self._is_head_request:
+            # The parser does not know the method of the request and would wait for a body.
             self._complete(reusable=False)
 
     def on_body(self, body: bytes) -> None:
         if self._response is not None:
-            self._response.take(body)
+            self._response.feed(body)
 
     def on_message_complete(self) -> None:
         response = self._response
@@ -117,45 +120,56 @@ class Connection(asyncio.Protocol):
             return
         reusable = self._parser.should_keep_alive()
         if not reusable:
-            self._owner.leaving()
+            self._owner.drain()
         self._complete(reusable=reusable)
 
     # One request.
 
-    async def ask(
-        self, head: bytes, body: AsyncIterable[bytes] | None, length: int | None, seconds: float
+    async def request(
+        self,
+        head: bytes,
+        body: AsyncIterable[bytes] | None,
+        content_length: int | None,
+        timeout_seconds: float,
     ) -> Response:
-        """`length` is the one that the head says the body has; without one it goes in chunks."""
+        """Sends the request and returns when the head of the response has arrived.
+
+        `content_length` is the one in `head`; without it the body is sent in chunks.
+        `timeout_seconds` bounds the time without any byte in either direction, before the response
+        and within it.
+
+        Raises RemoteProtocolError and ReadTimeout.
+        """
         assert self._transport is not None
-        self.answered = False
-        self._sent = body is None
-        self._bodiless = head.startswith(b"HEAD ")
-        self._seconds = seconds
+        self.received_data = False
+        self._request_sent = body is None
+        self._is_head_request = head.startswith(b"HEAD ")
+        self._timeout_seconds = timeout_seconds
         self._active_at = self._loop.time()
         self._response = Response(self)
-        self._head = self._loop.create_future()
-        self._timer = self._loop.call_later(seconds, self._look)
+        self._head_received = self._loop.create_future()
+        self._timer = self._loop.call_later(timeout_seconds, self._check_timeout)
         self._transport.write(head)
         try:
             if body is not None:
-                await self._send(body, length)
-            self._owner.waiting += 1
+                await self._send_body(body, content_length)
+            self._owner.awaiting_response += 1
             try:
-                return await self._head
+                return await self._head_received
             finally:
-                self._owner.waiting -= 1
+                self._owner.awaiting_response -= 1
         except BaseException:
             self.abort()
             raise
 
-    async def _send(self, body: AsyncIterable[bytes], length: int | None) -> None:
-        """Sends the body, or as much of it as is wanted: the answer may come before its end."""
+    async def _send_body(self, body: AsyncIterable[bytes], content_length: int | None) -> None:
+        """Stops early if the response arrives first: a service may refuse a body unread (413)."""
         assert self._transport is not None
-        assert self._head is not None
-        chunked = length is None
+        assert self._head_received is not None
+        chunked = content_length is None
         sent = 0
         async for chunk in body:
-            if self._head.done():
+            if self._head_received.done():
                 break
             sent += len(chunk)
             self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
@@ -165,14 +179,17 @@ class Connection(asyncio.Protocol):
         else:
             if chunked:
                 self._transport.write(b"0\r\n\r\n")
-            elif sent != length:
-                # The service would read the rest out of the next request.
-                raise Broken(f"a body of {sent} bytes was to have {length}")
-            self._sent = True
+            elif sent != content_length:
+                # The service would take the start of the next request for the rest of this body.
+                raise RemoteProtocolError(
+                    f"the body has {sent} bytes, and its content-length is {content_length}"
+                )
+            self._request_sent = True
 
-    def _answer(self) -> None:
-        if self._head is not None and not self._head.done() and self._response is not None:
-            self._head.set_result(self._response)
+    def _resolve_head(self) -> None:
+        head = self._head_received
+        if head is not None and not head.done() and self._response is not None:
+            head.set_result(self._response)
 
     def _complete(self, *, reusable: bool) -> None:
         response = self._response
@@ -180,52 +197,52 @@ class Connection(asyncio.Protocol):
         self._stop_timer()
         response.finish()
         self._response = None
-        if reusable and self._sent:
-            self.resume()
+        if reusable and self._request_sent:
+            self.resume_reading()
             self.idle_since = self._loop.time()
-            self._owner.give_back(self)
+            self._owner.release(self)
         else:
             self.abort()
 
     def _fail(self, error: Exception) -> None:
         self._stop_timer()
         response, self._response = self._response, None
-        if self._head is not None and not self._head.done():
-            self._head.set_exception(error)
-            # Who asked may have gone away: then nobody hears of it.
-            self._head.exception()
+        if self._head_received is not None and not self._head_received.done():
+            self._head_received.set_exception(error)
+            # Marks the exception as retrieved: asyncio logs it otherwise if the caller is gone.
+            self._head_received.exception()
         if response is not None:
             response.finish(error)
         self.abort()
 
-    def _look(self) -> None:
-        left = self._active_at + self._seconds - self._loop.time()
-        if left <= 0 and not self._paused:
-            self._fail(Silent())
+    def _check_timeout(self) -> None:
+        remaining = self._active_at + self._timeout_seconds - self._loop.time()
+        if remaining <= 0 and not self._reading_paused:
+            self._fail(ReadTimeout())
         else:
-            self._timer = self._loop.call_later(max(left, 0.05), self._look)
+            self._timer = self._loop.call_later(max(remaining, 0.05), self._check_timeout)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    # Its transport.
+    # The transport.
 
     @property
-    def usable(self) -> bool:
+    def is_open(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
 
-    def pause(self) -> None:
-        if self._transport is not None and not self._paused and self.usable:
-            self._paused = True
+    def pause_reading(self) -> None:
+        if self._transport is not None and not self._reading_paused and self.is_open:
+            self._reading_paused = True
             self._transport.pause_reading()
 
-    def resume(self) -> None:
-        if self._transport is not None and self._paused:
-            self._paused = False
+    def resume_reading(self) -> None:
+        if self._transport is not None and self._reading_paused:
+            self._reading_paused = False
             self._active_at = self._loop.time()
-            if self.usable:
+            if self.is_open:
                 self._transport.resume_reading()
 
     def abort(self) -> None:

@@ -1,57 +1,62 @@
-"""An answer on its way, and what may go wrong with it."""
+"""A response whose body may still be arriving, and the errors of the client."""
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Protocol, Self
 
-_BUFFERED = 256 * 1024
-"""What is held of a body that comes faster than it goes out."""
+_MAX_BUFFERED_BYTES = 256 * 1024
+"""When the reader of a body is slower than the replica, the connection stops reading at this size.
+TCP flow control then slows the replica down."""
 
 
-class NoConnection(Exception):
-    """The replica takes no connection: nothing was sent."""
+class ConnectError(Exception):
+    """The replica accepted no connection. Nothing was sent."""
 
 
-class Full(Exception):
-    """The replica has as many of our requests as it may: nothing was sent."""
+class PoolFull(Exception):
+    """The replica has as many requests from this gateway as it may have. Nothing was sent."""
 
 
-class Broken(Exception):
-    """The connection ended, or the answer is no HTTP."""
+class RemoteProtocolError(Exception):
+    """The connection ended before the response was complete, or the response is not valid HTTP."""
 
 
-class Silent(TimeoutError):
-    """Nothing came for as long as was allowed."""
+class ReadTimeout(TimeoutError):
+    """The replica sent nothing for as long as was allowed."""
 
 
-class Source(Protocol):
-    """Where an answer comes from."""
+class FlowControl(Protocol):
+    """The part of a connection that a response controls."""
 
-    def pause(self) -> None: ...
+    def pause_reading(self) -> None: ...
 
-    def resume(self) -> None: ...
+    def resume_reading(self) -> None: ...
 
     def abort(self) -> None: ...
 
 
 class Response:
-    """An answer whose head is here. Use as `async with`: what is not read is not waited for."""
+    """A response whose head has arrived.
 
-    def __init__(self, source: "Source") -> None:
+    Use it as `async with response`. Leaving the block before the body was read aborts the
+    connection, because the rest of the body would be taken for the next response.
+    """
+
+    def __init__(self, connection: FlowControl) -> None:
         self.status = 0
         self.raw_headers: list[tuple[bytes, bytes]] = []
         """Names are in lower case."""
         self.complete = False
-        self._source = source
+        self._connection = connection
         self._chunks: deque[bytes] = deque()
-        self._held = 0
+        self._buffered_bytes = 0
         self._error: Exception | None = None
-        self._waiting: asyncio.Future[None] | None = None
+        self._reader_waiting: asyncio.Future[None] | None = None
 
-    def header(self, wanted: bytes) -> str | None:
-        for name, value in self.raw_headers:
-            if name == wanted:
+    def header(self, name: bytes) -> str | None:
+        for header_name, value in self.raw_headers:
+            if header_name == name:
                 return value.decode("latin-1")
         return None
 
@@ -65,7 +70,7 @@ class Response:
         return (self.header(b"content-type") or "").partition(";")[0].strip().lower()
 
     async def read(self) -> bytes:
-        """The whole body. Raises Broken and Silent, as `stream` does."""
+        """The whole body. Raises RemoteProtocolError and ReadTimeout, as `stream` does."""
         if self.complete and len(self._chunks) == 1:
             return self._chunks.popleft()
         return b"".join([chunk async for chunk in self.stream()])
@@ -74,37 +79,39 @@ class Response:
         while True:
             while self._chunks:
                 chunk = self._chunks.popleft()
-                self._held -= len(chunk)
-                # A source that is done may be giving another answer by now.
-                if self._held < _BUFFERED and not self.complete:
-                    self._source.resume()
+                self._buffered_bytes -= len(chunk)
+                # A connection that has completed this response may be receiving the next one.
+                if self._buffered_bytes < _MAX_BUFFERED_BYTES and not self.complete:
+                    self._connection.resume_reading()
                 yield chunk
             if self.complete:
                 return
             if self._error is not None:
                 raise self._error
-            self._waiting = asyncio.get_running_loop().create_future()
-            await self._waiting
+            self._reader_waiting = asyncio.get_running_loop().create_future()
+            await self._reader_waiting
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if not self.complete:
-            self._source.abort()
+            self._connection.abort()
 
-    def take(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes) -> None:
+        """Called by the connection for each chunk of the body."""
         self._chunks.append(chunk)
-        self._held += len(chunk)
-        if self._held >= _BUFFERED:
-            self._source.pause()
-        self._wake()
+        self._buffered_bytes += len(chunk)
+        if self._buffered_bytes >= _MAX_BUFFERED_BYTES:
+            self._connection.pause_reading()
+        self._wake_reader()
 
     def finish(self, error: Exception | None = None) -> None:
+        """Called by the connection at the end of the body, or when it failed."""
         self.complete = error is None
         self._error = error
-        self._wake()
+        self._wake_reader()
 
-    def _wake(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
+    def _wake_reader(self) -> None:
+        if self._reader_waiting is not None and not self._reader_waiting.done():
+            self._reader_waiting.set_result(None)

@@ -1,1 +1,1 @@
-"""What every service of Warble needs, and no domain."""
+"""What every service needs. The chassis contains no domain logic."""

@@ -1,7 +1,8 @@
-"""Places where a test has a process die at once, as a power cut would have it.
+"""Points in the code at which a test kills the process, as a power failure would.
 
-`WARBLE_FAILPOINTS=relay.published:40` ends the process when it comes to that place for the 40th
-time. It works in a checkout only: images hold no tests, and refuse to start with it.
+`WARBLE_FAILPOINTS=relay.published:40` kills the process when it reaches that point for the 40th
+time. This works in a checkout only: images contain no tests, and a process in an image refuses to
+start if the variable is set.
 """
 
 import os
@@ -11,32 +12,36 @@ from collections.abc import Callable
 from pathlib import Path
 
 VARIABLE = "WARBLE_FAILPOINTS"
-_TEST_BED = Path(__file__).parents[2] / "tests" / "chaos"
+_CHAOS_TESTS = Path(__file__).parents[2] / "tests" / "chaos"
 
 
 class FailpointsRefused(Exception):
-    """The variable is set where no test bed is."""
+    """The variable is set, but this is not a checkout with tests."""
 
 
-def _nothing(place: str) -> None:
+def _do_nothing(point: str) -> None:
     pass
 
 
-def _dying(asked: str, test_bed: Path = _TEST_BED) -> Callable[[str], None]:
-    if not test_bed.is_dir():
-        raise FailpointsRefused(f"{VARIABLE} is for tests: unset it.")
-    left = {place: int(count) for place, _, count in (s.partition(":") for s in asked.split(","))}
+def _killer(specification: str, chaos_tests: Path = _CHAOS_TESTS) -> Callable[[str], None]:
+    """Gives the function that kills the process. `specification` is such as `here:3,there:1`."""
+    if not chaos_tests.is_dir():
+        raise FailpointsRefused(f"{VARIABLE} is only for tests: unset it.")
+    passes_left = {
+        point: int(count)
+        for point, _, count in (part.partition(":") for part in specification.split(","))
+    }
 
-    def reach(place: str) -> None:
-        if place not in left:
+    def reach(point: str) -> None:
+        if point not in passes_left:
             return
-        left[place] -= 1
-        if left[place] == 0:
-            sys.stderr.write(f"failpoint {place}\n")
+        passes_left[point] -= 1
+        if passes_left[point] == 0:
+            sys.stderr.write(f"failpoint {point}\n")
             sys.stderr.flush()
             os.kill(os.getpid(), signal.SIGKILL)
 
     return reach
 
 
-reach = _dying(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else _nothing
+reach = _killer(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else _do_nothing

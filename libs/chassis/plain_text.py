@@ -1,4 +1,4 @@
-"""Text that people write: what every service removes from it, and what no service can store."""
+"""Cleaning of text that people write, the same in every service."""
 
 import re
 
@@ -10,15 +10,15 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    """The text with every kind of line break as `\\n`, and without control characters but the tab.
+    """Turns every kind of line break into `\\n`, and removes control characters except the tab.
 
-    Control characters come with text that is pasted from a terminal or a log. They are removed,
-    not refused: a person can neither see nor find them.
+    Control characters come with text that is pasted from a terminal or a log. They are removed, and
+    the text is not refused, because a person can neither see nor find them.
     """
     text = _TERMINAL_CODES.sub("", _LINE_BREAKS.sub("\n", text))
     return _CONTROL_CHARACTERS.sub("", text)
 
 
 def is_storable(text: str) -> bool:
-    """Whether PostgreSQL can store the text: not with NUL, nor with half of a surrogate pair."""
+    """Whether PostgreSQL can store the text. It cannot store NUL or half of a surrogate pair."""
     return not _UNSTORABLE.search(text)

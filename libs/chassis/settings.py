@@ -1,6 +1,7 @@
-"""What an operator may change about any service.
+"""Settings that every process has. They are environment variables, or lines of `.env`.
 
-The names in capitals are shared by all services; everything else carries the service's own prefix.
+A setting with an alias in capitals, such as `SENTRY_DSN`, has the same name in all services. Every
+other setting has the service's prefix, such as `FEED_DB_POOL_SIZE`.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -11,34 +12,36 @@ from sqlalchemy import URL
 
 
 class ProcessSettings(BaseSettings):
-    """Settings of any process of ours. A subclass names it and sets `env_prefix` to match."""
+    """Settings of any process. A subclass sets `service`, and `env_prefix` to match."""
 
-    # A setting that is wrong is named; its neighbours, and secrets among them, are not shown.
+    # Without `hide_input_in_errors`, the error for one wrong setting would show all the others too,
+    # the secrets among them.
     model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     service: ClassVar[str]
-    """The bounded context's name: also its schema, its role and the prefix of its queues."""
+    """The name of the service: also of its schema and its database role, and the prefix of its
+    queues."""
 
     sentry_dsn: str = Field("", validation_alias=AliasChoices("SENTRY_DSN", "sentry_dsn"))
-    """Where errors are reported, if anywhere."""
+    """The Sentry project to which errors are reported. Empty turns reports off."""
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)
     ] = Field("INFO", validation_alias=AliasChoices("LOG_LEVEL", "log_level"))
-    """The least that is logged: `DEBUG`, `INFO`, `WARNING` or `ERROR`."""
+    """The lowest level that is logged: `DEBUG`, `INFO`, `WARNING` or `ERROR`."""
     log_format: Literal["json", "text", "auto"] = Field(
         "auto", validation_alias=AliasChoices("LOG_FORMAT", "log_format")
     )
     """`json`, `text`, or `auto`: text in a terminal, JSON everywhere else."""
     broker_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
-    """Where RabbitMQ answers, with the part's own account. Several nodes of a cluster with a comma
-    between their hosts: one that answers is used."""
+    """URL of RabbitMQ, with the account of this service. For a cluster, list the hosts of its nodes
+    with commas between them: the process uses one that responds."""
 
 
 class ServiceSettings(ProcessSettings):
-    """Settings of a service: beside the above, its database and whose identities it trusts."""
+    """Settings of a service: in addition, its database and the key that verifies identities."""
 
     db_host: str = Field("127.0.0.1", validation_alias=AliasChoices("DB_HOST", "db_host"))
-    """One, or several with a comma between: the one that takes writes is used."""
+    """Host of PostgreSQL, or several with commas between them: the process uses the primary."""
     db_port: int = Field(5432, validation_alias=AliasChoices("DB_PORT", "db_port"))
     db_name: str = Field("warble", validation_alias=AliasChoices("DB_NAME", "db_name"))
     db_user: str = Field("warble", validation_alias=AliasChoices("DB_USER", "db_user"))
@@ -47,13 +50,10 @@ class ServiceSettings(ProcessSettings):
     )
 
     identity_public_key: str = ""
-    """Ed25519 public key of the gateway: 32 raw bytes in URL-safe base64. Two, with a comma between
-    them, while the pair is replaced."""
+    """Ed25519 public key of the gateway: 32 raw bytes in URL-safe base64. During a key rotation,
+    two keys with a comma between them."""
     db_pool_size: int = Field(10, ge=1, le=200)
-    """The most connections in each process's pool."""
-    event_retention_days: int | None = Field(None, ge=1)
-    """How long published events are kept. None keeps them for ever: a projection can then be
-    rebuilt from nothing."""
+    """Maximum number of database connections in the pool of each process."""
 
     @property
     def db_hosts(self) -> list[str]:
@@ -69,3 +69,11 @@ class ServiceSettings(ProcessSettings):
             port=self.db_port,
             database=self.db_name,
         )
+
+
+class ProducerSettings(ServiceSettings):
+    """Settings of a service with an outbox."""
+
+    event_retention_days: int | None = Field(None, ge=1)
+    """Number of days for which published events are kept. Unset keeps them for ever, so that a
+    projection can be rebuilt from the first event on."""

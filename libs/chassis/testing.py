@@ -1,6 +1,7 @@
-"""What the tests of every service share: a database of one's own, a signed-in client, deliveries.
+"""What the tests of every service share: a client that is signed in, and the delivery of events.
 
-The edge is swapped, the inside is real: HTTP in process, PostgreSQL for real.
+Tests use real parts inside a service, PostgreSQL among them. Only its edges are replaced: HTTP
+calls stay within the process, and events come from the test.
 """
 
 import base64
@@ -11,35 +12,35 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
-from . import inbox
-from .database import Database
-from .events import Event, EventId
-from .identity import HEADER, Identity, KeyScope, Signer
-from .subscriptions import Subscriptions
+from chassis.auth.identity import IDENTITY_HEADER, Identity, KeyScope, Signer
+from chassis.database.session import Database
+from chassis.messaging import inbox
+from chassis.messaging.events import Event, EventId
+from chassis.messaging.subscriptions import Subscriptions
 
-_PRIVATE = Ed25519PrivateKey.generate()
+_KEY = Ed25519PrivateKey.generate()
 
 
-def _text(raw: bytes) -> str:
+def _base64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode()
 
 
-PRIVATE_KEY = _text(_PRIVATE.private_bytes_raw())
-PUBLIC_KEY = _text(_PRIVATE.public_key().public_bytes_raw())
+PRIVATE_KEY = _base64(_KEY.private_bytes_raw())
+PUBLIC_KEY = _base64(_KEY.public_key().public_bytes_raw())
 _signer = Signer(PRIVATE_KEY)
 
 
-def signed(
+def identity_headers(
     service: str, user_id: int, *, administrator: bool = False, scope: KeyScope = KeyScope.account
 ) -> dict[str, str]:
     """The header that identifies this person to the service, signed as the gateway signs it."""
     identity = Identity(user_id, KeyScope.admin if administrator else scope)
-    return {HEADER: _signer.token(identity, service)}
+    return {IDENTITY_HEADER: _signer.sign(identity, service)}
 
 
 @asynccontextmanager
-async def serving(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the running application, in this process."""
+async def client_for(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Starts the application in this process and gives a client of it."""
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
@@ -56,12 +57,15 @@ async def deliver(
     number: int,
     source: str = "test",
 ) -> bool:
-    """Hands an event to its handler as the consumer does; false when the inbox knew it."""
+    """Passes an event to its handler as the consumer does, in one transaction with the inbox.
+
+    Returns False if the inbox already contains the event.
+    """
     subscription = subscriptions[routing_key]
     raw = body.model_dump_json() if isinstance(body, Event) else body
     event = subscription.event.model_validate_json(raw)
     async with database.transaction() as session:
-        new = await inbox.admit(session, [EventId(source, number)])
+        new = await inbox.insert_new(session, [EventId(source, number)])
         if new:
             await subscription.handler(session, event, number)
         return bool(new)

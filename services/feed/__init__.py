@@ -1,1 +1,4 @@
-"""What each person reads: a projection of everyone's events, made to be read fast."""
+"""The feeds that people read: a projection of the events of users and tweets, built for fast reads.
+
+Everything here can be rebuilt from those events, and the feed publishes no events of its own.
+"""

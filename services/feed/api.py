@@ -1,4 +1,4 @@
-"""HTTP in, HTTP out: no SQL, no rules."""
+"""The HTTP API of the feed: it validates requests and writes responses."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -9,23 +9,24 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
-from chassis import etags
-from chassis.app import Id
-from chassis.errors import InvalidRequest, responses
-from chassis.events import EventId
-from chassis.identity import SignedIn
-from chassis.paging import MAX_ID, Cursor, Limit
+from chassis.auth.identity import SignedIn
+from chassis.http import etags
+from chassis.http.errors import InvalidRequest, responses
+from chassis.http.models import Id
+from chassis.http.paging import MAX_ID, Cursor, Limit
+from chassis.messaging.events import EventId
 
 from . import queries
-from .arrivals import Arrival
 from .errors import TweetNotFound
-from .pages import Asked, Key
+from .page_cache_middleware import AFTER
+from .pages import PageKey, PageRequest
 from .queries import Order, Scope, Selection
-from .recall import AFTER
+from .read_your_writes import Freshness
 
 STALE = "warble-stale"
-"""The response header of an answer that could not wait for them any longer."""
-AFTER_AT_MOST = 16
+"""The response header of a read that does not include the events named by AFTER."""
+MAX_AFTER_EVENTS = 16
+"""The gateway names no more. Further ones are ignored."""
 
 router = APIRouter(prefix="/api", tags=["feed"])
 log = structlog.get_logger()
@@ -42,17 +43,18 @@ class LikeView(BaseModel):
 
 
 class MediaView(BaseModel):
-    """One of the attachments. Its size is not known where it was sent before sizes were kept."""
+    """An attachment. `width` and `height` are null for old uploads, whose size was not stored."""
 
     url: str
     thumbnail: str
-    """A small WebP of it, at most 48 kB; of an animation, the first frame."""
+    """A small WebP of the picture, at most 48 kB. For an animation it shows the first frame."""
     width: int | None
     height: int | None
     alt: str
 
 
 class TweetView(BaseModel):
+    # For the OpenAPI document only: `tweet_json` writes the responses.
     id: int
     content: str
     attachments: list[str]
@@ -122,77 +124,94 @@ class TweetPage(BaseModel):
     next_cursor: str | None
 
 
-async def _own_writes(request: Request) -> Arrival:
-    """Waits for the events that the gateway names."""
-    named = request.headers.get(AFTER)
-    if not named:
-        return Arrival.heard
+async def _wait_for_own_writes(request: Request) -> Freshness:
+    """Waits for the events that the gateway names. Raises InvalidRequest if they are malformed."""
+    after = request.headers.get(AFTER)
+    if not after:
+        return Freshness.applied
     try:
-        events = [EventId.parse(name) for name in named.split(",")[:AFTER_AT_MOST]]
+        events = [EventId.parse(event_id) for event_id in after.split(",")[:MAX_AFTER_EVENTS]]
     except ValueError as error:
-        raise InvalidRequest(reason=f"{AFTER}: not a list of events.") from error
+        raise InvalidRequest(reason=f"{AFTER}: not a list of event ids.") from error
     state = request.app.state
-    arrival: Arrival = await state.arrivals.wait(events, state.settings.own_writes_seconds)
-    if arrival is Arrival.late:
-        log.warning("own_writes.late", events=named)
-    return arrival
+    freshness: Freshness = await state.inbox_listener.wait_for(
+        events, state.settings.own_writes_timeout_seconds
+    )
+    if freshness is Freshness.timed_out:
+        log.warning("own_writes.timed_out", events=after)
+    return freshness
 
 
-OwnWrites = Annotated[Arrival, Depends(_own_writes)]
+WaitedFor = Annotated[Freshness, Depends(_wait_for_own_writes)]
 
 
-def _stale(arrival: Arrival) -> dict[str, str]:
-    return {STALE: "true"} if arrival is Arrival.late else {}
+def _stale(freshness: Freshness) -> dict[str, str]:
+    return {STALE: "true"} if freshness is Freshness.timed_out else {}
 
 
 @router.get(
     "/tweets",
-    summary="The reader's feed",
+    summary="Read your feed",
     response_model=TweetPage,
     responses=responses(InvalidRequest),
 )
 async def feed(
     request: Request,
     identity: SignedIn,
-    arrival: OwnWrites,
-    order: Order = Order.popular,
-    scope: Scope = Scope.following,
+    freshness: WaitedFor,
+    order: Annotated[
+        Order,
+        Query(description="`popular`: most likes first. `recent`: newest first."),
+    ] = Order.popular,
+    scope: Annotated[
+        Scope,
+        Query(description="`following`: people whom you follow, and you. `everyone`: all people."),
+    ] = Scope.following,
     limit: Annotated[
-        int | None, Query(ge=1, le=100, description="How many to give; missing: the whole feed.")
+        int | None,
+        Query(
+            ge=1,
+            le=100,
+            description="Maximum number of tweets on a page. Without paging: the whole feed.",
+        ),
     ] = None,
     offset: Annotated[
-        int | None, Query(ge=1, le=MAX_ID, description="The number of the page, from 1.")
+        int | None,
+        Query(
+            ge=1, le=MAX_ID, description="Number of the page, from 1. Not together with `cursor`."
+        ),
     ] = None,
     cursor: Cursor = None,
 ) -> Response:
-    """Tweets by the people whom the reader follows, and the reader's own.
+    """The tweets of the people whom you follow, and your own.
 
-    With neither `limit` nor `offset` nor `cursor`: the whole feed, up to 1,000 tweets.
+    Without `limit`, `offset` and `cursor`, the response contains the whole feed, up to 1,000
+    tweets.
     """
     if offset is not None and cursor is not None:
-        raise InvalidRequest(reason="A page is named by offset or by cursor, not by both.")
+        raise InvalidRequest(reason="Use offset or cursor, not both.")
     connections, settings = request.app.state.connections, request.app.state.settings
     if limit is None and offset is None and cursor is None:
-        selection = Selection(identity.user_id, order, scope, limit=settings.whole)
+        selection = Selection(identity.user_id, order, scope, limit=settings.max_tweets)
         return StreamingResponse(
-            await _started(queries.whole(connections, selection)),
+            await _start(queries.whole_feed(connections, selection)),
             media_type="application/json",
-            headers=_stale(arrival),
+            headers=_stale(freshness),
         )
     limit = limit or 20
-    # Pages by number cut the same list that the whole feed is; a cursor goes on beyond it.
-    skipped = min(((offset or 1) - 1) * limit, settings.whole)
+    # Pages by number divide the whole feed, and end with it. A cursor leads further.
+    skipped = min(((offset or 1) - 1) * limit, settings.max_tweets)
     if offset is not None:
-        limit = min(limit, settings.whole - skipped)
+        limit = min(limit, settings.max_tweets - skipped)
     selection = Selection(
         identity.user_id, order, scope, cursor=cursor, offset=skipped, limit=limit
     )
-    return await _page(request, selection, arrival)
+    return await _page(request, selection, freshness)
 
 
 @router.get(
     "/users/{id}/tweets",
-    summary="A person's tweets, the newest first",
+    summary="List a person's tweets, newest first",
     response_model=TweetPage,
     responses=responses(InvalidRequest),
 )
@@ -200,20 +219,20 @@ async def tweets_by_author(
     id: Id,
     request: Request,
     identity: SignedIn,
-    arrival: OwnWrites,
+    freshness: WaitedFor,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Response:
-    """A person who has written nothing, or is not there, has none: see their profile."""
+    """The list is empty if the person has written nothing or does not exist."""
     selection = Selection(
         identity.user_id, Order.recent, Scope.everyone, author_id=id, cursor=cursor, limit=limit
     )
-    return await _page(request, selection, arrival)
+    return await _page(request, selection, freshness)
 
 
 @router.get(
     "/tweets/{id}/likes",
-    summary="Who likes a tweet, the first first",
+    summary="List the people who like a tweet, earliest like first",
     response_model=LikerPage,
     responses=responses(InvalidRequest, TweetNotFound),
 )
@@ -221,40 +240,43 @@ async def likers(
     id: Id,
     request: Request,
     identity: SignedIn,
-    arrival: OwnWrites,
+    freshness: WaitedFor,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Response:
     body = await queries.likers(request.app.state.connections, id, cursor, limit)
-    return Response(body, media_type="application/json", headers=_stale(arrival))
+    return Response(body, media_type="application/json", headers=_stale(freshness))
 
 
-async def _page(request: Request, selection: Selection, arrival: Arrival) -> Response:
-    """A page; a first one is kept, and so is which address stands for it."""
+async def _page(request: Request, selection: Selection, freshness: Freshness) -> Response:
+    """A page. First pages use the cache, and their URL is added to the middleware's index."""
     state = request.app.state
     if selection.cursor is not None or selection.offset or not selection.limit:
         body = await queries.page(state.connections, selection)
-        return Response(body, media_type="application/json", headers=_stale(arrival))
-    asked = Asked(selection.order, selection.scope, selection.author_id, selection.limit)
-    key = Key(selection.reader_id, asked)
-    if arrival is Arrival.heard:
-        state.addresses.note(request.scope, asked)
-        page = state.pages.at_hand(key) or await state.pages.made(key)
+        return Response(body, media_type="application/json", headers=_stale(freshness))
+    page_request = PageRequest(
+        selection.order, selection.scope, selection.author_id, selection.limit
+    )
+    key = PageKey(selection.reader_id, page_request)
+    if freshness is Freshness.applied:
+        state.url_index.add(request.scope, page_request)
+        page = state.pages.cached(key) or await state.pages.assemble(key)
     else:
-        page = await state.pages.read(key)
-    headers = {**_stale(arrival), "etag": page.etag, "cache-control": "private, no-cache"}
+        page = await state.pages.read_from_database(key)
+    headers = {**_stale(freshness), "etag": page.etag, "cache-control": "private, no-cache"}
     if etags.matches(request.headers.get("if-none-match"), page.etag):
         return Response(status_code=304, headers=headers)
     return Response(page.body, media_type="application/json", headers=headers)
 
 
-async def _started(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same chunks, the first of them at hand: what fails by then is still an error answer."""
+async def _start(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Reads the first chunk before the response begins, so that a failure until then can still be
+    an error response. Returns all chunks."""
     first = await anext(chunks)
 
-    async def all_of_them() -> AsyncIterator[bytes]:
+    async def all_chunks() -> AsyncIterator[bytes]:
         yield first
         async for chunk in chunks:
             yield chunk
 
-    return all_of_them()
+    return all_chunks()

@@ -1,6 +1,6 @@
-"""What may be wrong with what a reader asks for."""
+"""The errors that the feed's API reports to clients."""
 
-from chassis.errors import Problem
+from chassis.http.errors import Problem
 
 
 class TweetNotFound(Problem):

@@ -1,11 +1,11 @@
-"""What the feed reads of the others' events."""
+"""The events of users and tweets that the feed handles, with the fields that it uses."""
 
 from datetime import datetime
 from typing import ClassVar
 
 from pydantic import BaseModel
 
-from chassis.events import Event
+from chassis.messaging.events import Event
 
 
 class UserRegistered(Event):
@@ -57,7 +57,7 @@ class TweetPosted(Event):
     content: str
     attachments: list[str]
     media: list[Picture] | None = None
-    """The attachments and what is known of them. An old event has the attachments alone."""
+    """The attachments with their metadata. Old events lack this field."""
     created_at: datetime
 
 

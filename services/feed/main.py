@@ -1,4 +1,4 @@
-"""The composition root of the feed."""
+"""Composes the two processes of the feed: api and worker."""
 
 import asyncio
 import contextlib
@@ -6,38 +6,40 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
-from chassis import app, erasure, worker
+from chassis import tasks
+from chassis.privacy import erasure
+from chassis.process import app, worker
 
 from . import api
-from .arrivals import Arrivals
-from .erasing import eraser
 from .handlers import subscriptions
-from .memory import Memory
+from .invalidating_cache import InvalidatingCache
+from .page_cache_middleware import PageCacheMiddleware, UrlIndex
 from .pages import Pages
-from .recall import Addresses, Recall
+from .privacy import eraser
+from .read_your_writes import InboxListener
 from .settings import Settings
 
 
 @contextlib.asynccontextmanager
-async def _reading(application: FastAPI) -> AsyncIterator[None]:
+async def _api_lifespan(application: FastAPI) -> AsyncIterator[None]:
     settings: Settings = application.state.settings
     database = application.state.database
-    connections = database.connections(settings.db_pool_size)
-    memory = Memory(settings.page_bytes)
-    arrivals = Arrivals(database, memory, connections)
+    connections = database.create_pool(settings.db_pool_size)
+    cache = InvalidatingCache(settings.cache_bytes)
+    inbox_listener = InboxListener(database, cache, connections)
     application.state.connections = connections
-    application.state.pages = Pages(connections, memory)
-    application.state.arrivals = arrivals
-    listening = asyncio.create_task(arrivals.listen())
+    application.state.pages = Pages(connections, cache)
+    application.state.inbox_listener = inbox_listener
+    listening = asyncio.create_task(inbox_listener.listen())
     yield
-    await app.end(listening)
+    await tasks.cancel(listening)
 
 
 def create_app() -> FastAPI:
     settings = Settings()
-    application = app.create(settings, api.router, erasure.router, lifespan=_reading)
-    application.state.addresses = Addresses()
-    application.add_middleware(Recall)
+    application = app.create(settings, api.router, erasure.router, lifespan=_api_lifespan)
+    application.state.url_index = UrlIndex()
+    application.add_middleware(PageCacheMiddleware)
     return application
 
 

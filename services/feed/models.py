@@ -1,4 +1,4 @@
-"""The tables of the schema `feed`: a copy of what the others told, shaped for reading."""
+"""The tables of the schema `feed`: a projection of the events of users and tweets."""
 
 from typing import Any
 
@@ -6,11 +6,12 @@ from sqlalchemy import BigInteger, Boolean, Column, Computed, Index, Text, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from chassis import erasure, inbox
+from chassis.messaging import inbox
+from chassis.privacy import erasure
 
 
 class Table(SQLModel, registry=registry()):
-    """The tables of this schema share one metadata, apart from the other services'."""
+    """The base class of this schema's tables, with metadata of its own."""
 
 
 metadata = Table.metadata
@@ -21,7 +22,8 @@ _VISIBLE = text("visible")
 
 
 class Person(Table, table=True):
-    """Somebody's name, or the place kept for it; of an erased person the number alone."""
+    """A person's name. It is empty for an erased person, and for a placeholder: a person who is
+    hidden before the name arrives."""
 
     __table_args__ = (Index("person_hidden", "id", postgresql_where=text("hidden")),)
 
@@ -29,7 +31,7 @@ class Person(Table, table=True):
     name: str = Field(sa_column=Column(Text, nullable=False))
     version: int = Field(sa_column=Column(BigInteger, nullable=False))
     hidden: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
-    """Deactivated: what they wrote is shown to nobody. Their likes of others' tweets count on."""
+    """True for a deactivated person, whose tweets are not shown to anybody. Their likes count."""
 
 
 class Follow(Table, table=True):
@@ -45,7 +47,10 @@ class Follow(Table, table=True):
 
 
 class Tweet(Table, table=True):
-    """A tweet, or the place kept for one: its likes and its end may be heard of before it is."""
+    """A tweet, or a placeholder for one: its likes and its deletion may arrive before it.
+
+    A placeholder has no author. A deleted tweet stays as a tombstone, without author and text.
+    """
 
     __table_args__ = (
         Index("tweet_popular", text("like_count desc"), text("id desc"), postgresql_where=_VISIBLE),
@@ -63,7 +68,7 @@ class Tweet(Table, table=True):
     id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     author_id: int | None = Field(default=None, sa_column=Column(BigInteger))
     card: str | None = Field(default=None, sa_column=Column(Text))
-    """The members of the tweet's JSON object that are the same for every reader."""
+    """The members of the JSON object that are the same for every reader: see `tweet_json`."""
     like_count: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     deleted: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     visible: Any = Field(
@@ -88,7 +93,8 @@ class Like(Table, table=True):
 
 
 class LikesToDelete(Table, table=True):
-    """A deleted tweet with more likes than one transaction takes: the worker deletes the rest."""
+    """A deleted tweet that may have likes left, because one transaction deletes a batch only. The
+    worker deletes the rest."""
 
     __tablename__ = "likes_to_delete"
 

@@ -1,7 +1,24 @@
-"""First pages: at hand, or put together from what is remembered of authors and tweets.
+"""First pages of feeds: from the cache, assembled from cached fragments, or read from the database.
 
-A change drops a few of the parts; the page is then made of the others, and the database is asked
-only for what is missing.
+A page depends on everybody whom its reader follows, so a cached page is dropped often: one like of
+one tweet drops the pages of all the author's followers. To read each of them again with one large
+statement would be expensive. So the cache also holds the small results behind a page, the
+fragments:
+
+- whom a reader follows;
+- the sort keys of an author's first TWEETS_PER_AUTHOR tweets, in each order;
+- a tweet as JSON, the same for every reader (`tweet_json.CardJson`).
+
+`assemble` merges the sort keys of all followed authors, takes the highest, and joins the JSON of
+these tweets. A like drops the tweet and its author's sort keys; the next page that needs them reads
+them again, for all readers. Only one thing is read for each reader's page: the reader's own like of
+a tweet with more likes than a tweet lists. The bytes are the same as those of `queries.page`, so
+the entity tag does not depend on whether a page was assembled or read as a whole.
+
+Fragments are read at different moments. If one of them changes in between, they may not fit
+together. Either a tweet is missing, and the page is read from the database instead, or the
+invalidation of the changed fragment also drops the page, which is stored with the tags of all its
+fragments. See docs/adr/0016.
 """
 
 import hashlib
@@ -13,29 +30,33 @@ from typing import NamedTuple
 
 from prometheus_client import Counter
 
-from chassis.connections import Connections
+from chassis.database.pool import Pool
 
-from . import parts, queries
-from .memory import EVERYONE, Memory, reader, tweet
-from .parts import ID, Card, Row
-from .queries import LIKES_LISTED, Order, Scope, Selection
+from . import fragments, queries
+from .fragments import ID_INDEX, SortKey
+from .invalidating_cache import ALL_AUTHORS, InvalidatingCache, Tag, reader_tag, tweet_tag
+from .queries import MAX_LISTED_LIKES, Order, Scope, Selection
+from .tweet_json import CardJson
 
-FIRST = 20
-"""Tweets that are remembered of an author, in each order: as many as a page has, most often."""
+TWEETS_PER_AUTHOR = 20
+"""How many first tweets of each author are cached, in each order: as many as most pages have. A
+longer page is always read from the database."""
 
 _NUMBER_BYTES = 100
-_ROW_BYTES = 140
+"""Approximate memory for an id in a set."""
+_SORT_KEY_BYTES = 140
+"""Approximate memory for a sort key in a list."""
 
-READS = Counter(
-    "warble_feed_page_reads_total",
-    "First pages: at hand, made of what was remembered, or read whole.",
-    ["outcome"],
+CACHE = Counter(
+    "warble_feed_page_cache_total",
+    "First pages: hit (from the cache), assembled (from fragments) or miss (from the database).",
+    ["result"],
 )
-_HIT, _MADE, _READ = (READS.labels(outcome) for outcome in ("hit", "made", "read"))
+_HIT, _ASSEMBLED, _MISS = (CACHE.labels(result) for result in ("hit", "assembled", "miss"))
 
 
-class Asked(NamedTuple):
-    """A first page, as somebody may ask for it again."""
+class PageRequest(NamedTuple):
+    """The parameters of a first page, without its reader."""
 
     order: Order
     scope: Scope
@@ -43,9 +64,9 @@ class Asked(NamedTuple):
     limit: int
 
 
-class Key(NamedTuple):
+class PageKey(NamedTuple):
     reader_id: int
-    asked: Asked
+    request: PageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,127 +76,140 @@ class Page:
 
 
 class Pages:
-    def __init__(self, connections: Connections, memory: Memory) -> None:
+    def __init__(self, connections: Pool, cache: InvalidatingCache) -> None:
         self._connections = connections
-        self._memory = memory
+        self._cache = cache
 
-    def at_hand(self, key: Key) -> Page | None:
-        page: Page | None = self._memory.get(key)
+    def cached(self, key: PageKey) -> Page | None:
+        page: Page | None = self._cache.get(key)
         if page is not None:
             _HIT.inc()
         return page
 
-    async def made(self, key: Key) -> Page:
-        """A page that is not at hand."""
-        moment = self._memory.moment()
-        subjects = await self._subjects(key)
-        made = None
-        if self._memory.hears and key.asked.limit <= FIRST:
-            made = await self._put_together(key, subjects)
-        (_READ if made is None else _MADE).inc()
-        if made is None:
+    async def assemble(self, key: PageKey) -> Page:
+        """Assembles a page from fragments, or reads it from the database, and caches it."""
+        version = self._cache.version
+        tags = await self._tags(key)
+        assembled = None
+        if self._cache.connected and key.request.limit <= TWEETS_PER_AUTHOR:
+            assembled = await self._assemble_body(key, tags)
+        if assembled is None:
+            _MISS.inc()
             body = await queries.page(self._connections, _selection(key))
         else:
-            body, shown = made
-            # An author whose tweets change together is told of once, maybe before the last of them.
-            subjects = {*subjects, *map(tweet, shown)}
+            _ASSEMBLED.inc()
+            body, tweet_ids = assembled
+            # NOTIFY deduplicates payloads within a transaction: the author's notification may come
+            # before that of the last of the author's tweets. So the page depends on its tweets too.
+            tags = {*tags, *map(tweet_tag, tweet_ids)}
         page = _page(body)
-        self._memory.keep(key, page, len(body), subjects, moment, names=body)
+        self._cache.put(key, page, len(body), tags, version, names=body)
         return page
 
-    async def read(self, key: Key) -> Page:
-        """The page from the database, where it knows of a change that is on its way to us."""
-        _READ.inc()
+    async def read_from_database(self, key: PageKey) -> Page:
+        """Reads a page without the cache: for a change that the database has committed but whose
+        notification has not arrived yet."""
+        _MISS.inc()
         return _page(await queries.page(self._connections, _selection(key)))
 
-    async def _subjects(self, key: Key) -> Collection[int]:
+    async def _tags(self, key: PageKey) -> Collection[Tag]:
         """What the page depends on: the authors whose tweets it may show, and its reader."""
-        asked, itself = key.asked, reader(key.reader_id)
-        if asked.author_id is not None:
-            return (asked.author_id, itself)
-        if asked.scope is Scope.everyone:
-            return (EVERYONE, itself)
-        held = "followed", key.reader_id
-        known: Collection[int] | None = self._memory.get(held)
-        if known is None:
-            moment = self._memory.moment()
-            followed = await parts.followed(self._connections, key.reader_id)
-            known = frozenset((*followed, key.reader_id, itself))
-            self._memory.keep(held, known, _NUMBER_BYTES * len(known), (itself,), moment)
-        return known
+        request, own_tag = key.request, reader_tag(key.reader_id)
+        if request.author_id is not None:
+            return (request.author_id, own_tag)
+        if request.scope is Scope.everyone:
+            return (ALL_AUTHORS, own_tag)
+        cache_key = "followed", key.reader_id
+        tags: Collection[Tag] | None = self._cache.get(cache_key)
+        if tags is None:
+            version = self._cache.version
+            followed = await fragments.followed(self._connections, key.reader_id)
+            tags = frozenset((*followed, key.reader_id, own_tag))
+            self._cache.put(cache_key, tags, _NUMBER_BYTES * len(tags), (own_tag,), version)
+        return tags
 
-    async def _put_together(
-        self, key: Key, subjects: Collection[int]
+    async def _assemble_body(
+        self, key: PageKey, tags: Collection[Tag]
     ) -> tuple[bytes, list[int]] | None:
-        """The page from its parts, and the tweets that it shows.
+        """The body of the page, and the ids of its tweets.
 
-        None where they do not fit, as a change goes on meanwhile.
+        None for a page of all authors, which has no fragments, and if the fragments do not fit
+        together because of a concurrent change.
         """
-        if EVERYONE in subjects:
+        if ALL_AUTHORS in tags:
             return None
-        order, limit = key.asked.order, key.asked.limit
-        authors = [subject for subject in subjects if subject > 0]
-        chosen = _best(await self._firsts(authors, order), limit)
-        ids = [row[ID[order]] for row in chosen]
+        order, limit = key.request.order, key.request.limit
+        authors = [tag for tag in tags if tag > 0]
+        sort_keys = _highest(await self._first_tweets(authors, order), limit)
+        ids = [sort_key[ID_INDEX[order]] for sort_key in sort_keys]
         cards = await self._cards(ids)
         if len(cards) < len(ids):
             return None
-        # A card knows everybody who likes the tweet, unless they are more than it lists.
-        beyond = [tweet_id for tweet_id in ids if len(cards[tweet_id].likers) >= LIKES_LISTED]
-        own = await parts.own_likes(self._connections, key.reader_id, beyond) if beyond else {}
-        shown = [cards[tweet_id].shown(key.reader_id, own.get(tweet_id)) for tweet_id in ids]
-        last = chosen[-1] if len(chosen) == limit else None
-        cursor = (last[1 - ID[order]], last[ID[order]]) if last else None
-        return queries.answer(b",".join(shown), cursor), ids
+        # A card whose list of likes is not full lists everybody who likes the tweet.
+        full = [tweet_id for tweet_id in ids if len(cards[tweet_id].likers) >= MAX_LISTED_LIKES]
+        own_likes = (
+            await fragments.own_likes(self._connections, key.reader_id, full) if full else {}
+        )
+        tweets = [
+            cards[tweet_id].render_for(key.reader_id, own_likes.get(tweet_id)) for tweet_id in ids
+        ]
+        last = sort_keys[-1] if len(sort_keys) == limit else None
+        cursor = (last[1 - ID_INDEX[order]], last[ID_INDEX[order]]) if last else None
+        return queries.page_body(b",".join(tweets), cursor), ids
 
-    async def _firsts(self, authors: Sequence[int], order: Order) -> list[Sequence[Row]]:
+    async def _first_tweets(self, authors: Sequence[int], order: Order) -> list[Sequence[SortKey]]:
         """The first tweets of each author who has any."""
-        peek = self._memory.peek
-        found = {author_id: peek((order, author_id)) for author_id in authors}
-        missing = [author_id for author_id, rows in found.items() if rows is None]
+        peek = self._cache.peek
+        by_author = {author_id: peek((order, author_id)) for author_id in authors}
+        missing = [author_id for author_id, sort_keys in by_author.items() if sort_keys is None]
         if missing:
-            moment = self._memory.moment()
-            known = await parts.firsts(self._connections, missing, order, FIRST)
+            version = self._cache.version
+            read = await fragments.first_tweets(
+                self._connections, missing, order, TWEETS_PER_AUTHOR
+            )
             for author_id in missing:
-                rows = found[author_id] = known.get(author_id, [])
-                size = _ROW_BYTES * (len(rows) + 1)
-                self._memory.keep((order, author_id), rows, size, (author_id,), moment)
-        return [rows for rows in found.values() if rows]
+                sort_keys = by_author[author_id] = read.get(author_id, [])
+                size = _SORT_KEY_BYTES * (len(sort_keys) + 1)
+                self._cache.put((order, author_id), sort_keys, size, (author_id,), version)
+        return [sort_keys for sort_keys in by_author.values() if sort_keys]
 
-    async def _cards(self, ids: Sequence[int]) -> dict[int, Card]:
-        peek = self._memory.peek
-        found = {tweet_id: peek(("card", tweet_id)) for tweet_id in ids}
-        missing = [tweet_id for tweet_id, card in found.items() if card is None]
+    async def _cards(self, ids: Sequence[int]) -> dict[int, CardJson]:
+        """The tweets with these ids; those that do not exist are missing."""
+        peek = self._cache.peek
+        cards = {tweet_id: peek(("card", tweet_id)) for tweet_id in ids}
+        missing = [tweet_id for tweet_id, card in cards.items() if card is None]
         if missing:
-            moment = self._memory.moment()
-            for card in await parts.cards(self._connections, missing):
-                found[card.tweet_id] = card
-                size = len(card.unliked) + _NUMBER_BYTES * len(card.likers)
+            version = self._cache.version
+            for card in await fragments.cards(self._connections, missing):
+                cards[card.tweet_id] = card
+                size = len(card.body) + _NUMBER_BYTES * len(card.likers)
                 key = "card", card.tweet_id
-                self._memory.keep(
-                    key, card, size, (tweet(card.tweet_id),), moment, names=card.unliked
-                )
-        return {tweet_id: card for tweet_id, card in found.items() if card is not None}
+                tags = (tweet_tag(card.tweet_id),)
+                self._cache.put(key, card, size, tags, version, names=card.body)
+        return {tweet_id: card for tweet_id, card in cards.items() if card is not None}
 
 
 def _page(body: bytes) -> Page:
     return Page(body, f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"')
 
 
-def _best(firsts: list[Sequence[Row]], limit: int) -> list[Row]:
-    """The highest rows of all: whose own highest is not among the highest has none there."""
-    likely = nlargest(limit, firsts, key=itemgetter(0))
-    least = likely[-1][0] if len(likely) == limit else (0, 0)
-    best: list[Row] = []
-    for rows in likely:
-        for row in rows:
-            if row < least:
+def _highest(by_author: list[Sequence[SortKey]], limit: int) -> list[SortKey]:
+    """The highest sort keys of all authors. Each list of `by_author` has its highest key first.
+
+    Only `limit` authors can be on the page: those with the highest first tweets.
+    """
+    candidates = nlargest(limit, by_author, key=itemgetter(0))
+    lowest = candidates[-1][0] if len(candidates) == limit else (0, 0)
+    highest: list[SortKey] = []
+    for sort_keys in candidates:
+        for sort_key in sort_keys:
+            if sort_key < lowest:
                 break
-            best.append(row)
-    best.sort(reverse=True)
-    return best[:limit]
+            highest.append(sort_key)
+    highest.sort(reverse=True)
+    return highest[:limit]
 
 
-def _selection(key: Key) -> Selection:
-    order, scope, author_id, limit = key.asked
+def _selection(key: PageKey) -> Selection:
+    order, scope, author_id, limit = key.request
     return Selection(key.reader_id, order, scope, author_id=author_id, limit=limit)

@@ -1,24 +1,26 @@
-"""Everything that reads: which tweets, in which order, as the bytes that go out.
+"""The statements that read tweets and likers, for one reader, as the bytes of the response.
 
-PostgreSQL writes the JSON; nothing on this path builds an object of a tweet. The order of a page
-comes from index-only scans, one per followed author; only the winners' rows are fetched.
+PostgreSQL writes the JSON (see `tweet_json`); no Python object is built for a tweet. Index-only
+scans, one per followed author, find the order of a page. Only the rows of tweets on the page are
+fetched.
 """
 
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from chassis import paging
-from chassis.connections import Connections
+from chassis.database.pool import Pool
+from chassis.http import paging
 
 from .errors import TweetNotFound
+from .tweet_json import LIKE_COUNT, LIKED, NOT_LIKED, expand
 
-LIKES_LISTED = 100
-"""How many likes a tweet lists; `like_count` beside them is true."""
+MAX_LISTED_LIKES = 100
+"""How many likes a tweet lists at most. `like_count` counts all of them."""
 
 CHUNK = 100
-"""Tweets that one statement of a whole feed reads, and that are in memory while they are sent."""
+"""The number of tweets that one statement of a whole feed reads. As many are in memory while they
+are sent."""
 
 
 class Order(StrEnum):
@@ -33,7 +35,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Selection:
-    """Which tweets, for whom, from where: `author_id` narrows it to one person's."""
+    """Which tweets to read, and for which reader. With `author_id`, those of one author only."""
 
     reader_id: int
     order: Order = Order.popular
@@ -44,20 +46,8 @@ class Selection:
     limit: int = 20
 
 
-def names(statement: str) -> str:
-    """The statement with `name_of(id)` written out: somebody's name as JSON.
-
-    Looked up one by one: of a join with a few people the planner may believe that it needs all.
-    """
-    return re.sub(
-        r"name_of\(([\w.]+)\)",
-        r"""coalesce((select to_json(name) from person where id = \1)::text, '""')""",
-        statement,
-    )
-
-
-# $1 the reader, $2 rows wanted, $3 rows skipped, $4 and $5 the cursor's key, $6 the author. Each
-# statement names all six, so that PostgreSQL knows their types.
+# $1 the reader, $2 the limit, $3 the offset, $4 and $5 the sort key of the cursor, $6 the author.
+# Every statement uses all six parameters, because PostgreSQL derives their types from their use.
 _BEHIND = {
     Order.popular: "(like_count, id) < ($4::int, $5::bigint)",
     Order.recent: "id < $5::bigint and $4::int is not null",
@@ -76,7 +66,8 @@ _EVERYONE = """
       and not exists (select from person where person.id = tweet.author_id and hidden)
     order by {sort} limit $2 offset $3
 """
-# Only an author whose own first tweet is among the first of all has any on the page.
+# Authors are sorted by their first tweet. A page of n tweets can contain only tweets of the first n
+# authors, so at most n tweets of each of these are read.
 _FOLLOWING = """
     select id, like_count
     from (
@@ -92,53 +83,50 @@ _FOLLOWING = """
         ) as first
         where not exists (select from person where person.id = authors.author_id and hidden)
         order by {sort} limit $2::bigint + $3::bigint
-    ) as likely
+    ) as candidate
     cross join lateral (
         select id, like_count from tweet
-        where visible and author_id = likely.author_id and {behind}
+        where visible and author_id = candidate.author_id and {behind}
         order by {sort} limit $2::bigint + $3::bigint
     ) as top
     order by {sort} limit $2 offset $3
 """
-_TWEETS = names("""
+# {chosen} is a statement for the ids of the tweets. A reader's own like is always listed: the
+# others get one place less.
+_TWEETS = """
 with chosen as materialized ({chosen})
 select
     chosen.like_count,
     chosen.id,
-    '{{' || tweet.card
-        || ',"author":{{"id":' || tweet.author_id
-        || ',"name":' || name_of(tweet.author_id) || '}}'
-        || ',"likes":[' || coalesce(likes.listed, '')
-        || '],"like_count":' || tweet.like_count
-        || ',"liked":' || case when own.user_id is null then 'false' else 'true' end
-        || '}}' as json
+    tweet_head(tweet)
+        || coalesce(likes.listed, '')
+        || '{like_count}' || tweet.like_count
+        || case when own.user_id is null then '{not_liked}' else '{liked}' end as json
 from chosen
 join tweet on tweet.id = chosen.id
 left join tweet_like as own
     on own.tweet_id = chosen.id and own.user_id = $1 and own.active
 left join lateral (
-    select string_agg(
-        '{{"user_id":' || liker.user_id || ',"name":' || name_of(liker.user_id) || '}}',
-        ',' order by liker.version
-    ) as listed
+    select string_agg(like_json(liker.user_id), ',' order by liker.version) as listed
     from (
         (
             select user_id, version from tweet_like
             where tweet_id = chosen.id and active and user_id <> $1
             order by version
-            limit {listed} - (own.user_id is not null)::int
+            limit {max_listed} - (own.user_id is not null)::int
         )
         union all
         select own.user_id, own.version where own.user_id is not null
     ) as liker
 ) as likes on true
 order by {order}
-""")
-# $1 the reader, $2 the ids of the tweets in the order wanted. A tweet that is gone is left out.
-_LISTED = """
-    select tweet.id, tweet.like_count, wanted.place
-    from unnest($2::bigint[]) with ordinality as wanted (id, place)
-    join tweet on tweet.id = wanted.id and tweet.visible
+"""
+# $1 the reader, $2 the ids of the tweets in the order of the response. Tweets that no longer exist
+# are left out.
+_BY_ID = """
+    select tweet.id, tweet.like_count, requested.place
+    from unnest($2::bigint[]) with ordinality as requested (id, place)
+    join tweet on tweet.id = requested.id and tweet.visible
     where not exists (select from person where person.id = tweet.author_id and hidden)
 """
 _ONE_PAGE = """
@@ -151,10 +139,23 @@ select
 from tweets
 """
 
-_LISTED_TWEETS = _TWEETS.format(chosen=_LISTED, listed=LIKES_LISTED, order="chosen.place")
 
-# $1 the tweet, $2 the version behind which the page begins, $3 rows wanted
-_LIKERS = names("""
+def _tweets(chosen: str, order: str) -> str:
+    statement = _TWEETS.format(
+        chosen=chosen,
+        order=order,
+        like_count=LIKE_COUNT,
+        liked=LIKED,
+        not_liked=NOT_LIKED,
+        max_listed=MAX_LISTED_LIKES,
+    )
+    return expand(statement)
+
+
+_TWEETS_BY_ID = _tweets(_BY_ID, order="chosen.place")
+
+# $1 the tweet, $2 the version behind which the page begins, $3 the limit.
+_LIKERS = expand("""
 with chosen as (
     select user_id, version from tweet_like
     where tweet_id = $1 and active and version > $2
@@ -166,13 +167,7 @@ select
         and not exists (select from person where person.id = tweet.author_id and hidden)
     ) as found,
     convert_to(
-        coalesce(
-            string_agg(
-                '{"id":' || user_id || ',"name":' || name_of(user_id) || '}', ',' order by version
-            ),
-            ''
-        ),
-        'UTF8'
+        coalesce(string_agg(person_json(user_id), ',' order by version), ''), 'UTF8'
     ) as body,
     (array_agg(version order by version))[$3] as last
 from chosen
@@ -182,7 +177,7 @@ _HIGHEST = (2**31 - 1, paging.MAX_ID)
 
 
 def _chosen(selection: Selection) -> str:
-    """The statement for ids and numbers of likes, in the order of the selection."""
+    """The statement for the ids and like counts of the tweets, in the order of the selection."""
     if selection.author_id is not None:
         chosen = _ONE_AUTHOR
     elif selection.scope is Scope.everyone:
@@ -194,9 +189,8 @@ def _chosen(selection: Selection) -> str:
 
 def _statement(selection: Selection) -> str:
     sort = SORT[selection.order]
-    return _TWEETS.format(
-        chosen=_chosen(selection),
-        listed=LIKES_LISTED,
+    return _tweets(
+        _chosen(selection),
         order=sort.replace("like_count", "chosen.like_count").replace("id desc", "chosen.id desc"),
     )
 
@@ -215,17 +209,18 @@ def _arguments(selection: Selection) -> tuple[int | None, ...]:
     )
 
 
-async def page(connections: Connections, selection: Selection) -> bytes:
-    """One page as the whole answer's bytes. Raises InvalidRequest for a made-up cursor."""
+async def page(connections: Pool, selection: Selection) -> bytes:
+    """One page as the body of the response. Raises InvalidRequest for an invalid cursor."""
     statement = _ONE_PAGE.format(tweets=_statement(selection), order=SORT[selection.order])
-    async with connections.running(statement) as connection:
+    async with connections.acquire_timed(statement) as connection:
         row = await connection.fetchrow(statement, *_arguments(selection))
     last = None if row["last_id"] is None else (row["last_like_count"], row["last_id"])
-    return answer(row["body"], last)
+    return page_body(row["body"], last)
 
 
-def answer(tweets: bytes, last: tuple[int, int] | None) -> bytes:
-    """`last` says how many like the tweet behind which the next page begins, and its id."""
+def page_body(tweets: bytes, last: tuple[int, int] | None) -> bytes:
+    """The body of a page. `last` is the like count and the id of its last tweet, behind which the
+    next page begins; None if there is no next page."""
     return b'{"result":true,"tweets":[%b],"next_cursor":%b}' % (tweets, _cursor(last))
 
 
@@ -233,10 +228,13 @@ def _cursor(key: tuple[int, ...] | None) -> bytes:
     return b"null" if key is None else f'"{paging.encode(*key)}"'.encode()
 
 
-async def likers(connections: Connections, tweet_id: int, cursor: str | None, limit: int) -> bytes:
-    """Who likes a tweet, the first first. Raises TweetNotFound, and InvalidRequest as `page`."""
+async def likers(connections: Pool, tweet_id: int, cursor: str | None, limit: int) -> bytes:
+    """The people who like a tweet, the earliest like first, as the body of the response.
+
+    Raises TweetNotFound, and InvalidRequest for an invalid cursor.
+    """
     (behind,) = paging.decode(cursor, 1) if cursor is not None else (0,)
-    async with connections.running(_LIKERS) as connection:
+    async with connections.acquire_timed(_LIKERS) as connection:
         row = await connection.fetchrow(_LIKERS, tweet_id, behind, limit)
     if not row["found"]:
         raise TweetNotFound
@@ -244,27 +242,28 @@ async def likers(connections: Connections, tweet_id: int, cursor: str | None, li
     return b'{"result":true,"users":[%b],"next_cursor":%b}' % (row["body"], _cursor(last))
 
 
-async def whole(connections: Connections, selection: Selection) -> AsyncIterator[bytes]:
-    """A long list as the answer's bytes, a chunk at a time.
+async def whole_feed(connections: Pool, selection: Selection) -> AsyncIterator[bytes]:
+    """A long list of tweets as the body of the response, in chunks.
 
-    One statement reads which tweets, in which order; further ones read the tweets by their ids. So
-    the list has no tweet twice and misses none, whatever is liked while it is sent, and a client
-    that reads slowly holds neither a connection nor a transaction: see docs/adr/0009.
+    One statement reads the ids of all tweets in their order; further statements read the tweets by
+    their ids. So the list contains no tweet twice and misses none, whatever is liked while it is
+    sent, and a client that reads slowly holds neither a connection nor a transaction: see
+    docs/adr/0009.
     """
     chosen = _chosen(selection)
-    async with connections.running(chosen) as connection:
+    async with connections.acquire_timed(chosen) as connection:
         rows = await connection.fetch(chosen, *_arguments(selection))
     ids = [row["id"] for row in rows]
-    before = b'{"result":true,"tweets":['
+    separator = b'{"result":true,"tweets":['
     for start in range(0, len(ids), CHUNK):
-        part = ids[start : start + CHUNK]
-        async with connections.running(_LISTED_TWEETS) as connection:
-            found = await connection.fetch(_LISTED_TWEETS, selection.reader_id, part)
-        if found:
-            yield before + ",".join(row["json"] for row in found).encode()
-            before = b","
+        chunk = ids[start : start + CHUNK]
+        async with connections.acquire_timed(_TWEETS_BY_ID) as connection:
+            tweets = await connection.fetch(_TWEETS_BY_ID, selection.reader_id, chunk)
+        if tweets:
+            yield separator + ",".join(row["json"] for row in tweets).encode()
+            separator = b","
     last = None
     if len(rows) == selection.limit:
         last = (rows[-1]["like_count"], rows[-1]["id"])
-    after = b'],"next_cursor":%b}' % _cursor(last)
-    yield after if before == b"," else before + after
+    end = b'],"next_cursor":%b}' % _cursor(last)
+    yield end if separator == b"," else separator + end

@@ -1,1 +1,1 @@
-"""What people attach: pictures, cleaned and kept in an S3 store, and their records."""
+"""Pictures that people upload: re-encoded files in an S3 store, and their records."""

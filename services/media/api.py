@@ -1,4 +1,4 @@
-"""HTTP in, HTTP out: no SQL, no rules."""
+"""The HTTP routes of media: they translate requests and responses. No SQL and no rules here."""
 
 from typing import Annotated, Literal
 
@@ -9,14 +9,20 @@ from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import Receive, Scope, Send
 
-from chassis import etags
-from chassis.database import request_transaction
-from chassis.errors import InvalidRequest, Problem, ServiceUnavailable, answer, responses
-from chassis.identity import HEADER, SignedIn
-from chassis.paging import MAX_ID
+from chassis.auth.identity import IDENTITY_HEADER, SignedIn
+from chassis.database.session import request_transaction
+from chassis.http import etags
+from chassis.http.errors import (
+    InvalidRequest,
+    Problem,
+    ServiceUnavailable,
+    problem_response,
+    responses,
+)
+from chassis.http.paging import MAX_ID
 
-from . import commands, queries, ranges
-from .decoding import MEMORY_BYTES, Busy, Decoding
+from . import byte_ranges, commands, queries
+from .decoder_process import MEMORY_BYTES, Decoder, DecoderBusy
 from .errors import (
     AltNotAccepted,
     ImageNotAccepted,
@@ -40,11 +46,14 @@ from .pictures import (
 from .settings import Settings
 from .storage import Download, ObjectMissing, Storage, new_name
 
-ASKED_AT_ONCE = 100
-FIELD_BYTES = 16 * 1024
-"""Of a form's field: some of the encodings that a form may name take the square of its length."""
+MAX_IDS = 100
+MAX_FIELD_BYTES = 16 * 1024
+"""For a field of the form. Decoding some of the encodings that a form may declare takes time
+quadratic in the length."""
 
-REFUSED = Counter("warble_media_refused_total", "Uploads refused.", ["reason"])
+UPLOADS_REFUSED = Counter(
+    "warble_media_uploads_refused_total", "Uploads that were refused, by reason.", ["reason"]
+)
 
 log = structlog.get_logger()
 
@@ -52,14 +61,14 @@ router = APIRouter(tags=["media"], route_class=UploadRoute)
 internal = APIRouter(prefix="/internal", include_in_schema=False)
 
 
-class MediaAnswer(BaseModel):
+class MediaResponse(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"result": True, "media_id": 12}]})
 
     result: Literal[True] = True
     media_id: int
     first_frame_only: Literal[True] | None = Field(
         None,
-        description="Present when the upload is an animated PNG: only its first frame is kept.",
+        description="Present if the upload is an animated PNG: only its first frame is used.",
     )
 
 
@@ -67,7 +76,7 @@ class MediaAnswer(BaseModel):
     "/api/medias",
     status_code=201,
     summary="Upload a picture",
-    form_limits={"max_files": 5, "max_fields": 20, "max_part_size": FIELD_BYTES},
+    form_limits={"max_files": 5, "max_fields": 20, "max_part_size": MAX_FIELD_BYTES},
     response_model_exclude_none=True,
     responses=responses(
         ImageTooLarge,
@@ -86,16 +95,18 @@ async def upload(
     alt: Annotated[
         str,
         Form(
-            description="What the picture shows, for those who cannot see it:"
-            f" at most {commands.ALT_LENGTH} characters."
+            description="What the picture shows, for people who cannot see it."
+            f" At most {commands.MAX_ALT_LENGTH} characters."
         ),
     ] = "",
-) -> MediaAnswer:
-    """JPEG, PNG, WebP or GIF, recognized by its content: the part `file` needs no file name. An
-    animated PNG becomes its first frame."""
+) -> MediaResponse:
+    """Accepts JPEG, PNG, WebP and GIF. The content decides which format it is, so the part `file`
+    needs no file name. Metadata such as the place is removed. An animated PNG becomes its first
+    frame. Attach the picture to a tweet by its `media_id`: a picture that is not attached to a
+    tweet is deleted after a day, unless the operator sets another time."""
     storage: Storage = request.app.state.storage
-    alt = commands.described(alt)
-    picture = await _cleaned(file, identity.user_id, request)
+    alt = commands.clean_alt(alt)
+    picture = await _decode_upload(file, identity.user_id, request)
     name, thumbnail = new_name(picture.extension), new_name(THUMBNAIL_EXTENSION)
     stored: list[str] = []
     recorded = False
@@ -110,36 +121,37 @@ async def upload(
             )
             recorded = True
     except Exception:
-        # A commit whose answer is lost may have happened: then the sweep decides, a day later.
+        # If the connection breaks during the commit, the record may exist or not. Then the objects
+        # stay, and the sweep removes them a day later if no record names them.
         for name in () if recorded else stored:
             await _remove(storage, name)
         raise
-    return MediaAnswer(media_id=media_id, first_frame_only=picture.first_frame_only or None)
+    return MediaResponse(media_id=media_id, first_frame_only=picture.first_frame_only or None)
 
 
 async def _remove(storage: Storage, name: str) -> None:
     try:
         await storage.remove(name)
     except ServiceUnavailable:
-        log.warning("object.left_to_the_sweep", name=name)
+        log.warning("object.left_for_sweep", name=name)
 
 
-async def _cleaned(file: UploadFile, person: int, request: Request) -> Picture:
+async def _decode_upload(file: UploadFile, person_id: int, request: Request) -> Picture:
     settings: Settings = request.app.state.settings
-    decoding: Decoding = request.app.state.decoding
+    decoder: Decoder = request.app.state.decoder
     try:
-        async with decoding.turn(person):
-            if file.size and file.size > settings.bytes:
-                raise LimitExceeded("bytes", settings.bytes, file.size)
-            return await decoding.clean(await file.read())
-    except (NotAPicture, LimitExceeded, BudgetExceeded, Busy) as refusal:
-        problem = _problem(refusal, decoding.limits)
-        REFUSED.labels(type(problem).__name__).inc()
-        raise problem from refusal
+        async with decoder.slot(person_id):
+            if file.size and file.size > settings.max_upload_bytes:
+                raise LimitExceeded("bytes", settings.max_upload_bytes, file.size)
+            return await decoder.clean(await file.read())
+    except (NotAPicture, LimitExceeded, BudgetExceeded, DecoderBusy) as error:
+        problem = _problem_for(error, decoder.limits)
+        UPLOADS_REFUSED.labels(type(problem).__name__).inc()
+        raise problem from error
 
 
-def _problem(refusal: Exception, limits: Limits) -> Problem:
-    match refusal:
+def _problem_for(error: Exception, limits: Limits) -> Problem:
+    match error:
         case LimitExceeded("bytes", limit, actual):
             return ImageTooLarge(limit, actual)
         case LimitExceeded("pixels", limit, actual):
@@ -148,13 +160,13 @@ def _problem(refusal: Exception, limits: Limits) -> Problem:
             return ImageTooManyFrames(limit, actual)
         case BudgetExceeded():
             return ImageTooCostly(MEMORY_BYTES, limits.seconds, limits.encoded_bytes)
-        case Busy():
+        case DecoderBusy():
             return ServiceUnavailable()
         case _:
             return ImageNotAccepted()
 
 
-_IMAGE = {
+_PICTURE_RESPONSE = {
     "description": "The picture",
     "content": {
         kind: {"schema": {"type": "string", "format": "binary"}}
@@ -165,7 +177,7 @@ _IMAGE = {
 
 @router.head(
     "/uploads/{name}",
-    summary="What is known of a picture",
+    summary="The headers of a picture",
     response_class=Response,
     responses={200: {"description": "The picture's headers"}},
 )
@@ -174,14 +186,15 @@ _IMAGE = {
     summary="A picture",
     response_class=Response,
     responses={
-        200: _IMAGE,
-        206: {**_IMAGE, "description": "The part that was asked for"},
-        304: {"description": "The picture that the client has"},
+        200: _PICTURE_RESPONSE,
+        206: {**_PICTURE_RESPONSE, "description": "The requested range of bytes"},
+        304: {"description": "The client has the picture already"},
         **responses(MediaNotFound, RangeNotSatisfiable),
     },
 )
 async def picture(name: str, request: Request) -> Response:
-    """Needs no key. The name never stands for another picture: keep it for ever."""
+    """Needs no key: the name is random and secret. The content of a name never changes, so clients
+    can cache it for ever."""
     async with request_transaction(request) as session:
         file = await queries.file_by_name(session, name)
     etag = f'"{file.name}"'
@@ -196,18 +209,18 @@ async def picture(name: str, request: Request) -> Response:
     }
     if etags.matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
-    asked = request.headers.get("range") if request.method == "GET" else None
+    range_header = request.headers.get("range") if request.method == "GET" else None
     if request.headers.get("if-range", etag) != etag:
-        asked = None
+        range_header = None
     try:
-        part = ranges.part(asked, file.size)
+        byte_range = byte_ranges.parse(range_header, file.size)
     except RangeNotSatisfiable as problem:
-        refusal = answer(problem)
-        refusal.headers["content-range"] = f"bytes */{file.size}"
-        return refusal
-    first, last = part or (0, file.size - 1)
+        response = problem_response(problem)
+        response.headers["content-range"] = f"bytes */{file.size}"
+        return response
+    first, last = byte_range or (0, file.size - 1)
     headers["content-length"] = str(last - first + 1)
-    if part:
+    if byte_range:
         headers["content-range"] = f"bytes {first}-{last}/{file.size}"
     if request.method == "HEAD":
         return Response(headers=headers, media_type=file.content_type)
@@ -215,11 +228,11 @@ async def picture(name: str, request: Request) -> Response:
         download = await request.app.state.storage.get(file.name, first, last - first + 1)
     except ObjectMissing as error:
         raise MediaNotFound from error
-    return _Streamed(download, 206 if part else 200, headers, file.content_type)
+    return _DownloadResponse(download, 206 if byte_range else 200, headers, file.content_type)
 
 
-class _Streamed(StreamingResponse):
-    """Gives the connection to the store back however it ends, also when the client goes away."""
+class _DownloadResponse(StreamingResponse):
+    """Always releases the connection to the store at the end, also if the client disconnects."""
 
     def __init__(
         self, download: Download, status: int, headers: dict[str, str], content_type: str
@@ -248,32 +261,32 @@ class MediaRecords(BaseModel):
     media: list[MediaRecord]
 
 
-async def _person_of_tweets(request: Request) -> None:
-    """The call comes from tweets, with the identity that the gateway signed for it."""
-    request.app.state.neighbours.identity(request.headers.get(HEADER, ""))
+async def _require_tweets(request: Request) -> None:
+    """Checks that tweets made the request, with an identity that the gateway signed for it."""
+    request.app.state.tweets_verifier.verify(request.headers.get(IDENTITY_HEADER, ""))
 
 
-@internal.get("/media", dependencies=[Depends(_person_of_tweets)])
-async def records(
+@internal.get("/media", dependencies=[Depends(_require_tweets)])
+async def media_records(
     ids: Annotated[
         list[Annotated[int, Field(ge=1, le=MAX_ID)]],
-        Query(min_length=1, max_length=ASKED_AT_ONCE),
+        Query(min_length=1, max_length=MAX_IDS),
     ],
     request: Request,
 ) -> MediaRecords:
     async with request_transaction(request) as session:
-        found = await queries.media_by_ids(session, ids)
+        rows = await queries.media_by_ids(session, ids)
     return MediaRecords(
         media=[
             MediaRecord(
-                id=one.id,
-                owner_id=one.owner_id,
-                path=one.path,
-                thumbnail=one.thumbnail_path,
-                width=one.width,
-                height=one.height,
-                alt=one.alt,
+                id=media.id,
+                owner_id=media.owner_id,
+                path=media.path,
+                thumbnail=media.thumbnail_path,
+                width=media.width,
+                height=media.height,
+                alt=media.alt,
             )
-            for one in found
+            for media in rows
         ]
     )

@@ -1,4 +1,4 @@
-"""Everything that changes records of pictures."""
+"""Everything that changes the records of pictures."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis import outbox, plain_text
+from chassis import plain_text
+from chassis.messaging import outbox
 
 from .errors import AltNotAccepted
 from .events import MediaExpired, MediaUploaded
@@ -14,23 +15,23 @@ from .models import Media
 from .pictures import Picture
 
 BATCH = 100
-ALT_LENGTH = 1000
+MAX_ALT_LENGTH = 1000
 
 
-def described(alt: str) -> str:
-    """The alt text as it is stored. Raises AltNotAccepted."""
-    # A form in UTF-7 can contain half of a surrogate pair.
+def clean_alt(alt: str) -> str:
+    """The alternative text in the form in which it is stored. Raises AltNotAccepted."""
+    # A form in UTF-7 can contain half of a surrogate pair, which PostgreSQL cannot store.
     storable = plain_text.is_storable(alt)
     alt = plain_text.clean(alt).strip()
-    if len(alt) > ALT_LENGTH or not storable:
-        raise AltNotAccepted(limit=ALT_LENGTH)
+    if len(alt) > MAX_ALT_LENGTH or not storable:
+        raise AltNotAccepted(limit=MAX_ALT_LENGTH)
     return alt
 
 
 async def record_upload(
     session: AsyncSession, owner_id: int, name: str, thumbnail: str, picture: Picture, alt: str
 ) -> int:
-    """Makes the record of a picture whose two objects are in the store already; gives its id."""
+    """Records a picture whose two objects are in the store already. Returns its id."""
     media = Media(
         owner_id=owner_id,
         name=name,
@@ -60,7 +61,7 @@ async def record_upload(
 
 
 async def remove(session: AsyncSession, media_ids: Sequence[int]) -> None:
-    """Hides the pictures for good; upkeep takes their objects from the store."""
+    """Hides the pictures for good. A job deletes their objects from the store later. Idempotent."""
     await session.exec(
         update(Media)
         .where(col(Media.id).in_(media_ids), col(Media.removed_at).is_(None))
@@ -68,8 +69,11 @@ async def remove(session: AsyncSession, media_ids: Sequence[int]) -> None:
     )
 
 
-async def expire(session: AsyncSession, hours: float) -> int:
-    """Asks tweets about pictures that it had time to take, once for each; gives how many."""
+async def expire_unattached(session: AsyncSession, hours: float) -> int:
+    """Publishes `media.expired.v1` about a batch of older pictures, once each. Returns how many.
+
+    Tweets then releases those that are not attached: see `handlers`.
+    """
     statement = (
         select(Media)
         .where(
@@ -80,16 +84,17 @@ async def expire(session: AsyncSession, hours: float) -> int:
         .limit(BATCH)
         .with_for_update(skip_locked=True)
     )
-    due = (await session.exec(statement)).all()
-    for media in due:
+    expired = (await session.exec(statement)).all()
+    for media in expired:
         media.expired_at = datetime.now(UTC)
         await outbox.record(
             session, MediaExpired(media_id=media.id, owner_id=media.owner_id, path=media.path)
         )
-    return len(due)
+    return len(expired)
 
 
 async def mark_purged(session: AsyncSession, media_ids: Sequence[int]) -> None:
+    """Notes that the objects of these pictures are no longer in the store."""
     await session.exec(
         update(Media).where(col(Media.id).in_(media_ids)).values(purged_at=datetime.now(UTC))
     )

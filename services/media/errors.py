@@ -1,8 +1,8 @@
-"""What can go wrong with pictures, in words for people."""
+"""The errors of media. The messages are shown to people."""
 
 import math
 
-from chassis.errors import PayloadTooLarge, Problem, megabytes
+from chassis.http.errors import PayloadTooLarge, Problem, megabytes
 
 
 class MediaNotFound(Problem):
@@ -11,14 +11,14 @@ class MediaNotFound(Problem):
 
 
 class ImageTooLarge(PayloadTooLarge):
-    message = "The picture has {actual}; at most {limit} are accepted."
+    message = "The picture has {actual}. The limit is {limit}."
 
 
 class ImageTooManyPixels(Problem):
     status = 413
     message = (
-        "The picture has {actual} million pixels, all frames of an animation together;"
-        " at most {limit} million are accepted."
+        "The picture has {actual} million pixels, counting all frames of an animation."
+        " The limit is {limit} million."
     )
 
     def __init__(self, limit: int, actual: int) -> None:
@@ -28,7 +28,7 @@ class ImageTooManyPixels(Problem):
 
 class ImageTooManyFrames(Problem):
     status = 413
-    message = "The animation has {actual} frames; at most {limit} are accepted."
+    message = "The animation has {actual} frames. The limit is {limit}."
 
     def __init__(self, limit: int, actual: int) -> None:
         super().__init__(limit=limit, actual=actual)
@@ -38,8 +38,8 @@ class ImageTooManyFrames(Problem):
 class ImageTooCostly(Problem):
     status = 413
     message = (
-        "To process this picture would take more than {memory} of memory, {seconds} seconds of CPU"
-        " time or {stored} of storage: send a smaller or a simpler one."
+        "Processing this picture would take more than {memory} of memory, {seconds} seconds of CPU"
+        " time or {stored} of storage. Send a smaller or simpler picture."
     )
 
     def __init__(self, memory_bytes: int, seconds: int, stored_bytes: int) -> None:
@@ -55,14 +55,16 @@ class ImageTooCostly(Problem):
 
 class ImageNotAccepted(Problem):
     status = 415
-    message = "This is not a picture that can be shown: send JPEG, PNG, WebP or GIF."
+    message = "This file is not a picture in a supported format. Send a JPEG, PNG, WebP or GIF."
 
 
 class AltNotAccepted(Problem):
     status = 422
-    message = "A picture's description has at most {limit} characters, each of which can be shown."
+    message = (
+        "A picture's description has at most {limit} characters, all of which can be displayed."
+    )
 
 
 class RangeNotSatisfiable(Problem):
     status = 416
-    message = "The picture has no such part."
+    message = "The picture does not have the requested bytes."

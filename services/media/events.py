@@ -1,13 +1,13 @@
-"""What media tells the others, and what it reads of theirs."""
+"""The events that media publishes, and those that it reads from other services."""
 
 from typing import ClassVar
 
-from chassis.events import Event
+from chassis.messaging.events import Event
 
 
 class MediaUploaded(Event):
     routing_key: ClassVar[str] = "media.uploaded.v1"
-    awaited: ClassVar[bool] = False
+    named_in_response: ClassVar[bool] = False
     media_id: int
     owner_id: int
     path: str
@@ -16,15 +16,16 @@ class MediaUploaded(Event):
     content_type: str
     size: int
     thumbnail: str
-    """The path of a small copy."""
+    """The path of the thumbnail."""
     alt: str
 
 
 class MediaExpired(Event):
-    """The time in which a tweet may take this picture is up: is it on none, may it go?"""
+    """The time to attach this picture to a tweet is over. Tweets responds with MediaReleased if the
+    picture is not attached; from then on it cannot be attached any more."""
 
     routing_key: ClassVar[str] = "media.expired.v1"
-    awaited: ClassVar[bool] = False
+    named_in_response: ClassVar[bool] = False
     media_id: int
     owner_id: int
     path: str

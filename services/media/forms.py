@@ -1,11 +1,11 @@
-"""Reads the upload form so that a picture needs no file name.
+"""The parser of the upload form, in which a picture needs no file name.
 
-Starlette takes a part of a form for a file only if it has a plain `filename`. Some clients send
-`filename*=UTF-8''a.png` alone, which RFC 7578 forbids, or no name. Here the part called `file` is a
-file in any case; its content decides what it is.
+Starlette treats a part of a form as a file only if it has a plain `filename`. Some clients send
+only `filename*=UTF-8''a.png`, which RFC 7578 forbids, or no name at all. This parser treats the
+part with the name `file` as a file in every case. The content decides which format it is.
 
-This uses private parts of Starlette (`Request._form`, `MultiPartParser._current_part`), whose
-version is pinned: tests/media/test_api.py fails when they change.
+This uses private attributes of Starlette (`Request._form`, `MultiPartParser._current_part`), whose
+version is pinned. tests/media/test_api.py fails if they change.
 """
 
 from collections.abc import Callable, Coroutine
@@ -18,25 +18,27 @@ from python_multipart.multipart import parse_options_header
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-_FILE = b"file"
+_FILE_PART = b"file"
 
 
 class _Parser(MultiPartParser):
     def on_headers_finished(self) -> None:
         disposition = self._current_part.content_disposition or b""
         _, options = parse_options_header(disposition)
-        if options.get(b"name") == _FILE and b"filename" not in options:
+        if options.get(b"name") == _FILE_PART and b"filename" not in options:
             self._current_part.content_disposition = disposition + b'; filename=""'
         super().on_headers_finished()
 
 
 class UploadRoute(APIRoute):
+    """A route that parses a multipart form with the parser of this module."""
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def handle_form(request: Request) -> Response:
-            kind, _ = parse_options_header(request.headers.get("content-type"))
-            if kind == b"multipart/form-data":
+            content_type, _ = parse_options_header(request.headers.get("content-type"))
+            if content_type == b"multipart/form-data":
                 try:
                     async with aclosing(request.stream()) as stream:
                         parser = _Parser(request.headers, stream, **self.form_limits)

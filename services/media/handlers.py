@@ -1,13 +1,21 @@
-"""What media does when tweets let pictures go, and when a person is erased.
+"""Reactions to events of other services: a deleted tweet, an unattached picture, an erased person.
 
-The handlers commute. Which pictures are on a tweet, media need not know: it asks tweets about each,
-once, when a tweet has had a day to take it (`commands.expire`).
+How an unattached picture is deleted: media does not know which pictures are attached to tweets, and
+must not guess it from events, because events may be late. Tweets decides, in three steps.
+
+1. When a picture is older than MEDIA_UNATTACHED_TTL_HOURS, a job publishes `media.expired.v1`, once
+   (`commands.expire_unattached`).
+2. Tweets locks its copy of the record. If the picture is attached, nothing happens. If not, tweets
+   closes the picture, so that it can never be attached any more, and publishes `media.released.v1`.
+3. Media removes the picture. An attached picture is removed when its tweet is deleted.
+
+The handlers commute: they only set `removed_at`, once, so the order of the events does not matter.
 """
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis import erasure
-from chassis.subscriptions import Subscriptions
+from chassis.messaging.subscriptions import Subscriptions
+from chassis.privacy import erasure
 
 from . import commands
 from .events import MediaReleased, TweetDeleted, UserErased
@@ -15,18 +23,18 @@ from .events import MediaReleased, TweetDeleted, UserErased
 subscriptions = Subscriptions("media", sources=("users", "tweets"), retired=("tweet.posted.v1",))
 
 
-def _has_pictures(event: TweetDeleted) -> bool:
+def _has_media(event: TweetDeleted) -> bool:
     return bool(event.media_ids)
 
 
-@subscriptions.on(TweetDeleted, when=_has_pictures)
+@subscriptions.on(TweetDeleted, when=_has_media)
 async def on_tweet_deleted(session: AsyncSession, event: TweetDeleted, version: int) -> None:
     await commands.remove(session, event.media_ids)
 
 
 @subscriptions.on(UserErased)
 async def on_user_erased(session: AsyncSession, event: UserErased, version: int) -> None:
-    await erasure.hear(session, event.user_id)
+    await erasure.mark_erased(session, event.user_id)
 
 
 @subscriptions.on(MediaReleased)

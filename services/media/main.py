@@ -1,23 +1,24 @@
-"""The composition root of media."""
+"""The composition root of media: builds the HTTP application and the worker."""
 
 from fastapi import FastAPI
 
-from chassis import app, erasure, export, worker
-from chassis.identity import Verifier
+from chassis.auth.identity import Verifier
+from chassis.privacy import erasure, export
+from chassis.process import app, worker
 
-from . import api, exports, upkeep
-from .decoding import Decoding
-from .erasing import eraser
+from . import api, jobs
+from .decoder_process import Decoder
 from .handlers import subscriptions
 from .pictures import Limits
+from .privacy import EXPORT_LISTS, eraser
 from .settings import Settings
 from .storage import Storage
 
-BODY_MARGIN = 2 * 1024 * 1024
-"""For the rest of the form: more than the gateway lets through, so that its limit comes first."""
+_FORM_OVERHEAD_BYTES = 2 * 1024 * 1024
+"""For the rest of the form. It is more than the gateway allows, so the gateway refuses first."""
 
-DECODING_SECONDS = 15
-"""Three times what the slowest upload within the limits takes: 50 million pixels of WebP."""
+DECODE_CPU_SECONDS = 15
+"""Three times the measured time of the slowest accepted upload: a WebP of 50 megapixels."""
 
 
 def create_app() -> FastAPI:
@@ -28,15 +29,17 @@ def create_app() -> FastAPI:
         api.router,
         api.internal,
         erasure.router,
-        export.router(exports.LISTS),
+        export.router(EXPORT_LISTS),
         checks={"store": storage.check},
-        # What a picture may be is judged when it is here.
-        body_bytes=settings.bytes + BODY_MARGIN,
+        # The route checks the exact limits of a picture once it has read the form.
+        max_body_bytes=settings.max_upload_bytes + _FORM_OVERHEAD_BYTES,
     )
     application.state.storage = storage
-    application.state.neighbours = Verifier(settings.identity_public_key, "tweets")
-    limits = Limits(settings.bytes, settings.pixels, settings.frames, DECODING_SECONDS)
-    application.state.decoding = Decoding(limits, settings.decoders)
+    application.state.tweets_verifier = Verifier(settings.identity_public_key, "tweets")
+    limits = Limits(
+        settings.max_upload_bytes, settings.max_pixels, settings.max_frames, DECODE_CPU_SECONDS
+    )
+    application.state.decoder = Decoder(limits, settings.decoder_processes)
     return application
 
 
@@ -46,7 +49,7 @@ def create_worker() -> FastAPI:
     application = worker.create(
         settings,
         subscriptions,
-        jobs=[upkeep.purge, upkeep.expire, upkeep.sweep, eraser(storage).job],
+        jobs=[jobs.purge_removed, jobs.expire_unattached, jobs.sweep_orphans, eraser(storage).job],
         checks={"store": storage.check},
     )
     application.state.storage = storage

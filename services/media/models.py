@@ -6,11 +6,12 @@ from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, Text, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from chassis import erasure, inbox, outbox
+from chassis.messaging import inbox, outbox
+from chassis.privacy import erasure
 
 
 class Table(SQLModel, registry=registry()):
-    """The tables of this schema share one metadata, apart from the other services'."""
+    """The base of this schema's tables: their metadata is separate from the other services'."""
 
 
 metadata = Table.metadata
@@ -20,7 +21,7 @@ outbox.define(metadata)
 
 
 class Media(Table, table=True):
-    """An uploaded picture. A removed one stays without its object: its name is never used again."""
+    """An uploaded picture. After its removal the row stays, without objects in the store."""
 
     __table_args__ = (
         Index("media_by_owner", "owner_id", "id"),
@@ -41,14 +42,14 @@ class Media(Table, table=True):
     )
     owner_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     name: str = Field(sa_column=Column(Text, nullable=False, unique=True))
-    """The object's name in the store, unguessable; below `/uploads/` it is the address."""
+    """The random name of the object in the store, and of the path below `/uploads/`."""
     content_type: str = Field(sa_column=Column(Text, nullable=False))
     size: int
     thumbnail: str | None = Field(default=None, sa_column=Column(Text, unique=True))
-    """Another object's name, as unguessable. Pictures of the time before thumbnails have none."""
+    """The random name of the thumbnail's object. Pictures older than thumbnails have none."""
     thumbnail_size: int | None = None
     alt: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
-    """What it shows, in its owner's words, for those who cannot see it."""
+    """What the picture shows, written by its owner for people who cannot see it."""
     width: int
     height: int
     uploaded_at: datetime = Field(
@@ -56,12 +57,13 @@ class Media(Table, table=True):
         sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()")),
     )
     taken_by: int | None = Field(default=None, sa_column=Column(BigInteger))
-    """Read by no code any more: the column goes once no process can run that still writes it."""
+    """Unused. The column can be dropped once no running process writes it any more."""
     expired_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    """When tweets was asked whether it is on any."""
+    """When `media.expired.v1` was recorded."""
     removed_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    """Since when nobody can see the picture."""
     purged_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    """When its object went from the store."""
+    """When its objects were deleted from the store."""
 
     @property
     def path(self) -> str:

@@ -1,7 +1,9 @@
-"""Decodes an uploaded picture with libvips and encodes its pixels again, which drops all else.
+"""Decodes an uploaded picture with libvips and encodes its pixels again.
 
-libvips is set up for a process that decodes one picture (see `decoding`): it loads four formats
-only, uses one worker thread and caches nothing.
+Only the pixels reach the new file. Metadata, such as the place where a photograph was taken, and
+anything hidden in the upload, such as a script, do not. libvips is configured for a process that
+decodes one picture (see `decoder_process`): it loads four formats only, uses one worker thread and
+caches nothing.
 """
 
 from dataclasses import dataclass
@@ -41,7 +43,7 @@ _THUMBNAIL_SIDE = 720
 _THUMBNAIL_QUALITIES = (85, 70, 55, 40, 25)
 _THUMBNAIL_STEP = 0.8
 _TINY_PIXELS = 64 * 64
-LONG = 2
+LONG_RATIO = 2
 """A picture is long if it is more than this many times as high as wide: a thumbnail of all of it
 would be an unreadable strip. The page uses the same number (`isLong` in web/src/api/client.ts)."""
 _LONG_CROP = 5 / 4
@@ -63,7 +65,7 @@ class NotAPicture(Exception):
 
 
 class BudgetExceeded(Exception):
-    """Decoding takes more memory or time, or encoding more bytes, than one picture may have."""
+    """Decoding needs more memory or time, or encoding more bytes, than one picture may use."""
 
 
 @dataclass
@@ -119,7 +121,7 @@ def clean(raw: bytes, limits: Limits, fail_on: str = "error") -> Picture:
     try:
         upload = _inspect(raw, limits, fail_on)
         content, width, height = _encode(upload)
-        thumbnail = _thumbnail(upload, is_long=height > LONG * width)
+        thumbnail = _thumbnail(upload, is_long=height > LONG_RATIO * width)
     except pyvips.Error as error:
         if "out of memory" in str(error):
             raise BudgetExceeded from error

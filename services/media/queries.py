@@ -1,4 +1,4 @@
-"""Everything that reads records of pictures."""
+"""Everything that reads the records of pictures."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,15 +6,15 @@ from typing import NamedTuple
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database import fetch
+from chassis.database.session import fetch
 
 from .errors import MediaNotFound
 from .models import Media
 from .pictures import THUMBNAIL_TYPE
-from .storage import is_name
+from .storage import is_object_name
 
 
-class File(NamedTuple):
+class StoredFile(NamedTuple):
     """An object in the store."""
 
     name: str
@@ -22,9 +22,9 @@ class File(NamedTuple):
     size: int
 
 
-async def file_by_name(session: AsyncSession, name: str) -> File:
-    """A picture or a thumbnail. Raises MediaNotFound, also for a removed one."""
-    if not is_name(name):
+async def file_by_name(session: AsyncSession, name: str) -> StoredFile:
+    """The picture or thumbnail with this name. Raises MediaNotFound, also for a removed one."""
+    if not is_object_name(name):
         raise MediaNotFound
     statement = select(Media).where(
         or_(col(Media.name) == name, col(Media.thumbnail) == name), col(Media.removed_at).is_(None)
@@ -33,25 +33,25 @@ async def file_by_name(session: AsyncSession, name: str) -> File:
     if media is None:
         raise MediaNotFound
     if name == media.thumbnail:
-        return File(name, THUMBNAIL_TYPE, media.thumbnail_size or 0)
-    return File(name, media.content_type, media.size)
+        return StoredFile(name, THUMBNAIL_TYPE, media.thumbnail_size or 0)
+    return StoredFile(name, media.content_type, media.size)
 
 
 async def media_by_ids(session: AsyncSession, media_ids: Sequence[int]) -> Sequence[Media]:
-    """Those that are there and not removed."""
+    """The pictures among these ids that exist and are not removed."""
     statement = select(Media).where(col(Media.id).in_(media_ids), col(Media.removed_at).is_(None))
     return (await session.exec(statement)).all()
 
 
-async def backup_is_made(session: AsyncSession) -> bool:
-    """Whether a backup holds the lock by which it says so: see deploy/local/backup.py."""
-    free = await fetch(
-        session, "select pg_try_advisory_xact_lock_shared(hashtext('warble-backup')) as free"
+async def backup_in_progress(session: AsyncSession) -> bool:
+    """Whether a backup holds its advisory lock: see devstack/backup.py."""
+    rows = await fetch(
+        session, "select pg_try_advisory_xact_lock_shared(hashtext('warble-backup')) as is_free"
     )
-    return not free[0]["free"]
+    return not rows[0]["is_free"]
 
 
-async def unpurged(session: AsyncSession, limit: int) -> Sequence[Media]:
+async def media_to_purge(session: AsyncSession, limit: int) -> Sequence[Media]:
     """Removed pictures whose objects are still in the store."""
     statement = (
         select(Media)
@@ -62,8 +62,8 @@ async def unpurged(session: AsyncSession, limit: int) -> Sequence[Media]:
     return (await session.exec(statement)).all()
 
 
-async def known_names(session: AsyncSession, names: Sequence[str]) -> set[str]:
-    """Those of the names that some record has."""
-    known = set(await session.exec(select(Media.name).where(col(Media.name).in_(names))))
+async def recorded_names(session: AsyncSession, names: Sequence[str]) -> set[str]:
+    """The names among these that belong to a record, as a picture or a thumbnail."""
+    pictures = set(await session.exec(select(Media.name).where(col(Media.name).in_(names))))
     thumbnails = select(Media.thumbnail).where(col(Media.thumbnail).in_(names))
-    return known.union(filter(None, await session.exec(thumbnails)))
+    return pictures.union(filter(None, await session.exec(thumbnails)))

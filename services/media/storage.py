@@ -1,4 +1,7 @@
-"""The S3 store: objects in, objects out. The client waits, so each call has a thread of its own."""
+"""The S3 store.
+
+The client library is synchronous, so every call runs in a thread of a pool for this purpose.
+"""
 
 import asyncio
 import contextlib
@@ -17,26 +20,30 @@ from minio import Minio
 from minio.error import MinioException
 from prometheus_client import Counter, Histogram
 
-from chassis import traces
-from chassis.errors import ServiceUnavailable
+from chassis.http.errors import ServiceUnavailable
+from chassis.observability import tracing
 
 from .settings import Settings
 
 CHUNK_BYTES = 256 * 1024
-_CONNECT_SECONDS = 2
-_SILENT_SECONDS = 10
-_CALL_SECONDS = 12
-"""For a call in all, the wait for a thread and the second try included."""
-_CHECK_SECONDS = 3
-_LIST_SECONDS = 300
+_CONNECT_TIMEOUT_SECONDS = 2
+_READ_TIMEOUT_SECONDS = 10
+_CALL_TIMEOUT_SECONDS = 12
+"""For a whole call, including the wait for a thread and one retry."""
+_CHECK_TIMEOUT_SECONDS = 3
+_LIST_TIMEOUT_SECONDS = 300
 _THREADS = 32
 
 _NAME_BYTES = 16
-"""128 random bits: who does not know a picture's name does not find it."""
-_NAME = re.compile(r"[A-Za-z0-9_-]{22}\.(?:jpg|png|webp|gif)")
+"""128 random bits. Pictures are served without a key, so nobody must be able to guess a name."""
+_OBJECT_NAME = re.compile(r"[A-Za-z0-9_-]{22}\.(?:jpg|png|webp|gif)")
 
-STORED = Counter("warble_media_stored_bytes_total", "Bytes written to the store.")
-DURATION = Histogram("warble_media_storage_seconds", "Time of a call to the store.", ["operation"])
+STORED_BYTES = Counter("warble_media_stored_bytes_total", "Bytes of objects written to the store.")
+REQUEST_DURATION = Histogram(
+    "warble_media_storage_request_duration_seconds",
+    "Time of a request to the store, including the wait for a thread.",
+    ["operation"],
+)
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -47,16 +54,17 @@ class ObjectMissing(Exception):
 
 
 def new_name(extension: str) -> str:
+    """A random name for an object."""
     return f"{secrets.token_urlsafe(_NAME_BYTES)}.{extension}"
 
 
-def is_name(name: str) -> bool:
-    """Whether this may be a name that was given out. An operator's bucket can hold other things."""
-    return _NAME.fullmatch(name) is not None
+def is_object_name(name: str) -> bool:
+    """Whether `new_name` can have made this name. The bucket may hold objects of other systems."""
+    return _OBJECT_NAME.fullmatch(name) is not None
 
 
 class Download:
-    """An object on its way out of the store, a chunk at a time. Whoever has it closes it."""
+    """The content of an object, read in chunks. The user of this class calls `close`."""
 
     def __init__(self, response: Any, threads: ThreadPoolExecutor) -> None:
         self._response = response
@@ -72,15 +80,16 @@ class Download:
             yield chunk
 
     def close(self) -> None:
-        """Ends a read that is under way, too: the store may be silent. Does not wait for it."""
-        # Each of them says that there is nothing left to end.
+        """Releases the connection. It interrupts a read in progress, because the store may have
+        stopped sending, and does not wait for it."""
+        # These errors mean that the connection is closed already.
         with contextlib.suppress(ValueError, RuntimeError, OSError):
             self._response.shutdown()
         if self._reading is None:
             _release(self._response)
         else:
-            # After the read, never beside it: urllib3's two ways to end are no match for threads,
-            # and one of them puts the connection back open while the other looks for it.
+            # The release must wait for the read: urllib3 is not thread-safe here. While one thread
+            # closes the response, the other may put the open connection back into the pool.
             self._reading.add_done_callback(lambda _: _release(self._response))
 
 
@@ -89,18 +98,19 @@ def _release(response: Any) -> None:
     response.release_conn()
 
 
-def _abandon(opening: Future[Any]) -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        _release(opening.result())
+def _release_unused(future: Future[Any]) -> None:
+    if not future.cancelled() and future.exception() is None:
+        _release(future.result())
 
 
 class Storage:
-    """Every method raises ServiceUnavailable when the store does not answer, or answers badly."""
+    """The objects in the bucket. Every method raises ServiceUnavailable if the store does not
+    respond or responds with an error."""
 
     def __init__(self, settings: Settings) -> None:
         self._bucket = settings.s3_bucket
         self._has_bucket = False
-        # Apart from the threads that decode: a silent store takes none of those.
+        # A pool of its own: a store that does not respond must not block threads that decode.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
         self._client = Minio(
             settings.s3_endpoint,
@@ -110,7 +120,9 @@ class Storage:
             secure=settings.s3_secure,
             http_client=urllib3.PoolManager(
                 maxsize=_THREADS,
-                timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_SILENT_SECONDS),
+                timeout=urllib3.Timeout(
+                    connect=_CONNECT_TIMEOUT_SECONDS, read=_READ_TIMEOUT_SECONDS
+                ),
                 retries=urllib3.Retry(total=1, backoff_factor=0.1),
             ),
         )
@@ -121,85 +133,90 @@ class Storage:
         call: Callable[[], T],
         *,
         seconds: float | None = None,
-        abandon: Callable[[Future[T]], None] | None = None,
+        discard: Callable[[Future[T]], None] | None = None,
     ) -> T:
-        """`abandon` takes what the thread brings when nobody waits for it any more."""
+        """Runs `call` in a thread. If the wait for it is cancelled or times out, `discard` gets the
+        future, to clean up a result that comes later."""
         started = time.perf_counter()
-        waited = False
-        working = self._threads.submit(call)
+        finished = False
+        future = self._threads.submit(call)
         try:
-            with traces.call(f"s3 {operation}", {"warble.store.operation": operation}):
-                async with asyncio.timeout(seconds or _CALL_SECONDS):
-                    result = await asyncio.wrap_future(working)
-            waited = True
+            with tracing.client_span(f"s3 {operation}", {"warble.store.operation": operation}):
+                async with asyncio.timeout(seconds or _CALL_TIMEOUT_SECONDS):
+                    result = await asyncio.wrap_future(future)
+            finished = True
             return result
         except (urllib3.exceptions.HTTPError, MinioException, OSError) as error:
-            # Some stores label their XML so that the client does not read it: hence the text.
+            # Some stores send a content type with which the client does not parse their XML, so
+            # the error has no code, and its text has to do.
             if "NoSuchKey" in str(error):
                 raise ObjectMissing from error
-            log.error("storage.away", operation=operation, error=repr(error))
+            log.error("storage.unavailable", operation=operation, error=repr(error))
             raise ServiceUnavailable from error
         finally:
-            if abandon is not None and not waited:
-                working.add_done_callback(abandon)
-            DURATION.labels(operation).observe(time.perf_counter() - started)
+            if discard is not None and not finished:
+                future.add_done_callback(discard)
+            REQUEST_DURATION.labels(operation).observe(time.perf_counter() - started)
 
-    def _make_bucket(self) -> None:
+    def _ensure_bucket(self) -> None:
         if self._has_bucket:
             return
         try:
             self._client.make_bucket(self._bucket)
         except MinioException:
-            # Made before, or by another process just now. (Not every store can be asked first.)
+            # The bucket exists already, or another process has just created it. Not every store
+            # can tell beforehand whether a bucket exists.
             if not self._client.bucket_exists(self._bucket):
                 raise
         self._has_bucket = True
 
     async def put(self, name: str, content: bytes, content_type: str) -> None:
         def put() -> None:
-            self._make_bucket()
+            self._ensure_bucket()
             self._client.put_object(
                 self._bucket, name, io.BytesIO(content), len(content), content_type
             )
 
         await self._call("put", put)
-        STORED.inc(len(content))
+        STORED_BYTES.inc(len(content))
 
     async def get(self, name: str, offset: int, length: int) -> Download:
-        """`length` bytes from `offset` on. Raises ObjectMissing."""
+        """Opens `length` bytes of the object from `offset` on. Raises ObjectMissing."""
         response = await self._call(
             "get",
             lambda: self._client.get_object(self._bucket, name, offset, length),
-            abandon=_abandon,
+            discard=_release_unused,
         )
         return Download(response, self._threads)
 
     async def remove(self, name: str) -> None:
-        """Also done for an object that is not there."""
+        """Deletes an object. Idempotent."""
         try:
             await self._call("remove", lambda: self._client.remove_object(self._bucket, name))
         except ObjectMissing:
             return
 
     async def names_before(self, moment: datetime) -> list[str]:
-        """The names of all pictures that were written before this moment."""
+        """The names of all pictures and thumbnails that were written before this moment."""
 
         def names() -> list[str]:
-            self._make_bucket()
+            self._ensure_bucket()
             return [
-                found.object_name
-                for found in self._client.list_objects(self._bucket)
-                if found.last_modified
-                and found.last_modified < moment
-                and found.object_name
-                and is_name(found.object_name)
+                item.object_name
+                for item in self._client.list_objects(self._bucket)
+                if item.last_modified
+                and item.last_modified < moment
+                and item.object_name
+                and is_object_name(item.object_name)
             ]
 
-        return await self._call("list", names, seconds=_LIST_SECONDS)
+        return await self._call("list", names, seconds=_LIST_TIMEOUT_SECONDS)
 
     async def check(self) -> None:
+        """The readiness check: lists at most one object."""
+
         def first() -> None:
-            self._make_bucket()
+            self._ensure_bucket()
             next(iter(self._client.list_objects(self._bucket, prefix="ready/")), None)
 
-        await self._call("check", first, seconds=_CHECK_SECONDS)
+        await self._call("check", first, seconds=_CHECK_TIMEOUT_SECONDS)

@@ -1,1 +1,1 @@
-"""What people say: their tweets, and who likes them."""
+"""Tweets, and the likes of tweets."""

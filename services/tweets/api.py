@@ -1,15 +1,15 @@
-"""HTTP in, HTTP out: no SQL, no rules."""
+"""The HTTP routes of tweets: they translate requests and responses. No SQL and no rules here."""
 
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis.app import Done, Id
-from chassis.database import Transaction
-from chassis.errors import InvalidRequest, responses
-from chassis.identity import HEADER, SignedIn
-from chassis.paging import MAX_ID
+from chassis.auth.identity import IDENTITY_HEADER, SignedIn
+from chassis.database.session import Transaction
+from chassis.http.errors import InvalidRequest, responses
+from chassis.http.models import Id, Ok
+from chassis.http.paging import MAX_ID
 
 from . import commands
 from .errors import (
@@ -28,7 +28,7 @@ from .errors import (
 
 router = APIRouter(prefix="/api/tweets", tags=["tweets"])
 
-DRAFT_NAME = "^[!-~]{1,100}$"
+DRAFT_ID_PATTERN = "^[!-~]{1,100}$"
 
 
 class TweetDraft(BaseModel):
@@ -38,35 +38,39 @@ class TweetDraft(BaseModel):
         }
     )
 
-    tweet_data: str = Field(description="The text.")
+    tweet_data: str = Field(description="The text of the tweet.")
     tweet_media_ids: list[Annotated[int, Field(ge=1, le=MAX_ID)]] | None = Field(
-        default=None, max_length=100, description="Pictures that the author uploaded before."
+        default=None,
+        max_length=100,
+        description="The ids of pictures that the author has uploaded.",
     )
     draft_id: str | None = Field(
         default=None,
-        pattern=DRAFT_NAME,
+        pattern=DRAFT_ID_PATTERN,
         description=(
-            "A name of the author's own for this draft. Posting it again, after an answer that was "
-            "lost, gives the tweet that it became and makes no other. The header Idempotency-Key "
-            "names it as well."
+            "An id that the client chooses for this draft. If the response was lost, post the draft"
+            " again with the same id: you get the id of the first tweet, and no second tweet is"
+            " created. The header Idempotency-Key does the same."
         ),
     )
 
 
-class TweetAnswer(BaseModel):
+class TweetResponse(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"result": True, "tweet_id": 31}]})
 
     result: Literal[True] = True
     tweet_id: int
 
 
-async def _checked(draft: TweetDraft, identity: SignedIn, request: Request) -> TweetDraft:
-    """The draft as it is stored. It asks media for missing records before a transaction begins."""
+async def _prepare_draft(draft: TweetDraft, identity: SignedIn, request: Request) -> TweetDraft:
+    """The draft with the text to store. Fetches missing media records before the transaction."""
     media_ids = draft.tweet_media_ids or []
     state = request.app.state
     content = commands.clean_draft(draft.tweet_data, media_ids, state.settings)
     if media_ids:
-        await state.media.learn(state.database, media_ids, request.headers[HEADER])
+        await state.media_client.fetch_missing_records(
+            state.database, media_ids, request.headers[IDENTITY_HEADER]
+        )
     return draft.model_copy(update={"tweet_data": content})
 
 
@@ -87,48 +91,52 @@ async def _checked(draft: TweetDraft, identity: SignedIn, request: Request) -> T
     ),
 )
 async def post_tweet(
-    draft: Annotated[TweetDraft, Depends(_checked)],
+    draft: Annotated[TweetDraft, Depends(_prepare_draft)],
     identity: SignedIn,
     session: Transaction,
     idempotency_key: Annotated[
         str | None,
         Header(
-            pattern=DRAFT_NAME,
+            pattern=DRAFT_ID_PATTERN,
             description=(
-                "A name of the author's own for this request, which posts once however often it "
-                "is sent. With another text or other pictures it is refused."
+                "An id that the client chooses for this request. However often the request is sent,"
+                " it creates one tweet. With a different text or different pictures it is refused."
             ),
         ),
     ] = None,
-) -> TweetAnswer:
+) -> TweetResponse:
     if idempotency_key and draft.draft_id not in (None, idempotency_key):
-        raise InvalidRequest(reason="The draft has two names: draft_id and Idempotency-Key differ.")
+        raise InvalidRequest(
+            reason="draft_id and Idempotency-Key differ. Send the same value in both, or only one."
+        )
     tweet_id = await commands.post_tweet(
         session,
         identity.user_id,
         draft.tweet_data,
         draft.tweet_media_ids or [],
         idempotency_key or draft.draft_id,
-        unchanged=idempotency_key is not None,
+        must_match=idempotency_key is not None,
     )
-    return TweetAnswer(tweet_id=tweet_id)
+    return TweetResponse(tweet_id=tweet_id)
 
 
 @router.delete(
-    "/{id}", summary="Delete one's own tweet", responses=responses(NotTheAuthor, TweetNotFound)
+    "/{id}", summary="Delete your own tweet", responses=responses(NotTheAuthor, TweetNotFound)
 )
-async def delete_tweet(id: Id, identity: SignedIn, session: Transaction) -> Done:
-    await commands.delete_tweet(session, id, by=identity.user_id)
-    return Done()
+async def delete_tweet(id: Id, identity: SignedIn, session: Transaction) -> Ok:
+    await commands.delete_tweet(session, id, caller_id=identity.user_id)
+    return Ok()
 
 
 @router.post("/{id}/likes", summary="Like a tweet", responses=responses(TweetNotFound))
-async def like_tweet(id: Id, identity: SignedIn, session: Transaction) -> Done:
+async def like_tweet(id: Id, identity: SignedIn, session: Transaction) -> Ok:
     await commands.like_tweet(session, id, identity.user_id)
-    return Done()
+    return Ok()
 
 
-@router.delete("/{id}/likes", summary="Take a like back", responses=responses(TweetNotFound))
-async def unlike_tweet(id: Id, identity: SignedIn, session: Transaction) -> Done:
+@router.delete(
+    "/{id}/likes", summary="Remove your like from a tweet", responses=responses(TweetNotFound)
+)
+async def unlike_tweet(id: Id, identity: SignedIn, session: Transaction) -> Ok:
     await commands.unlike_tweet(session, id, identity.user_id)
-    return Done()
+    return Ok()

@@ -1,4 +1,18 @@
-"""The copy of media's records that tweets keeps, fed by events and, for one on its way, by HTTP."""
+"""The copy of media's records in tweets.
+
+To attach a picture to a tweet, this service must know that the picture exists, who owns it, and
+whether it is attached already. It cannot ask media in the transaction that posts the tweet: a
+remote call would hold the locks, and the answer could be outdated at the commit. So tweets has a
+copy of each record in its table `media`. The copy adds two columns that only tweets changes:
+`tweet_id`, the tweet with the picture, and `closed`, which says that no tweet may have the picture
+any more. Locking the row decides between two tweets that want the same picture.
+
+The events of media fill the copy (`handlers`). An upload that is posted at once may arrive before
+its event. Then `MediaClient` fetches the record over HTTP, before the transaction begins. Both ways
+insert with ON CONFLICT DO NOTHING, so the order does not matter.
+
+A picture that is never attached goes back to media: see `handlers.on_media_expired`.
+"""
 
 from collections.abc import Sequence
 
@@ -8,56 +22,58 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database import Database
-from chassis.errors import ServiceUnavailable
-from chassis.identity import HEADER
-from chassis.telemetry import onward
+from chassis.auth.identity import IDENTITY_HEADER
+from chassis.database.session import Database
+from chassis.http.errors import ServiceUnavailable
+from chassis.observability.request_context import propagation_headers
 
 from .models import Media
 
 log = structlog.get_logger()
 
 
-async def remember(session: AsyncSession, media: Media) -> None:
-    """Keeps the record, unless it is here: the copy knows more than what comes late."""
+async def store_record(session: AsyncSession, media: Media) -> None:
+    """Inserts a record unless there is one, which may be attached to a tweet already."""
     values = media.model_dump(exclude={"tweet_id", "closed"})
     await session.exec(insert(Media).values(**values).on_conflict_do_nothing())
 
 
-class MediaService:
-    """Asks media for records whose events have not come yet."""
+class MediaClient:
+    """Fetches records from media whose events have not arrived yet."""
 
     def __init__(self, client: httpx.AsyncClient, replicas: Sequence[str]) -> None:
         self._client = client
         self._replicas = replicas
 
-    async def learn(self, database: Database, media_ids: Sequence[int], identity: str) -> None:
-        """Has the copy know these pictures, as far as media knows them.
+    async def fetch_missing_records(
+        self, database: Database, media_ids: Sequence[int], identity: str
+    ) -> None:
+        """Stores the records of these pictures that the copy lacks, if media has them.
 
-        `identity` is the caller's own signed identity. No transaction is open during the call.
-        Raises ServiceUnavailable when the answer is needed and media is away.
+        `identity` is the signed identity of the person who posts. No transaction is open during the
+        HTTP request. Raises ServiceUnavailable if records are missing and media does not respond.
         """
         async with database.transaction() as session:
-            known = await session.exec(select(Media.id).where(col(Media.id).in_(media_ids)))
-            missing = sorted(set(media_ids) - set(known))
+            stored_ids = await session.exec(select(Media.id).where(col(Media.id).in_(media_ids)))
+            missing = sorted(set(media_ids) - set(stored_ids))
         if not missing:
             return
-        found = await self._ask(missing, identity)
+        records = await self._request_records(missing, identity)
         async with database.transaction() as session:
-            for media in found:
-                await remember(session, media)
+            for media in records:
+                await store_record(session, media)
 
-    async def _ask(self, media_ids: Sequence[int], identity: str) -> list[Media]:
+    async def _request_records(self, media_ids: Sequence[int], identity: str) -> list[Media]:
         for replica in self._replicas:
             try:
-                answer = await self._client.get(
+                response = await self._client.get(
                     f"{replica}/internal/media",
                     params={"ids": list(media_ids)},
-                    headers={HEADER: identity, **onward()},
+                    headers={IDENTITY_HEADER: identity, **propagation_headers()},
                 )
-                answer.raise_for_status()
+                response.raise_for_status()
             except httpx.HTTPError as error:
-                log.warning("media.no_answer", replica=replica, error=repr(error))
+                log.warning("media.unavailable", replica=replica, error=repr(error))
                 continue
-            return [Media(**record) for record in answer.json()["media"]]
+            return [Media(**record) for record in response.json()["media"]]
         raise ServiceUnavailable

@@ -1,6 +1,6 @@
-"""What can go wrong with tweets, in words for people."""
+"""The errors of tweets. The messages are shown to people."""
 
-from chassis.errors import Problem
+from chassis.http.errors import Problem
 
 
 class TweetNotFound(Problem):
@@ -10,7 +10,7 @@ class TweetNotFound(Problem):
 
 class NotTheAuthor(Problem):
     status = 403
-    message = "Only the author may delete a tweet."
+    message = "You can delete only your own tweets."
 
 
 class TweetEmpty(Problem):
@@ -25,18 +25,18 @@ class TweetTooLong(Problem):
 
 class TextNotAccepted(Problem):
     status = 422
-    message = "The text holds a character that cannot be shown."
+    message = "The text contains a character that cannot be displayed."
 
 
 class IdempotencyKeyReused(Problem):
     status = 422
-    message = "This Idempotency-Key was used for another tweet."
+    message = "This Idempotency-Key was already used for a different tweet."
 
 
 class TweetAlreadyDeleted(Problem):
     status = 409
     message = (
-        "The tweet that was posted under this key was deleted. Post it again under another key."
+        "The tweet that was posted with this key has been deleted. To post it again, use a new key."
     )
 
 
@@ -47,14 +47,14 @@ class TooManyImages(Problem):
 
 class MediaNotFound(Problem):
     status = 404
-    message = "There is no such picture: upload it again."
+    message = "There is no such picture. Upload it again."
 
 
 class NotYourMedia(Problem):
     status = 403
-    message = "This picture was uploaded by someone else."
+    message = "Somebody else uploaded this picture. You can attach only your own pictures."
 
 
 class MediaTaken(Problem):
     status = 409
-    message = "This picture is on a tweet already."
+    message = "This picture is already attached to a tweet."

@@ -1,11 +1,11 @@
-"""What tweets tells the others, and what it reads of theirs."""
+"""The events that tweets publishes, and those that it reads from other services."""
 
 from datetime import datetime
 from typing import ClassVar
 
 from pydantic import BaseModel
 
-from chassis.events import Event
+from chassis.messaging.events import Event
 
 
 class Picture(BaseModel):
@@ -23,9 +23,9 @@ class TweetPosted(Event):
     content: str
     media_ids: list[int]
     attachments: list[str]
-    """The paths of the pictures below the gateway, in the author's order."""
+    """The URL paths of the pictures, in the author's order."""
     media: list[Picture]
-    """The same pictures, with what is known of them."""
+    """The same pictures, with their sizes and descriptions."""
     created_at: datetime
 
 
@@ -49,10 +49,10 @@ class TweetUnliked(Event):
 
 
 class MediaReleased(Event):
-    """No tweet has taken this picture, and none will."""
+    """This picture is not attached to a tweet and cannot be attached any more: media deletes it."""
 
     routing_key: ClassVar[str] = "media.released.v1"
-    awaited: ClassVar[bool] = False
+    named_in_response: ClassVar[bool] = False
     media_id: int
 
 
@@ -62,7 +62,7 @@ class UserErased(Event):
 
 
 class MediaUploaded(Event):
-    """An old one tells only where the picture is."""
+    """Events from before thumbnails and descriptions have the path of the picture only."""
 
     routing_key: ClassVar[str] = "media.uploaded.v1"
     media_id: int

@@ -1,4 +1,4 @@
-"""The composition root of tweets."""
+"""The composition root of tweets: builds the HTTP application and the worker."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,28 +6,29 @@ from contextlib import asynccontextmanager
 import httpx
 from fastapi import FastAPI
 
-from chassis import app, erasure, export, worker
+from chassis.privacy import erasure, export
+from chassis.process import app, worker
 
-from . import api, exports
-from .attachments import MediaService
-from .erasing import eraser
+from . import api
+from .attachments import MediaClient
 from .handlers import subscriptions
+from .privacy import EXPORT_LISTS, eraser
 from .settings import Settings
 
-MEDIA_SECONDS = 2
+MEDIA_TIMEOUT_SECONDS = 2
 
 
 @asynccontextmanager
-async def _asking_media(application: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
     settings: Settings = application.state.settings
-    async with httpx.AsyncClient(timeout=MEDIA_SECONDS) as client:
-        application.state.media = MediaService(client, settings.media_replicas)
+    async with httpx.AsyncClient(timeout=MEDIA_TIMEOUT_SECONDS) as client:
+        application.state.media_client = MediaClient(client, settings.media_replicas)
         yield
 
 
 def create_app() -> FastAPI:
     return app.create(
-        Settings(), api.router, erasure.router, export.router(exports.LISTS), lifespan=_asking_media
+        Settings(), api.router, erasure.router, export.router(EXPORT_LISTS), lifespan=_lifespan
     )
 
 

@@ -16,11 +16,12 @@ from sqlalchemy import (
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from chassis import erasure, inbox, outbox
+from chassis.messaging import inbox, outbox
+from chassis.privacy import erasure
 
 
 class Table(SQLModel, registry=registry()):
-    """The tables of this schema share one metadata, apart from the other services'."""
+    """The base of this schema's tables: their metadata is separate from the other services'."""
 
 
 metadata = Table.metadata
@@ -30,7 +31,7 @@ outbox.define(metadata)
 
 
 class Tweet(Table, table=True):
-    """A tweet. A deleted one stays without its text, so that it cannot be liked again."""
+    """A tweet. The row of a deleted tweet stays, without the text."""
 
     __table_args__ = (Index("tweet_by_author", "author_id", "id"),)
 
@@ -44,7 +45,7 @@ class Tweet(Table, table=True):
 
 
 class Draft(Table, table=True):
-    """What an author's draft became, where the author gave it an id. It stays with the tweet."""
+    """A draft to which its author gave an id, and the tweet that it became: see `commands`."""
 
     __table_args__ = (Index("draft_of_tweet", "tweet_id"),)
 
@@ -52,13 +53,14 @@ class Draft(Table, table=True):
     id: str = Field(sa_column=Column(Text, primary_key=True))
     tweet_id: int | None = Field(default=None, sa_column=Column(BigInteger, ForeignKey("tweet.id")))
     version: int | None = Field(default=None, sa_column=Column(BigInteger))
-    """The number of the event that told of the tweet."""
+    """The id of the event that announced the tweet."""
     digest: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
-    """SHA-256 of what was posted, to know it again. A draft from before there were any has none."""
+    """SHA-256 of the text and the pictures. Drafts from before this column have none."""
 
 
 class Like(Table, table=True):
-    """One person's liking a tweet. An ended one stays, with the version that ended it."""
+    """One person likes a tweet. After an unlike the row stays, inactive, with the version of the
+    event that ended it."""
 
     __tablename__ = "tweet_like"
     __table_args__ = (Index("like_by_user", "user_id", "tweet_id"),)
@@ -70,7 +72,7 @@ class Like(Table, table=True):
 
 
 class Media(Table, table=True):
-    """What tweets knows of an uploaded picture: its copy of media's record."""
+    """The copy of media's record of an uploaded picture: see `attachments`."""
 
     __table_args__ = (
         Index("media_of_tweet", "tweet_id", postgresql_where=text("tweet_id is not null")),
@@ -81,10 +83,11 @@ class Media(Table, table=True):
     owner_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     path: str = Field(sa_column=Column(Text, nullable=False))
     thumbnail: str | None = Field(default=None, sa_column=Column(Text))
-    """The path of a small copy. Of a picture from before there were any, there is none."""
+    """The path of the thumbnail. Pictures older than thumbnails have none."""
     width: int | None = None
     height: int | None = None
     alt: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
     tweet_id: int | None = Field(default=None, sa_column=Column(BigInteger))
     closed: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
-    """No tweet may take it any more: it was not taken in time, or its tweet was deleted."""
+    """Whether no tweet may have the picture any more, because it was not attached in time or its
+    tweet was deleted."""

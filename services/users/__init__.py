@@ -1,1 +1,1 @@
-"""Who people are: their names, their keys, and whom they follow."""
+"""People: their names, keys and sessions, and whom they follow."""

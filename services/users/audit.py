@@ -1,6 +1,10 @@
-"""The log of administrators' acts: who did what to whom, when, by which request; numbers alone.
+"""The audit log: which administrator did what to whom, when, and in which request.
 
-The table takes rows and gives them back; what changes or removes one is refused by the database.
+An entry is written in the transaction of the action that it records, so there is no action without
+an entry and no entry without an action. It holds ids and no names: it stays after the people in it
+are erased, and then says nothing about them. The service's role may only insert and select, and
+triggers refuse every UPDATE, DELETE and TRUNCATE even if the role grants itself more rights: no
+code of this service can change or remove what was recorded (migration 0004).
 """
 
 from enum import StrEnum
@@ -8,12 +12,15 @@ from enum import StrEnum
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.identity import Identity
+from chassis.auth.identity import Identity
 
-from .models import Act
+from .models import AuditEntry
 
 
-class Deed(StrEnum):
+# The values are stored in the table.
+class AuditAction(StrEnum):
+    """What an administrator did."""
+
     registered = "registered"
     renamed = "renamed"
     deactivated = "deactivated"
@@ -25,27 +32,33 @@ class Deed(StrEnum):
     key_revoked = "key_revoked"
     session_ended = "session_ended"
     keys_replaced = "keys_replaced"
-    """All of them, by one."""
+    """All keys of the person, by one new key."""
     keys_revoked = "keys_revoked"
-    """All of them."""
+    """All keys of the person."""
 
 
-_ALWAYS_LOGGED = (Deed.erased, Deed.administrator_added, Deed.administrator_removed)
+_ALWAYS_RECORDED = (
+    AuditAction.erased,
+    AuditAction.administrator_added,
+    AuditAction.administrator_removed,
+)
 
 
-def note(session: AsyncSession, deed: Deed, subject_id: int, by: Identity | None) -> None:
-    """Adds a log entry. Call it in the transaction of the act itself.
+def record(
+    session: AsyncSession, action: AuditAction, subject_id: int, actor: Identity | None
+) -> None:
+    """Adds an entry. Call it in the transaction of the action itself.
 
-    `by` is None for the operator's console. Changes that people make to their own name and keys are
-    not logged. An erasure and a change of role are logged in any case: nothing else records them.
+    `actor` is None for the operator's console. Changes that people make to their own name and keys
+    are not recorded. An erasure and a change of role always are: nothing else records them.
     """
-    own = by is not None and by.user_id == subject_id
-    if own and deed not in _ALWAYS_LOGGED:
+    is_own_account = actor is not None and actor.user_id == subject_id
+    if is_own_account and action not in _ALWAYS_RECORDED:
         return
     session.add(
-        Act(
-            deed=deed,
-            actor_id=None if by is None else by.user_id,
+        AuditEntry(
+            action=action,
+            actor_id=None if actor is None else actor.user_id,
             subject_id=subject_id,
             request_id=structlog.contextvars.get_contextvars().get("request_id"),
         )

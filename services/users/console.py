@@ -1,9 +1,9 @@
-"""What an operator does by hand, with the service's own settings and no api-key.
+"""The operator's console. It uses the settings of the service and needs no API key.
 
 `python -m services.users.console grant-key --user 5 --key demonstration`
-`python -m services.users.console administrator add 5`, or the person's name in place of the number
-`python -m services.users.console erased > erased.txt`, and `erase-again < erased.txt` after a
-backup was restored
+`python -m services.users.console administrator add 5` (the id, or the person's whole name)
+`python -m services.users.console erased > erased.txt`
+`python -m services.users.console erase-again < erased.txt` (after a backup was restored)
 """
 
 import argparse
@@ -14,18 +14,18 @@ from contextlib import asynccontextmanager
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database import Database
-from chassis.errors import Problem
-from chassis.paging import MAX_ID
+from chassis.database.session import Database
+from chassis.http.errors import Problem
+from chassis.http.paging import MAX_ID
 
 from . import audit, commands, queries
-from .audit import Deed
+from .audit import AuditAction
 from .errors import UserNotFound
 from .settings import Settings
 
 _ROLE_CHANGES = {
-    "add": (commands.add_administrator, Deed.administrator_added),
-    "remove": (commands.remove_administrator, Deed.administrator_removed),
+    "add": (commands.add_administrator, AuditAction.administrator_added),
+    "remove": (commands.remove_administrator, AuditAction.administrator_removed),
 }
 
 
@@ -42,94 +42,102 @@ async def _transaction() -> AsyncIterator[AsyncSession]:
 async def grant_key(user_id: int, key: str) -> str:
     async with _transaction() as session:
         await commands.grant_key(session, user_id, key)
-        audit.note(session, Deed.key_made, user_id, by=None)
-    return f"The person {user_id} may use this key now."
+        audit.record(session, AuditAction.key_made, user_id, actor=None)
+    return f"The person {user_id} can use this key now."
 
 
 async def administrators() -> str:
-    """The active administrators, number and name, a line each."""
+    """The active administrators: id and name, one per line."""
     async with _transaction() as session:
         people = await queries.administrators(session)
     return "\n".join(f"{person.id}  {person.name}" for person in people)
 
 
-async def change_administrators(change: str, who: str) -> str:
-    """Makes a person an administrator (`add`) or takes the role away (`remove`); lists them then.
+async def change_administrators(change: str, id_or_name: str) -> str:
+    """Adds (`add`) or removes (`remove`) an administrator; returns the list after the change.
 
-    `who` is a number or a whole name. Raises UserNotFound, LastAdministrator, and ValueError for a
-    name that no person, or more than one, has.
+    `id_or_name` is an id or a whole name. Raises UserNotFound, LastAdministrator, and ValueError if
+    no person, or more than one, has the name.
     """
-    command, deed = _ROLE_CHANGES[change]
+    command, action = _ROLE_CHANGES[change]
     async with _transaction() as session:
-        user_id = await _number_of(session, who)
+        user_id = await _user_id(session, id_or_name)
         if await command(session, user_id):
-            audit.note(session, deed, user_id, by=None)
+            audit.record(session, action, user_id, actor=None)
     return await administrators()
 
 
-async def _number_of(session: AsyncSession, who: str) -> int:
-    if who.isdecimal() and int(who) <= MAX_ID:
-        return int(who)
-    people = await queries.people_named(session, who)
+async def _user_id(session: AsyncSession, id_or_name: str) -> int:
+    if id_or_name.isdecimal() and int(id_or_name) <= MAX_ID:
+        return int(id_or_name)
+    people = await queries.people_named(session, id_or_name)
     if len(people) == 1:
         return people[0].id
     if not people:
-        raise ValueError(f"No active person has the name {who!r}.")
-    numbers = ", ".join(str(person.id) for person in people)
-    raise ValueError(f"Several people have the name {who!r}: give one of the numbers {numbers}.")
+        raise ValueError(f"No active person has the name {id_or_name!r}.")
+    ids = ", ".join(str(person.id) for person in people)
+    raise ValueError(f"Several people have the name {id_or_name!r}. Use one of these ids: {ids}.")
 
 
 async def erased() -> str:
-    """The numbers of all who were erased, a line each. It holds nothing else, and may be kept."""
+    """The ids of all erased people, one per line. It is no personal data and may be kept."""
     async with _transaction() as session:
         return "\n".join(map(str, await queries.erased_people(session)))
 
 
-async def erase_again(numbers: list[int]) -> str:
-    """Whoever is not in the backup is passed over: nobody may have that number by now."""
+async def erase_again(user_ids: list[int]) -> str:
+    """Erases people whom a restored backup has brought back. Ids that are not in it are skipped."""
     unknown = 0
     async with _transaction() as session:
-        for user_id in numbers:
+        for user_id in user_ids:
             try:
                 await commands.erase_again(session, user_id)
-                audit.note(session, Deed.erased, user_id, by=None)
+                audit.record(session, AuditAction.erased, user_id, actor=None)
             except UserNotFound:
                 unknown += 1
         remaining = await queries.administrators(session)
-    warning = "" if remaining else " No administrator is left: add one at this console."
-    return f"{len(numbers) - unknown} people are erased; {unknown} were not there.{warning}"
+    warning = "" if remaining else " No administrator is left. Add one at this console."
+    return f"Erased people: {len(user_ids) - unknown}. Unknown ids: {unknown}.{warning}"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="console", description=__doc__)
-    chosen = parser.add_subparsers(dest="command", required=True)
-    grant = chosen.add_parser("grant-key", help="let a person use a key of your choosing")
-    grant.add_argument("--user", type=int, required=True, help="the person's id")
-    grant.add_argument("--key", required=True, help="the key, as they will send it")
-    role = chosen.add_parser("administrator", help="who is an administrator")
-    what = role.add_subparsers(dest="change", required=True)
-    what.add_parser("list", help="print the number and name of each")
+    commands_parsers = parser.add_subparsers(dest="command", required=True)
+    grant_parser = commands_parsers.add_parser(
+        "grant-key", help="give a person a key that you choose"
+    )
+    grant_parser.add_argument("--user", type=int, required=True, help="the person's id")
+    grant_parser.add_argument("--key", required=True, help="the key, as the person will send it")
+    role_parser = commands_parsers.add_parser(
+        "administrator", help="list, add or remove administrators"
+    )
+    change_parsers = role_parser.add_subparsers(dest="change", required=True)
+    change_parsers.add_parser("list", help="print the id and name of each administrator")
     for change, help_text in (
-        ("add", "make a person one"),
-        ("remove", "take the role away, but not from the last one"),
+        ("add", "make a person an administrator"),
+        ("remove", "remove the role, except from the last administrator"),
     ):
-        what.add_parser(change, help=help_text).add_argument(
-            "person", help="the person's number, or the whole name"
+        change_parsers.add_parser(change, help=help_text).add_argument(
+            "person", help="the person's id or whole name"
         )
-    chosen.add_parser("erased", help="print the numbers of all who were erased")
-    chosen.add_parser("erase-again", help="erase whose numbers come in, a line each")
-    said = parser.parse_args()
+    commands_parsers.add_parser("erased", help="print the ids of all erased people")
+    commands_parsers.add_parser(
+        "erase-again", help="erase the people whose ids stdin lists, one per line"
+    )
+    arguments = parser.parse_args()
     try:
-        if said.command == "grant-key":
-            doing = grant_key(said.user, said.key)
-        elif said.command == "administrator":
-            listing = said.change == "list"
-            doing = administrators() if listing else change_administrators(said.change, said.person)
-        elif said.command == "erased":
-            doing = erased()
+        if arguments.command == "grant-key":
+            action = grant_key(arguments.user, arguments.key)
+        elif arguments.command == "administrator":
+            if arguments.change == "list":
+                action = administrators()
+            else:
+                action = change_administrators(arguments.change, arguments.person)
+        elif arguments.command == "erased":
+            action = erased()
         else:
-            doing = erase_again([int(line) for line in sys.stdin.read().split()])
-        print(asyncio.run(doing))
+            action = erase_again([int(line) for line in sys.stdin.read().split()])
+        print(asyncio.run(action))
     except (Problem, ValueError) as problem:
         print(problem, file=sys.stderr)
         return 1

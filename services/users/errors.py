@@ -1,11 +1,11 @@
-"""What can go wrong with people, in words for people."""
+"""The errors of users. The messages are shown to people."""
 
-from chassis.errors import Problem
+from chassis.http.errors import Problem
 
 
 class UserNotFound(Problem):
-    """The person does not exist or is deactivated. Where that person is the caller, the API answers
-    401 instead: see `api/callers.py`."""
+    """The person does not exist or is deactivated. If that person is the caller, the API responds
+    with 401 instead: see `api/callers.py`."""
 
     status = 404
     message = "There is no such person."
@@ -17,65 +17,69 @@ class UserNotFound(Problem):
 
 class CannotFollowYourself(Problem):
     status = 409
-    message = "Nobody can follow themselves."
+    message = "You cannot follow yourself."
 
 
 class CannotDeactivateYourself(Problem):
     status = 409
-    message = "An administrator cannot deactivate themselves: ask another one."
+    message = "You cannot deactivate yourself. Ask another administrator."
 
 
 class LastAdministrator(Problem):
     status = 409
-    message = "This person is the last administrator: make another person an administrator first."
+    message = "This person is the last administrator. Make another person an administrator first."
 
 
 class NotYourself(Problem):
     status = 403
-    message = "Only the person and an administrator may have a person erased."
+    message = "You can erase only your own account, unless you are an administrator."
 
 
 class CannotEraseYourself(Problem):
     status = 409
-    message = "An administrator cannot erase themselves: ask another one."
+    message = "You cannot erase yourself while you are an administrator. Ask another administrator."
 
 
 class NameNotConfirmed(Problem):
     status = 409
-    message = "This is not the person's name. Erasing cannot be undone: give the name as it stands."
+    message = (
+        "This is not the person's name. Erasing cannot be undone, so send the exact current name."
+    )
 
 
 class NotYourName(Problem):
     status = 403
-    message = "Only the person and an administrator may change a name."
+    message = "You can change only your own name, unless you are an administrator."
 
 
 class NotYourKeys(Problem):
     status = 403
-    message = "Only the person and administrators may see and change a person's keys and sessions."
+    message = (
+        "You can see and change only your own keys and sessions, unless you are an administrator."
+    )
 
 
 class ScopeTooWide(Problem):
     status = 403
-    message = "A key cannot make, replace or revoke a key that may do more than itself."
+    message = "A key cannot create, replace or revoke a key that allows more than the key itself."
 
 
 class AccountScopeRequired(Problem):
     status = 403
     message = (
-        "This key may not manage the account. Use a key with the scope `account`, such as the one"
-        " that you sign in with."
+        "This key does not allow you to manage the account. Use a key with the scope `account`,"
+        " such as the key that you sign in with."
     )
 
 
 class KeyWouldOutliveYours(Problem):
     status = 403
-    message = "A key cannot make a key that lasts longer than itself: yours ends on {end}."
+    message = "A key cannot create a key that lasts longer than itself. Your key expires on {end}."
 
 
 class TooManyKeys(Problem):
     status = 409
-    message = "A person has at most {limit} keys: revoke one that is not needed."
+    message = "A person has at most {limit} keys. Revoke a key that is no longer needed."
 
 
 class NameNotAccepted(Problem):
@@ -95,12 +99,12 @@ class SessionNotFound(Problem):
 
 class SessionEnded(Problem):
     status = 404
-    message = "This session was ended, or has expired."
+    message = "This session has ended or expired."
 
 
 class KeyEnded(Problem):
     status = 404
-    message = "This key was revoked, or its time is over."
+    message = "This key was revoked or has expired."
 
 
 class KeyTaken(Problem):

@@ -1,8 +1,8 @@
-"""What users tells the others."""
+"""The events that users publishes."""
 
 from typing import ClassVar
 
-from chassis.events import Event
+from chassis.messaging.events import Event
 
 
 class UserRegistered(Event):
@@ -19,26 +19,27 @@ class UserRenamed(Event):
 
 class UserDeactivated(Event):
     routing_key: ClassVar[str] = "user.deactivated.v1"
-    awaited: ClassVar[bool] = False
+    named_in_response: ClassVar[bool] = False
     user_id: int
 
 
 class UserErased(Event):
-    """Whatever is this person's is to be forgotten. No name, no tweet and no like comes after."""
+    """Every service deletes what it stores about this person. A service that receives this event
+    drops later events about the person's names, tweets and likes."""
 
     routing_key: ClassVar[str] = "user.erased.v1"
     user_id: int
 
 
 class KeyRevoked(Event):
-    """A key or a session of this person ended or will end soon, or their role changed.
+    """A key or a session of this person ended or will end soon, or the person's role changed.
 
-    Gateways forget all that they remember of the person's keys and sessions, and ask again. Those
-    that are still valid go on.
+    Gateways delete this person's keys and sessions from their caches and look them up again. Keys
+    and sessions that are still valid stay usable.
     """
 
     routing_key: ClassVar[str] = "key.revoked.v1"
-    awaited: ClassVar[bool] = False
+    named_in_response: ClassVar[bool] = False
     user_id: int
 
 

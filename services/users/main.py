@@ -1,25 +1,28 @@
-"""The composition root of users."""
+"""The composition root of users: builds the HTTP application and the worker."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from chassis import app, erasure, export, worker
+from chassis.privacy import erasure, export
+from chassis.process import app, worker
 
-from . import api, commands, exports
-from .erasing import eraser
+from . import api, commands
 from .errors import UserNotFound
+from .privacy import EXPORT_LISTS, eraser
 from .settings import Settings
 
 
 @asynccontextmanager
-async def _first_administrator(application: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
     settings: Settings = application.state.settings
     if settings.admin_key is not None:
         async with application.state.database.transaction() as session:
             await commands.ensure_first_administrator(
-                session, settings.admin_key.get_secret_value(), name_length=settings.name_length
+                session,
+                settings.admin_key.get_secret_value(),
+                max_name_length=settings.max_name_length,
             )
     yield
 
@@ -29,8 +32,8 @@ def create_app() -> FastAPI:
         Settings(),
         *api.routers,
         erasure.router,
-        export.router(exports.LISTS),
-        lifespan=_first_administrator,
+        export.router(EXPORT_LISTS),
+        lifespan=_lifespan,
     )
     application.add_exception_handler(UserNotFound, api.on_user_not_found)
     return application

@@ -20,12 +20,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel, col
 
-from chassis import erasure, outbox
-from chassis.identity import KeyScope
+from chassis.auth.identity import KeyScope
+from chassis.messaging import outbox
+from chassis.privacy import erasure
 
 
 class Table(SQLModel, registry=registry()):
-    """The tables of this schema share one metadata, apart from the other services'."""
+    """The base of this schema's tables: their metadata is separate from the other services'."""
 
 
 metadata = Table.metadata
@@ -58,19 +59,21 @@ class Person(Table, table=True):
     )
     name: str
     folded: str
-    """The name as it is searched for: see `names.fold`."""
+    """The name in the form in which it is searched for: see `names.fold`."""
     name_version: int | None = Field(default=None, sa_type=BigInteger)
-    """The number of the event that announced the name. Null for a name older than this column."""
+    """The id of the event that announced the name. Null for a name older than this column."""
     administrator: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     follower_count: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     following_count: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     created_at: datetime = Field(default=None, sa_column=_now())
     deactivated_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     erased_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    """An erased person's row stays, with the number alone."""
+    """The row of an erased person stays, with the id but without the name."""
 
 
 class ApiKey(Table, table=True):
+    """A key. It expires, or is revoked, and its row stays. Only the hash of the key is stored."""
+
     __tablename__ = "api_key"
     __table_args__ = (Index("api_key_id", "id", unique=True),)
 
@@ -88,26 +91,26 @@ class ApiKey(Table, table=True):
         default=KeyScope.admin, sa_column=Column(Text, nullable=False, server_default="admin")
     )
     hint: str = Field(default="", sa_column_kwargs={"server_default": ""})
-    """How the key begins; empty where it is not of our making."""
+    """The first characters of the key. Empty for a key that an operator chose."""
     expires_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     used_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    """To the hour."""
+    """When the key was last used, accurate to an hour."""
 
     @staticmethod
     def is_active() -> ColumnElement[bool]:
-        """Whether the row's key was neither revoked nor has expired."""
+        """A condition: the key was not revoked and has not expired."""
         end = col(ApiKey.expires_at)
         return and_(col(ApiKey.revoked_at).is_(None), or_(end.is_(None), end > func.now()))
 
     def scope_for(self, person: Person) -> KeyScope:
-        """What the key allows this person: only an administrator's key can be `admin`."""
+        """What the key allows now: `admin` becomes `account` if the person is no administrator."""
         if self.scope == KeyScope.admin and not person.administrator:
             return KeyScope.account
         return KeyScope(self.scope)
 
 
 class UserSession(Table, table=True):
-    """A browser that is signed in. Ended sessions stay until they would have expired."""
+    """A browser that is signed in. An ended session's row stays until it would have expired."""
 
     __tablename__ = "user_session"
     __table_args__ = (Index("user_session_id", "id", unique=True),)
@@ -128,23 +131,24 @@ class UserSession(Table, table=True):
             index=True,
         )
     )
-    """The key that began the session: the session has its scope and ends with it."""
+    """The key that started the session: the session has the scope of the key and ends with it."""
     client: str = Field(default="", sa_column_kwargs={"server_default": ""})
     """The browser's User-Agent header, shortened."""
     created_at: datetime = Field(default=None, sa_column=_now())
     expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     used_at: datetime = Field(default=None, sa_column=_now())
-    """To a few minutes."""
+    """When the session was last used, accurate to a few minutes."""
     ended_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
 
     @staticmethod
     def is_active() -> ColumnElement[bool]:
-        """Whether the row's session has neither ended nor expired. Its key is not considered."""
+        """A condition: the session has not ended or expired. It says nothing about the key."""
         return and_(col(UserSession.ended_at).is_(None), col(UserSession.expires_at) > func.now())
 
 
 class Follow(Table, table=True):
-    """One person's following another. An ended one stays, with the version that ended it."""
+    """One person follows another. After an unfollow the row stays, inactive, with the version of
+    the event that ended it."""
 
     __table_args__ = (
         Index(
@@ -166,14 +170,17 @@ class Follow(Table, table=True):
     version: int = Field(sa_type=BigInteger)
 
 
-class Act(Table, table=True):
-    """Something that an administrator did. The database changes and removes none: see `audit`."""
+class AuditEntry(Table, table=True):
+    """An action of an administrator. The database refuses to change or remove it: see `audit`."""
+
+    __tablename__ = "act"
 
     id: int = Field(
         default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True)
     )
     at: datetime = Field(default=None, sa_column=_now())
     actor_id: int | None = Field(default=None, sa_column=Column(BigInteger))
-    deed: str = Field(sa_column=Column(Text, nullable=False))
+    """None for the operator's console."""
+    action: str = Field(sa_column=Column("deed", Text, nullable=False))
     subject_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     request_id: str | None = Field(default=None, sa_column=Column(Text))

@@ -1,4 +1,17 @@
-"""Names: which are accepted, and the form in which a search compares them."""
+"""Names: which ones are accepted, how they are stored, and how a search compares them.
+
+A name exists in two forms. `normalized` is the stored and displayed one: NFC, single spaces, and no
+invisible characters, so that two names never differ only in what people cannot see. `fold` is the
+search form: different spellings of a name give the same string, so that "Muller", "Müller" and
+"MÜLLER" find each other. Names and queries are folded with the same function; a query then matches
+the folded names by substring and by trigram similarity. A change of `fold` therefore needs a
+migration that folds all stored names again.
+
+Invisible characters cannot simply be removed. Zero-width joiners and variation selectors belong to
+many emoji and to the spelling of Persian, Hindi and other languages. `_CONTEXTUAL` keeps them where
+they have a meaning and removes them elsewhere. Bidirectional controls and tag characters can be
+used to deceive, so `clean` refuses a name that contains them.
+"""
 
 import unicodedata
 
@@ -9,12 +22,12 @@ from chassis import plain_text
 
 from .errors import NameNotAccepted
 
-_UNSTORABLE = ("Cc", "Cs", "Co", "Cn")
+_REFUSED_CATEGORIES = ("Cc", "Cs", "Co", "Cn")
 _MAX_MARKS = 4
-"""On one letter (UTS 39, 5.4): more of them cover the lines above and below."""
+"""Combining marks on one letter (UTS 39, 5.4). More of them cover the lines above and below."""
 
 _REFUSED = regex.compile(r"[\u202a-\u202e\u2066-\u2069\U000e0020-\U000e007f]")
-"""Bidirectional controls reorder the text around a name (UAX 9); tag characters hide text in it."""
+"""Bidirectional controls reorder the text around a name (UAX 9); tag characters hide text."""
 _INVISIBLE = regex.compile(
     r"(?![\u200c\u200d\ufe0e\ufe0f\u202a-\u202e\u2066-\u2069\U000e0020-\U000e007f])"
     r"[\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffb]"
@@ -25,15 +38,15 @@ _FLAG = r"\U0001f3f4\U000e0067\U000e0062(?:{})\U000e007f".format(
         for country in ("eng", "sct", "wls")
     )
 )
-"""The flags that are written as tags after a black flag (RGI emoji tag sequences, UTS 51)."""
+"""England, Scotland, Wales: a black flag and tag characters (RGI emoji tag sequences, UTS 51)."""
 _EMOJI = r"\p{Extended_Pictographic}[\ufe0e\ufe0f]?\p{Emoji_Modifier}?"
 _CONTEXTUAL = regex.compile(
     rf"""
-    (?P<kept>
+    (?P<meaningful>
         {_FLAG}
         | [0-9\#*]\ufe0f\u20e3
         | {_EMOJI}(?:\u200d{_EMOJI})*
-        # Joiners that change how letters are drawn, by the rules A1, A2 and B of UAX 31, 2.3.1.
+        # Joiners that change the shape of letters, by the rules A1, A2 and B of UAX 31, 2.3.1.
         | (?<=[\p{{jt=D}}\p{{jt=L}}]\p{{jt=T}}*)\u200c(?=\p{{jt=T}}*[\p{{jt=D}}\p{{jt=R}}])
         | (?<=\p{{L}}\p{{M}}*\p{{ccc=9}}\p{{M}}*)\u200c(?=\p{{L}})
         | (?<=\p{{L}}\p{{M}}*\p{{ccc=9}}\p{{M}}*)\u200d(?!\p{{InSC=Vowel_Dependent}})
@@ -44,50 +57,54 @@ _CONTEXTUAL = regex.compile(
     """,
     regex.VERBOSE,
 )
-"""Joiners and emoji selectors: `kept` where they carry meaning, invisible everywhere else."""
+"""Joiners and variation selectors, with the group `meaningful` where they have a meaning."""
 
-_NOT_SEARCHED = regex.compile(
+_IGNORED_IN_SEARCH = regex.compile(
     r"['`´‘’‛′＇\u02b9-\u02bf\ua78b\ua78c\p{Default_Ignorable_Code_Point}\u2800]"
 )
-"""Apostrophes, also those that stand for letters in transcriptions, and invisible characters."""
+"""Apostrophes, also those that transcriptions use for letters, and invisible characters."""
 _LATIN = regex.compile(r"\p{Latin}+")
 
 
 def clean(name: str, limit: int) -> str:
-    """The name in the form of `normalized`.
+    """The name in the form of `normalized`. `limit` is the maximum length, in code points.
 
-    Raises NameNotAccepted for a name without a visible character, with bidirectional controls, tag
-    characters or unassigned ones, with more than four marks on a letter, or over `limit`.
+    Raises NameNotAccepted for a name that is too long or has no visible character, that contains
+    bidirectional controls, tag characters or unassigned characters, or that has more than four
+    marks on a letter.
     """
     name = normalized(name)
     categories = [unicodedata.category(character) for character in name]
-    visible = any(category[0] in "LNPS" for category in categories)
-    unstorable = any(category in _UNSTORABLE for category in categories)
-    piled = "M" * (_MAX_MARKS + 1) in "".join(category[0] for category in categories)
+    has_visible = any(category[0] in "LNPS" for category in categories)
+    has_refused_category = any(category in _REFUSED_CATEGORIES for category in categories)
+    has_too_many_marks = "M" * (_MAX_MARKS + 1) in "".join(category[0] for category in categories)
     refused = _REFUSED.search(regex.sub(_FLAG, "", name))
-    if not visible or unstorable or piled or refused or len(name) > limit:
+    if (
+        not has_visible
+        or has_refused_category
+        or has_too_many_marks
+        or refused
+        or len(name) > limit
+    ):
         raise NameNotAccepted(limit=limit)
     return name
 
 
 def normalized(name: str) -> str:
-    """The name in NFC, with single spaces and without control and invisible characters.
-
-    Two names that look the same shall not differ in characters that nobody sees.
-    """
+    """The stored form: NFC, with single spaces and without control and invisible characters."""
     name = _INVISIBLE.sub("", plain_text.clean(name))
-    name = _CONTEXTUAL.sub(lambda match: match["kept"] or "", name)
+    name = _CONTEXTUAL.sub(lambda match: match["meaningful"] or "", name)
     return unicodedata.normalize("NFC", " ".join(name.split()))
 
 
 def fold(text: str) -> str:
-    """The form in which names are searched: without case, marks and apostrophes.
+    """The search form: without case, marks and apostrophes.
 
-    Latin letters become those of ASCII: `É`, `Ø` and `Þ` become `e`, `o` and `th`. Letters of other
-    scripts lose their marks (`Ё` becomes `е`) and are not transliterated. Of accents alone nothing
-    is left.
+    Latin letters become ASCII letters: `É`, `Ø` and `Þ` become `e`, `o` and `th`. Letters of other
+    scripts lose their marks (`Ё` becomes `е`) and are not transliterated. The result is empty for a
+    text of accents only.
     """
-    decomposed = unicodedata.normalize("NFKD", _NOT_SEARCHED.sub("", text)).casefold()
+    decomposed = unicodedata.normalize("NFKD", _IGNORED_IN_SEARCH.sub("", text)).casefold()
     unmarked = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     latin = _LATIN.sub(lambda match: anyascii(match[0]), unmarked)
     return " ".join(latin.split())

@@ -1,4 +1,7 @@
-"""Everything that reads people. Lists read one more than asked for, to tell whether more follow."""
+"""Everything that reads people.
+
+A page is read with one row more than the limit: if that row exists, there is a next page.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,40 +11,41 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis import paging
-from chassis.database import execute
-from chassis.identity import KeyScope
+from chassis.auth.identity import KeyScope
+from chassis.database.session import execute
+from chassis.http import paging
 
 from . import names
 from .errors import KeyEnded, KeyNotFound, SessionEnded, SessionNotFound, UserNotFound
-from .models import Act, ApiKey, Follow, Person, UserSession
+from .models import ApiKey, AuditEntry, Follow, Person, UserSession
 
-LISTED = 100
-"""How many followers and followed a profile lists; the counts are of all, also of who is hidden."""
+PROFILE_LIST_LIMIT = 100
+"""How many followers and how many followed people a profile lists. The counts in the profile count
+everybody, also deactivated people, whom the lists leave out."""
 
-SEARCHED = 500
-"""How deep a search can be paged."""
+MAX_SEARCH_RESULTS = 500
+"""A search can be paged up to this many results."""
 
 _SEARCH = text("""
 select id, name, coalesce(
     (select active from follow where follower_id = :reader_id and followed_id = person.id), false
 ) as followed
 from person
-where deactivated_at is null and (folded like :part escape '\\' or :query <% folded)
-order by folded like :start escape '\\' desc, folded like :part escape '\\' desc,
+where deactivated_at is null and (folded like :containing escape '\\' or :query <% folded)
+order by folded like :starting escape '\\' desc, folded like :containing escape '\\' desc,
          word_similarity(:query, folded) desc, follower_count desc, id
 limit :limit offset :offset
 """)
-_LATEST = """
+_LATEST_PEOPLE = """
     select coalesce(
         json_agg(json_build_object('id', id, 'name', name) order by version desc), '[]'
     )
     from (
         select other.id, other.name, follow.version
-        from follow join person as other on other.id = follow.{far}
-        where follow.{near} = person.id and follow.active and other.deactivated_at is null
+        from follow join person as other on other.id = follow.{other_column}
+        where follow.{own_column} = person.id and follow.active and other.deactivated_at is null
         order by follow.version desc
-        limit :listed
+        limit :list_limit
     ) as latest
 """
 _PROFILE = text(f"""
@@ -52,13 +56,13 @@ select json_build_object('result', true, 'user', json_build_object(
         select from follow
         where follower_id = :reader_id and followed_id = person.id and active
     ),
-    'followers', ({_LATEST.format(near="followed_id", far="follower_id")}),
-    'following', ({_LATEST.format(near="follower_id", far="followed_id")}),
+    'followers', ({_LATEST_PEOPLE.format(own_column="followed_id", other_column="follower_id")}),
+    'following', ({_LATEST_PEOPLE.format(own_column="follower_id", other_column="followed_id")}),
     'follower_count', follower_count,
     'following_count', following_count
 ))::text
 from person where id = :user_id and deactivated_at is null
-""")  # noqa: S608  the names are ours, the values are bound
+""")  # noqa: S608  the column names are constants, the values are bound
 _TYPO_TOLERANCE = text("select set_config('pg_trgm.word_similarity_threshold', '0.4', true)")
 
 
@@ -66,31 +70,31 @@ class ListedPerson(NamedTuple):
     id: int
     name: str
     followed: bool
-    """By the reader."""
+    """Whether the reader follows this person."""
 
 
-class Listed(NamedTuple):
-    """A page of people, and the cursor of the next."""
+class PeoplePage(NamedTuple):
+    """A page of people, and the cursor of the next page."""
 
     people: list[ListedPerson]
     next_cursor: str | None
 
 
 def _followed_by(reader_id: int) -> ColumnElement[bool]:
-    """Whether the reader follows the Person of the row.
+    """A column: whether the reader follows the Person of the row.
 
-    One look by the primary key for each row given: PostgreSQL would answer an EXISTS from a hash of
-    all whom the reader follows.
+    A scalar subquery costs one lookup by primary key per row. With an EXISTS, PostgreSQL may first
+    build a hash of everybody whom the reader follows.
     """
-    own = aliased(Follow)
-    active = select(own.active).where(
-        col(own.follower_id) == reader_id, col(own.followed_id) == col(Person.id)
+    own_follow = aliased(Follow)
+    active = select(own_follow.active).where(
+        col(own_follow.follower_id) == reader_id, col(own_follow.followed_id) == col(Person.id)
     )
     return func.coalesce(active.scalar_subquery(), False)
 
 
 async def person_by_id(session: AsyncSession, user_id: int) -> Person:
-    """Raises UserNotFound, also for one who is hidden."""
+    """Raises UserNotFound, also for a deactivated person."""
     person = await session.get(Person, user_id)
     if person is None or person.deactivated_at is not None:
         raise UserNotFound(user_id)
@@ -118,33 +122,38 @@ async def administrators(session: AsyncSession) -> Sequence[Person]:
 
 
 async def erased_people(session: AsyncSession) -> list[int]:
-    """The numbers of all who were erased."""
-    erased = select(Person.id).where(col(Person.erased_at).is_not(None)).order_by(col(Person.id))
-    return list(await session.exec(erased))
+    """The ids of everybody who was erased."""
+    statement = select(Person.id).where(col(Person.erased_at).is_not(None)).order_by(col(Person.id))
+    return list(await session.exec(statement))
 
 
-async def acts(
+async def audit_entries(
     session: AsyncSession, limit: int, cursor: str | None
-) -> tuple[Sequence[Act], str | None]:
-    """What administrators did, the latest first, and the cursor of what they did before."""
-    statement = select(Act).order_by(col(Act.id).desc()).limit(limit + 1)
+) -> tuple[Sequence[AuditEntry], str | None]:
+    """A page of the audit log, the latest entry first, and the cursor of the next page."""
+    statement = select(AuditEntry).order_by(col(AuditEntry.id).desc()).limit(limit + 1)
     if cursor is not None:
-        (behind,) = paging.decode(cursor, 1)
-        statement = statement.where(col(Act.id) < behind)
-    found = (await session.exec(statement)).all()
-    return found[:limit], paging.encode(found[limit - 1].id) if len(found) > limit else None
+        (last_id,) = paging.decode(cursor, 1)
+        statement = statement.where(col(AuditEntry.id) < last_id)
+    entries = (await session.exec(statement)).all()
+    next_cursor = paging.encode(entries[limit - 1].id) if len(entries) > limit else None
+    return entries[:limit], next_cursor
 
 
 async def profile(session: AsyncSession, user_id: int, reader_id: int) -> str:
-    """A whole answer as JSON, of one statement: every page that is opened asks for one.
+    """The complete response body, as JSON. Raises UserNotFound.
 
-    Raises UserNotFound.
+    PostgreSQL builds it in one statement, because every page that somebody opens needs a profile.
     """
-    asked = {"user_id": user_id, "reader_id": reader_id, "listed": LISTED}
-    answer: str | None = (await execute(session, _PROFILE, asked)).scalar_one_or_none()
-    if answer is None:
+    parameters = {
+        "user_id": user_id,
+        "reader_id": reader_id,
+        "list_limit": PROFILE_LIST_LIMIT,
+    }
+    body: str | None = (await execute(session, _PROFILE, parameters)).scalar_one_or_none()
+    if body is None:
         raise UserNotFound(user_id)
-    return answer
+    return body
 
 
 async def key_owner(session: AsyncSession, digest: bytes) -> tuple[Person, ApiKey]:
@@ -159,10 +168,10 @@ async def key_owner(session: AsyncSession, digest: bytes) -> tuple[Person, ApiKe
         .join(ApiKey, col(ApiKey.user_id) == col(Person.id))
         .where(col(ApiKey.digest) == digest)
     )
-    found = (await session.exec(statement)).one_or_none()
-    if found is None:
+    row = (await session.exec(statement)).one_or_none()
+    if row is None:
         raise KeyNotFound
-    person, key, is_active = found
+    person, key, is_active = row
     if not is_active:
         raise KeyEnded
     return person, key
@@ -180,10 +189,10 @@ async def session_owner(session: AsyncSession, digest: bytes) -> tuple[Person, A
         .join(UserSession, col(UserSession.key_digest) == col(ApiKey.digest))
         .where(col(UserSession.digest) == digest)
     )
-    found = (await session.exec(statement)).one_or_none()
-    if found is None:
+    row = (await session.exec(statement)).one_or_none()
+    if row is None:
         raise SessionNotFound
-    person, key, user_session, is_active = found
+    person, key, user_session, is_active = row
     if not is_active:
         raise SessionEnded
     return person, key, user_session
@@ -202,7 +211,10 @@ async def sessions_of(session: AsyncSession, user_id: int) -> Sequence[UserSessi
 
 
 async def keys_of(session: AsyncSession, user_id: int) -> list[tuple[ApiKey, KeyScope]]:
-    """A person's active keys and what each may do, the latest first. Raises UserNotFound."""
+    """A person's active keys, each with what it allows now, the latest first.
+
+    Raises UserNotFound.
+    """
     person = await person_by_id(session, user_id)
     statement = (
         select(ApiKey)
@@ -218,9 +230,11 @@ async def followers(
     reader_id: int,
     limit: int,
     cursor: str | None,
-) -> Listed:
-    """Who follows this person, the latest first."""
-    return await _edges(session, "followed_id", "follower_id", user_id, reader_id, limit, cursor)
+) -> PeoplePage:
+    """The people who follow this person, the latest first."""
+    return await _follow_page(
+        session, "followed_id", "follower_id", user_id, reader_id, limit, cursor
+    )
 
 
 async def following(
@@ -229,25 +243,27 @@ async def following(
     reader_id: int,
     limit: int,
     cursor: str | None,
-) -> Listed:
-    """Whom this person follows, the latest first."""
-    return await _edges(session, "follower_id", "followed_id", user_id, reader_id, limit, cursor)
+) -> PeoplePage:
+    """The people whom this person follows, the latest first."""
+    return await _follow_page(
+        session, "follower_id", "followed_id", user_id, reader_id, limit, cursor
+    )
 
 
-async def _edges(
+async def _follow_page(
     session: AsyncSession,
-    near: str,
-    far: str,
+    own_column: str,
+    other_column: str,
     user_id: int,
     reader_id: int,
     limit: int,
     cursor: str | None,
-) -> Listed:
+) -> PeoplePage:
     statement = (
         select(Person.id, Person.name, _followed_by(reader_id), Follow.version)
-        .join(Follow, col(getattr(Follow, far)) == col(Person.id))
+        .join(Follow, col(getattr(Follow, other_column)) == col(Person.id))
         .where(
-            getattr(Follow, near) == user_id,
+            getattr(Follow, own_column) == user_id,
             col(Follow.active),
             col(Person.deactivated_at).is_(None),
         )
@@ -255,45 +271,48 @@ async def _edges(
         .limit(limit + 1)
     )
     if cursor is not None:
-        (behind,) = paging.decode(cursor, 1)
-        statement = statement.where(col(Follow.version) < behind)
+        (last_version,) = paging.decode(cursor, 1)
+        statement = statement.where(col(Follow.version) < last_version)
     rows = (await session.exec(statement)).all()
-    more = paging.encode(rows[limit - 1][3]) if len(rows) > limit else None
-    return Listed([ListedPerson(*row[:3]) for row in rows[:limit]], more)
+    next_cursor = paging.encode(rows[limit - 1][3]) if len(rows) > limit else None
+    return PeoplePage([ListedPerson(*row[:3]) for row in rows[:limit]], next_cursor)
 
 
 async def people_by_name(
     session: AsyncSession, query: str, reader_id: int, limit: int, cursor: str | None
-) -> Listed:
+) -> PeoplePage:
     """People whose name contains the query or something similar, the best match first."""
     offset = paging.decode(cursor, 1)[0] if cursor else 0
     folded = names.fold(query)
     if not folded:
-        # Every name contains the empty string: a lone accent would find everybody.
-        return Listed([], None)
+        # Folding leaves nothing of a query of accents only, and every name contains the empty
+        # string, so such a query would find everybody.
+        return PeoplePage([], None)
     escaped = folded.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     await execute(session, _TYPO_TOLERANCE)
-    found = await execute(
+    result = await execute(
         session,
         _SEARCH,
         {
             "query": folded,
             "reader_id": reader_id,
-            "part": f"%{escaped}%",
-            "start": f"{escaped}%",
-            "limit": max(0, min(limit + 1, SEARCHED - offset)),
-            "offset": min(offset, SEARCHED),
+            "containing": f"%{escaped}%",
+            "starting": f"{escaped}%",
+            "limit": max(0, min(limit + 1, MAX_SEARCH_RESULTS - offset)),
+            "offset": min(offset, MAX_SEARCH_RESULTS),
         },
     )
-    rows = found.all()
-    more = paging.encode(offset + limit) if len(rows) > limit else None
-    return Listed([ListedPerson(row.id, row.name, row.followed) for row in rows[:limit]], more)
+    rows = result.all()
+    next_cursor = paging.encode(offset + limit) if len(rows) > limit else None
+    return PeoplePage(
+        [ListedPerson(row.id, row.name, row.followed) for row in rows[:limit]], next_cursor
+    )
 
 
 async def people_by_followers(
     session: AsyncSession, reader_id: int, limit: int, cursor: str | None
-) -> Listed:
-    """Everyone, the most followed first."""
+) -> PeoplePage:
+    """Everybody, the person with the most followers first."""
     statement = (
         select(Person.id, Person.name, _followed_by(reader_id), Person.follower_count)
         .where(col(Person.deactivated_at).is_(None))
@@ -306,6 +325,6 @@ async def people_by_followers(
             text("(follower_count, id) < (:count, :id)").bindparams(count=count, id=user_id)
         )
     rows = (await session.exec(statement)).all()
-    last = rows[limit - 1] if len(rows) > limit else None
-    more = paging.encode(last[3], last[0]) if last else None
-    return Listed([ListedPerson(*row[:3]) for row in rows[:limit]], more)
+    last_row = rows[limit - 1] if len(rows) > limit else None
+    next_cursor = paging.encode(last_row[3], last_row[0]) if last_row else None
+    return PeoplePage([ListedPerson(*row[:3]) for row in rows[:limit]], next_cursor)

@@ -1,21 +1,21 @@
-"""What an operator may change about users."""
+"""The settings of users."""
 
 from typing import ClassVar
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from chassis.settings import ServiceSettings
+from chassis.settings import ProducerSettings
 
 
-class Settings(ServiceSettings):
+class Settings(ProducerSettings):
     model_config = SettingsConfigDict(env_prefix="USERS_")
     service: ClassVar[str] = "users"
 
     admin_key: SecretStr | None = None
-    """The key of the first administrator, whom the first start of an empty installation makes. It
-    has no effect later."""
+    """The key of the first administrator. The first start creates this administrator if nobody is
+    registered yet. Later the setting has no effect."""
     session_days: float = Field(30, gt=0, le=366)
-    """How long a session lasts at most. It also ends with the key that began it."""
-    name_length: int = Field(100, ge=1, le=1000)
-    """The longest name, in characters."""
+    """How many days a session lasts at most. It ends earlier if its key ends earlier."""
+    max_name_length: int = Field(100, ge=1, le=1000)
+    """The maximum length of a name, in characters."""

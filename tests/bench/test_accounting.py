@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from bench.accounting import Meter, memory
+from bench.accounting import CpuMeter, memory
 
 BUSY = "import time\nwhile time.process_time() < 0.2: pass\nprint(flush=True)\ninput()"
 PARENT = f"""
@@ -16,21 +16,21 @@ child.communicate(b"\\n")
 """
 
 
-def test_a_meter_counts_the_processor_time_of_a_process_and_of_what_it_started() -> None:
+def test_cpu_time_of_a_process_includes_its_descendants() -> None:
     # Not this process: other tests have started processes that may end at any time.
     with subprocess.Popen(
         [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as parent:
         assert parent.stdin is not None and parent.stdout is not None
-        meter = Meter({"us": parent.pid, "nobody": 2**22 + 1})
+        meter = CpuMeter({"parent": parent.pid, "nobody": 2**22 + 1})
         print(file=parent.stdin, flush=True)
         child = int(parent.stdout.readline())
         used = meter.used()
-        alone = Meter({"us": parent.pid}, without=[child])
-        held = memory({"us": parent.pid, "child": child})
+        alone = CpuMeter({"parent": parent.pid}, without=[child])
+        memory_used = memory({"parent": parent.pid, "child": child})
         parent.communicate("\n")
 
-    assert used["us"] >= 0.19
+    assert used["parent"] >= 0.19
     assert used["nobody"] == 0
-    assert alone.used()["us"] < used["us"]
-    assert held["us"] > held["child"] > 0
+    assert alone.used()["parent"] < used["parent"]
+    assert memory_used["parent"] > memory_used["child"] > 0

@@ -4,16 +4,16 @@ import time
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bench.load import Ask, always, closed, opened, percentile
-from bench.wire import request
+from bench.load import Request, always, closed_loop, open_loop, percentile
+from bench.raw_http import encode_request
 
 
 class Server:
-    """Answers every request once it may."""
+    """Answers requests after `released` is set."""
 
     def __init__(self) -> None:
-        self.may = asyncio.Event()
-        self.asked = 0
+        self.released = asyncio.Event()
+        self.request_count = 0
 
     def serving(self) -> TestServer:
         application = web.Application()
@@ -21,44 +21,44 @@ class Server:
         return TestServer(application)
 
     async def _answer(self, _: web.Request) -> web.Response:
-        self.asked += 1
-        await self.may.wait()
+        self.request_count += 1
+        await self.released.wait()
         return web.Response()
 
 
-async def test_a_request_counts_from_when_it_was_due_though_the_one_before_has_no_answer() -> None:
+async def test_latency_counts_from_when_a_request_was_due_even_if_earlier_ones_hang() -> None:
     server = Server()
     due_at: list[float] = []
     released_at: list[float] = []
 
-    def choose() -> Ask:
+    def choose() -> Request:
         due_at.append(time.perf_counter())
         if len(due_at) == 20:
             released_at.append(time.perf_counter())
-            server.may.set()
-        return Ask(request(url, "/"))
+            server.released.set()
+        return Request(encode_request(url, "/"))
 
     async with server.serving() as listening:
         url = str(listening.make_url("/"))
-        measured = await opened([url], choose, rate=300, seconds=0.5, connections=1)
+        measured = await open_loop([url], choose, rate=300, seconds=0.5, connections=1)
 
     latencies = measured.all()
-    assert len(latencies) == len(due_at) == server.asked
+    assert len(latencies) == len(due_at) == server.request_count
     assert measured.failed == 0
     for latency, due in zip(latencies[:19], due_at, strict=False):
         assert latency >= released_at[0] - due
 
 
-async def test_an_answer_of_another_status_is_a_failure() -> None:
+async def test_a_response_with_another_status_is_a_failure() -> None:
     server = Server()
-    server.may.set()
+    server.released.set()
     async with server.serving() as listening:
         url = str(listening.make_url("/"))
-        asked = Ask(request(url, "/"), status=304)
+        request_ = Request(encode_request(url, "/"), status=304)
 
-        measured = await closed([url], always(asked), count=7, connections=2)
+        measured = await closed_loop([url], always(request_), count=7, connections=2)
 
-    assert (measured.answered, measured.failed, server.asked) == (7, 7, 7)
+    assert (measured.answered, measured.failed, server.request_count) == (7, 7, 7)
 
 
 def test_a_percentile_is_a_value_that_was_measured() -> None:

@@ -37,12 +37,12 @@ def test_a_target_is_missed_by_what_is_above_it() -> None:
     met = {target.name: target.met for target in targets.targets(FOUND)}
 
     assert met["home feed, page fresh"]
-    assert not met["the gateway's own share (dearest: home feed, page fresh)"]
+    assert not met["the gateway's own share (largest: home feed, page fresh)"]
     assert met["from 10,000 to 1,000,000 tweets, page rebuilt: CPU"]
     assert not met["from 10,000 to 1,000,000 tweets, read by the database: CPU"]
 
 
-def test_the_report_shows_what_has_run_and_nothing_else() -> None:
+def test_the_report_contains_only_the_scenarios_that_have_run() -> None:
     files = rendered(FOUND)
 
     assert set(files) == {"RESULTS.md", "plots/costs.svg", "plots/growth.svg"}
@@ -50,23 +50,23 @@ def test_the_report_shows_what_has_run_and_nothing_else() -> None:
     assert "## The social-network mix" not in files["RESULTS.md"]
 
 
-def test_what_makes_figures_doubtful_is_told() -> None:
+def test_doubtful_figures_are_reported() -> None:
     found = deepcopy(FOUND)
     found["fresh"] |= {"hello_moved": 0.3, "generator": 0.95, "made": 0.5}
     found["failed"]["mix"] = "TimeoutError: no answer"
 
-    told = warnings(found)
+    messages = warnings(found)
 
-    assert told == [
-        "The part `mix` failed: TimeoutError: no answer",
+    assert messages == [
+        "The scenario `mix` failed: TimeoutError: no answer",
         "fresh: hello itself moved by 30%.",
-        "fresh: only 50% of the pages were made anew.",
-        "fresh: asking took 95% of a processor.",
+        "fresh: only 50% of the pages were rebuilt.",
+        "fresh: the load generator used 95% of a processor.",
     ]
     assert warnings(FOUND) == []
 
 
-def test_the_readme_changes_between_its_marks_only() -> None:
+def test_the_readme_changes_only_between_its_markers() -> None:
     page = f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n"
 
     once = readme.with_figures(page, FOUND)
@@ -74,9 +74,9 @@ def test_the_readme_changes_between_its_marks_only() -> None:
     assert once.startswith("before\n") and once.endswith("\nafter\n") and "old" not in once
     assert "| home feed, page fresh | 2.5 × hello | 2.40 × hello | met |" in once
     assert readme.with_figures(once, FOUND) == once
-    with pytest.raises(ValueError, match="lacks the marks"):
+    with pytest.raises(ValueError, match="lacks the markers"):
         readme.with_figures("no marks", FOUND)
 
 
-def test_what_is_in_the_repository_follows_from_the_results() -> None:
+def test_the_committed_report_is_up_to_date_with_the_results() -> None:
     assert drift() == []

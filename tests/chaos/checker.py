@@ -1,4 +1,11 @@
-"""What is there when things are calm, beside what must be: read through the public API alone."""
+"""Compares the final state of the system with the history of the load.
+
+The checker reads everything through the public API after the fault is over. Events may still be on
+their way then, so it repeats the comparison until there are no differences or until
+`CALM_SECONDS` have passed. A finding is a sentence; most start with a kind: `lost` (acknowledged
+and missing), `appeared` (refused, deleted or erased, and present) or `doubled` (present more than
+once). Writes whose outcome is unknown may be present or absent.
+"""
 
 import asyncio
 import time
@@ -6,31 +13,35 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
-from deploy.local.instance import Instance
-from deploy.seed import verify
-from deploy.seed.client import Client, Refused
+from devstack.instance import Instance
+from tools.seed import verify
+from tools.seed.client import ApiError, Client
 
-from .door import Door
+from .api_client import ApiClient
 from .history import Author, History, Mark, Outcome, Tweet
 
 CALM_SECONDS = 360
-"""More than the last delay of a failing message (chassis/subscriptions), and than what comes late
-from an erased person stays (adr/0021)."""
+"""Longer than the longest retry delay of a message (`RETRY_DELAYS` in
+chassis/messaging/subscriptions.py), and than the time for which late data of an erased person may
+remain (docs/adr/0021)."""
 _LOOK_SECONDS = 1.0
 
 
 class Checker:
-    """Findings are sentences; none means that all is as it was promised."""
+    """Finds differences between a history and the system."""
 
-    def __init__(self, client: Client, door: Door, history: History) -> None:
+    def __init__(self, client: Client, api: ApiClient, history: History) -> None:
         self._client = client
-        self._door = door
+        self._api = api
         self._history = history
         self._there: dict[int, dict[str, Any]] = {}
-        """By id, each tweet that its author's profile shows."""
+        """The tweets that their authors' profiles show, by id."""
 
     async def verdict(self, patience: float = CALM_SECONDS) -> list[str]:
-        """Looks until there is nothing to find, or until what is found stays."""
+        """Returns the findings; an empty list if the system kept its promises.
+
+        Repeats the comparison for up to `patience` seconds while there are findings.
+        """
         await self._show_every_upload()
         deadline = time.monotonic() + patience
         while found := await self._find():
@@ -40,19 +51,19 @@ class Checker:
         return self._history.wrong + found + ([] if found else await self._find_among_pictures())
 
     async def _show_every_upload(self) -> None:
-        """Posts each picture that no tweet named, so that it can be seen."""
+        """Posts a tweet for each upload without one, because only a tweet shows the picture."""
         for upload in self._history.uploads:
             if upload.taken or upload.owner.erased:
                 continue
             tweet = Tweet(
-                upload.owner, f"Picture {upload.id} was kept", [upload.id], Outcome.refused
+                upload.owner, f"Picture {upload.id} was stored", [upload.id], Outcome.refused
             )
             self._history.tweets[tweet.content] = tweet
             try:
                 tweet.id = await self._client.post(
                     upload.owner.key, tweet.content, tweet.media_ids, f"picture-{upload.id}"
                 )
-            except Refused as refusal:
+            except ApiError as refusal:
                 self._history.wrong.append(f"picture {upload.id} is lost: {refusal}")
             else:
                 tweet.posted = Outcome.done
@@ -76,7 +87,9 @@ class Checker:
                 if sent is None or sent.posted is Outcome.refused:
                     found.append(f"appeared: {shown['content']!r}, which nobody posted")
                 elif sent.id not in (None, shown["id"]) or sent.author is not author:
-                    found.append(f"wrong: {shown['content']!r} is not as it was answered")
+                    found.append(
+                        f"wrong: {shown['content']!r} differs from the response to its author"
+                    )
                 else:
                     sent.paths = shown["attachments"] or sent.paths
         for tweet in self._history.tweets.values():
@@ -90,7 +103,7 @@ class Checker:
         return found
 
     async def _find_among_follows(self) -> list[str]:
-        """users tells who follows whom; marks that were unsure are known afterwards."""
+        """Compares the follows. Those with an unknown outcome get the state that was found."""
         found = []
         ours = {author.id: author for author in self._history.people}
         for author in self._history.people:
@@ -111,7 +124,7 @@ class Checker:
             if len(likers) != len(set(likers)) or len(likers) != tweet["like_count"]:
                 found.append(f"doubled: likes of tweet {tweet_id}: {likers}")
             if erased & set(likers):
-                found.append(f"appeared: likes of somebody erased: tweet {tweet_id}: {likers}")
+                found.append(f"appeared: likes of an erased person: tweet {tweet_id}: {likers}")
             for author in self._history.people:
                 mark = self._history.likes.get((author.id, tweet_id), Mark())
                 what = f"{author.name} likes tweet {tweet_id}"
@@ -119,7 +132,7 @@ class Checker:
         return found
 
     async def _find_among_feeds(self) -> list[str]:
-        """Each person's feed, and everyone's, beside what the history makes of them."""
+        """Compares each person's feed, and the feed of everyone, with the expected one."""
         found = []
         for author in self._history.people:
             expected = self._expected(author)
@@ -133,7 +146,7 @@ class Checker:
             found.append(f"everyone's feed differs by {set(shown) ^ self._there.keys()}")
         return found
 
-    def _expected(self, reader: Author) -> list[verify.Expected]:
+    def _expected(self, reader: Author) -> list[verify.ExpectedTweet]:
         authors = {reader.id} | {
             other.id
             for other in self._history.people
@@ -150,7 +163,7 @@ class Checker:
                 if self._history.likes.get((person.id, tweet_id), Mark()).set
             )
             feed.append(
-                verify.Expected(
+                verify.ExpectedTweet(
                     tweet_id,
                     sent.author.id,
                     sent.author.name,
@@ -162,12 +175,12 @@ class Checker:
         return sorted(feed, key=lambda tweet: (-len(tweet.likers), -tweet.id))
 
     async def _find_among_pictures(self) -> list[str]:
-        """Each picture that is shown is whole; those of deleted tweets end."""
+        """Checks that pictures of tweets can be read, and that those of deleted tweets cannot."""
         found = []
         for tweet in self._history.tweets.values():
             if tweet.certain:
                 for path in tweet.paths:
-                    if not await self._door.picture(path):
+                    if not await self._api.picture(path):
                         found.append(f"lost: the picture {path} of {tweet.content!r}")
             elif tweet.deletion is Outcome.done or tweet.author.erased:
                 for path in tweet.paths:
@@ -177,7 +190,7 @@ class Checker:
 
     async def _ends(self, path: str) -> bool:
         deadline = time.monotonic() + CALM_SECONDS
-        while await self._door.picture(path):
+        while await self._api.picture(path):
             if time.monotonic() > deadline:
                 return False
             await asyncio.sleep(_LOOK_SECONDS)
@@ -201,7 +214,7 @@ def _compared(mark: Mark, there: bool, what: str) -> list[str]:
     return []
 
 
-async def check(stack: Instance, door: Door, history: History) -> list[str]:
-    """What is wrong, once everything has come to rest."""
+async def check(stack: Instance, api: ApiClient, history: History) -> list[str]:
+    """Returns the findings after the system has settled."""
     async with Client(stack) as client:
-        return await Checker(client, door, history).verdict()
+        return await Checker(client, api, history).verdict()

@@ -1,8 +1,9 @@
-"""What is known from outside: every write that was sent, with what its author was told of it.
+"""The history of the load: every write that was sent, with its outcome as the client saw it.
 
-A person's calls come one after the other, and nobody but the author, liker or follower touches what
-is theirs. So what must be there in the end is known, but for the writes that got no answer: those
-may have happened or not, and are left alone from then on, since they may still happen later.
+A person sends one call at a time, and only the author changes a tweet, only the liker a like, only
+the follower a follow. So the expected final state follows from the history alone. The exceptions
+are writes with the outcome `unknown`: they may have happened, and may even happen later. The load
+does not touch such a tweet, like or follow again, and the checker accepts both states.
 """
 
 from collections import Counter
@@ -20,24 +21,24 @@ class Outcome(StrEnum):
 
 @dataclass(eq=False)
 class Author:
-    """A person of the load's, by what the API knows them."""
+    """A person of the load."""
 
     id: int
     name: str
-    """No other person's name or tweet has it within."""
+    """No other person's name and no tweet of others contains it."""
     key: str = field(repr=False)
     erased: bool = False
-    """Or about to be."""
+    """True as soon as the erasure is requested."""
 
 
 @dataclass
 class Mark:
-    """A like or a follow."""
+    """The expected state of a like or a follow; unknown if not `sure`."""
 
     set: bool = False
     sure: bool = True
 
-    def told(self, wanted: bool, outcome: Outcome) -> None:
+    def record(self, wanted: bool, outcome: Outcome) -> None:
         if outcome is Outcome.done:
             self.set = wanted
         elif outcome is Outcome.unknown and self.set != wanted:
@@ -48,14 +49,14 @@ class Mark:
 class Tweet:
     author: Author
     content: str
-    """No other tweet has it: where the answer was lost, it tells whose tweet was found."""
+    """Unique, so that a tweet whose response was lost can be recognised."""
     media_ids: list[int]
     posted: Outcome
     id: int | None = None
     deletion: Outcome | None = None
-    """None before anybody asked for it. One that is under way is unknown."""
+    """None until the deletion is requested; `unknown` while the request is in progress."""
     paths: list[str] = field(default_factory=list)
-    """Where its pictures were seen."""
+    """URL paths of its pictures, as the API showed them."""
 
     @property
     def certain(self) -> bool:
@@ -72,42 +73,44 @@ class Upload:
     owner: Author
     id: int
     taken: bool = False
-    """A tweet named it, whatever became of that."""
+    """Whether a tweet that was not refused refers to it."""
 
 
 class History:
     def __init__(self, people: list[Author]) -> None:
         self.people = people
-        """Whoever is erased is none of them any more."""
+        """Without those who are erased."""
         self.erased: list[Author] = []
         self.tweets: dict[str, Tweet] = {}
         """By content."""
         self.likes: dict[tuple[int, int], Mark] = {}
-        """By who likes and the tweet's id."""
+        """By the ids of the liker and of the tweet."""
         self.follows: dict[tuple[int, int], Mark] = {}
-        """By who follows and whom."""
+        """By the ids of the follower and of the followed person."""
         self.uploads: list[Upload] = []
         self.writes: Counter[Outcome] = Counter()
         self.reads = 0
         self.failures: list[str] = []
-        """Calls that were not answered, or by an error of the system's own, in words."""
+        """Calls without a response or with a status of 500 and above, as sentences."""
         self.busy = 0
-        """Pictures that were refused since too many others were waiting to be decoded."""
+        """Uploads that were refused because too many others waited to be decoded."""
         self.stale = 0
-        """Reads that said of themselves that they miss the reader's own writes."""
+        """Reads whose header `warble-stale` says that the reader's own writes may be missing."""
         self.slowest = 0.0
-        """Seconds that somebody waited for an answer or an error."""
+        """The longest time that a call took, in seconds."""
         self.notes: list[str] = []
-        """Figures that go with the row."""
+        """Measurements that are printed with the row."""
         self.wrong: list[str] = []
-        """What was seen and must not be, in words."""
+        """Violations that the load itself noticed, as sentences."""
 
     @contextmanager
     def unfailing(
         self, while_: str, but: Callable[[str], bool] = lambda _: False
     ) -> Iterator[None]:
-        """Every call that ends within is served, and some do; `but` tells of a failed one, in
-        words, whether it may fail."""
+        """Requires that no call fails inside the `with` block, and that some write succeeds.
+
+        `while_` describes the block in a finding. `but` returns whether a failure is allowed.
+        """
         failures, done = len(self.failures), self.writes[Outcome.done]
         yield
         if failed := [failure for failure in self.failures[failures:] if not but(failure)]:
@@ -122,16 +125,16 @@ class History:
         return self.follows.setdefault((follower, followed), Mark())
 
     def erase(self, author: Author) -> None:
-        """From now on nothing of theirs has to be there; at the end, nothing may be."""
+        """From now on the person's data may be missing; at the end it must be."""
         author.erased = True
         self.people.remove(author)
         self.erased.append(author)
 
     def pictures_of(self, author: Author) -> list[str]:
-        """Those that were seen."""
+        """The paths of the author's pictures that the API showed."""
         tweets = (tweet for tweet in self.tweets.values() if tweet.author is author)
         return [path for tweet in tweets for path in tweet.paths]
 
     def known_tweets(self) -> list[Tweet]:
-        """Those that a person may like: nobody has asked for their deletion."""
+        """Tweets that certainly exist, so that a person may like them."""
         return [tweet for tweet in self.tweets.values() if tweet.certain]

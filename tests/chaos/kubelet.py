@@ -14,10 +14,10 @@ from typing import Any
 import aiohttp
 import yaml
 
-from deploy.local.instance import Instance
-from deploy.local.places import REPOSITORY
+from devstack.instance import Instance
+from devstack.repository import REPOSITORY
 
-from .wire import Wire
+from .tcp_proxy import TcpProxy
 
 _BASE = REPOSITORY / "deploy" / "kubernetes" / "base"
 _LIVENESS, _READINESS = "livenessProbe", "readinessProbe"
@@ -29,11 +29,11 @@ class Probe:
     period_seconds: float
     timeout_seconds: float
     failures: int
-    """After so many in a row it has failed."""
+    """The probe has failed after so many failures in a row."""
 
 
 def probe_of(program: str, kind: str) -> Probe:
-    """As the manifests have it; what they do not say is as Kubernetes has it by default."""
+    """Reads a probe from the manifests. Missing fields get the defaults of Kubernetes."""
     found: dict[str, Any] = next(yaml.safe_load_all(_manifest(program).read_text()))
     (container,) = found["spec"]["template"]["spec"]["containers"]
     probe = container[kind]
@@ -52,13 +52,13 @@ def _manifest(program: str) -> Path:
 
 
 class Kubelet:
-    def __init__(self, stack: Instance, ways: Mapping[str, Wire]) -> None:
-        """`ways` lead to the processes that answer requests; a worker has none."""
+    def __init__(self, stack: Instance, proxies: Mapping[str, TcpProxy]) -> None:
+        """`proxies` stand before the programs that serve requests; a worker has none."""
         self._stack = stack
-        self._ways = ways
+        self._proxies = proxies
         self.probes = 0
         self.taken_out: list[str] = []
-        """Programs that failed their readiness probe, once for each time."""
+        """Programs that failed their readiness probe; a program appears once for each time."""
         self.restarted: list[str] = []
 
     @asynccontextmanager
@@ -83,19 +83,19 @@ class Kubelet:
 
     async def _watch_readiness(self, http: aiohttp.ClientSession, program: str) -> None:
         probe = probe_of(program, _READINESS)
-        way = self._ways.get(program)
+        proxy = self._proxies.get(program)
         failed, ready = 0, True
         while True:
             failed = 0 if await self._succeeds(http, program, probe) else failed + 1
             if not failed and not ready:
                 ready = True
-                if way is not None:
-                    await way.listen()
+                if proxy is not None:
+                    await proxy.listen()
             elif failed >= probe.failures and ready:
                 ready = False
                 self.taken_out.append(program)
-                if way is not None:
-                    way.refuse()
+                if proxy is not None:
+                    proxy.refuse()
             await asyncio.sleep(probe.period_seconds)
 
     async def _watch_liveness(self, http: aiohttp.ClientSession, program: str) -> None:
@@ -105,7 +105,7 @@ class Kubelet:
             failed = 0 if await self._succeeds(http, program, probe) else failed + 1
             if failed >= probe.failures:
                 failed = 0
-                # One that was stopped on purpose has no container.
+                # A program that the fault stopped has no process to kill.
                 if await asyncio.to_thread(self._stack.pid, program):
                     self.restarted.append(program)
                     await asyncio.to_thread(self._stack.kill, program)
@@ -115,7 +115,9 @@ class Kubelet:
         self.probes += 1
         timeout = aiohttp.ClientTimeout(total=probe.timeout_seconds)
         try:
-            async with http.get(f"{self._stack.url(program)}{probe.path}", timeout=timeout) as said:
-                return 200 <= said.status < 400
+            async with http.get(
+                f"{self._stack.url(program)}{probe.path}", timeout=timeout
+            ) as response:
+                return 200 <= response.status < 400
         except (aiohttp.ClientError, TimeoutError):
             return False

@@ -1,4 +1,10 @@
-"""A steady mixed load: people who write, like, follow, delete and read, each one call at a time."""
+"""A steady mixed load: people write, like, follow, delete and read, each with one call at a time.
+
+Each person is an `_Actor` with a random generator of its own, so the same seed gives the same
+choices. An actor records the outcome of every write in the history. It also checks its reads at
+once: they must contain the person's own acknowledged writes, unless the response declares itself
+stale.
+"""
 
 import asyncio
 import json
@@ -12,24 +18,24 @@ from typing import Any
 
 import aiohttp
 
-from deploy.local.instance import Instance
-from gateway.own_writes import SECONDS
+from devstack.instance import Instance
+from gateway.consistency_tokens import TTL_SECONDS
 from tests.journeys.company import company_at, png
 
-from .door import PATIENCE_SECONDS, UPLOAD_SECONDS, UPLOADS, Door, Told
+from .api_client import PATIENCE_SECONDS, UPLOAD_SECONDS, UPLOADS, ApiClient, Response
 from .history import Author, History, Outcome, Tweet, Upload
 
 PEOPLE = 12
 CALLS_A_SECOND = 20.0
-"""Of all together."""
+"""All people together."""
 _PAGE = 100
 _NEWEST_PAGE = 20
 _NEWEST = f"?order=recent&limit={_NEWEST_PAGE}"
 _REPEATS = 40
-"""How often a call that may be repeated is sent, half a second apart, until it is answered."""
+"""Maximum attempts of an idempotent call, half a second apart."""
 _AGAIN_SECONDS = 0.5
-_REMEMBERED_SECONDS = SECONDS - 2
-"""For how long the gateway certainly names somebody's write in their reads."""
+_REMEMBERED_SECONDS = TTL_SECONDS - 2
+"""For so long the gateway certainly applies a consistency token: its lifetime, less a margin."""
 
 _UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=PATIENCE_SECONDS + UPLOAD_SECONDS)
 
@@ -47,11 +53,11 @@ _CHOICES = {
 
 
 class Load:
-    """Runs until it is left. `history` fills meanwhile."""
+    """The people of a load, with the history of their calls."""
 
     def __init__(self, session: aiohttp.ClientSession, history: History, seed: str) -> None:
         self.history = history
-        self.door = Door(session, history)
+        self.api = ApiClient(session, history)
         self._actors = [
             _Actor(self, author, Random(f"{seed}:{number}"))
             for number, author in enumerate(history.people)
@@ -59,7 +65,7 @@ class Load:
 
     @asynccontextmanager
     async def running(self, calls_a_second: float = CALLS_A_SECOND) -> AsyncIterator[None]:
-        """Everybody ends the call that they are in before this is left."""
+        """Runs the load inside the `with` block. At its end, calls in progress are completed."""
         ended = asyncio.Event()
         pause = len(self._actors) / calls_a_second
         async with asyncio.TaskGroup() as group:
@@ -73,7 +79,7 @@ class Load:
 
 @asynccontextmanager
 async def hired(stack: Instance, seed: str, people: int = PEOPLE) -> AsyncIterator[Load]:
-    """A load of people whom nobody else knows."""
+    """Registers new people and gives a load of them."""
     authors = []
     async with company_at(stack) as company:
         for number in range(people):
@@ -91,16 +97,16 @@ async def hired(stack: Instance, seed: str, people: int = PEOPLE) -> AsyncIterat
 
 
 class _Actor:
-    """One person. What is theirs is touched by nobody else."""
+    """One person. No other actor changes the person's tweets, likes and follows."""
 
     def __init__(self, load: Load, author: Author, chance: Random) -> None:
         self._history = load.history
-        self._door = load.door
+        self._api = load.api
         self._me = author
         self._chance = chance
         self._own: list[Tweet] = []
         self._settled_at: dict[str, float] = {}
-        """When the last call about a tweet of one's own was answered."""
+        """When the last write of a tweet got its response, by content (monotonic seconds)."""
         self._liked_at: dict[int, float] = {}
         self._seen: set[str] = set()
         self._count = 0
@@ -116,16 +122,19 @@ class _Actor:
             except TimeoutError:
                 continue
 
-    async def _until_answered(self, method: str, path: str, **request: Any) -> Told:
-        """The answer to a call that may be sent again; unknown if one of them may have done it."""
+    async def _until_answered(self, method: str, path: str, **request: Any) -> Response:
+        """Repeats an idempotent call until it gets a response.
+
+        The outcome is unknown if no attempt got one, and one of them may have taken effect.
+        """
         clean = True
         for _ in range(_REPEATS):
-            told = await self._door.write(self._me, method, path, **request)
-            if told.status and told.status < 500 and told.status != 429:
-                return told
-            clean = clean and told.outcome is Outcome.refused
+            response = await self._api.write(self._me, method, path, **request)
+            if response.status and response.status < 500 and response.status != 429:
+                return response
+            clean = clean and response.outcome is Outcome.refused
             await asyncio.sleep(_AGAIN_SECONDS)
-        return told if clean else replace(told, outcome=Outcome.unknown)
+        return response if clean else replace(response, outcome=Outcome.unknown)
 
     # Tweets.
 
@@ -140,25 +149,29 @@ class _Actor:
         body: dict[str, Any] = {"tweet_data": tweet.content, "tweet_media_ids": tweet.media_ids}
         if self._chance.random() < 0.5:
             body["draft_id"] = f"draft-{self._count}"
-            told = await self._until_answered("POST", "/api/tweets", json=body)
+            response = await self._until_answered("POST", "/api/tweets", json=body)
         else:
-            told = await self._door.write(self._me, "POST", "/api/tweets", json=body)
-        tweet.posted = told.outcome
-        if told.outcome is Outcome.done:
-            tweet.id = told.body["tweet_id"]
-        elif told.status in (404, 409):
-            self._history.wrong.append(f"{tweet.content!r} was refused: {json.dumps(told.body)}")
+            response = await self._api.write(self._me, "POST", "/api/tweets", json=body)
+        tweet.posted = response.outcome
+        if response.outcome is Outcome.done:
+            tweet.id = response.body["tweet_id"]
+        elif response.status in (404, 409):
+            self._history.wrong.append(
+                f"{tweet.content!r} was refused: {json.dumps(response.body)}"
+            )
         for upload in media:
-            upload.taken = told.outcome is not Outcome.refused
+            upload.taken = response.outcome is not Outcome.refused
         self._own.append(tweet)
         self._settled_at[tweet.content] = time.monotonic()
 
     async def _post_picture(self) -> None:
         form = aiohttp.FormData()
         form.add_field("file", png(), filename="picture.png", content_type="image/png")
-        told = await self._door.write(self._me, "POST", UPLOADS, data=form, timeout=_UPLOAD_TIMEOUT)
-        if told.outcome is Outcome.done:
-            upload = Upload(self._me, told.body["media_id"])
+        response = await self._api.write(
+            self._me, "POST", UPLOADS, data=form, timeout=_UPLOAD_TIMEOUT
+        )
+        if response.outcome is Outcome.done:
+            upload = Upload(self._me, response.body["media_id"])
             self._history.uploads.append(upload)
             if self._chance.random() < 0.8:
                 await self._post(upload)
@@ -170,17 +183,18 @@ class _Actor:
         tweet = self._chance.choice(mine)
         tweet.deletion = Outcome.unknown
         path = f"/api/tweets/{tweet.id}"
-        told = await self._door.write(self._me, "DELETE", path)
-        if told.status == 404 and not self._me.erased:
+        response = await self._api.write(self._me, "DELETE", path)
+        if response.status == 404 and not self._me.erased:
             self._history.wrong.append(f"{tweet.content!r} was there and could not be deleted")
-        elif told.outcome is Outcome.refused and told.status != 404:
+        elif response.outcome is Outcome.refused and response.status != 404:
             tweet.deletion = None
-        elif told.outcome is Outcome.unknown and self._chance.random() < 0.5:
-            told = await self._until_answered("DELETE", path)
-        if told.outcome is Outcome.done or told.status == 404:
+        elif response.outcome is Outcome.unknown and self._chance.random() < 0.5:
+            response = await self._until_answered("DELETE", path)
+        if response.outcome is Outcome.done or response.status == 404:
             tweet.deletion = Outcome.done
-        # Not found: by a call before, which had no answer, so that the next read owes nothing.
-        self._settled_at[tweet.content] = 0.0 if told.status == 404 else time.monotonic()
+        # 404 means that an earlier call, whose response was lost, deleted the tweet. The client did
+        # not get that event's id, so the next read may still show the tweet.
+        self._settled_at[tweet.content] = 0.0 if response.status == 404 else time.monotonic()
 
     # Likes and follows.
 
@@ -203,10 +217,10 @@ class _Actor:
         assert tweet.id is not None
         mark = self._history.like(self._me.id, tweet.id)
         method = "POST" if wanted else "DELETE"
-        told = await self._door.write(self._me, method, f"/api/tweets/{tweet.id}/likes")
-        if told.status == 404 and tweet.certain:
+        response = await self._api.write(self._me, method, f"/api/tweets/{tweet.id}/likes")
+        if response.status == 404 and tweet.certain:
             self._history.wrong.append(f"{tweet.content!r} was there and could not be liked")
-        mark.told(wanted, told.outcome)
+        mark.record(wanted, response.outcome)
         self._liked_at[tweet.id] = time.monotonic()
 
     async def _follow(self) -> None:
@@ -227,29 +241,32 @@ class _Actor:
             return
         other = self._chance.choice(others)
         method = "POST" if wanted else "DELETE"
-        told = await self._door.write(self._me, method, f"/api/users/{other.id}/follow")
-        self._history.follow(self._me.id, other.id).told(wanted, told.outcome)
+        response = await self._api.write(self._me, method, f"/api/users/{other.id}/follow")
+        self._history.follow(self._me.id, other.id).record(wanted, response.outcome)
 
-    # Reading one's own writes.
+    # Reads, which must contain the person's own writes.
 
     async def _read_own(self) -> None:
-        told = await self._door.read(self._me, f"/api/users/{self._me.id}/tweets?limit={_PAGE}")
-        if told.outcome is not Outcome.done:
+        response = await self._api.read(self._me, f"/api/users/{self._me.id}/tweets?limit={_PAGE}")
+        if response.outcome is not Outcome.done:
             return
-        self._compare_own(told, _PAGE)
+        self._compare_own(response, _PAGE)
 
-    def _compare_own(self, told: Told, asked: int) -> None:
-        """One's own tweets beside a page of the newest, which is whole where it is not full."""
-        there = {tweet["content"]: tweet for tweet in told.body["tweets"]}
-        oldest = min((tweet["id"] for tweet in told.body["tweets"]), default=0)
+    def _compare_own(self, response: Response, asked: int) -> None:
+        """Compares the person's tweets with a page of the newest tweets.
+
+        A page with fewer than `asked` tweets contains all; a full one reaches to its oldest.
+        """
+        there = {tweet["content"]: tweet for tweet in response.body["tweets"]}
+        oldest = min((tweet["id"] for tweet in response.body["tweets"]), default=0)
         reaches = oldest if len(there) == asked else 0
         for tweet in self._own:
             if tweet.id is None or tweet.id >= reaches:
-                self._compare(tweet, there.get(tweet.content), told)
+                self._compare(tweet, there.get(tweet.content), response)
 
-    def _compare(self, tweet: Tweet, found: dict[str, Any] | None, told: Told) -> None:
+    def _compare(self, tweet: Tweet, found: dict[str, Any] | None, response: Response) -> None:
         recent = time.monotonic() - self._settled_at[tweet.content] < _REMEMBERED_SECONDS
-        owed = recent and not told.stale
+        owed = recent and not response.stale
         if found is not None:
             tweet.paths = found["attachments"] or tweet.paths
             if tweet.posted is Outcome.refused:
@@ -259,24 +276,28 @@ class _Actor:
             self._seen.add(tweet.content)
             return
         if tweet.certain and owed:
-            self._history.wrong.append(f"{tweet.content!r} is not in its author's next read")
+            self._history.wrong.append(
+                f"{tweet.content!r} was acknowledged and is missing in its author's read"
+            )
         if tweet.certain and tweet.content in self._seen:
-            self._history.wrong.append(f"{tweet.content!r} was read before and is no more")
+            self._history.wrong.append(f"{tweet.content!r} was read before and is now missing")
 
     async def _read_feed(self) -> None:
         way = self._chance.choice(("?limit=20", _NEWEST, "?offset=2&limit=20", ""))
-        told = await self._door.read(self._me, f"/api/tweets{way}")
-        if told.outcome is not Outcome.done or told.stale:
+        response = await self._api.read(self._me, f"/api/tweets{way}")
+        if response.outcome is not Outcome.done or response.stale:
             return
         now = time.monotonic()
         if way == _NEWEST:
-            self._compare_own(told, _NEWEST_PAGE)
-        for tweet in told.body["tweets"]:
+            self._compare_own(response, _NEWEST_PAGE)
+        for tweet in response.body["tweets"]:
             mark = self._history.likes.get((self._me.id, tweet["id"]))
             settled = self._liked_at.get(tweet["id"], 0.0)
             if mark is None or not mark.sure or now - settled > _REMEMBERED_SECONDS:
                 continue
             if tweet["liked"] != mark.set:
-                said = "likes" if mark.set else "likes no more"
+                action = "liked" if mark.set else "unliked"
                 name = self._me.name
-                self._history.wrong.append(f"{name} {said} {tweet['id']}, and reads otherwise")
+                self._history.wrong.append(
+                    f"{name} {action} {tweet['id']}, and a read shows the opposite"
+                )

@@ -1,4 +1,4 @@
-"""Another plan for one program of a running system, until it is left."""
+"""Changes how the supervisor runs one program of a running system, inside a `with` block."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -6,20 +6,20 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from xmlrpc.client import Fault
 
-from deploy.local.instance import Instance
-from deploy.local.keys import write_private
+from devstack.instance import Instance
+from devstack.keys import write_private
 
 
 @contextmanager
 def altered(stack: Instance, program: str, **variables: str) -> Iterator[None]:
-    """The program starts anew with these variables, and once more without them."""
+    """Restarts the program with these environment variables, and at the end without them."""
     with _planned(stack, program, lambda plan: plan["environment"].update(variables)):
         yield
 
 
 @contextmanager
 def replaced(stack: Instance, program: str, command: Sequence[str]) -> Iterator[None]:
-    """Something else runs in the program's place; what ran there is killed."""
+    """Kills the program and runs another command in its place; restores it at the end."""
     with _planned(stack, program, lambda plan: plan.update(command=command)):
         yield
 
@@ -43,5 +43,5 @@ def _planned(
 
 def _restart(stack: Instance, program: str) -> None:
     with suppress(Fault):
-        # Where it does not run just now, it comes back with its new plan all the same.
+        # If the program does not run at the moment, its next start uses the new plan anyway.
         stack.kill(program)

@@ -1,17 +1,17 @@
-"""The short run: some of each fault in one trial. `make chaos` is the long one."""
+"""A short run: a few faults of several kinds under one load. `make chaos` is the full run."""
 
 import secrets
 
 import pytest
 
-from deploy.local.instance import Instance
+from devstack.instance import Instance
 
-from .bed import Bed, Fault
+from .erasures import LEAVING, still_there
+from .experiment import undergo
 from .faults import broker, database, failpoints, processes
+from .harness import Bed, Fault
 from .history import Outcome
-from .leaving import LEAVING, still_there
 from .load import Load
-from .trial import undergo
 
 SHARE = 0.01
 
@@ -30,8 +30,8 @@ async def _some_of_each(bed: Bed, load: Load) -> int:
     return times
 
 
-# Every process that dies has to come up again, which takes long on a machine that is busy; and what
-# comes late from an erased person is taken away five minutes later.
+# Every killed process has to start again, which takes long on a busy machine. The data that arrives
+# late from an erased person is deleted five minutes later.
 @pytest.mark.slow
 @pytest.mark.exclusive
 @pytest.mark.timeout(1800)

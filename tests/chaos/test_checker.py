@@ -1,11 +1,11 @@
-"""The checker sees what is wrong: here the history is made to say other than what happened."""
+"""The checker finds each kind of violation: the tests make the history differ from the system."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
-from deploy.local.instance import Instance
-from deploy.seed.client import Client
+from devstack.instance import Instance
+from tools.seed.client import Client
 
 from .checker import Checker
 from .history import History, Mark, Outcome, Tweet, Upload
@@ -20,26 +20,26 @@ async def load(stack: Instance) -> AsyncIterator[Load]:
 
 async def found(stack: Instance, load: Load) -> str:
     async with Client(stack) as client:
-        return "\n".join(await Checker(client, load.door, load.history).verdict(patience=0))
+        return "\n".join(await Checker(client, load.api, load.history).verdict(patience=0))
 
 
 async def post(load: Load, content: str) -> Tweet:
     ann = load.history.people[0]
-    told = await load.door.write(ann, "POST", "/api/tweets", json={"tweet_data": content})
-    tweet = Tweet(ann, content, [], Outcome.done, told.body["tweet_id"])
+    response = await load.api.write(ann, "POST", "/api/tweets", json={"tweet_data": content})
+    tweet = Tweet(ann, content, [], Outcome.done, response.body["tweet_id"])
     load.history.tweets[content] = tweet
     return tweet
 
 
 async def until_nothing(stack: Instance, history: History, load: Load) -> list[str]:
     async with Client(stack) as client:
-        return await Checker(client, load.door, history).verdict()
+        return await Checker(client, load.api, history).verdict()
 
 
 async def test_where_all_is_as_it_was_told_nothing_is_found(stack: Instance, load: Load) -> None:
     async with load.running(calls_a_second=100):
         while sum(load.history.writes.values()) < 100:
-            await load.door.read(load.history.people[0], "/api/users/me")
+            await load.api.read(load.history.people[0], "/api/users/me")
 
     assert await until_nothing(stack, load.history, load) == []
     assert load.history.writes == {Outcome.done: sum(load.history.writes.values())}
@@ -47,7 +47,7 @@ async def test_where_all_is_as_it_was_told_nothing_is_found(stack: Instance, loa
 
 async def test_a_tweet_that_is_not_there_is_lost(stack: Instance, load: Load) -> None:
     gone = await post(load, "here today")
-    await load.door.write(gone.author, "DELETE", f"/api/tweets/{gone.id}")
+    await load.api.write(gone.author, "DELETE", f"/api/tweets/{gone.id}")
 
     assert "lost: 'here today'" in await found(stack, load)
 
@@ -60,10 +60,10 @@ async def test_a_tweet_that_nobody_posted_and_one_that_was_refused_appear(
     del load.history.tweets["unheard of"]
     assert await until_there(load, 2)
 
-    said = await found(stack, load)
+    findings = await found(stack, load)
 
-    assert "appeared: 'unheard of', which nobody posted" in said
-    assert "appeared: 'refused'" in said
+    assert "appeared: 'unheard of', which nobody posted" in findings
+    assert "appeared: 'refused'" in findings
 
 
 async def test_a_tweet_that_is_there_twice_is_doubled(stack: Instance, load: Load) -> None:
@@ -80,13 +80,13 @@ async def test_likes_and_follows_are_compared_with_what_was_told(
     ann, boris = load.history.people
     tweet = await post(load, "liked")
     assert await until_there(load, 1)
-    await load.door.write(boris, "POST", f"/api/users/{ann.id}/follow")
+    await load.api.write(boris, "POST", f"/api/users/{ann.id}/follow")
     load.history.likes[boris.id, tweet.id or 0] = Mark(set=True)
 
-    said = await found(stack, load)
+    findings = await found(stack, load)
 
-    assert f"lost: {boris.name} likes tweet {tweet.id}" in said
-    assert f"appeared: {boris.name} follows {ann.name}" in said
+    assert f"lost: {boris.name} likes tweet {tweet.id}" in findings
+    assert f"appeared: {boris.name} follows {ann.name}" in findings
 
 
 async def test_a_picture_that_is_not_there_is_lost(stack: Instance, load: Load) -> None:
@@ -98,7 +98,7 @@ async def test_a_picture_that_is_not_there_is_lost(stack: Instance, load: Load) 
 async def until_there(load: Load, count: int) -> bool:
     ann = load.history.people[0]
     for _ in range(1_000):
-        told = await load.door.read(ann, f"/api/users/{ann.id}/tweets")
-        if len(told.body["tweets"]) == count:
+        response = await load.api.read(ann, f"/api/users/{ann.id}/tweets")
+        if len(response.body["tweets"]) == count:
             return True
     return False

@@ -6,29 +6,29 @@ import pytest
 from aio_pika.abc import AbstractRobustConnection
 from sqlalchemy import text
 
-from chassis import broker
-from chassis.database import Database, execute
-from chassis.events import Event
-from deploy.local.instance import Instance
+from chassis.database.session import Database, execute
+from chassis.messaging import broker
+from chassis.messaging.events import Event
+from devstack.instance import Instance
 from services.tweets.settings import Settings
 
 
-class Happened(Event):
-    """An event of these tests' own; each test has it under a routing key of its own."""
+class ProbeEvent(Event):
+    """An event of the tests. Each test has a subclass with a routing key of its own."""
 
     routing_key: ClassVar[str]
     number: int
 
 
 @pytest.fixture
-def happened() -> type[Happened]:
+def probe_event() -> type[ProbeEvent]:
     key = f"probe{secrets.token_hex(4)}.happened.v1"
-    return type("ProbeHappened", (Happened,), {"routing_key": key, "__module__": __name__})
+    return type("UniqueProbeEvent", (ProbeEvent,), {"routing_key": key, "__module__": __name__})
 
 
 @pytest.fixture
 async def database(as_service: Callable[[str], None]) -> AsyncIterator[Database]:
-    """A real database that has an outbox and an inbox."""
+    """A real database with an outbox and an inbox: that of tweets."""
     as_service("tweets")
     database = Database(Settings())
     yield database
@@ -46,7 +46,7 @@ async def connection(
 
 @pytest.fixture
 async def effects(database: Database) -> AsyncIterator[Callable[[], Awaitable[list[int]]]]:
-    """A table for the handlers' effects; gives what is in it."""
+    """An empty table for what handlers write; returns a function that reads it."""
     async with database.transaction() as session:
         await execute(session, text("create table if not exists effect (number bigint)"))
         await execute(session, text("truncate effect"))

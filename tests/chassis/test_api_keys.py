@@ -1,17 +1,17 @@
-"""What a key looks like, and which slip of the hand is noticed without asking anybody."""
+"""The format of API keys, and the typing errors that are detected without a lookup."""
 
 import string
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis import api_keys
+from chassis.auth import api_keys
 
 LETTERS = string.ascii_letters + string.digits + "-_"
 AFTER_PREFIX = len(api_keys.PREFIX)
 
 
-def test_no_two_keys_are_alike_and_each_is_recognised() -> None:
+def test_keys_are_unique_and_well_formed() -> None:
     keys = {api_keys.generate() for _ in range(1_000)}
 
     assert len(keys) == 1_000
@@ -44,10 +44,10 @@ def test_a_character_too_few_or_too_many_is_noticed() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_anything_may_be_shown(key: bytes) -> None:
+def test_any_bytes_can_be_checked(key: bytes) -> None:
     assert api_keys.is_mistyped(key) in (True, False)
 
 
-def test_keys_of_before_and_of_an_operators_choosing_are_asked_about() -> None:
+def test_keys_without_a_checksum_are_never_mistyped() -> None:
     for key in ("test", "wrb_" + "A" * 43, "correct horse battery staple"):
         assert not api_keys.is_mistyped(key.encode())

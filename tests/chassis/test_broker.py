@@ -1,4 +1,4 @@
-"""The queues of a service are what its subscriptions say, whatever somebody does at the broker."""
+"""A service's queues are as its subscriptions say, also after somebody has deleted some of them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,56 +9,56 @@ from aio_pika.abc import AbstractRobustConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis import broker
-from chassis.database import Database
-from chassis.subscriptions import Subscriptions
-from deploy.local.instance import Instance
+from chassis.database.session import Database
+from chassis.messaging import broker
+from chassis.messaging.subscriptions import Subscriptions
+from devstack.instance import Instance
 from tests.waiting import PATIENCE_SECONDS
 
-from .conftest import Happened
-from .test_consumer import consuming, message, note, publish
+from .conftest import ProbeEvent
+from .test_consumer import consuming, insert_effect, message, publish
 
 _CONFIRM_SECONDS = 5
 
 
-@pytest.mark.parametrize("loss", ["its binding", "the queue"])
-async def test_what_is_deleted_at_the_broker_comes_back(
+@pytest.mark.parametrize("deleted", ["its binding", "the queue"])
+async def test_a_deleted_queue_or_binding_is_declared_again(
     database: Database,
     infrastructure: Instance,
     connection: AbstractRobustConnection,
-    happened: type[Happened],
+    probe_event: type[ProbeEvent],
     effects: Callable[[], Awaitable[list[int]]],
     monkeypatch: pytest.MonkeyPatch,
-    loss: str,
+    deleted: str,
 ) -> None:
-    monkeypatch.setattr("chassis.broker.DECLARE_SECONDS", 0.5)
-    reactions = Subscriptions(happened.routing_key.partition(".")[0])
-    first = int(happened.routing_key[5:13], 16) * 100
+    monkeypatch.setattr("chassis.messaging.broker.DECLARE_INTERVAL_SECONDS", 0.5)
+    subscriptions = Subscriptions(probe_event.routing_key.partition(".")[0])
+    first = int(probe_event.routing_key[5:13], 16) * 100
 
-    @reactions.on(happened)
-    async def on_happened(session: AsyncSession, event: Happened, version: int) -> None:
-        await note(session, event)
+    @subscriptions.on(probe_event)
+    async def on_probe_event(session: AsyncSession, event: ProbeEvent, version: int) -> None:
+        await insert_effect(session, event)
 
-    async with consuming(database, connection, reactions):
-        declaring = asyncio.create_task(broker.keep_declared(connection, reactions))
-        (subscription,) = reactions
+    async with consuming(database, connection, subscriptions):
+        declaring = asyncio.create_task(broker.keep_queues_declared(connection, subscriptions))
+        (subscription,) = subscriptions
         async with connection.channel() as channel:
-            if loss == "the queue":
+            if deleted == "the queue":
                 await channel.queue_delete(subscription.queue)
             else:
                 exchange = await broker.events_exchange(channel)
                 queue = await channel.get_queue(subscription.queue)
-                await queue.unbind(exchange, happened.routing_key)
+                await queue.unbind(exchange, probe_event.routing_key)
         number = first
-        # Of their own: who consumes is brought back channel by channel, and these come and go.
-        others = await broker.connect_once(infrastructure.broker_url, "warble-test")
-        async with asyncio.timeout(PATIENCE_SECONDS), others:
+        # A connection of its own: the robust one restores all of its channels when it reconnects.
+        publisher = await broker.connect_once(infrastructure.broker_url, "warble-test")
+        async with asyncio.timeout(PATIENCE_SECONDS), publisher:
             while not await effects():
                 number += 1
-                # The broker never confirms what it has put into a queue that is just being deleted.
+                # The broker never confirms what it put into a queue that is being deleted.
                 with suppress(DeliveryError, TimeoutError):
                     async with asyncio.timeout(_CONFIRM_SECONDS):
-                        await publish(others, happened.routing_key, [message(number)])
+                        await publish(publisher, probe_event.routing_key, [message(number)])
         declaring.cancel()
         await asyncio.wait([declaring])
 
@@ -66,25 +66,30 @@ async def test_what_is_deleted_at_the_broker_comes_back(
 
 
 async def test_the_queue_of_a_retired_subscription_is_deleted(
-    database: Database, connection: AbstractRobustConnection, happened: type[Happened]
+    database: Database, connection: AbstractRobustConnection, probe_event: type[ProbeEvent]
 ) -> None:
-    service = happened.routing_key.partition(".")[0]
-    reactions = Subscriptions(service)
+    service = probe_event.routing_key.partition(".")[0]
+    subscriptions = Subscriptions(service)
 
-    @reactions.on(happened)
-    async def on_happened(session: AsyncSession, event: Happened, version: int) -> None: ...
+    @subscriptions.on(probe_event)
+    async def on_probe_event(session: AsyncSession, event: ProbeEvent, version: int) -> None: ...
 
     async with connection.channel() as channel:
-        await broker.declare(channel, reactions)
-        await broker.declare(channel, Subscriptions(service, retired=[happened.routing_key]))
+        await broker.declare_queues(channel, subscriptions)
+        await broker.declare_queues(
+            channel, Subscriptions(service, retired=[probe_event.routing_key])
+        )
 
-    for queue in (f"{service}.{happened.routing_key}", f"{service}.{happened.routing_key}.dead"):
+    for queue in (
+        f"{service}.{probe_event.routing_key}",
+        f"{service}.{probe_event.routing_key}.dead",
+    ):
         async with connection.channel() as channel:
             with pytest.raises(ChannelNotFoundEntity):
                 await channel.get_queue(queue)
 
 
-async def test_of_several_nodes_one_that_answers_is_found(infrastructure: Instance) -> None:
+async def test_of_several_nodes_one_that_answers_is_used(infrastructure: Instance) -> None:
     url = infrastructure.broker_url.replace("@", "@127.0.0.9:1,")
 
     for _ in range(4):
@@ -92,8 +97,8 @@ async def test_of_several_nodes_one_that_answers_is_found(infrastructure: Instan
             assert (await connection.channel()).is_initialized
 
 
-def test_each_node_has_the_account_and_the_port_of_its_scheme() -> None:
-    nodes = broker.nodes_of("amqps://feed:a,b@one, two:5673/%2f?no_verify_ssl=1")
+def test_each_node_gets_the_account_and_the_default_port_of_the_scheme() -> None:
+    nodes = broker.node_urls("amqps://feed:a,b@one, two:5673/%2f?no_verify_ssl=1")
 
     assert [str(node) for node in nodes] == [
         "amqps://feed:a,b@one:5671/%2F?no_verify_ssl=1",

@@ -1,4 +1,4 @@
-"""A process whose clock is off goes by the database's."""
+"""A process whose clock is wrong uses the database's."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from chassis import clock, testing
-from chassis.database import Database
-from chassis.errors import NotSignedIn
-from chassis.identity import HEADER, Verifier
+from chassis import testing
+from chassis.auth.identity import IDENTITY_HEADER, Verifier
+from chassis.database import clock
+from chassis.database.session import Database
+from chassis.http.errors import NotSignedIn
 
 HOUR = 3600
 
@@ -18,26 +19,26 @@ HOUR = 3600
 async def test_a_service_whose_clock_is_an_hour_off_believes_a_fresh_identity(
     database: Database, monkeypatch: pytest.MonkeyPatch, off: int
 ) -> None:
-    right = time.time
-    fresh = testing.signed("tweets", 7)[HEADER]
-    monkeypatch.setattr(clock, "_ahead", 0.0)
-    monkeypatch.setattr("chassis.clock.time.time", lambda: right() + off)
+    correct_time = time.time
+    fresh = testing.identity_headers("tweets", 7)[IDENTITY_HEADER]
+    monkeypatch.setattr(clock, "_offset", 0.0)
+    monkeypatch.setattr("chassis.database.clock.time.time", lambda: correct_time() + off)
     verifier = Verifier(testing.PUBLIC_KEY, "tweets")
     with pytest.raises(NotSignedIn):
-        verifier.identity(fresh)
+        verifier.verify(fresh)
 
-    await clock.look(database)
+    await clock.synchronize(database)
 
-    assert verifier.identity(fresh).user_id == 7
-    assert abs(clock.epoch() - right()) < 30
+    assert verifier.verify(fresh).user_id == 7
+    assert abs(clock.epoch() - correct_time()) < 30
 
 
-async def test_without_its_database_a_process_goes_on_with_what_it_knew(
+async def test_without_the_database_the_last_known_offset_stays(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clock, "_ahead", 60.0)
+    monkeypatch.setattr(clock, "_offset", 60.0)
     monkeypatch.setattr(clock, "_NOW", text("select now() from nowhere"))
 
-    await clock.look(database)
+    await clock.synchronize(database)
 
     assert clock.now() - datetime.now(UTC) > timedelta(seconds=50)

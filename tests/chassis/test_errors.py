@@ -13,9 +13,9 @@ import sentry_sdk
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from chassis import errors
-from chassis.connections import Connections
-from chassis.database import Database, execute, fetch
+from chassis.database.pool import Pool
+from chassis.database.session import Database, execute, fetch
+from chassis.http import errors
 from services.tweets.settings import Settings
 
 
@@ -94,7 +94,7 @@ async def test_a_connection_that_fails_is_503_and_not_reported(
 async def test_a_statement_that_takes_too_long_is_504_and_reported(
     database: Database, reported: list[Exception], monkeypatch: pytest.MonkeyPatch, through: str
 ) -> None:
-    monkeypatch.setattr("chassis.database.STATEMENT_SECONDS", 1)
+    monkeypatch.setattr("chassis.database.session.STATEMENT_TIMEOUT_SECONDS", 1)
     impatient = Database(Settings())
     lock = "select pg_advisory_xact_lock(6001)"
 
@@ -132,7 +132,7 @@ async def test_a_statement_that_the_server_cancels_is_504_and_reported(
 async def test_a_database_that_does_not_accept_in_time_is_503(
     database: Database, reported: list[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.database.CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr("chassis.database.session.CONNECT_TIMEOUT_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("DB_HOST", "127.0.0.1")
         monkeypatch.setenv("DB_PORT", str(silent.getsockname()[1]))
@@ -142,7 +142,7 @@ async def test_a_database_that_does_not_accept_in_time_is_503(
             async with unanswered.transaction() as session:
                 await fetch(session, "select 1")
 
-        answers = [await answer_to(through_the_pool), await answer_to(unanswered.connection)]
+        answers = [await answer_to(through_the_pool), await answer_to(unanswered.connect)]
         await unanswered.close()
 
     assert answers == [(503, "ServiceUnavailable")] * 2
@@ -158,7 +158,7 @@ async def test_a_database_without_its_socket_file_is_503(
     monkeypatch.setenv("DB_HOST", str(tmp_path))
     unanswered = Database(Settings())
 
-    answered = await answer_to(unanswered.connection)
+    answered = await answer_to(unanswered.connect)
     await unanswered.close()
 
     assert answered == (503, "ServiceUnavailable")
@@ -168,14 +168,14 @@ async def test_a_database_without_its_socket_file_is_503(
 async def test_a_pool_without_a_free_connection_is_503(
     database: Database, reported: list[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.connections.WAIT_SECONDS", 0)
-    connections = Connections(database.connection, 1)
+    monkeypatch.setattr("chassis.database.pool.ACQUIRE_TIMEOUT_SECONDS", 0)
+    connections = Pool(database.connect, 1)
 
     async def work() -> None:
-        async with connections.lent():
+        async with connections.acquire():
             raise AssertionError("There is none.")
 
-    async with connections.lent():
+    async with connections.acquire():
         answered = await answer_to(work)
     connections.close()
 

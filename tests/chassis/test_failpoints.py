@@ -1,4 +1,4 @@
-"""A process dies where a test asks for it, and nowhere else."""
+"""A failpoint kills the process where a test requests it, and nowhere else."""
 
 import os
 import subprocess
@@ -9,12 +9,12 @@ import pytest
 
 from chassis import failpoints
 
-PASS = "from chassis.failpoints import reach\nfor _ in range(5): reach('here'); print('passed')"
+PROGRAM = "from chassis.failpoints import reach\nfor _ in range(5): reach('here'); print('passed')"
 
 
-def passing(**variables: str) -> "subprocess.CompletedProcess[str]":
+def run(**variables: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-c", PASS],
+        [sys.executable, "-c", PROGRAM],
         env={**os.environ, "PYTHONPATH": "libs", **variables},
         cwd=Path(__file__).parents[2],
         capture_output=True,
@@ -23,17 +23,17 @@ def passing(**variables: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_a_process_dies_where_it_comes_for_the_third_time() -> None:
-    died = passing(WARBLE_FAILPOINTS="here:3,there:1")
+def test_a_process_is_killed_when_it_reaches_a_failpoint_for_the_third_time() -> None:
+    killed = run(WARBLE_FAILPOINTS="here:3,there:1")
 
-    assert died.returncode == -9
-    assert died.stderr == "failpoint here\n"
-
-
-def test_without_the_variable_it_passes() -> None:
-    assert passing().stdout == "passed\n" * 5
+    assert killed.returncode == -9
+    assert killed.stderr == "failpoint here\n"
 
 
-def test_where_no_tests_are_as_in_an_image_the_variable_is_refused(tmp_path: Path) -> None:
+def test_without_the_variable_failpoints_do_nothing() -> None:
+    assert run().stdout == "passed\n" * 5
+
+
+def test_outside_a_checkout_the_variable_is_refused(tmp_path: Path) -> None:
     with pytest.raises(failpoints.FailpointsRefused):
-        failpoints._dying("here:1", tmp_path / "tests")
+        failpoints._killer("here:1", tmp_path / "tests")

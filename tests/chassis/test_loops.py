@@ -1,24 +1,24 @@
-"""A background loop outlives every error but its own cancellation."""
+"""A background loop continues after every error, and ends only when it is cancelled."""
 
 import asyncio
 
 import pytest
 from aio_pika.exceptions import AMQPError
 
-from chassis import loops
+from chassis.process import loops
 
 
-class Unforeseen(Exception):
+class UnexpectedError(Exception):
     pass
 
 
 @pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def restart_immediately(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loops, "RESTART_SECONDS", 0)
 
 
-@pytest.mark.parametrize("kind", [Unforeseen, AMQPError, OSError, asyncio.CancelledError])
-async def test_a_loop_goes_on_after_any_error(kind: type[BaseException]) -> None:
+@pytest.mark.parametrize("kind", [UnexpectedError, AMQPError, OSError, asyncio.CancelledError])
+async def test_a_loop_continues_after_any_error(kind: type[BaseException]) -> None:
     rounds = 0
     third = asyncio.Event()
 

@@ -1,4 +1,7 @@
-"""The golden samples hold producers and consumers together, with no import between them."""
+"""Contract tests of events: producers and consumers are tested against the same golden samples.
+
+So they agree on the format, although no service imports another.
+"""
 
 import importlib
 import json
@@ -6,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from chassis.events import Event
-from chassis.subscriptions import Subscription
-from deploy.local.places import SERVICES
+from chassis.messaging.events import Event
+from chassis.messaging.subscriptions import Subscription
+from devstack.repository import SERVICES
 
 SAMPLES = {
     path.name.removesuffix(".json"): path.read_text()
@@ -25,7 +28,7 @@ def _subscriptions() -> list[Subscription]:
 
 
 def _produced() -> list[type[Event]]:
-    """Every event class of a service's that the service does not itself subscribe to."""
+    """The event classes that a service produces: those that it does not subscribe to itself."""
     consumed = {subscription.event for subscription in _subscriptions()}
     return [
         declared
@@ -67,9 +70,9 @@ def test_each_event_has_one_producer_and_at_least_one_consumer() -> None:
 @pytest.mark.parametrize("service", ["tweets", "media", "feed"])
 def test_a_consumer_knows_who_tells_it_something(service: str) -> None:
     found = importlib.import_module(f"services.{service}.handlers").subscriptions
-    heard = {subscription.event.routing_key for subscription in found}
+    routing_keys = {subscription.event.routing_key for subscription in found}
 
     producers = {
-        event.__module__.split(".")[1] for event in _produced() if event.routing_key in heard
+        event.__module__.split(".")[1] for event in _produced() if event.routing_key in routing_keys
     }
     assert set(found.sources) == producers

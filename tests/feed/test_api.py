@@ -1,4 +1,4 @@
-"""What a reader gets: the order, the pages, the cap on likes, and waiting for one's own writes."""
+"""The feed's API: order, paging, the limit on listed likes, and reading your own writes."""
 
 import asyncio
 import json
@@ -12,9 +12,9 @@ from sqlalchemy import text
 from starlette.types import Message
 
 from chassis import testing
-from chassis.connections import Connections
-from chassis.database import Database, execute
-from chassis.events import Event
+from chassis.database.pool import Pool
+from chassis.database.session import Database, execute
+from chassis.messaging.events import Event
 from services.feed import main, queries
 from services.feed.events import (
     TweetDeleted,
@@ -31,9 +31,9 @@ _tweet_ids = count(1)
 _user_ids = count(1)
 
 
-async def tell(database: Database, *told: Event) -> int:
+async def deliver(database: Database, *delivered: Event) -> int:
     number = 0
-    for event in told:
+    for event in delivered:
         number = next(_numbers)
         await testing.deliver(database, subscriptions, event.routing_key, event, number)
     return number
@@ -41,13 +41,13 @@ async def tell(database: Database, *told: Event) -> int:
 
 async def person(database: Database) -> int:
     user_id = next(_user_ids)
-    await tell(database, UserRegistered(user_id=user_id, name=f"Person {user_id}"))
+    await deliver(database, UserRegistered(user_id=user_id, name=f"Person {user_id}"))
     return user_id
 
 
 async def tweet(database: Database, author_id: int) -> int:
     tweet_id = next(_tweet_ids)
-    await tell(
+    await deliver(
         database,
         TweetPosted(
             tweet_id=tweet_id,
@@ -60,23 +60,23 @@ async def tweet(database: Database, author_id: int) -> int:
     return tweet_id
 
 
-def ids(answer: httpx.Response) -> list[int]:
-    return [tweet["id"] for tweet in answer.json()["tweets"]]
+def ids(response: httpx.Response) -> list[int]:
+    return [tweet["id"] for tweet in response.json()["tweets"]]
 
 
 @pytest.mark.parametrize(
     "query", ["", "order=recent", "scope=everyone", "scope=everyone&order=recent"]
 )
-async def test_pages_by_cursor_and_by_number_cut_the_same_list_as_the_whole_feed(
+async def test_pages_by_cursor_and_by_number_divide_the_whole_feed(
     feed: httpx.AsyncClient, database: Database, query: str
 ) -> None:
     ann, boris = await person(database), await person(database)
-    await tell(database, UserFollowed(follower_id=ann, followed_id=boris))
+    await deliver(database, UserFollowed(follower_id=ann, followed_id=boris))
     for author in (ann, boris, ann, boris, boris, ann, boris):
         tweet_id = await tweet(database, author)
         if tweet_id % 3:
-            await tell(database, TweetLiked(tweet_id=tweet_id, user_id=boris))
-    headers = testing.signed("feed", ann)
+            await deliver(database, TweetLiked(tweet_id=tweet_id, user_id=boris))
+    headers = testing.identity_headers("feed", ann)
     whole = ids(await feed.get(f"/api/tweets?{query}", headers=headers))
 
     by_cursor: list[int] = []
@@ -101,14 +101,14 @@ async def test_a_tweet_lists_a_hundred_likes_the_readers_own_among_them(
     author = await person(database)
     tweet_id = await tweet(database, author)
     likers = [await person(database) for _ in range(102)]
-    await tell(database, *(TweetLiked(tweet_id=tweet_id, user_id=liker) for liker in likers))
+    await deliver(database, *(TweetLiked(tweet_id=tweet_id, user_id=liker) for liker in likers))
 
     for reader in (likers[0], likers[-1], author):
-        answer = await feed.get(
-            f"/api/users/{author}/tweets", headers=testing.signed("feed", reader)
+        response = await feed.get(
+            f"/api/users/{author}/tweets", headers=testing.identity_headers("feed", reader)
         )
 
-        (seen,) = answer.json()["tweets"]
+        (seen,) = response.json()["tweets"]
         listed = [like["user_id"] for like in seen["likes"]]
         assert seen["like_count"] == 102
         assert len(listed) == len(set(listed)) == 100
@@ -121,27 +121,27 @@ async def test_a_read_waits_for_the_events_that_it_names(
 ) -> None:
     ann = await person(database)
     last = next(_numbers)
-    named = {**testing.signed("feed", ann), "warble-after": f"test:{last + 1}"}
+    named = {**testing.identity_headers("feed", ann), "warble-after": f"test:{last + 1}"}
 
     reading = asyncio.create_task(feed.get("/api/tweets?limit=5", headers=named))
     tweet_id = await tweet(database, ann)
 
-    answer = await reading
-    assert ids(answer) == [tweet_id]
-    assert "warble-stale" not in answer.headers
+    response = await reading
+    assert ids(response) == [tweet_id]
+    assert "warble-stale" not in response.headers
 
 
-async def test_a_read_that_cannot_wait_longer_answers_what_there_is_and_says_so(
+async def test_a_read_that_waits_too_long_responds_with_what_it_has_and_says_so(
     feed: httpx.AsyncClient, database: Database
 ) -> None:
     ann = await person(database)
     tweet_id = await tweet(database, ann)
-    named = {**testing.signed("feed", ann), "warble-after": "tweets:999999"}
+    named = {**testing.identity_headers("feed", ann), "warble-after": "tweets:999999"}
 
-    answer = await feed.get("/api/tweets", headers=named)
+    response = await feed.get("/api/tweets", headers=named)
 
-    assert ids(answer) == [tweet_id]
-    assert answer.headers["warble-stale"] == "true"
+    assert ids(response) == [tweet_id]
+    assert response.headers["warble-stale"] == "true"
 
 
 @pytest.mark.parametrize(
@@ -161,19 +161,19 @@ async def test_a_read_that_cannot_wait_longer_answers_what_there_is_and_says_so(
         "offset=1&cursor=AAAAAAAAAAEAAAAAAAAABw",
     ],
 )
-async def test_rubbish_in_the_query_is_refused(feed: httpx.AsyncClient, query: str) -> None:
-    answer = await feed.get(f"/api/tweets?{query}", headers=testing.signed("feed", 1))
+async def test_an_invalid_query_is_refused(feed: httpx.AsyncClient, query: str) -> None:
+    response = await feed.get(f"/api/tweets?{query}", headers=testing.identity_headers("feed", 1))
 
-    assert answer.status_code == 422
-    assert answer.json()["result"] is False
+    assert response.status_code == 422
+    assert response.json()["result"] is False
 
 
 async def test_a_page_number_beyond_the_whole_feed_is_empty(feed: httpx.AsyncClient) -> None:
-    answer = await feed.get(
-        "/api/tweets?offset=9007199254740991&limit=100", headers=testing.signed("feed", 1)
+    response = await feed.get(
+        "/api/tweets?offset=9007199254740991&limit=100", headers=testing.identity_headers("feed", 1)
     )
 
-    assert answer.json() == {"result": True, "tweets": [], "next_cursor": None}
+    assert response.json() == {"result": True, "tweets": [], "next_cursor": None}
 
 
 async def test_likers_are_paged_in_the_order_of_their_likes(
@@ -182,8 +182,8 @@ async def test_likers_are_paged_in_the_order_of_their_likes(
     ann = await person(database)
     tweet_id = await tweet(database, ann)
     fans = [await person(database) for _ in range(5)]
-    await tell(database, *(TweetLiked(tweet_id=tweet_id, user_id=fan) for fan in fans))
-    headers = testing.signed("feed", ann)
+    await deliver(database, *(TweetLiked(tweet_id=tweet_id, user_id=fan) for fan in fans))
+    headers = testing.identity_headers("feed", ann)
 
     path = f"/api/tweets/{tweet_id}/likes"
     first = (await feed.get(f"{path}?limit=3", headers=headers)).json()
@@ -196,7 +196,7 @@ async def test_likers_are_paged_in_the_order_of_their_likes(
     assert (none.status_code, none.json()["error_type"]) == (404, "TweetNotFound")
 
 
-async def test_a_tweet_tells_of_its_pictures_whatever_its_event_did(
+async def test_a_tweet_describes_its_pictures_also_if_its_event_did_not(
     feed: httpx.AsyncClient, database: Database
 ) -> None:
     ann = await person(database)
@@ -210,46 +210,48 @@ async def test_a_tweet_tells_of_its_pictures_whatever_its_event_did(
             media=media,
             created_at=datetime.now(UTC),
         )
-        await tell(database, event)
+        await deliver(database, event)
 
-    answer = await feed.get("/api/tweets?order=recent&limit=3", headers=testing.signed("feed", ann))
+    response = await feed.get(
+        "/api/tweets?order=recent&limit=3", headers=testing.identity_headers("feed", ann)
+    )
 
     unknown = {**known, "thumbnail": "/uploads/a", "width": None, "height": None, "alt": ""}
-    assert [tweet["media"] for tweet in answer.json()["tweets"]] == [[], [unknown], [known]]
+    assert [tweet["media"] for tweet in response.json()["tweets"]] == [[], [unknown], [known]]
 
 
 async def test_a_page_that_takes_too_long_to_read_is_answered_with_504(
     feed: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The page cache keeps nothing: every read is one of the database's.
-    monkeypatch.setenv("FEED_PAGE_BYTES", "0")
+    # The page cache stores nothing: every read uses the database.
+    monkeypatch.setenv("FEED_CACHE_BYTES", "0")
     ann = await person(database)
     path = f"/api/users/{ann}/tweets?limit=4"
     app = main.create_app()
-    async with testing.serving(app) as impatient:
-        headers = testing.signed("feed", ann)
+    async with testing.client_for(app) as impatient:
+        headers = testing.identity_headers("feed", ann)
         known = await impatient.get(path, headers=headers)
-        monkeypatch.setattr("chassis.database.STATEMENT_SECONDS", 0.3)
+        monkeypatch.setattr("chassis.database.session.STATEMENT_TIMEOUT_SECONDS", 0.3)
         # New connections are opened with the new timeout.
         app.state.connections.close()
         async with database.transaction() as session:
             await execute(session, text("lock table tweet in access exclusive mode"))
-            # The middleware answers for an address that it knows, the application for others.
+            # The middleware answers requests for known URLs, the application all others.
             by_middleware = await impatient.get(path, headers=headers)
             by_application = await impatient.get(f"{path}&x=1", headers=headers)
 
     assert known.status_code == 200
-    for answer in (by_middleware, by_application):
-        assert (answer.status_code, answer.json()["error_type"]) == (504, "ServiceTimeout")
+    for response in (by_middleware, by_application):
+        assert (response.status_code, response.json()["error_type"]) == (504, "ServiceTimeout")
 
 
 class SlowClient:
-    """Asks for the whole feed, and reads the response only when it is told to."""
+    """Requests the whole feed, and reads the response only when `read` is called."""
 
     def __init__(self, feed: httpx.AsyncClient, reader: int, query: str = "") -> None:
         transport = feed._transport
         assert isinstance(transport, httpx.ASGITransport)
-        headers = testing.signed("feed", reader)
+        headers = testing.identity_headers("feed", reader)
         self._scope = {
             **{"type": "http", "method": "GET", "path": "/api/tweets", "raw_path": b"/api/tweets"},
             "query_string": query.encode(),
@@ -257,19 +259,19 @@ class SlowClient:
         }
         self._app = transport.app
         self._messages: asyncio.Queue[Message] = asyncio.Queue()
-        self._wanted = asyncio.Semaphore(0)
+        self._reads = asyncio.Semaphore(0)
         self._responding: asyncio.Future[None] | None = None
         self._blocked = asyncio.Event()
 
     async def start(self) -> None:
-        """Returns when the response begins, of which nothing is read yet."""
+        """Returns when the response begins, before anything of it is read."""
         self._responding = asyncio.ensure_future(self._app(self._scope, self._receive, self._send))
         await self._blocked.wait()
 
     async def read(self) -> bytes:
         """The next part of the body; empty at the end."""
         while True:
-            self._wanted.release()
+            self._reads.release()
             message = await self._messages.get()
             if body := message.get("body", b""):
                 return bytes(body)
@@ -286,7 +288,7 @@ class SlowClient:
 
     async def _send(self, message: Message) -> None:
         self._blocked.set()
-        await self._wanted.acquire()
+        await self._reads.acquire()
         self._messages.put_nowait(message)
 
     async def _receive(self) -> Message:
@@ -295,20 +297,20 @@ class SlowClient:
 
 
 async def test_clients_that_stop_reading_a_whole_feed_hold_no_connection(
-    feed: httpx.AsyncClient, database: Database, connections: Connections
+    feed: httpx.AsyncClient, database: Database, connections: Pool
 ) -> None:
     author = await person(database)
     tweets = [await tweet(database, author) for _ in range(5)]
-    readers = [await person(database) for _ in range(connections.most)]
-    await tell(database, *(UserFollowed(follower_id=r, followed_id=author) for r in readers))
+    readers = [await person(database) for _ in range(connections.max_size)]
+    await deliver(database, *(UserFollowed(follower_id=r, followed_id=author) for r in readers))
     slow = [SlowClient(feed, reader) for reader in readers]
 
     for client in slow:
         await client.start()
-    # With none of the connections free, these reads would fail.
+    # These reads would fail if no connection were free.
     used = connections.used
-    page = await feed.get("/api/tweets?limit=5", headers=testing.signed("feed", author))
-    whole = await feed.get("/api/tweets", headers=testing.signed("feed", author))
+    page = await feed.get("/api/tweets?limit=5", headers=testing.identity_headers("feed", author))
+    whole = await feed.get("/api/tweets", headers=testing.identity_headers("feed", author))
 
     assert used == 0
     assert ids(page) == ids(whole) == tweets[::-1]
@@ -323,35 +325,36 @@ async def test_a_whole_feed_is_one_list_whatever_changes_while_it_is_read(
     monkeypatch.setattr(queries, "CHUNK", 2)
     ann, fan = await person(database), await person(database)
     tweets = [await tweet(database, ann) for _ in range(6)]
-    await tell(database, *(TweetLiked(tweet_id=tweets[n], user_id=fan) for n in (4, 5)))
+    await deliver(database, *(TweetLiked(tweet_id=tweets[n], user_id=fan) for n in (4, 5)))
     client = SlowClient(feed, ann)
     await client.start()
     body = await client.read()
 
-    # The last tweet would now come first, those that were sent would come again, and one is gone.
+    # In a new read the last tweet would come first, and those already sent would come again. One
+    # tweet is deleted.
     fans = [await person(database) for _ in range(3)]
-    await tell(database, *(TweetLiked(tweet_id=tweets[0], user_id=user_id) for user_id in fans))
-    await tell(database, *(TweetUnliked(tweet_id=tweets[n], user_id=fan) for n in (4, 5)))
-    await tell(database, TweetDeleted(tweet_id=tweets[1]))
+    await deliver(database, *(TweetLiked(tweet_id=tweets[0], user_id=user_id) for user_id in fans))
+    await deliver(database, *(TweetUnliked(tweet_id=tweets[n], user_id=fan) for n in (4, 5)))
+    await deliver(database, TweetDeleted(tweet_id=tweets[1]))
     await tweet(database, ann)
-    answer = json.loads(body + await client.read_all())
+    feed_after = json.loads(body + await client.read_all())
 
     in_order = [tweets[n] for n in (5, 4, 3, 2, 0)]
-    assert [tweet["id"] for tweet in answer["tweets"]] == in_order
-    assert [tweet["like_count"] for tweet in answer["tweets"]] == [1, 1, 0, 0, 3]
-    assert answer["next_cursor"] is None
+    assert [tweet["id"] for tweet in feed_after["tweets"]] == in_order
+    assert [tweet["like_count"] for tweet in feed_after["tweets"]] == [1, 1, 0, 0, 3]
+    assert feed_after["next_cursor"] is None
 
 
-async def test_the_cursor_behind_a_whole_feed_leads_on_where_it_ended(
+async def test_the_cursor_of_a_whole_feed_continues_where_it_ended(
     database: Database, as_service: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FEED_WHOLE", "3")
+    monkeypatch.setenv("FEED_MAX_TWEETS", "3")
     monkeypatch.setattr(queries, "CHUNK", 2)
     ann = await person(database)
     tweets = [await tweet(database, ann) for _ in range(5)]
-    headers = testing.signed("feed", ann)
+    headers = testing.identity_headers("feed", ann)
 
-    async with testing.serving(main.create_app()) as feed:
+    async with testing.client_for(main.create_app()) as feed:
         whole = await feed.get("/api/tweets", headers=headers)
         cursor = whole.json()["next_cursor"]
         rest = await feed.get(f"/api/tweets?cursor={cursor}", headers=headers)

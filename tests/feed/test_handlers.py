@@ -1,4 +1,4 @@
-"""Handlers commute: whatever the order and however often, the same tables and the same feed."""
+"""Handlers commute: events in any order, also repeated, lead to the same tables and feeds."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,16 +10,25 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from chassis import testing
-from chassis.database import Database, execute
-from chassis.events import EventId
-from chassis.intake import Intake
-from chassis.kept import Kept
-from services.feed.erasing import eraser
+from chassis.database.session import Database, execute
+from chassis.messaging.events import EventId
+from chassis.projections.event_dump import StoredEvent
+from chassis.projections.importer import Importer
+from services.feed.bulk_handlers import bulk_handlers
 from services.feed.handlers import subscriptions
-from services.feed.history import together
+from services.feed.privacy import eraser
 from tests.row_counts import count_rows, largest
 
-from .histories import PEOPLE, Company, Told, companies, delete, post, toggle_follow, toggle_like
+from .histories import (
+    PEOPLE,
+    FeedModel,
+    RecordedEvent,
+    delete,
+    feed_models,
+    post,
+    toggle_follow,
+    toggle_like,
+)
 from .histories import erase as erase_person
 
 COLUMNS = {
@@ -28,7 +37,7 @@ COLUMNS = {
     "tweet": "*",
     "tweet_like": "*",
     "likes_to_delete": "*",
-    # When something was heard or erased, and in how many steps, depends on the order.
+    # The times of handling and erasure, and the number of steps, depend on the order.
     "inbox": "source, id",
     "erasure": "user_id",
 }
@@ -40,7 +49,7 @@ async def empty(database: Database) -> None:
 
 
 async def _tables(database: Database) -> dict[str, list[Any]]:
-    """Everything that is stored, and is the same in whatever order it came."""
+    """All rows, without the columns that depend on the order of the events."""
     stored: dict[str, list[Any]] = {}
     async with database.transaction() as session:
         for table, columns in COLUMNS.items():
@@ -49,15 +58,17 @@ async def _tables(database: Database) -> dict[str, list[Any]]:
     return stored
 
 
-async def deliver_one(database: Database, told: Told) -> None:
-    key = told.event.routing_key
-    await testing.deliver(database, subscriptions, key, told.event, told.number, source=told.source)
+async def deliver_one(database: Database, recorded: RecordedEvent) -> None:
+    key = recorded.event.routing_key
+    await testing.deliver(
+        database, subscriptions, key, recorded.event, recorded.number, source=recorded.source
+    )
 
 
-async def erase(database: Database, company: Company) -> None:
-    """Does what the worker's job does, until nothing is left to do."""
-    for user_id in company.erased:
-        assert await eraser.advance(database, None, user_id, settle=timedelta(0))
+async def erase(database: Database, model: FeedModel) -> None:
+    """Runs the worker's erasure job until nothing is left to erase."""
+    for user_id in model.erased:
+        assert await eraser.run_pass(database, None, user_id, grace_period=timedelta(0))
     assert eraser.clean_up is not None
     while await eraser.clean_up(database):
         continue
@@ -65,33 +76,33 @@ async def erase(database: Database, company: Company) -> None:
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A popular tweet of these histories has more likes than a batch."""
-    for name in ("handlers.LIKES_BATCH", "erasing.LIKES_BATCH", "erasing.BATCH"):
+    """Makes batches so small that a popular tweet of these histories has more likes than one."""
+    for name in ("handlers.LIKES_BATCH", "privacy.LIKES_BATCH", "privacy.BATCH"):
         monkeypatch.setattr(f"services.feed.{name}", 2)
 
 
-async def test_no_statement_takes_more_likes_of_one_tweet_than_a_batch(
+async def test_no_statement_deletes_more_likes_than_a_batch(
     database: Database,
 ) -> None:
     await empty(database)
     ann, boris, fans = 1, 2, range(3, 11)
-    company = Company(dict.fromkeys((ann, boris, *fans), "…"))
+    model = FeedModel(dict.fromkeys((ann, boris, *fans), "…"))
     for author in (ann, ann, ann, boris):
-        post(company, author, "…")
-    for tweet_id in company.tweets:
+        post(model, author, "…")
+    for tweet_id in model.tweets:
         for fan in fans:
-            toggle_like(company, tweet_id, fan)
+            toggle_like(model, tweet_id, fan)
     for fan in fans:
-        toggle_follow(company, fan, ann)
-    for told in company.told:
-        await deliver_one(database, told)
+        toggle_follow(model, fan, ann)
+    for recorded in model.events:
+        await deliver_one(database, recorded)
     await count_rows(database, ("tweet", "tweet_like", "follow", "likes_to_delete"))
 
-    delete(company, 4)
-    erase_person(company, ann)
-    for told in company.told[-3:]:
-        await deliver_one(database, told)
-    await erase(database, company)
+    delete(model, 4)
+    erase_person(model, ann)
+    for recorded in model.events[-3:]:
+        await deliver_one(database, recorded)
+    await erase(database, model)
 
     stored = await _tables(database)
     assert stored["tweet_like"] == stored["follow"] == stored["likes_to_delete"] == []
@@ -108,31 +119,31 @@ async def test_no_statement_takes_more_likes_of_one_tweet_than_a_batch(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(company=companies(), data=st.data())
-async def test_any_order_and_repetition_ends_in_the_tables_of_the_history_in_order(
-    database: Database, feed: httpx.AsyncClient, company: Company, data: st.DataObject
+@given(model=feed_models(), data=st.data())
+async def test_events_in_any_order_and_repeated_lead_to_the_same_tables(
+    database: Database, feed: httpx.AsyncClient, model: FeedModel, data: st.DataObject
 ) -> None:
     await empty(database)
-    for told in company.told:
-        await deliver_one(database, told)
-    await erase(database, company)
+    for recorded in model.events:
+        await deliver_one(database, recorded)
+    await erase(database, model)
     in_order = await _tables(database)
-    repeated = data.draw(st.lists(st.sampled_from(company.told), max_size=10))
-    arrivals = data.draw(st.permutations([*company.told, *repeated]))
+    repeated = data.draw(st.lists(st.sampled_from(model.events), max_size=10))
+    shuffled = data.draw(st.permutations([*model.events, *repeated]))
 
     await empty(database)
-    for told in arrivals:
-        await deliver_one(database, told)
-    await erase(database, company)
+    for recorded in shuffled:
+        await deliver_one(database, recorded)
+    await erase(database, model)
 
     assert await _tables(database) == in_order
-    for reader in set(range(1, PEOPLE + 1)) - company.hidden:
-        answer = await feed.get("/api/tweets", headers=testing.signed("feed", reader))
-        read = [
+    for reader in set(range(1, PEOPLE + 1)) - model.hidden:
+        response = await feed.get("/api/tweets", headers=testing.identity_headers("feed", reader))
+        tweets = [
             {key: tweet[key] for key in ("id", "content", "author", "likes", "like_count", "liked")}
-            for tweet in answer.json()["tweets"]
+            for tweet in response.json()["tweets"]
         ]
-        assert read == company.feed(reader)
+        assert tweets == model.feed(reader)
 
 
 @settings(
@@ -140,31 +151,31 @@ async def test_any_order_and_repetition_ends_in_the_tables_of_the_history_in_ord
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(company=companies(), data=st.data())
-async def test_many_at_once_in_any_order_end_in_the_tables_of_one_after_another(
-    database: Database, company: Company, data: st.DataObject
+@given(model=feed_models(), data=st.data())
+async def test_bulk_handlers_lead_to_the_same_tables_as_handlers(
+    database: Database, model: FeedModel, data: st.DataObject
 ) -> None:
     await empty(database)
-    for told in company.told:
-        await deliver_one(database, told)
-    await erase(database, company)
+    for recorded in model.events:
+        await deliver_one(database, recorded)
+    await erase(database, model)
     one_by_one = await _tables(database)
-    arrivals = [
-        Kept(
-            EventId(told.source, told.number),
-            told.event.routing_key,
-            told.event.model_dump_json(),
+    shuffled = [
+        StoredEvent(
+            EventId(recorded.source, recorded.number),
+            recorded.event.routing_key,
+            recorded.event.model_dump_json(),
         )
-        for told in data.draw(st.permutations(company.told))
+        for recorded in data.draw(st.permutations(model.events))
     ]
-    size = data.draw(st.integers(1, len(arrivals)))
+    size = data.draw(st.integers(1, len(shuffled)))
 
     await empty(database)
-    intake = Intake(database, subscriptions, together)
-    for begin in range(0, len(arrivals), size):
-        # The batch before comes once more: it was cut off before it was known to be done.
-        await intake.take(arrivals[max(begin - size, 0) : begin + size])
-    await erase(database, company)
+    importer = Importer(database, subscriptions, bulk_handlers)
+    for start in range(0, len(shuffled), size):
+        # The batch before is applied again, as after an interruption.
+        await importer.apply(shuffled[max(start - size, 0) : start + size])
+    await erase(database, model)
 
-    assert intake.failed == {}
+    assert importer.failed == {}
     assert await _tables(database) == one_by_one

@@ -1,4 +1,4 @@
-"""A page that is at hand is what a fresh read gives, whatever has happened since it was read."""
+"""A cached page equals a fresh read, whatever has changed since it was cached."""
 
 import asyncio
 import tracemalloc
@@ -13,18 +13,26 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from chassis import testing
-from chassis.connections import Connections
-from chassis.database import Database, execute
-from chassis.events import Event
+from chassis.database.pool import Pool
+from chassis.database.session import Database, execute
+from chassis.messaging.events import Event
 from services.feed import events, main, queries
-from services.feed.erasing import eraser
 from services.feed.handlers import on_tweet_liked, on_tweet_posted, subscriptions
-from services.feed.memory import ANYTHING, EVERYONE, Memory, person, reader, subject, tweet
-from services.feed.pages import READS, Asked, Key, Page, Pages
+from services.feed.invalidating_cache import (
+    ALL_AUTHORS,
+    EVERYTHING,
+    InvalidatingCache,
+    parse_tag,
+    person_tag,
+    reader_tag,
+    tweet_tag,
+)
+from services.feed.pages import CACHE, Page, PageKey, PageRequest, Pages
+from services.feed.privacy import eraser
 from services.feed.queries import Order, Scope, Selection
 from tests.waiting import PATIENCE_SECONDS, eventually
 
-from .histories import Company, companies
+from .histories import FeedModel, feed_models
 from .test_handlers import deliver_one, empty, erase
 
 READERS = (1, 2)
@@ -37,16 +45,17 @@ PAGES = {
 
 
 def hits() -> float:
-    return float(READS.labels("hit")._value.get())
+    return float(CACHE.labels("hit")._value.get())
 
 
 async def read(feed: httpx.AsyncClient, reader: int, path: str, **headers: str) -> httpx.Response:
-    # A page at hand is given without waiting for anything: notifications need their turn.
+    # The response from the cache involves no waiting, so the event loop must get a turn to deliver
+    # notifications.
     await asyncio.sleep(0)
-    signed = testing.signed("feed", reader)
-    answer = await feed.get(path, headers={**signed, **headers})
-    assert answer.status_code in (200, 304), answer.text
-    return answer
+    signed = testing.identity_headers("feed", reader)
+    response = await feed.get(path, headers={**signed, **headers})
+    assert response.status_code in (200, 304), response.text
+    return response
 
 
 @settings(
@@ -54,25 +63,25 @@ async def read(feed: httpx.AsyncClient, reader: int, path: str, **headers: str) 
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(company=companies(), data=st.data())
-async def test_a_page_at_hand_equals_a_fresh_one_after_any_sequence_of_events(
+@given(model=feed_models(), data=st.data())
+async def test_a_cached_page_equals_a_fresh_one_after_any_sequence_of_events(
     database: Database,
     feed: httpx.AsyncClient,
-    connections: Connections,
-    company: Company,
+    connections: Pool,
+    model: FeedModel,
     data: st.DataObject,
 ) -> None:
     await empty(database)
-    # Emptying a table tells nobody.
+    # Truncating a table fires no trigger.
     async with database.transaction() as session:
         await execute(session, text("select pg_notify('feed_changes', 'name')"))
-    repeated = data.draw(st.lists(st.sampled_from(company.told), max_size=5))
+    repeated = data.draw(st.lists(st.sampled_from(model.events), max_size=5))
 
-    for told in data.draw(st.permutations([*company.told, *repeated])):
-        await deliver_one(database, told)
+    for recorded in data.draw(st.permutations([*model.events, *repeated])):
+        await deliver_one(database, recorded)
         reader, path = data.draw(st.tuples(st.sampled_from(READERS), st.sampled_from([*PAGES])))
         await read(feed, reader, path)
-    await erase(database, company)
+    await erase(database, model)
 
     for reader in READERS:
         for path, selection in PAGES.items():
@@ -86,68 +95,68 @@ async def test_a_page_at_hand_equals_a_fresh_one_after_any_sequence_of_events(
             await eventually(is_fresh)
 
 
-async def test_each_kind_of_event_reaches_the_pages_at_hand(
+async def test_each_kind_of_event_reaches_the_cached_pages(
     database: Database, feed: httpx.AsyncClient
 ) -> None:
     numbers = iter(range(1_000_000, 2_000_000))
     path = "/api/tweets?limit=9"
 
-    async def tell(event: Event, number: int | None = None) -> None:
+    async def deliver(event: Event, number: int | None = None) -> None:
         number = number or next(numbers)
         await testing.deliver(database, subscriptions, event.routing_key, event, number)
 
-    async def until(shown: Callable[[list[dict[str, Any]]], bool]) -> None:
-        async def is_shown() -> bool:
-            return shown((await read(feed, 911, path)).json()["tweets"])
+    async def until(condition: Callable[[list[dict[str, Any]]], bool]) -> None:
+        async def is_met() -> bool:
+            return condition((await read(feed, 911, path)).json()["tweets"])
 
-        await eventually(is_shown)
+        await eventually(is_met)
 
     posted = events.TweetPosted(
         tweet_id=9001, author_id=912, content="…", attachments=[], created_at=datetime.now(UTC)
     )
     follow = {"follower_id": 911, "followed_id": 912}
     await until(lambda tweets: tweets == [])
-    await tell(events.UserFollowed(**follow))
-    await tell(posted)
+    await deliver(events.UserFollowed(**follow))
+    await deliver(posted)
     await until(lambda tweets: len(tweets) == 1)
-    await tell(events.UserRegistered(user_id=912, name="Bob"))
+    await deliver(events.UserRegistered(user_id=912, name="Bob"))
     await until(lambda tweets: tweets[0]["author"]["name"] == "Bob")
-    await tell(events.TweetLiked(tweet_id=9001, user_id=912), 5_000_001)
-    await tell(events.TweetLiked(tweet_id=9001, user_id=911), 5_000_002)
+    await deliver(events.TweetLiked(tweet_id=9001, user_id=912), 5_000_001)
+    await deliver(events.TweetLiked(tweet_id=9001, user_id=911), 5_000_002)
     await until(lambda tweets: tweets[0]["liked"] and tweets[0]["like_count"] == 2)
-    # Bob took his like back and gave it again; only the last of it has come.
-    await tell(events.TweetLiked(tweet_id=9001, user_id=912), 5_000_004)
+    # Bob took his like back and liked the tweet again; only the last event has arrived.
+    await deliver(events.TweetLiked(tweet_id=9001, user_id=912), 5_000_004)
     await until(lambda tweets: [like["user_id"] for like in tweets[0]["likes"]] == [911, 912])
-    await tell(events.UserUnfollowed(**follow))
+    await deliver(events.UserUnfollowed(**follow))
     await until(lambda tweets: tweets == [])
-    await tell(events.UserFollowed(**follow))
+    await deliver(events.UserFollowed(**follow))
     await until(lambda tweets: len(tweets) == 1)
-    await tell(events.TweetDeleted(tweet_id=9001))
+    await deliver(events.TweetDeleted(tweet_id=9001))
     await until(lambda tweets: tweets == [])
-    await tell(posted.model_copy(update={"tweet_id": 9002}))
+    await deliver(posted.model_copy(update={"tweet_id": 9002}))
     await until(lambda tweets: len(tweets) == 1)
-    await tell(events.UserDeactivated(user_id=912))
+    await deliver(events.UserDeactivated(user_id=912))
     await until(lambda tweets: tweets == [])
 
 
-async def test_an_erasure_reaches_the_pages_at_hand(
+async def test_an_erasure_reaches_the_cached_pages(
     database: Database, feed: httpx.AsyncClient
 ) -> None:
     numbers = iter(range(2_000_000, 3_000_000))
     path = "/api/tweets?limit=8"
 
-    async def tell(event: Event) -> None:
+    async def deliver(event: Event) -> None:
         await testing.deliver(database, subscriptions, event.routing_key, event, next(numbers))
 
-    async def until(shown: Callable[[list[dict[str, Any]]], bool]) -> None:
-        async def is_shown() -> bool:
-            return shown((await read(feed, 921, path)).json()["tweets"])
+    async def until(condition: Callable[[list[dict[str, Any]]], bool]) -> None:
+        async def is_met() -> bool:
+            return condition((await read(feed, 921, path)).json()["tweets"])
 
-        await eventually(is_shown)
+        await eventually(is_met)
 
     for user_id in (922, 923):
-        await tell(events.UserFollowed(follower_id=921, followed_id=user_id))
-        await tell(
+        await deliver(events.UserFollowed(follower_id=921, followed_id=user_id))
+        await deliver(
             events.TweetPosted(
                 tweet_id=user_id * 10,
                 author_id=user_id,
@@ -156,17 +165,17 @@ async def test_an_erasure_reaches_the_pages_at_hand(
                 created_at=datetime.now(UTC),
             )
         )
-    await tell(events.TweetLiked(tweet_id=9230, user_id=922))
+    await deliver(events.TweetLiked(tweet_id=9230, user_id=922))
     await until(lambda tweets: [tweet["id"] for tweet in tweets] == [9230, 9220])
-    await tell(events.UserErased(user_id=922))
+    await deliver(events.UserErased(user_id=922))
     await until(lambda tweets: [tweet["id"] for tweet in tweets] == [9230])
 
-    await eraser.advance(database, None, 922)
+    await eraser.run_pass(database, None, 922)
 
     await until(lambda tweets: tweets[0]["likes"] == [] and tweets[0]["like_count"] == 0)
 
 
-async def test_a_page_is_read_once_and_names_its_version(
+async def test_a_page_comes_from_the_cache_the_second_time_and_has_an_entity_tag(
     database: Database, feed: httpx.AsyncClient
 ) -> None:
     path = "/api/tweets?limit=7"
@@ -176,13 +185,13 @@ async def test_a_page_is_read_once_and_names_its_version(
         while hits() == before:
             again = await read(feed, 901, path)
     unchanged = await read(feed, 901, path, **{"if-none-match": first.headers["etag"]})
-    nobody = await feed.get(path)
+    anonymous = await feed.get(path)
 
     assert again.content == first.content
     assert again.headers["etag"] == first.headers["etag"]
     assert (unchanged.status_code, unchanged.content) == (304, b"")
     assert first.json()["tweets"] == []
-    assert nobody.status_code == 401
+    assert anonymous.status_code == 401
 
 
 async def test_a_new_name_reaches_the_pages_that_show_it_and_no_others(
@@ -192,29 +201,29 @@ async def test_a_new_name_reaches_the_pages_that_show_it_and_no_others(
     path = "/api/tweets?limit=6"
     author, liker, follower, stranger = 941, 942, 943, 944
 
-    async def tell(*told: Event) -> None:
-        for event in told:
+    async def deliver(*delivered: Event) -> None:
+        for event in delivered:
             await testing.deliver(database, subscriptions, event.routing_key, event, next(numbers))
 
     app = main.create_app()
-    async with testing.serving(app) as feed, asyncio.timeout(20):
-        memory = app.state.pages._memory
+    async with testing.client_for(app) as feed, asyncio.timeout(20):
+        cache = app.state.pages._cache
 
-        async def changes(*told: Event, heard: int) -> None:
-            """Returns when the process has received so many notifications of these events."""
-            before = memory.moment()
-            await tell(*told)
-            while memory.moment() < before + heard:
+        async def change(*delivered: Event, notifications: int) -> None:
+            """Delivers events, and waits for so many notifications of their changes."""
+            before = cache.version
+            await deliver(*delivered)
+            while cache.version < before + notifications:
                 await asyncio.sleep(0)
 
-        async def outcomes() -> dict[str, float]:
-            return {outcome: READS.labels(outcome)._value.get() for outcome in ("hit", "made")}
+        async def results() -> dict[str, float]:
+            return {result: CACHE.labels(result)._value.get() for result in ("hit", "assembled")}
 
         async def shown() -> tuple[str, str]:
             (tweet,) = (await read(feed, follower, path)).json()["tweets"]
             return tweet["author"]["name"], tweet["likes"][0]["name"]
 
-        await tell(
+        await deliver(
             events.UserRegistered(user_id=author, name="Ann"),
             events.UserFollowed(follower_id=follower, followed_id=author),
             events.TweetPosted(
@@ -230,99 +239,99 @@ async def test_a_new_name_reaches_the_pages_that_show_it_and_no_others(
         while hits() == before:
             assert await shown() == ("Ann", "")
 
-        read_before = await outcomes()
-        await changes(
+        results_before = await results()
+        await change(
             events.UserRegistered(user_id=stranger, name="Zoe"),
             events.UserRenamed(user_id=stranger, name="Zoë"),
-            heard=2,
+            notifications=2,
         )
-        # Many people at once are looked for in another way.
-        arrivals = [events.UserRegistered(user_id=9_450 + n, name=f"{n}") for n in range(30)]
+        # For many people the cache searches the JSON in another way.
+        newcomers = [events.UserRegistered(user_id=9_450 + n, name=f"{n}") for n in range(30)]
         await shown()
-        await changes(*arrivals, heard=len(arrivals))
+        await change(*newcomers, notifications=len(newcomers))
         await shown()
-        # The first of these changes nothing: only the second is announced.
-        await changes(
+        # The first event changes nothing, so PostgreSQL notifies only the second one.
+        await change(
             events.UserRenamed(user_id=author, name="Ann"),
             events.UserRenamed(user_id=stranger, name="Zoe"),
-            heard=1,
+            notifications=1,
         )
         await shown()
-        assert await outcomes() == {**read_before, "hit": read_before["hit"] + 3}
+        assert await results() == {**results_before, "hit": results_before["hit"] + 3}
 
-        await changes(events.UserRenamed(user_id=author, name="Anna"), heard=1)
+        await change(events.UserRenamed(user_id=author, name="Anna"), notifications=1)
         assert await shown() == ("Anna", "")
-        await changes(events.UserRegistered(user_id=liker, name="Boris"), heard=1)
+        await change(events.UserRegistered(user_id=liker, name="Boris"), notifications=1)
         assert await shown() == ("Anna", "Boris")
-        await changes(
+        await change(
             *(events.UserRenamed(user_id=9_450 + n, name="…") for n in range(30)),
             events.UserRenamed(user_id=liker, name="Bob"),
-            heard=31,
+            notifications=31,
         )
         assert await shown() == ("Anna", "Bob")
 
 
-async def test_a_page_made_amid_the_changes_of_a_batch_does_not_stay_old(
-    database: Database, connections: Connections
+async def test_a_page_assembled_between_the_changes_of_a_batch_does_not_stay_stale(
+    database: Database, connections: Pool
 ) -> None:
-    memory = Memory(1_000_000)
-    memory.listen(well=True)
-    pages = Pages(connections, memory)
-    key = Key(931, Asked(Order.popular, Scope.following, None, 20))
+    cache = InvalidatingCache(1_000_000)
+    cache.set_connected(True)
+    pages = Pages(connections, cache)
+    key = PageKey(931, PageRequest(Order.popular, Scope.following, None, 20))
     posted = events.TweetPosted(
         tweet_id=9311, author_id=931, content="…", attachments=[], created_at=datetime.now(UTC)
     )
     tweets = [posted, posted.model_copy(update={"tweet_id": 9312})]
-    told: list[str] = []
-    all_told = asyncio.Event()
+    payloads: list[str] = []
+    complete = asyncio.Event()
 
-    def tell(*told_of: Any) -> None:
-        change = told_of[-1]
-        all_told.set() if change == "all" else told.append(change)
+    def on_notification(*arguments: Any) -> None:
+        payload = arguments[-1]
+        complete.set() if payload == "end" else payloads.append(payload)
 
     async with database.transaction() as session:
         for version, event in enumerate(tweets):
             await on_tweet_posted(session, event, version)
-    await pages.made(key)
-    async with connections.lent() as connection:
-        await connection.add_listener("feed_changes", tell)
+    await pages.assemble(key)
+    async with connections.acquire() as connection:
+        await connection.add_listener("feed_changes", on_notification)
         async with database.transaction() as session:
             for version, event in enumerate(tweets):
                 like = events.TweetLiked(tweet_id=event.tweet_id, user_id=932)
                 await on_tweet_liked(session, like, version)
         async with database.transaction() as session:
-            await execute(session, text("select pg_notify('feed_changes', 'all')"))
+            await execute(session, text("select pg_notify('feed_changes', 'end')"))
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await all_told.wait()
-        await connection.remove_listener("feed_changes", tell)
-    # PostgreSQL tells what is told twice in a transaction once, in the first one's place.
-    assert told == ["tweet 9311", "author 931", "tweet 9312"]
-    for change in told:
-        memory.changed(subject(change))
-        page = pages.at_hand(key) or await pages.made(key)
+            await complete.wait()
+        await connection.remove_listener("feed_changes", on_notification)
+    # PostgreSQL sends equal notifications of a transaction once, in the place of the first.
+    assert payloads == ["tweet 9311", "author 931", "tweet 9312"]
+    for payload in payloads:
+        cache.invalidate(parse_tag(payload))
+        page = pages.cached(key) or await pages.assemble(key)
 
     assert page.body == await queries.page(connections, Selection(931))
 
 
-def kept(memory: Memory, key: str, *subjects: int, size: int = 10) -> bool:
-    """Whether a thing that was read just now is kept."""
-    memory.keep(key, key, size, subjects, memory.moment())
-    return memory.get(key) is not None
+def put(cache: InvalidatingCache, key: str, *tags: int, size: int = 10) -> bool:
+    """Puts an entry that was read just now. Returns whether the cache has stored it."""
+    cache.put(key, key, size, tags, cache.version)
+    return cache.get(key) is not None
 
 
-def test_what_changes_while_a_thing_is_read_keeps_it_from_being_kept() -> None:
-    memory = Memory(10_000)
-    memory.listen(well=True)
-    found: dict[str, bool] = {}
+def test_a_change_during_a_read_prevents_the_storing_of_what_it_concerns() -> None:
+    cache = InvalidatingCache(10_000)
+    cache.set_connected(True)
+    stored: dict[str, bool] = {}
     for change in ("author 7", "author 8", "reader 1", "reader 2", "person 7", "person 8", "name"):
-        moment = memory.moment()
-        memory.changed(subject(change))
-        shown = b'"author":{"id":7,"name":"Ann"}'
-        memory.keep("page", "page", 10, (7, reader(1)), moment, names=shown)
-        found[change] = memory.get("page") is not None
-        memory.changed(ANYTHING)
+        version = cache.version
+        cache.invalidate(parse_tag(change))
+        names = b'"author":{"id":7,"name":"Ann"}'
+        cache.put("page", "page", 10, (7, reader_tag(1)), version, names=names)
+        stored[change] = cache.get("page") is not None
+        cache.invalidate(EVERYTHING)
 
-    assert found == {
+    assert stored == {
         "author 7": False,
         "author 8": True,
         "reader 1": False,
@@ -334,83 +343,83 @@ def test_what_changes_while_a_thing_is_read_keeps_it_from_being_kept() -> None:
 
 
 def test_a_change_drops_what_depends_on_it_and_nothing_else() -> None:
-    memory = Memory(10_000)
-    memory.listen(well=True)
-    things = {"author": (7,), "reader": (reader(1),), "both": (7, 8)}
-    things |= {"all": (EVERYONE,), "tweet": (tweet(7),)}
-    left: dict[int, set[str]] = {}
-    shown = b'"likes":[{"user_id":7,"name":"Ann"}]'
+    cache = InvalidatingCache(10_000)
+    cache.set_connected(True)
+    tags_by_key = {"author": (7,), "reader": (reader_tag(1),), "both": (7, 8)}
+    tags_by_key |= {"all": (ALL_AUTHORS,), "tweet": (tweet_tag(7),)}
+    cached: dict[int, set[str]] = {}
+    names = b'"likes":[{"user_id":7,"name":"Ann"}]'
     for change in (
         7,
         8,
         9,
-        tweet(7),
-        tweet(8),
-        reader(1),
-        reader(2),
-        person(7),
-        person(8),
-        ANYTHING,
+        tweet_tag(7),
+        tweet_tag(8),
+        reader_tag(1),
+        reader_tag(2),
+        person_tag(7),
+        person_tag(8),
+        EVERYTHING,
     ):
-        assert all(kept(memory, key, *subjects) for key, subjects in things.items())
-        memory.keep("shows 7", "…", 10, (), memory.moment(), names=shown)
-        memory.changed(change)
-        left[change] = {key for key in (*things, "shows 7") if memory.peek(key)}
+        assert all(put(cache, key, *tags) for key, tags in tags_by_key.items())
+        cache.put("shows 7", "…", 10, (), cache.version, names=names)
+        cache.invalidate(change)
+        cached[change] = {key for key in (*tags_by_key, "shows 7") if cache.peek(key)}
 
-    everything = {*things, "shows 7"}
-    assert left == {
+    everything = {*tags_by_key, "shows 7"}
+    assert cached == {
         7: everything - {"author", "both", "all"},
         8: everything - {"both", "all"},
         9: everything - {"all"},
-        tweet(7): everything - {"tweet"},
-        tweet(8): everything,
-        reader(1): everything - {"reader"},
-        reader(2): everything,
-        person(7): everything - {"shows 7"},
-        person(8): everything,
-        ANYTHING: set(),
+        tweet_tag(7): everything - {"tweet"},
+        tweet_tag(8): everything,
+        reader_tag(1): everything - {"reader"},
+        reader_tag(2): everything,
+        person_tag(7): everything - {"shows 7"},
+        person_tag(8): everything,
+        EVERYTHING: set(),
     }
 
 
-def test_nothing_is_kept_while_changes_are_not_heard_of() -> None:
-    memory = Memory(10_000)
-    moment = memory.moment()
-    assert not kept(memory, "early", 7)
+def test_nothing_is_stored_while_notifications_are_not_received() -> None:
+    cache = InvalidatingCache(10_000)
+    version = cache.version
+    assert not put(cache, "early", 7)
 
-    memory.listen(well=True)
-    memory.keep("begun before", "…", 10, (7,), moment)
-    assert memory.get("begun before") is None
-    assert kept(memory, "now", 7)
-    memory.listen(well=False)
+    cache.set_connected(True)
+    cache.put("read before", "…", 10, (7,), version)
+    assert cache.get("read before") is None
+    assert put(cache, "now", 7)
+    cache.set_connected(False)
 
-    assert memory.get("now") is None
+    assert cache.get("now") is None
 
 
-def test_small_things_take_no_more_memory_than_they_may() -> None:
-    memory = Memory(2_000_000)
-    memory.listen(well=True)
+def test_small_entries_stay_within_the_memory_limit() -> None:
+    cache = InvalidatingCache(2_000_000)
+    cache.set_connected(True)
     tracemalloc.start()
     for author_id in range(20_000):
-        # What somebody reads of authors who are not there.
+        # The pages of authors who do not exist.
         body = b'{"result":true,"tweets":[],"next_cursor":null}' + b" " * (author_id % 2)
-        key = Key(1, Asked(Order.recent, Scope.everyone, author_id, 20))
+        key = PageKey(1, PageRequest(Order.recent, Scope.everyone, author_id, 20))
         page = Page(body, f'"{author_id}"')
-        memory.keep(key, page, len(body), (author_id, reader(1)), memory.moment())
-    taken, _ = tracemalloc.get_traced_memory()
+        cache.put(key, page, len(body), (author_id, reader_tag(1)), cache.version)
+    used_bytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert 1_000_000 < taken < 2_500_000
+    assert 1_000_000 < used_bytes < 2_500_000
 
 
-def test_memory_is_bounded_and_what_was_read_last_stays() -> None:
-    memory = Memory(12_000)
-    memory.listen(well=True)
+def test_the_cache_is_bounded_and_evicts_the_least_recently_used_entry() -> None:
+    cache = InvalidatingCache(12_000)
+    cache.set_connected(True)
     for number in range(100):
-        kept(memory, str(number), 7, size=3000)
-        memory.get("0")
-    kept(memory, "1", 7, size=20_000)
+        put(cache, str(number), 7, size=3000)
+        cache.get("0")
+    put(cache, "1", 7, size=20_000)
 
-    assert [number for number in range(100) if memory.peek(str(number))] == [0, 98, 99]
-    memory.changed(7)
-    assert not any(memory.peek(str(number)) for number in range(100))
-    assert not memory._keys_by_subject
+    assert [number for number in range(100) if cache.peek(str(number))] == [0, 98, 99]
+    cache.invalidate(7)
+    assert not any(cache.peek(str(number)) for number in range(100))
+    assert not cache._keys_by_tag

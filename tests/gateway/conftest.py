@@ -8,36 +8,43 @@ import httpx
 import pytest
 
 from chassis import testing
-from deploy.local.instance import Instance
-from gateway import main, page
+from devstack.instance import Instance
+from gateway import main, static_site
 from gateway.settings import SERVICES
 from tests.waiting import PATIENCE_SECONDS
 
-from .neighbours import Behaviour, Edge, Made, Neighbours, echo, owner_of_any_key
+from .fake_services import (
+    Behaviour,
+    FakeServices,
+    RunningGateway,
+    StartGateway,
+    echo,
+    owner_of_any_key,
+)
 
 
 @pytest.fixture(scope="session")
-async def neighbours(unused_tcp_port_factory: Callable[[], int]) -> AsyncIterator[Neighbours]:
-    """Servers in place of the services. They start once, because each takes a while to stop."""
+async def fake_services(unused_tcp_port_factory: Callable[[], int]) -> AsyncIterator[FakeServices]:
+    """Started once per session, because a server takes a while to stop."""
     async with contextlib.AsyncExitStack() as running:
-        yield Neighbours(running, unused_tcp_port_factory)
+        yield FakeServices(running, unused_tcp_port_factory)
 
 
 @pytest.fixture
-async def edge(
+async def start_gateway(
     broker_turn: None,
     infrastructure: Instance,
     monkeypatch: pytest.MonkeyPatch,
-    neighbours: Neighbours,
+    fake_services: FakeServices,
     tmp_path: Path,
-) -> Made:
-    # The tests of the gateway's page build their own page.
-    monkeypatch.setattr(page, "OURS", tmp_path)
+) -> StartGateway:
+    # Without a built page, the tests do not depend on whether web/ was built.
+    monkeypatch.setattr(static_site, "OWN_PAGE", tmp_path)
 
     @contextlib.asynccontextmanager
-    async def made(
+    async def start(
         urls: dict[str, str] | None = None, **behaviours: Behaviour
-    ) -> AsyncIterator[Edge]:
+    ) -> AsyncIterator[RunningGateway]:
         own = infrastructure.service_environment("gateway")["GATEWAY_BROKER_URL"]
         monkeypatch.setenv("GATEWAY_BROKER_URL", own)
         monkeypatch.setenv("GATEWAY_IDENTITY_PRIVATE_KEY", testing.PRIVATE_KEY)
@@ -46,18 +53,20 @@ async def edge(
             for service in SERVICES:
                 behaviour = behaviours.get(service)
                 behaviour = behaviour or (owner_of_any_key if service == "users" else echo)
-                neighbour = await stack.enter_async_context(neighbours.behaving(behaviour))
-                services[service] = neighbour
-                url = (urls or {}).get(service, "{own}").format(own=neighbour.url)
+                fake_service = await stack.enter_async_context(
+                    fake_services.running_with(behaviour)
+                )
+                services[service] = fake_service
+                url = (urls or {}).get(service, "{own}").format(own=fake_service.url)
                 monkeypatch.setenv(f"GATEWAY_{service.upper()}_URLS", url)
             app: Any = main.create_app()
             application = app._application
             await stack.enter_async_context(application.router.lifespan_context(application))
             async with asyncio.timeout(PATIENCE_SECONDS):
-                while not application.state.keys.hears_revocations:
+                while not application.state.credentials.receives_revocations:
                     await asyncio.sleep(0.01)
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
             client = httpx.AsyncClient(transport=transport, base_url="http://gateway")
-            yield Edge(await stack.enter_async_context(client), services)
+            yield RunningGateway(await stack.enter_async_context(client), services)
 
-    return made
+    return start

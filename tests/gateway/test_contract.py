@@ -1,4 +1,4 @@
-"""The committed document is valid, and says of each call what it needs and what it answers."""
+"""The committed OpenAPI document is valid, and documents every operation's errors and examples."""
 
 import json
 from pathlib import Path
@@ -35,13 +35,13 @@ def test_the_document_is_valid_openapi() -> None:
 
 
 @pytest.mark.parametrize(("call", "status"), FIXED.items())
-def test_every_fixed_call_is_there(call: tuple[str, str], status: str) -> None:
+def test_every_fixed_operation_exists(call: tuple[str, str], status: str) -> None:
     path, method = call
     assert status in DOCUMENT["paths"][path][method]["responses"]
 
 
 @pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
-def test_every_call_describes_its_errors_and_shows_an_example(
+def test_every_operation_documents_its_errors_and_an_example(
     path: str, method: str, operation: dict[str, Any]
 ) -> None:
     responses = operation["responses"]

@@ -1,4 +1,4 @@
-"""An archive is whole or seen to be cut off, and one that ends makes room for the next."""
+"""An archive is complete or visibly cut off, and its end makes room for the next one."""
 
 import asyncio
 import io
@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from .neighbours import Made, owner_of_any_key
+from .fake_services import StartGateway, owner_of_any_key
 
 KEY = {"api-key": "a key"}
 
@@ -27,19 +27,21 @@ async def lists(request: Request) -> Response:
     return Response(b"[]\n")
 
 
-async def test_a_picture_that_is_gone_meanwhile_is_left_out(edge: Made) -> None:
-    async with edge(users=lists, tweets=lists, media=lists) as made:
-        answer = await made.client.get("/api/export", headers=KEY)
+async def test_a_picture_that_was_removed_meanwhile_is_left_out(
+    start_gateway: StartGateway,
+) -> None:
+    async with start_gateway(users=lists, tweets=lists, media=lists) as running:
+        response = await running.client.get("/api/export", headers=KEY)
 
-    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
         assert archive.testzip() is None
         pictures = [name for name in archive.namelist() if name.startswith("pictures/")]
         assert pictures == ["pictures/a.png", "pictures/b.png"]
         assert archive.read("pictures/a.png") == bytes(300_000)
 
 
-async def test_a_service_that_is_away_is_an_error_before_and_a_cut_after_the_beginning(
-    edge: Made,
+async def test_a_failing_service_is_an_error_before_and_cuts_the_archive_after_it_began(
+    start_gateway: StartGateway,
 ) -> None:
     async def broken(request: Request) -> Response:
         return JSONResponse({"result": False}, 500)
@@ -49,19 +51,21 @@ async def test_a_service_that_is_away_is_an_error_before_and_a_cut_after_the_beg
             return await owner_of_any_key(request)
         return JSONResponse({"result": False}, 500)
 
-    async with edge(users=no_users, tweets=lists, media=lists) as made:
-        before = await made.client.get("/api/export", headers=KEY)
-        again = await made.client.get("/api/export", headers=KEY)
-    async with edge(users=lists, tweets=broken, media=lists) as made:
-        after = await made.client.get("/api/export", headers=KEY)
+    async with start_gateway(users=no_users, tweets=lists, media=lists) as running:
+        before = await running.client.get("/api/export", headers=KEY)
+        again = await running.client.get("/api/export", headers=KEY)
+    async with start_gateway(users=lists, tweets=broken, media=lists) as running:
+        after = await running.client.get("/api/export", headers=KEY)
 
-    for answer in (before, again):
-        assert (answer.status_code, answer.json()["error_type"]) == (502, "BadGateway")
+    for response in (before, again):
+        assert (response.status_code, response.json()["error_type"]) == (502, "BadGateway")
     with pytest.raises(zipfile.BadZipFile):
         zipfile.ZipFile(io.BytesIO(after.content))
 
 
-async def test_a_second_archive_of_the_same_person_waits_for_the_first(edge: Made) -> None:
+async def test_a_second_archive_of_the_same_person_waits_for_the_first(
+    start_gateway: StartGateway,
+) -> None:
     going_on = asyncio.Event()
 
     async def slow(request: Request) -> Response:
@@ -72,38 +76,40 @@ async def test_a_second_archive_of_the_same_person_waits_for_the_first(edge: Mad
 
         return StreamingResponse(rows())
 
-    async with edge(users=lists, tweets=slow, media=lists) as made:
-        first = asyncio.create_task(made.client.get("/api/export", headers=KEY))
-        while not made.neighbours["tweets"].asked:
+    async with start_gateway(users=lists, tweets=slow, media=lists) as running:
+        first = asyncio.create_task(running.client.get("/api/export", headers=KEY))
+        while not running.services["tweets"].requests:
             await asyncio.sleep(0)
-        second = await made.client.get("/api/export", headers=KEY)
+        second = await running.client.get("/api/export", headers=KEY)
         going_on.set()
         whole = await first
-        third = await made.client.get("/api/export", headers=KEY)
+        third = await running.client.get("/api/export", headers=KEY)
 
     assert (second.status_code, second.json()["error_type"]) == (409, "ExportUnderWay")
-    for answer in (whole, third):
-        assert zipfile.ZipFile(io.BytesIO(answer.content)).testzip() is None
+    for response in (whole, third):
+        assert zipfile.ZipFile(io.BytesIO(response.content)).testzip() is None
 
 
-async def test_an_archive_that_nobody_takes_any_more_makes_room(edge: Made) -> None:
+async def test_an_abandoned_download_frees_its_slot(
+    start_gateway: StartGateway,
+) -> None:
     async def endless(request: Request) -> Response:
         async def rows() -> AsyncIterator[bytes]:
             while True:
-                # A server that nobody listens to any more is told so in its turn.
+                # The server notices only in its own turn of the loop that the client is gone.
                 await asyncio.sleep(0)
                 yield bytes(10_000)
 
         return StreamingResponse(rows())
 
-    async with edge(users=lists, tweets=endless, media=lists) as made:
-        taking = asyncio.create_task(made.client.get("/api/export", headers=KEY))
-        while not made.neighbours["tweets"].asked:
+    async with start_gateway(users=lists, tweets=endless, media=lists) as running:
+        taking = asyncio.create_task(running.client.get("/api/export", headers=KEY))
+        while not running.services["tweets"].requests:
             await asyncio.sleep(0)
         taking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await taking
-        made.neighbours["tweets"].behaviour = lists
-        answer: httpx.Response = await made.client.get("/api/export", headers=KEY)
+        running.services["tweets"].behaviour = lists
+        response: httpx.Response = await running.client.get("/api/export", headers=KEY)
 
-    assert zipfile.ZipFile(io.BytesIO(answer.content)).testzip() is None
+    assert zipfile.ZipFile(io.BytesIO(response.content)).testzip() is None

@@ -1,4 +1,4 @@
-"""HEAD is answered wherever GET is: the same status and headers, and no body (RFC 9110, 9.3.2)."""
+"""HEAD has the status and headers of GET, and no body (RFC 9110, 9.3.2)."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 import gateway
 
-from .neighbours import OWNER, Made
+from .fake_services import OWNER, StartGateway
 
 CONTRACT = json.loads((Path(gateway.__path__[0]) / "openapi.json").read_text())
 READ = [path for path, operations in CONTRACT["paths"].items() if "get" in operations]
@@ -29,12 +29,14 @@ _MOMENTS = ("heard_at", "cleared_at", "finished_at")
 
 
 @pytest.mark.parametrize("template", [*READ, *PAGES])
-async def test_head_says_what_get_says_and_gives_no_body(edge: Made, template: str) -> None:
+async def test_head_has_the_headers_of_get_and_no_body(
+    start_gateway: StartGateway, template: str
+) -> None:
     path = template.replace("{id}", "7").replace("{name}", "x.png")
     services = ("users", "tweets", "media", "feed")
-    async with edge(**dict.fromkeys(services, any_service)) as it:
-        read = await it.client.get(path, headers=KEY)
-        head = await it.client.head(path, headers=KEY)
+    async with start_gateway(**dict.fromkeys(services, any_service)) as running:
+        read = await running.client.get(path, headers=KEY)
+        head = await running.client.head(path, headers=KEY)
 
     assert (read.status_code, head.status_code) == (200, 200)
     varying = {"x-request-id", "date", "ratelimit", "content-length"}
@@ -45,17 +47,19 @@ async def test_head_says_what_get_says_and_gives_no_body(edge: Made, template: s
         assert head.headers["content-length"] == read.headers["content-length"]
 
 
-async def test_a_service_is_asked_by_get_and_its_body_goes_no_further(edge: Made) -> None:
-    async with edge(feed=any_service) as it:
-        head = await it.client.head("/api/tweets", headers=KEY)
+async def test_a_head_request_reaches_the_service_as_get(
+    start_gateway: StartGateway,
+) -> None:
+    async with start_gateway(feed=any_service) as running:
+        head = await running.client.head("/api/tweets", headers=KEY)
 
         assert head.content == b""
-        assert [asked["method"] for asked in it.feed.asked] == ["GET"]
+        assert [request["method"] for request in running.feed.requests] == ["GET"]
 
 
-async def test_the_head_of_an_archive_packs_none(edge: Made) -> None:
-    async with edge() as it:
-        head = await it.client.head("/api/export", headers=KEY)
+async def test_a_head_request_for_an_archive_packs_none(start_gateway: StartGateway) -> None:
+    async with start_gateway() as running:
+        head = await running.client.head("/api/export", headers=KEY)
 
         assert (head.status_code, head.headers["content-type"]) == (200, "application/zip")
-        assert it.tweets.asked == it.media.asked == []
+        assert running.tweets.requests == running.media.requests == []

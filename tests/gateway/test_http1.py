@@ -1,4 +1,4 @@
-"""The gateway's client against neighbours that misbehave, on both event loops."""
+"""The HTTP client against servers that misbehave, on both event loops."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import uvloop
 
-from gateway.http1 import Broken, Client, NoConnection, Silent
+from gateway.http1 import ConnectError, HttpClient, ReadTimeout, RemoteProtocolError
 from tests.waiting import PATIENCE_SECONDS
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-Scenario = Callable[[Client, str], Awaitable[None]]
+Scenario = Callable[[HttpClient, str], Awaitable[None]]
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
@@ -28,7 +28,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Serve, Scenario], None]:
                     writer.close()
 
             server = await asyncio.start_server(handle, "127.0.0.1", 0)
-            client = Client(connect_seconds=1)
+            client = HttpClient(connect_timeout_seconds=1)
             port = server.sockets[0].getsockname()[1]
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await scenario(client, f"http://127.0.0.1:{port}")
@@ -46,7 +46,7 @@ async def head(reader: asyncio.StreamReader) -> bytes:
 
 
 def answering(*answers: bytes) -> Serve:
-    """One of the answers to each request of a connection, then the end."""
+    """Sends one of the answers to each request on a connection, then closes it."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for answer in answers:
@@ -57,30 +57,30 @@ def answering(*answers: bytes) -> Serve:
     return serve
 
 
-async def got(client: Client, url: str, method: str = "GET") -> tuple[int, bytes]:
-    async with await client.request(method, url, "/", {}, seconds=0.3) as response:
+async def fetch(client: HttpClient, url: str, method: str = "GET") -> tuple[int, bytes]:
+    async with await client.request(method, url, "/", {}, timeout_seconds=0.3) as response:
         return response.status, await response.read()
 
 
-def test_an_idle_connection_that_was_ended_is_made_anew_but_for_a_write(
+def test_only_a_read_is_repeated_when_its_idle_connection_was_closed(
     run: Callable[[Serve, Scenario], None],
 ) -> None:
-    asked: list[bytes] = []
+    received: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(await head(reader))
+        received.append(await head(reader))
         writer.write(OK)
-        asked.append(await head(reader))
+        received.append(await head(reader))
 
-    async def scenario(client: Client, url: str) -> None:
-        assert await got(client, url) == (200, b"ok")
+    async def scenario(client: HttpClient, url: str) -> None:
+        assert await fetch(client, url) == (200, b"ok")
         for method in ("POST", "DELETE"):
-            assert await got(client, url) == (200, b"ok")
-            with pytest.raises(Broken):
-                await got(client, url, method)
+            assert await fetch(client, url) == (200, b"ok")
+            with pytest.raises(RemoteProtocolError):
+                await fetch(client, url, method)
 
     run(serve, scenario)
-    assert b" ".join(one.split()[0] for one in asked) == b"GET GET GET POST GET DELETE"
+    assert b" ".join(head.split()[0] for head in received) == b"GET GET GET POST GET DELETE"
 
 
 @pytest.mark.parametrize(
@@ -95,12 +95,12 @@ def test_an_idle_connection_that_was_ended_is_made_anew_but_for_a_write(
     ],
     ids=["nothing", "garbage", "half", "bad chunk", "two lengths", "below nothing"],
 )
-def test_what_is_no_whole_answer_is_broken(
+def test_an_incomplete_or_malformed_response_is_a_protocol_error(
     run: Callable[[Serve, Scenario], None], answer: bytes
 ) -> None:
-    async def scenario(client: Client, url: str) -> None:
-        with pytest.raises(Broken):
-            await got(client, url)
+    async def scenario(client: HttpClient, url: str) -> None:
+        with pytest.raises(RemoteProtocolError):
+            await fetch(client, url)
 
     run(answering(answer), scenario)
 
@@ -117,20 +117,20 @@ def test_what_is_no_whole_answer_is_broken(
     ],
     ids=["continue", "chunked", "until the end", "head", "not modified", "two at once"],
 )
-def test_each_way_to_end_a_body(
+def test_every_way_to_end_a_body_is_understood(
     run: Callable[[Serve, Scenario], None],
     method: str,
     answer: bytes,
     expected: tuple[int, bytes] | None,
 ) -> None:
-    async def scenario(client: Client, url: str) -> None:
+    async def scenario(client: HttpClient, url: str) -> None:
         for _ in range(3):
-            assert await got(client, url, method) == (expected or (200, b"ok"))
+            assert await fetch(client, url, method) == (expected or (200, b"ok"))
 
     run(answering(answer), scenario)
 
 
-def test_silence_is_bounded_before_and_within_a_body(
+def test_the_timeout_applies_before_and_within_a_response(
     run: Callable[[Serve, Scenario], None],
 ) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -138,19 +138,19 @@ def test_silence_is_bounded_before_and_within_a_body(
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
         await reader.read()
 
-    async def scenario(client: Client, url: str) -> None:
-        with pytest.raises(Silent):
-            await client.request("GET", url, "/", {}, seconds=0.1)
-        async with await client.request("GET", url, "/head", {}, seconds=0.1) as response:
-            with pytest.raises(Silent):
+    async def scenario(client: HttpClient, url: str) -> None:
+        with pytest.raises(ReadTimeout):
+            await client.request("GET", url, "/", {}, timeout_seconds=0.1)
+        async with await client.request("GET", url, "/head", {}, timeout_seconds=0.1) as response:
+            with pytest.raises(ReadTimeout):
                 await response.read()
-        with pytest.raises(NoConnection):
+        with pytest.raises(ConnectError):
             await client.request("GET", "http://127.0.0.1:1", "/", {})
 
     run(serve, scenario)
 
 
-def test_a_large_body_waits_for_who_reads_it_and_one_that_is_left_ends_its_connection(
+def test_a_large_body_waits_for_its_reader_and_an_abandoned_one_closes_the_connection(
     run: Callable[[Serve, Scenario], None],
 ) -> None:
     ended = 0
@@ -166,7 +166,7 @@ def test_a_large_body_waits_for_who_reads_it_and_one_that_is_left_ends_its_conne
         except ConnectionError:
             ended += 1
 
-    async def scenario(client: Client, url: str) -> None:
+    async def scenario(client: HttpClient, url: str) -> None:
         async with await client.request("GET", url, "/", {}) as response:
             assert sum([len(chunk) async for chunk in response.stream()]) == 50_000_000
         async with await client.request("GET", url, "/", {}) as response:
@@ -177,7 +177,7 @@ def test_a_large_body_waits_for_who_reads_it_and_one_that_is_left_ends_its_conne
     run(serve, scenario)
 
 
-def test_an_answer_before_the_end_of_the_body_is_taken(
+def test_a_response_may_come_before_the_request_body_is_complete(
     run: Callable[[Serve, Scenario], None],
 ) -> None:
     sent = 0
@@ -194,7 +194,7 @@ def test_an_answer_before_the_end_of_the_body_is_taken(
         writer.write(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n")
         await reader.read()
 
-    async def scenario(client: Client, url: str) -> None:
+    async def scenario(client: HttpClient, url: str) -> None:
         async with await client.request("POST", url, "/", {}, endless()) as response:
             assert response.status == 413
 
@@ -202,42 +202,42 @@ def test_an_answer_before_the_end_of_the_body_is_taken(
     assert sent
 
 
-def test_a_body_shorter_than_it_says_leaves_nothing_for_the_next_request(
+def test_a_body_shorter_than_its_content_length_does_not_reach_the_next_request(
     run: Callable[[Serve, Scenario], None],
 ) -> None:
-    """The service has answered, and waits on that connection for what is missing."""
+    """The service has responded, and waits on that connection for the missing bytes."""
 
     async def short() -> AsyncIterator[bytes]:
         yield b"half"
 
-    async def scenario(client: Client, url: str) -> None:
-        with pytest.raises(Broken):
+    async def scenario(client: HttpClient, url: str) -> None:
+        with pytest.raises(RemoteProtocolError):
             await client.request("POST", url, "/", {"content-length": "9"}, short())
-        assert await got(client, url) == (200, b"ok")
+        assert await fetch(client, url) == (200, b"ok")
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        said = await head(reader)
+        request_head = await head(reader)
         writer.write(OK)
-        if b"POST" in said:
+        if b"POST" in request_head:
             await reader.readexactly(9)
             writer.write(OK.replace(b"ok", b"no"))
 
     run(serve, scenario)
 
 
-def test_no_header_is_smuggled_in(run: Callable[[Serve, Scenario], None]) -> None:
-    async def scenario(client: Client, url: str) -> None:
+def test_a_header_with_a_line_break_is_refused(run: Callable[[Serve, Scenario], None]) -> None:
+    async def scenario(client: HttpClient, url: str) -> None:
         for headers in ({"a": "b\r\nc: d"}, {"a\nb": "c"}, {"a": "b\rc"}):
-            with pytest.raises(ValueError, match="end of a line"):
+            with pytest.raises(ValueError, match="line break"):
                 await client.request("GET", url, "/", headers)
 
     run(answering(OK), scenario)
 
 
-def test_a_replica_that_ends_one_connection_is_asked_on_none_that_is_idle(
+def test_a_draining_replica_gets_no_request_on_an_idle_connection(
     run: Callable[[Serve, Scenario], None],
 ) -> None:
-    """It is about to stop: a POST on a connection that it ends just then would be lost."""
+    """The replica is about to stop. A POST on a connection that it closes now would be lost."""
     opened: list[int] = []
     leaving = False
 
@@ -253,11 +253,11 @@ def test_a_replica_that_ends_one_connection_is_asked_on_none_that_is_idle(
             leaving = True
             writer.write(OK.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
 
-    async def scenario(client: Client, url: str) -> None:
-        await asyncio.gather(got(client, url), got(client, url))
-        assert await got(client, url) == (200, b"ok")
+    async def scenario(client: HttpClient, url: str) -> None:
+        await asyncio.gather(fetch(client, url), fetch(client, url))
+        assert await fetch(client, url) == (200, b"ok")
 
-        assert await got(client, url, "POST") == (200, b"ok")
+        assert await fetch(client, url, "POST") == (200, b"ok")
         assert len(opened) == 3
 
     run(serve, scenario)

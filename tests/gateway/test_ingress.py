@@ -1,4 +1,4 @@
-"""Behind an ingress: whose address a limit counts, and what a browser learns of HTTPS."""
+"""Behind an ingress: limits count the client's address, and HTTPS is recognised."""
 
 import re
 import secrets
@@ -8,9 +8,9 @@ import httpx
 import pytest
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from deploy.local.places import REPOSITORY
+from devstack.repository import REPOSITORY
 
-from .neighbours import Edge, Made, error
+from .fake_services import RunningGateway, StartGateway, error
 
 OVERLAY = REPOSITORY / "deploy/kubernetes/overlays/production/kustomization.yaml"
 INGRESS = "10.244.3.17"
@@ -21,16 +21,16 @@ HSTS = "strict-transport-security"
 
 @pytest.fixture
 def addresses() -> Iterator[str]:
-    """Addresses that no other test's gateway has heard of: gateways share what they count."""
+    """Addresses that no other test uses, because gateways share their counts."""
     network = f"2001:db8:{secrets.token_hex(2)}"
     return (f"{network}:{number}::1" for number in range(1, 100))
 
 
-def through(it: Edge, peer: str) -> httpx.AsyncClient:
-    """The gateway as uvicorn runs it with the overlay's settings, asked by this peer."""
+def through(running: RunningGateway, peer: str) -> httpx.AsyncClient:
+    """A client at the address `peer`, of a gateway that trusts proxies as the overlay says."""
     found = re.search(r"FORWARDED_ALLOW_IPS, value: ([^}]+)}", OVERLAY.read_text())
     assert found is not None
-    app = ProxyHeadersMiddleware(it.client._transport.app, found[1])  # type: ignore[attr-defined]
+    app = ProxyHeadersMiddleware(running.client._transport.app, found[1])  # type: ignore[attr-defined]
     transport = httpx.ASGITransport(app=app, client=(peer, 5000))  # type: ignore[arg-type]
     return httpx.AsyncClient(transport=transport, base_url="http://warble.example.com")
 
@@ -41,41 +41,43 @@ async def sign_in(client: httpx.AsyncClient, forwarded: str) -> httpx.Response:
 
 
 async def test_each_client_has_a_limit_of_its_own(
-    edge: Made, monkeypatch: pytest.MonkeyPatch, addresses: Iterator[str]
+    start_gateway: StartGateway, monkeypatch: pytest.MonkeyPatch, addresses: Iterator[str]
 ) -> None:
     monkeypatch.setenv("GATEWAY_SIGN_INS_PER_MINUTE", "2")
-    async with edge() as it, through(it, INGRESS) as client:
+    async with start_gateway() as running, through(running, INGRESS) as client:
         for address in (next(addresses), next(addresses)):
-            answers = [await sign_in(client, address) for _ in range(3)]
+            responses = [await sign_in(client, address) for _ in range(3)]
 
-            assert [answer.status_code for answer in answers] == [200, 200, 429]
+            assert [response.status_code for response in responses] == [200, 200, 429]
 
 
 async def test_a_client_cannot_choose_the_address_that_it_is_counted_by(
-    edge: Made, monkeypatch: pytest.MonkeyPatch, addresses: Iterator[str]
+    start_gateway: StartGateway, monkeypatch: pytest.MonkeyPatch, addresses: Iterator[str]
 ) -> None:
     monkeypatch.setenv("GATEWAY_SIGN_INS_PER_MINUTE", "2")
     own = next(addresses)
-    async with edge() as it, through(it, INGRESS) as client:
-        # A proxy adds the address that it sees behind those that the client made up.
-        answers = [await sign_in(client, f"{next(addresses)}, {own}") for _ in range(3)]
+    async with start_gateway() as running, through(running, INGRESS) as client:
+        # A proxy appends the address that it sees to those that the client sent.
+        responses = [await sign_in(client, f"{next(addresses)}, {own}") for _ in range(3)]
 
-        assert error(answers[-1]) == (429, "TooManyRequests")
+        assert error(responses[-1]) == (429, "TooManyRequests")
 
 
-async def test_who_comes_by_https_gets_secure_cookies_and_hsts(
-    edge: Made, addresses: Iterator[str]
+async def test_a_client_on_https_gets_secure_cookies_and_hsts(
+    start_gateway: StartGateway, addresses: Iterator[str]
 ) -> None:
-    async with edge() as it, through(it, INGRESS) as client:
-        answer = await sign_in(client, next(addresses))
+    async with start_gateway() as running, through(running, INGRESS) as client:
+        response = await sign_in(client, next(addresses))
 
-        assert answer.headers[HSTS] == "max-age=31536000"
-        assert "; secure" in answer.headers["set-cookie"].lower()
+        assert response.headers[HSTS] == "max-age=31536000"
+        assert "; secure" in response.headers["set-cookie"].lower()
 
 
-async def test_nobody_but_the_ingress_is_believed(edge: Made, addresses: Iterator[str]) -> None:
-    async with edge() as it, through(it, ELSEWHERE) as client:
-        answer = await sign_in(client, next(addresses))
+async def test_forwarded_headers_are_trusted_from_the_ingress_only(
+    start_gateway: StartGateway, addresses: Iterator[str]
+) -> None:
+    async with start_gateway() as running, through(running, ELSEWHERE) as client:
+        response = await sign_in(client, next(addresses))
 
-        assert HSTS not in answer.headers
-        assert "; secure" not in answer.headers["set-cookie"].lower()
+        assert HSTS not in response.headers
+        assert "; secure" not in response.headers["set-cookie"].lower()

@@ -1,6 +1,6 @@
-"""What is read by hand, given anything: each answers, or refuses in the one way that it has.
+"""Our own parsers on arbitrary input: each returns, or raises only its documented error.
 
-`make fuzz` gives more of it, and other each time.
+`make fuzz` runs them with more examples, and with different ones each time.
 """
 
 import asyncio
@@ -19,14 +19,16 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 import gateway
-from chassis import etags, paging, telemetry, wire
-from chassis.errors import InvalidRequest, MethodNotAllowed, NotFound
-from gateway import own_writes, page
-from gateway.exchange import cookie
-from gateway.http1 import Broken, Client, Silent
-from gateway.keys import is_session_token, new_session_token
+from chassis.http import etags, paging
+from chassis.http.errors import InvalidRequest, MethodNotAllowed, NotFound
+from chassis.observability import request_context
+from chassis.process import http_protocol
+from gateway import consistency_tokens, static_site
+from gateway.credentials import is_session_token, new_session_token
+from gateway.http1 import HttpClient, ReadTimeout, RemoteProtocolError
+from gateway.http_exchange import cookie_value
 from gateway.routes import Routes
-from services.media import ranges
+from services.media import byte_ranges
 from services.media.errors import RangeNotSatisfiable
 from tests.waiting import PATIENCE_SECONDS
 
@@ -39,7 +41,7 @@ headers = st.text(st.characters(max_codepoint=255))
 
 @often
 @given(st.one_of(st.binary(), st.from_regex(rb"/(api|uploads)(/[a-z0-9.%{}~]*){0,4}")))
-def test_a_path_has_a_way_or_none(path: bytes) -> None:
+def test_any_path_matches_a_route_or_is_refused(path: bytes) -> None:
     with contextlib.suppress(NotFound, MethodNotAllowed):
         route = ROUTES.match("GET", path)
         assert path.count(b"/") == route.template.count("/")
@@ -48,21 +50,21 @@ def test_a_path_has_a_way_or_none(path: bytes) -> None:
 
 @often
 @given(st.one_of(st.text(), st.from_regex(r"[A-Za-z0-9_-]{43}", fullmatch=True)))
-def test_only_text_of_a_tokens_form_is_asked_about(text: str) -> None:
+def test_only_text_in_the_form_of_a_token_is_taken_for_one(text: str) -> None:
     assert not is_session_token(text) or (text.isascii() and len(text) == 43)
     assert is_session_token(new_session_token())
 
 
 @often
 @given(st.one_of(st.text(), st.from_regex(r"[A-Za-z0-9_-]{22}", fullmatch=True)))
-def test_a_cursor_is_one_of_ours_or_refused(text: str) -> None:
+def test_any_cursor_is_decoded_or_refused(text: str) -> None:
     with contextlib.suppress(InvalidRequest):
         key = paging.decode(text, 2)
         assert all(0 <= part <= paging.MAX_ID for part in key)
 
 
 @given(st.lists(st.integers(0, paging.MAX_ID), min_size=1, max_size=3))
-def test_a_cursor_says_what_was_put_into_it(key: list[int]) -> None:
+def test_a_cursor_decodes_to_what_was_encoded(key: list[int]) -> None:
     assert paging.decode(paging.encode(*key), len(key)) == tuple(key)
 
 
@@ -71,28 +73,28 @@ def test_a_cursor_says_what_was_put_into_it(key: list[int]) -> None:
     st.one_of(headers, st.from_regex(r"bytes=[0-9]{0,20}-[0-9]{0,20}", fullmatch=True)),
     st.integers(1, 10**9),
 )
-def test_a_part_lies_within_the_whole(header: str, size: int) -> None:
+def test_a_byte_range_lies_within_the_file(header: str, size: int) -> None:
     with contextlib.suppress(RangeNotSatisfiable):
-        part = ranges.part(header, size)
+        part = byte_ranges.parse(header, size)
         assert part is None or 0 <= part[0] <= part[1] < size
 
 
 @often
 @given(headers, st.one_of(headers, st.just("br;q=0.5, *;q=0")))
-def test_lists_in_headers_are_read_whatever_they_say(first: str, second: str) -> None:
+def test_header_parsers_accept_any_text(first: str, second: str) -> None:
     assert etags.matches(f'{first},"here"', '"here"') in (True, False)
-    assert page._accepts(f"{first},{second}", "br") in (True, False)
-    assert cookie(f"a=b; wanted={second}", "wanted") is not None
-    assert "\n" not in telemetry.request_id(first)
-    assert "\n" not in telemetry.traceparent(second)
+    assert static_site._accepts(f"{first},{second}", "br") in (True, False)
+    assert cookie_value(f"a=b; wanted={second}", "wanted") is not None
+    assert "\n" not in request_context.request_id_or_new(first)
+    assert "\n" not in request_context.traceparent_or_new(second)
 
 
 @often
 @given(st.one_of(headers, st.from_regex(r"((tweets|users|x):[0-9]{1,25},?){1,30}")))
-def test_events_handed_back_are_few_and_of_services(text: str) -> None:
-    events = own_writes.parse(text)
+def test_consistency_tokens_from_a_client_are_bounded(text: str) -> None:
+    events = consistency_tokens.parse(text)
 
-    assert len(events) <= own_writes.REMEMBERED
+    assert len(events) <= consistency_tokens.MAX_EVENTS
     assert all("\n" not in str(event) and "," not in str(event) for event in events)
 
 
@@ -119,7 +121,7 @@ def test_events_handed_back_are_few_and_of_services(text: str) -> None:
         max_size=8,
     )
 )
-def test_a_service_may_answer_with_anything(parts: list[bytes]) -> None:
+def test_any_bytes_from_a_service_are_handled(parts: list[bytes]) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")
@@ -128,26 +130,26 @@ def test_a_service_may_answer_with_anything(parts: list[bytes]) -> None:
                 await writer.drain()
         writer.close()
 
-    async def asked() -> None:
+    async def scenario() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        client = Client(connect_seconds=5)
+        client = HttpClient(connect_timeout_seconds=5)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
-            async with await client.request("GET", url, "/", {}, seconds=5) as response:
+            async with await client.request("GET", url, "/", {}, timeout_seconds=5) as response:
                 assert 200 <= response.status < 1000
                 assert len(await response.read()) <= sum(map(len, parts))
-        except (Broken, Silent):
+        except (RemoteProtocolError, ReadTimeout):
             pass
         finally:
             client.close()
             server.close()
             await server.wait_closed()
 
-    asyncio.run(asked())
+    asyncio.run(scenario())
 
 
 class Wire(asyncio.Transport):
-    """The other end of a connection: keeps what is written to it."""
+    """A transport that records what is written to it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -177,7 +179,7 @@ async def _says_what_came(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _answers(config: uvicorn.Config, parts: list[bytes]) -> bytes:
-    protocol = wire.Protocol(config, ServerState(), {}, asyncio.get_running_loop())
+    protocol = http_protocol.HttpProtocol(config, ServerState(), {}, asyncio.get_running_loop())
     other_end = Wire()
     protocol.connection_made(other_end)
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -213,9 +215,7 @@ OFFER = b"connection: upgrade\r\nupgrade: h2c\r\n"
     ),
     st.lists(st.integers(1, 200), max_size=12),
 )
-def test_how_requests_are_cut_into_packets_changes_no_answer(
-    requests: list[bytes], sizes: list[int]
-) -> None:
+def test_packet_boundaries_do_not_change_responses(requests: list[bytes], sizes: list[int]) -> None:
     config = uvicorn.Config(_says_what_came, lifespan="off", log_config=None)
     config.load()
     whole = b"".join(requests) + b"GET /last HTTP/1.1\r\nconnection: close\r\n\r\n"

@@ -1,4 +1,4 @@
-"""Which path is whose: a path that two sides could read in two ways is nobody's."""
+"""Routing: a path that gateway and service might read differently is not found."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import gateway
-from chassis.errors import MethodNotAllowed, NotFound
+from chassis.http.errors import MethodNotAllowed, NotFound
 from gateway.routes import Routes
 
 ROUTES = Routes(json.loads((Path(gateway.__path__[0]) / "openapi.json").read_text()))
@@ -28,13 +28,13 @@ ROUTES = Routes(json.loads((Path(gateway.__path__[0]) / "openapi.json").read_tex
         ("GET", "/api/erasures/7", "/api/erasures/{id}", "gateway"),
     ],
 )
-def test_a_path_of_the_contract_has_its_service(
+def test_a_path_of_the_contract_is_routed_to_its_service(
     method: str, path: str, template: str, service: str
 ) -> None:
     route = ROUTES.match(method, path.encode())
 
     assert (route.template, route.service) == (template, service)
-    assert route.open == path.startswith(("/uploads/", "/api/session"))
+    assert route.is_open == path.startswith(("/uploads/", "/api/session"))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_any_other_path_is_not_found(path: str) -> None:
         ROUTES.match("GET", path.encode())
 
 
-def test_another_method_says_which_are_allowed() -> None:
+def test_a_wrong_method_is_answered_with_the_allowed_ones() -> None:
     with pytest.raises(MethodNotAllowed) as refused:
         ROUTES.match("POST", b"/api/users/me")
 

@@ -1,4 +1,4 @@
-"""People who use the running system as its clients do: through the gateway, with a key."""
+"""People who use the running system as clients do: through the gateway, with an API key."""
 
 import io
 import secrets
@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from PIL import Image
 
-from deploy.local.instance import Instance
+from devstack.instance import Instance
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 
@@ -26,10 +26,10 @@ class Person:
         return await self.http.request(method, path, headers=headers, **request)
 
     async def done(self, method: str, path: str, **request: Any) -> Any:
-        """The answer's body, of a call that must succeed."""
-        answer = await self.ask(method, path, **request)
-        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
-        return answer.json()
+        """Makes a call that must succeed and returns the response's JSON."""
+        response = await self.ask(method, path, **request)
+        assert response.is_success, f"{method} {path}: {response.status_code} {response.text}"
+        return response.json()
 
     async def post(self, content: str = "…", media_ids: list[int] | None = None) -> int:
         draft = {"tweet_data": content, "tweet_media_ids": media_ids}
@@ -38,8 +38,8 @@ class Person:
 
     async def upload(self, picture: bytes | None = None, **fields: str) -> int:
         files = {"file": ("picture.png", picture or png(), "image/png")}
-        answer = await self.done("POST", "/api/medias", files=files, data=fields)
-        media_id: int = answer["media_id"]
+        response = await self.done("POST", "/api/medias", files=files, data=fields)
+        media_id: int = response["media_id"]
         return media_id
 
     async def follow(self, other: "Person") -> None:
@@ -60,8 +60,8 @@ class Company:
         self.administrator = Person(0, "Administrator", stack.admin_key, http)
 
     async def hire(self, name: str) -> Person:
-        made = await self.administrator.done("POST", "/api/users", json={"name": name})
-        return Person(made["user_id"], name, made["api_key"], self.http)
+        created = await self.administrator.done("POST", "/api/users", json={"name": name})
+        return Person(created["user_id"], name, created["api_key"], self.http)
 
 
 @asynccontextmanager
@@ -70,14 +70,14 @@ async def company_at(stack: Instance) -> AsyncIterator[Company]:
         base_url=stack.gateway_url,
         timeout=PATIENCE_SECONDS,
         limits=httpx.Limits(max_connections=50),
-        # Otherwise each client reads all certificates that the machine trusts: 30 ms for each test.
+        # The tests use plain HTTP. Loading the trusted certificates would take 30 ms per client.
         verify=False,
     ) as http:
         yield Company(stack, http)
 
 
 def png(width: int = 40, height: int = 30) -> bytes:
-    """A small picture that nobody else has."""
+    """A small picture with random content, so that no other picture equals it."""
     out = io.BytesIO()
     Image.frombytes("RGB", (width, height), secrets.token_bytes(width * height * 3)).save(
         out, "PNG"
@@ -86,7 +86,7 @@ def png(width: int = 40, height: int = 30) -> bytes:
 
 
 async def until(person: Person, wanted: Any, query: str = "") -> list[dict[str, Any]]:
-    """The person's feed, read again and again until it is as wanted."""
+    """Polls the person's feed until `wanted(feed)` is true; returns it. Raises AssertionError."""
     shown: list[dict[str, Any]] = []
 
     async def is_as_wanted() -> bool:
@@ -96,7 +96,7 @@ async def until(person: Person, wanted: Any, query: str = "") -> list[dict[str, 
     try:
         await eventually(is_as_wanted)
     except AssertionError:
-        raise AssertionError(f"the feed stays {shown}") from None
+        raise AssertionError(f"the feed is still {shown}") from None
     return shown
 
 

@@ -1,10 +1,11 @@
-"""A feed made anew of very many events, while people read and write.
+"""Rebuilds the feed from very many events, while people read and write.
 
     PYTHONPATH=.:libs .venv/bin/python -m tests.journeys.long_history 200000
 
-On a system of its own, which is wiped before and afterwards. It writes the events into the outboxes
-of their producers, as published; has the feed that serves take them in one by one, by its handlers;
-then four people write and read while the feed is made anew, and the two are compared.
+The script uses a separate system, and wipes it before and afterwards. It inserts the events into
+the outboxes of their producers, marked as published. Then it runs `backfill`, so that the serving
+feed handles the events one by one. Then it runs `rebuild` while four people write and read;
+`rebuild` compares the new copy with the old one.
 """
 
 import asyncio
@@ -16,13 +17,13 @@ from collections import Counter
 
 import httpx
 
-from deploy.local import postgres
-from deploy.local.instance import Instance
-from deploy.local.places import REPOSITORY
-from deploy.local.terminal import say
+from devstack import postgres
+from devstack.instance import Instance
+from devstack.repository import REPOSITORY
+from devstack.terminal import say
 
 from .company import company_at
-from .crowd import crowd_of
+from .load import crowd_of
 
 SETTINGS = {
     "WARBLE_HOME": os.environ.get("WARBLE_TEST_HOME", ".local/test") + "-long-history",
@@ -32,15 +33,15 @@ SETTINGS = {
     "GATEWAY_WEB_DIR": str(REPOSITORY / "web" / "public"),
 }
 FIRST = 10_000_000
-"""Ids of people and of tweets begin where no real one is."""
+"""First id of the generated people and tweets, far above the ids of real ones."""
 PEOPLE = 2_000
-_KEPT = "insert into {schema}.outbox (routing_key, payload, published_at) {events}"
+_INSERT = "insert into {schema}.outbox (routing_key, payload, published_at) {events}"
 _PEOPLE = """
 select 'user.registered.v1',
     jsonb_build_object('user_id', $1::bigint + n, 'name', 'Анна ' || n), now()
 from generate_series(0, $2::int - 1) as n
 """
-# Each tenth follow and each tenth like is taken back.
+# One follow in ten and one like in ten are withdrawn.
 _FOLLOWS = """
 select case when taken_back then 'user.unfollowed.v1' else 'user.followed.v1' end,
     jsonb_build_object(
@@ -50,7 +51,7 @@ select case when taken_back then 'user.unfollowed.v1' else 'user.followed.v1' en
 from (
     select n, false as taken_back from generate_series(1, $3::int * 9 / 10) as n
     union all select n * 10, true from generate_series(1, $3::int / 10) as n
-) as told
+) as changes
 """
 _TWEETS = """
 select 'tweet.posted.v1', jsonb_build_object(
@@ -70,7 +71,7 @@ select case when taken_back then 'tweet.unliked.v1' else 'tweet.liked.v1' end,
 from (
     select n, false as taken_back from generate_series(1, $3::int * 9 / 10) as n
     union all select n * 10, true from generate_series(1, $3::int / 10) as n
-) as told
+) as changes
 """
 _DELETIONS = """
 select 'tweet.deleted.v1', jsonb_build_object(
@@ -81,51 +82,51 @@ from generate_series(0, $3::int - 1) as n
 """
 
 
-async def tell(instance: Instance, events: int) -> None:
-    """Of each five events one is a follow, one a tweet, and almost three are likes."""
+async def insert_events(instance: Instance, events: int) -> None:
+    """Inserts events: of five, one is a follow, one a tweet, and almost three are likes."""
     tweets = events // 5
     deletions = tweets // 100
     likes = (events - PEOPLE - 2 * tweets - deletions) // 10 * 10
     rest = events - likes - tweets - deletions - PEOPLE
     follows = rest // 10 * 10
-    async with postgres.connected(instance.database()) as owner:
-        for schema, told, *counts in (
+    async with postgres.connect(instance.database()) as owner:
+        for schema, query, *counts in (
             ("users", _PEOPLE, PEOPLE + rest - follows),
             ("users", _FOLLOWS, PEOPLE, follows),
             ("tweets", _TWEETS, PEOPLE, tweets),
             ("tweets", _LIKES, PEOPLE, likes, tweets),
             ("tweets", _DELETIONS, PEOPLE, deletions),
         ):
-            await owner.execute(_KEPT.format(schema=schema, events=told), FIRST, *counts)
+            await owner.execute(_INSERT.format(schema=schema, events=query), FIRST, *counts)
 
 
-def local(*arguments: str) -> float:
-    """What `make` runs; it tells of itself. Gives the seconds that it took."""
-    begun = time.monotonic()
+def devstack(*arguments: str) -> float:
+    """Runs a command of devstack, which prints its progress. Returns the seconds that it took."""
+    started_at = time.monotonic()
     subprocess.run(
-        [sys.executable, "-m", "deploy.local", *arguments],
+        [sys.executable, "-m", "devstack", *arguments],
         cwd=REPOSITORY,
         env={**os.environ, **SETTINGS, "YES": "1"},
         check=True,
     )
-    return time.monotonic() - begun
+    return time.monotonic() - started_at
 
 
 async def rebuild_in_use(instance: Instance) -> None:
-    answered: Counter[int] = Counter()
+    statuses: Counter[int] = Counter()
 
-    async def note(answer: httpx.Response) -> None:
-        answered[answer.status_code] += 1
+    async def count(response: httpx.Response) -> None:
+        statuses[response.status_code] += 1
 
     async with company_at(instance) as company:
         crowd = await crowd_of(company, 4)
-        company.http.event_hooks = {"response": [note]}
+        company.http.event_hooks = {"response": [count]}
         async with crowd.busy():
-            seconds = await asyncio.to_thread(local, "rebuild", "feed")
-        say(f"rebuilt in {seconds:.0f} s; answers to those who read and wrote meanwhile:")
-        say("  " + ", ".join(f"{count} of {code}" for code, count in sorted(answered.items())))
+            seconds = await asyncio.to_thread(devstack, "rebuild", "feed")
+        say(f"rebuilt in {seconds:.0f} s; responses to reads and writes meanwhile, by status:")
+        say("  " + ", ".join(f"{code}: {number}" for code, number in sorted(statuses.items())))
         await crowd.read_what_was_written()
-        say("each of them reads what was written, and no more")
+        say("every reader sees exactly the tweets that exist")
 
 
 def main(arguments: list[str]) -> int:
@@ -133,15 +134,15 @@ def main(arguments: list[str]) -> int:
     instance = Instance(
         REPOSITORY / SETTINGS["WARBLE_HOME"], int(SETTINGS["WARBLE_PORT"]), SETTINGS
     )
-    local("reset")
+    devstack("reset")
     try:
-        local("up")
-        asyncio.run(tell(instance, events))
-        seconds = local("missed", "feed")
-        say(f"taken in one by one in {seconds:.0f} s")
+        devstack("up")
+        asyncio.run(insert_events(instance, events))
+        seconds = devstack("backfill", "feed")
+        say(f"handled one by one in {seconds:.0f} s")
         asyncio.run(rebuild_in_use(instance))
     finally:
-        local("reset")
+        devstack("reset")
     return 0
 
 

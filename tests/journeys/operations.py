@@ -1,4 +1,9 @@
-"""Every operation of the contract, and who may do it: a row each."""
+"""The permissions of every operation of the contract, as a table.
+
+Each row prepares a call about an owner's data and states the expected response for the owner, for
+another person and for an administrator. test_access.py runs all rows, and fails if the contract has
+an operation without a row.
+"""
 
 import json
 import re
@@ -18,7 +23,7 @@ OPERATIONS: dict[str, dict[str, Any]] = {
 }
 
 Asked = tuple[str, dict[str, Any]]
-"""The path, and what else goes with the request."""
+"""The path, and keyword arguments of httpx's `request`."""
 
 FINE, MADE, ACCEPTED = "200", "201", "202"
 ADMINISTRATORS = "403 NotAnAdministrator"
@@ -27,15 +32,15 @@ NARROW = "403 AccountScopeRequired"
 
 
 class Row(NamedTuple):
-    """The answers that each gets: the status and, of an error, its name."""
+    """The expected responses: the status and, for an error, its `error_type`."""
 
     asks: Callable[[Person], Awaitable[Asked]]
-    """Prepares the call about something of this person's, the owner."""
+    """Prepares a call about data of the owner."""
     owner: str = FINE
     another: str = FINE
     administrator: str = FINE
     narrow: str = ""
-    """The owner with a key of the scope `write`, where it differs."""
+    """For the owner with a key of the scope `write`; empty if it is the same as for `owner`."""
 
 
 def _at(path: str, **request: Any) -> Callable[[Person], Awaitable[Asked]]:
@@ -48,7 +53,7 @@ def _at(path: str, **request: Any) -> Callable[[Person], Awaitable[Asked]]:
 def _about_a_tweet(path: str) -> Callable[[Person], Awaitable[Asked]]:
     async def asks(owner: Person) -> Asked:
         tweet_id = await owner.post()
-        # Their own next read waits until the feed has it; another's would not.
+        # A read of the author waits until the feed has the tweet; a read of another would not.
         await owner.feed()
         return path.format(tweet=tweet_id), {}
 
@@ -165,18 +170,18 @@ ROWS: dict[str, Row] = {
     "HEAD /uploads/{name}": Row(_a_picture),
 }
 EXCHANGES = {"POST /api/session", "DELETE /api/session"}
-"""They take a key in the body, or nothing; the gateway alone answers them."""
+"""They take a key in the body, or none. The gateway answers them itself."""
 
 
 SERVED = [operation for operation in ROWS if OPERATIONS[operation]["x-warble-service"] != "gateway"]
-"""Those that a service answers."""
+"""The operations that a service answers, not the gateway."""
 
 
 CHANGES_THE_OWNER = re.compile(
     r"POST /api/erasures|(PATCH|DELETE) /api/users/{id}$"
     r"|(POST|PUT|DELETE) /api/users/{id}/(keys?|sessions|administrator)\b"
 )
-"""Operations after which the owner is not as before. After any other, the same owner will do."""
+"""Operations that change the owner, and so need a new one. The others share one owner."""
 
 
 def is_open(operation: str) -> bool:

@@ -1,4 +1,4 @@
-"""Who may do what: every operation of the contract, asked by everyone who might try."""
+"""Permissions: every operation of the contract, called with every kind of credential."""
 
 import importlib
 import time
@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi.routing import iter_route_contexts
 
 from chassis import testing
-from chassis.identity import (
-    HEADER,
+from chassis.auth.identity import (
+    IDENTITY_HEADER,
     ISSUER,
     LIFETIME_SECONDS,
     Identity,
@@ -22,9 +22,9 @@ from chassis.identity import (
     Signer,
     decode_key,
 )
-from deploy.local import keys
-from deploy.local.instance import Instance
-from deploy.local.places import SERVICES
+from devstack import keys
+from devstack.instance import Instance
+from devstack.repository import SERVICES
 
 from .company import Company, Person
 from .operations import (
@@ -44,15 +44,15 @@ ONLY_READS = "403 ReadOnlyKey"
 
 
 class Internal(NamedTuple):
-    """A call that services answer beside the contract."""
+    """An internal call between services, which the contract does not contain."""
 
     path: str
     audience: str
-    """For which service's callers."""
+    """The service that the identity token is issued for."""
     asker: Identity
-    """Who of them is answered."""
+    """The identity that may make the call."""
     person: str = NOBODY
-    """What anybody gets, and an administrator, with an identity for the service itself."""
+    """The response to a person, and below to an administrator, with a valid identity."""
     administrator: str = NOBODY
     method: str = "GET"
     body: dict[str, str] | None = None
@@ -94,10 +94,10 @@ INTERNAL = {
 }
 
 
-def outcome(answer: httpx.Response) -> str:
-    if answer.is_success or answer.request.method == "HEAD":
-        return str(answer.status_code)
-    return f"{answer.status_code} {answer.json()['error_type']}"
+def outcome(response: httpx.Response) -> str:
+    if response.is_success or response.request.method == "HEAD":
+        return str(response.status_code)
+    return f"{response.status_code} {response.json()['error_type']}"
 
 
 def reads(operation: str) -> bool:
@@ -105,7 +105,7 @@ def reads(operation: str) -> bool:
 
 
 def for_a_reader(operation: str) -> str:
-    """What a key gets that only reads, and is another person's."""
+    """The expected response to another person's key of the scope `read`."""
     return ROWS[operation].another if reads(operation) or is_open(operation) else ONLY_READS
 
 
@@ -118,20 +118,20 @@ async def asked(
 
 
 async def further_key(person: Person, user_id: int, scope: str) -> dict[str, Any]:
-    made: dict[str, Any] = await person.done(
+    created: dict[str, Any] = await person.done(
         "POST", f"/api/users/{user_id}/keys", json={"scope": scope}
     )
-    return made
+    return created
 
 
 @pytest.fixture
 async def held_back(company: Company) -> AsyncIterator[Person]:
-    """An administrator, with a key that may not be used for what administrators do."""
+    """An administrator with a key of the scope `write`, which has no administrator rights."""
     admin = company.administrator
     me = (await admin.done("GET", "/api/users/me"))["user"]["id"]
-    made = await further_key(admin, me, "write")
-    yield replace(admin, key=made["api_key"])
-    await admin.done("DELETE", f"/api/users/{me}/keys/{made['key_id']}")
+    created = await further_key(admin, me, "write")
+    yield replace(admin, key=created["api_key"])
+    await admin.done("DELETE", f"/api/users/{me}/keys/{created['key_id']}")
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +141,9 @@ def hired() -> dict[str, Person]:
 
 @pytest.fixture
 async def people(company: Company, hired: dict[str, Person]) -> dict[str, Person]:
-    """Those who ask. They are hired once, because no operation changes them.
+    """The callers, by description. They are registered once, because no operation changes them.
 
-    "the owner" is for operations that leave the owner as before.
+    "the owner" is only for operations that do not change the owner.
     """
     if not hired:
         admin = company.administrator
@@ -168,7 +168,7 @@ async def owner_for(operation: str, company: Company, people: dict[str, Person])
 
 
 def forgeries(private_key: str, service: str, user_id: int) -> dict[str, dict[str, str]]:
-    """Identities of an administrator that this service has no reason to believe."""
+    """Forged identity tokens of an administrator, which the service must refuse."""
     now = int(time.time())
     claims: dict[str, Any] = {
         "iss": ISSUER,
@@ -182,26 +182,26 @@ def forgeries(private_key: str, service: str, user_id: int) -> dict[str, dict[st
     elsewhere = next(name for name in SERVICES if name != service)
 
     def signed(**changed: Any) -> str:
-        kept = {name: value for name, value in (claims | changed).items() if value is not None}
-        return jwt.encode(kept, ours, algorithm="EdDSA")
+        payload = {name: value for name, value in (claims | changed).items() if value is not None}
+        return jwt.encode(payload, ours, algorithm="EdDSA")
 
     good = signed()
     head, body, signature = good.split(".")
     return {
         "none": {},
         **{
-            what: {HEADER: token}
+            what: {IDENTITY_HEADER: token}
             for what, token in {
                 "rubbish": "1",
                 "unsigned": jwt.encode(claims, "", algorithm="none"),
                 "its signature cut off": f"{head}.{body}.",
                 "another's claims under a good signature": f"{head}.{body[:-4]}AAAA.{signature}",
                 "signed with the public key as a secret": jwt.encode(
-                    claims, keys.public_half(private_key).ljust(64, "="), algorithm="HS256"
+                    claims, keys.public_keys_of(private_key).ljust(64, "="), algorithm="HS256"
                 ),
-                "signed by another key": testing.signed(service, user_id, administrator=True)[
-                    HEADER
-                ],
+                "signed by another key": testing.identity_headers(
+                    service, user_id, administrator=True
+                )[IDENTITY_HEADER],
                 "expired": signed(iat=now - 120, exp=now - 60),
                 "living too long": signed(exp=now + LIFETIME_SECONDS + 1),
                 "without an end": signed(exp=None),
@@ -278,9 +278,9 @@ async def test_each_service_judges_by_itself_who_asks(
         "the gateway itself": Identity(0, KeyScope.account),
     }.items():
         owner = await owner_for(operation, company, people)
-        token = signer.token(identity or Identity(owner.id, KeyScope.account), service)
+        token = signer.sign(identity or Identity(owner.id, KeyScope.account), service)
         asking = await row.asks(owner)
-        answers[who] = await asked(company, operation, asking, {HEADER: token}, url)
+        answers[who] = await asked(company, operation, asking, {IDENTITY_HEADER: token}, url)
     owner = await owner_for(operation, company, people)
     asking = await row.asks(owner)
     for what, headers in forgeries(private_key, service, owner.id).items():
@@ -334,10 +334,12 @@ async def test_what_services_ask_of_each_other_is_nobody_elses(
     admin_id = (await company.administrator.done("GET", "/api/users/me"))["user"]["id"]
     asking = {
         **forgeries(private_key, row.audience, row.asker.user_id),
-        "a person": {HEADER: signer.token(Identity(admin_id, KeyScope.account), service)},
-        "an administrator": {HEADER: signer.token(Identity(admin_id, KeyScope.admin), service)},
+        "a person": {IDENTITY_HEADER: signer.sign(Identity(admin_id, KeyScope.account), service)},
+        "an administrator": {
+            IDENTITY_HEADER: signer.sign(Identity(admin_id, KeyScope.admin), service)
+        },
     }
-    right = {HEADER: signer.token(row.asker, row.audience)}
+    right = {IDENTITY_HEADER: signer.sign(row.asker, row.audience)}
 
     async def ask(headers: dict[str, str]) -> str:
         url = f"{stack.url(f'{service}-api-1')}{row.path}"

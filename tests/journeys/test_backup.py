@@ -1,4 +1,4 @@
-"""A backup that is made while people write holds all that was acknowledged before it began."""
+"""A backup that runs while people write contains every write acknowledged before it started."""
 
 import asyncio
 import os
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.instance import Instance
-from deploy.local.places import REPOSITORY
+from devstack.instance import Instance
+from devstack.repository import REPOSITORY
 from tests.conftest import SETTINGS
 from tests.waiting import eventually
 
@@ -20,20 +20,20 @@ pytestmark = pytest.mark.exclusive
 
 async def local(stack: Instance, *arguments: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "deploy.local", *arguments,
+        sys.executable, "-m", "devstack", *arguments,
         cwd=REPOSITORY,
         env={**os.environ, **SETTINGS, "YES": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )  # fmt: skip
-    said, _ = await process.communicate()
-    return process.returncode or 0, said.decode()
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()
 
 
 def the_backup(folder: Path) -> Path:
-    (made,) = folder.glob("*Z")
-    return made
+    (backup,) = folder.glob("*Z")
+    return backup
 
 
 async def test_what_was_acknowledged_before_a_backup_comes_back_whole_and_nothing_dangles(
@@ -57,17 +57,17 @@ async def test_what_was_acknowledged_before_a_backup_comes_back_whole_and_nothin
         writing = group.create_task(keep_writing())
         await eventually(enough)
         before = acknowledged[:6]
-        code, said = await local(stack, "backup", str(tmp_path))
+        code, output = await local(stack, "backup", str(tmp_path))
         done.set()
         await writing
-    assert code == 0, said
-    made = the_backup(tmp_path)
+    assert code == 0, output
+    backup = the_backup(tmp_path)
     await ann.done("DELETE", f"/api/tweets/{before[0]}")
     await ann.post("of a time that did not happen")
 
-    code, said = await local(stack, "restore", str(made))
+    code, output = await local(stack, "restore", str(backup))
 
-    assert code == 0, said
+    assert code == 0, output
     async with company_at(stack) as again:
         reader = Person(boris.id, boris.name, boris.key, again.http)
         feed = await reader.feed()
@@ -78,7 +78,8 @@ async def test_what_was_acknowledged_before_a_backup_comes_back_whole_and_nothin
             for media in tweet["media"]:
                 for path in (media["url"], media["thumbnail"]):
                     assert (await again.http.get(path)).status_code == 200, tweet
-        # Numbers that the lost history had given are given again, and are heard of all the same.
+        # Ids of events after the backup are assigned again. No inbox may skip the new events as
+        # duplicates of the lost ones: see docs/adr/0025.
         writer = Person(ann.id, ann.name, ann.key, again.http)
         tweet_ids = [await writer.post(f"afterwards {number}") for number in range(20)]
         await until(reader, lambda feed: {tweet["id"] for tweet in feed} >= set(tweet_ids))
@@ -90,12 +91,12 @@ async def test_a_backup_that_is_damaged_or_unfinished_is_refused_before_anything
     ann = await company.hire("Ann")
     tweet_id = await ann.post("here", [await ann.upload()])
     assert (await local(stack, "backup", str(tmp_path)))[0] == 0
-    made = the_backup(tmp_path)
-    with (made / "database.dump").open("ab") as dump:
+    backup = the_backup(tmp_path)
+    with (backup / "database.dump").open("ab") as dump:
         dump.write(b"\0")
 
-    for folder, why in ((made, "damaged"), (tmp_path, "no backup")):
-        code, said = await local(stack, "restore", str(folder))
+    for folder, why in ((backup, "damaged"), (tmp_path, "not a complete backup")):
+        code, output = await local(stack, "restore", str(folder))
         assert code == 1
-        assert why in said
+        assert why in output
     assert await ann.feed_ids() == [tweet_id]

@@ -1,4 +1,4 @@
-"""Every row of the contract through the gateway, with its errors."""
+"""Every operation of the contract through the gateway, with its errors."""
 
 import json
 from typing import Any
@@ -13,13 +13,13 @@ from .company import Company, Person, png, until, until_gone
 ODD_IDS = ["0", "-1", "abc", "99999999999999999999"]
 
 
-def error(answer: httpx.Response) -> tuple[int, str]:
-    """The status and the name of an error, after a look at its shape."""
-    body = answer.json()
+def error(response: httpx.Response) -> tuple[int, str]:
+    """Checks the shape of an error response; returns its status and `error_type`."""
+    body = response.json()
     assert body.keys() - {"error_details"} == {"result", "error_type", "error_message"}, body
     assert body["result"] is False
     assert body["error_message"].endswith("."), body
-    return answer.status_code, body["error_type"]
+    return response.status_code, body["error_type"]
 
 
 async def test_a_tweet_with_pictures_reaches_the_followers_and_goes_with_all_that_it_has(
@@ -98,8 +98,8 @@ async def test_a_session_does_for_the_page_what_the_key_does_and_ends_with_it(
         await company.administrator.done("DELETE", f"/api/users/{ann.id}/key")
 
         async def refusal() -> httpx.Response | None:
-            answer = await browser.get("/api/users/me")
-            return None if answer.is_success else answer
+            response = await browser.get("/api/users/me")
+            return None if response.is_success else response
 
         assert error(await eventually(refusal)) == (401, "NotSignedIn")
 
@@ -161,9 +161,9 @@ async def test_people_are_found_by_name(company: Company) -> None:
 async def test_nothing_is_done_for_someone_unknown(
     company: Company, method: str, path: str, headers: dict[str, str]
 ) -> None:
-    answer = await company.http.request(method, path, headers=headers)
+    response = await company.http.request(method, path, headers=headers)
 
-    assert error(answer) == (401, "NotSignedIn")
+    assert error(response) == (401, "NotSignedIn")
 
 
 async def test_what_is_not_there_is_not_found(company: Company) -> None:
@@ -238,9 +238,9 @@ async def test_an_id_that_cannot_be_one_is_refused(company: Company, id: str) ->
 async def test_a_body_that_is_no_json_is_refused(company: Company, body: bytes) -> None:
     ann = await company.hire("Ann")
 
-    answer = await ann.ask("POST", "/api/tweets", content=body)
+    response = await ann.ask("POST", "/api/tweets", content=body)
 
-    assert error(answer) == (422, "InvalidRequest")
+    assert error(response) == (422, "InvalidRequest")
 
 
 async def test_a_wrong_method_is_refused(company: Company) -> None:
@@ -266,9 +266,9 @@ async def test_an_upload_that_is_no_picture_of_ours_is_refused(company: Company)
 async def test_a_large_json_body_is_refused(company: Company) -> None:
     ann = await company.hire("Ann")
 
-    answer = await ann.ask("POST", "/api/tweets", json={"tweet_data": "x" * 100_000})
+    response = await ann.ask("POST", "/api/tweets", json={"tweet_data": "x" * 100_000})
 
-    assert error(answer) == (413, "PayloadTooLarge")
+    assert error(response) == (413, "PayloadTooLarge")
 
 
 async def test_a_revoked_key_and_a_deactivated_persons_key_are_refused(company: Company) -> None:
@@ -278,11 +278,11 @@ async def test_a_revoked_key_and_a_deactivated_persons_key_are_refused(company: 
         await company.administrator.done(method, path.format(ann.id))
 
         for _ in range(1_000):
-            answer = await ann.ask("GET", "/api/users/me")
-            if not answer.is_success:
+            response = await ann.ask("GET", "/api/users/me")
+            if not response.is_success:
                 break
 
-        assert error(answer) == (401, "NotSignedIn")
+        assert error(response) == (401, "NotSignedIn")
 
 
 async def test_a_change_of_role_takes_effect_on_a_persons_keys_and_leaves_them_valid(
@@ -290,16 +290,16 @@ async def test_a_change_of_role_takes_effect_on_a_persons_keys_and_leaves_them_v
 ) -> None:
     ann = await company.hire("Ann")
     for method, audit_status in (("PUT", 200), ("DELETE", 403)):
-        # The gateway remembers whose key this is, with the role of before.
+        # The gateway caches the key's owner and role, as they are before the change.
         await ann.done("GET", "/api/users/me")
         await company.administrator.done(method, f"/api/users/{ann.id}/administrator")
 
         for _ in range(1_000):
-            answer = await ann.ask("GET", "/api/audit?limit=1")
-            if answer.status_code == audit_status:
+            response = await ann.ask("GET", "/api/audit?limit=1")
+            if response.status_code == audit_status:
                 break
 
-        assert answer.status_code == audit_status
+        assert response.status_code == audit_status
     await ann.done("GET", "/api/users/me")
 
 

@@ -1,5 +1,8 @@
-"""Bodies, cursors and cookies that somebody took trouble with: refused in the one shape, at the
-gateway and at each service, and never another person's data."""
+"""Maliciously crafted bodies, cursors and cookies.
+
+The gateway and each service refuse them with the usual error format, and never return another
+person's data.
+"""
 
 import asyncio
 import itertools
@@ -9,9 +12,9 @@ import secrets
 import httpx
 import pytest
 
-from chassis import bodies, paging
-from chassis.identity import HEADER, Identity, KeyScope, Signer
-from deploy.local.instance import Instance
+from chassis.auth.identity import IDENTITY_HEADER, Identity, KeyScope, Signer
+from chassis.http import body_limit, paging
+from devstack.instance import Instance
 from tests.waiting import PATIENCE_SECONDS
 
 from .company import Company, Person
@@ -41,9 +44,9 @@ MALFORMED = {
 }
 
 
-def refused(answer: httpx.Response, *statuses: int) -> bool:
-    whole = answer.json().keys() - {"error_details"} == {"result", "error_type", "error_message"}
-    return whole and answer.status_code in statuses
+def refused(response: httpx.Response, *statuses: int) -> bool:
+    whole = response.json().keys() - {"error_details"} == {"result", "error_type", "error_message"}
+    return whole and response.status_code in statuses
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ async def test_json_that_is_crafted_is_refused_everywhere(
         through = await ann.ask(method, path, content=body, headers=typed)
         assert refused(through, 422, 413, 401), (path, through.text)
         if service:
-            identity = {HEADER: signer.token(Identity(ann.id, KeyScope.account), service)}
+            identity = {IDENTITY_HEADER: signer.sign(Identity(ann.id, KeyScope.account), service)}
             url = f"{stack.url(f'{service}-api-1')}{path}"
             inside = await company.http.request(
                 method, url, content=body, headers={**typed, **identity}
@@ -89,8 +92,8 @@ async def test_a_body_without_an_end_is_read_no_further_by_who_is_asked_directly
     stack: Instance, service: str
 ) -> None:
     path, most = {
-        "users": ("/api/users", bodies.JSON_BYTES),
-        "tweets": ("/api/tweets", bodies.JSON_BYTES),
+        "users": ("/api/users", body_limit.MAX_JSON_BYTES),
+        "tweets": ("/api/tweets", body_limit.MAX_JSON_BYTES),
         "media": ("/api/medias", 20_000_000),
     }[service]
     head = f"POST {path} HTTP/1.1\r\nhost: x\r\n".encode()
@@ -110,17 +113,17 @@ async def test_a_body_without_an_end_is_read_no_further_by_who_is_asked_directly
         await asyncio.wait([answered], timeout=0)
         sent += len(chunk)
     async with asyncio.timeout(PATIENCE_SECONDS):
-        answer = await answered
+        response = await answered
     writer.close()
 
-    assert answer.startswith(b"HTTP/1.1 413 ")
-    problem = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert response.startswith(b"HTTP/1.1 413 ")
+    problem = json.loads(response.partition(b"\r\n\r\n")[2])
     assert problem["error_type"] == "PayloadTooLarge"
     assert 0 < problem["error_details"]["limit"] <= most
 
 
 def flipped(sealed: str) -> list[str]:
-    """One character changed, at each place in turn."""
+    """Variants of a token with one character changed, for each position."""
     return [
         sealed[:at] + other + sealed[at + 1 :]
         for at, character in enumerate(sealed)
@@ -158,12 +161,16 @@ async def test_a_cursor_that_was_tampered_with_is_refused_or_a_place_in_the_same
         assert first["next_cursor"], path
         made_up = [paging.encode(*key) for key in itertools.product(EXTREMES, repeat=numbers)]
         for cursor in (*flipped(first["next_cursor"]), *made_up):
-            answer = await reader.ask("GET", f"{path}limit=1", params={"cursor": cursor})
-            assert answer.status_code == 200 or refused(answer, 422), (path, cursor, answer.text)
-            if path.startswith(f"/api/users/{ann.id}/tweets") and answer.is_success:
-                assert {t["author"]["id"] for t in answer.json()["tweets"]} <= {ann.id}
-            if "followers" in path and answer.is_success:
-                assert {user["id"] for user in answer.json()["users"]} <= {ann.id, zoe.id}
+            response = await reader.ask("GET", f"{path}limit=1", params={"cursor": cursor})
+            assert response.status_code == 200 or refused(response, 422), (
+                path,
+                cursor,
+                response.text,
+            )
+            if path.startswith(f"/api/users/{ann.id}/tweets") and response.is_success:
+                assert {t["author"]["id"] for t in response.json()["tweets"]} <= {ann.id}
+            if "followers" in path and response.is_success:
+                assert {user["id"] for user in response.json()["users"]} <= {ann.id, zoe.id}
 
 
 async def test_a_session_that_was_tampered_with_is_none(company: Company, ann: Person) -> None:
@@ -171,15 +178,15 @@ async def test_a_session_that_was_tampered_with_is_none(company: Company, ann: P
     async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as browser:
         signed_in = await browser.post("/api/session", json={"api_key": ann.key})
         token = signed_in.cookies["warble_session"]
-    # Few of the wrong ones have the form of a token: more would count as guessing.
+    # Only a few have the form of a token, because more would reach the limit on key guesses.
     malformed = [token[:at] + "%" + token[at + 1 :] for at in range(len(token))]
     well_formed = [token.swapcase(), token[::-1]]
     async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as stranger:
         for other in (*malformed, *well_formed, token[:-4], token + "A", token * 2, "", "=", '"'):
-            answer = await stranger.get(
+            response = await stranger.get(
                 "/api/users/me", headers={"cookie": f"warble_session={other}"}
             )
-            assert refused(answer, 401), other
+            assert refused(response, 401), other
         mine = await stranger.get("/api/users/me", headers={"cookie": f"warble_session={token}"})
         assert mine.json()["user"]["id"] == ann.id
 
@@ -215,6 +222,6 @@ async def test_events_that_were_tampered_with_cost_a_moment_at_most(ann: Person)
     ):
         for header in ("warble-events", "cookie"):
             value = events if header == "warble-events" else f"warble_after={events}"
-            answer = await ann.ask("GET", "/api/tweets", headers={header: value.encode()})
-            assert answer.status_code == 200, (header, events)
-            assert [tweet["content"] for tweet in answer.json()["tweets"]] == ["Mine"]
+            response = await ann.ask("GET", "/api/tweets", headers={header: value.encode()})
+            assert response.status_code == 200, (header, events)
+            assert [tweet["content"] for tweet in response.json()["tweets"]] == ["Mine"]

@@ -1,7 +1,8 @@
-"""The contract's document against the running system: made-up calls, alone and one after another.
+"""Tests the running system against the OpenAPI document, with calls that Schemathesis generates.
 
-Every check of Schemathesis but one is on: no answer is a fault of ours, none is outside of the
-document, and what the document forbids is refused. `make fuzz` asks thousands of times.
+All checks of Schemathesis but one are enabled: no response is a server error, every response
+matches the document, and calls that the document forbids are refused. `make fuzz` makes thousands
+of calls.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ CONTRACT = Path(gateway.__path__[0]) / "openapi.json"
 EXAMPLES = os.environ.get("WARBLE_FUZZ_EXAMPLES", "3")
 SEED = os.environ.get("WARBLE_FUZZ_SEED", "1")
 RELATIONS = "use_after_free"
-"""The check that knows none: it takes a tweet whose like was taken back for one that is gone."""
+"""The disabled check. After a like of a tweet is deleted, it takes the tweet itself for deleted."""
 
 
 @pytest.mark.timeout(7200)
@@ -30,7 +31,7 @@ RELATIONS = "use_after_free"
     "administrator",
     [
         pytest.param(True, id="an administrator"),
-        # Most of these calls are refused; an administrator's reach all of the code.
+        # Less valuable: most of these calls are refused; an administrator's reach all code.
         pytest.param(False, id="a person", marks=pytest.mark.slow),
     ],
 )
@@ -69,7 +70,7 @@ async def test_no_made_up_call_is_answered_outside_of_the_document(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await asking.communicate()
+    output, _ = await asking.communicate()
 
-    assert asking.returncode == 0, said.decode()
+    assert asking.returncode == 0, output.decode()
     assert (await caller.ask("GET", "/api/users/me")).status_code == 200

@@ -1,4 +1,4 @@
-"""A person who is erased is nowhere in the running system, whatever is under way meanwhile."""
+"""No data of an erased person is left in the running system, whatever happens concurrently."""
 
 import asyncio
 import json
@@ -7,13 +7,13 @@ import secrets
 import aio_pika
 import pytest
 
-from chassis.events import EventId
-from chassis.identity import HEADER, Identity, KeyScope, Signer
-from deploy.local.instance import Instance
-from deploy.local.places import SERVICES
+from chassis.auth.identity import IDENTITY_HEADER, Identity, KeyScope, Signer
+from chassis.messaging.events import EventId
+from devstack.instance import Instance
+from devstack.repository import SERVICES
 
 from .company import Company, Person, until
-from .erased import Left, remains, until_nowhere
+from .erased_data import ErasedData, remains, until_nowhere
 from .operations import ADMINISTRATORS
 from .test_access import NOBODY, forgeries, outcome
 
@@ -22,8 +22,8 @@ def word() -> str:
     return f"w{secrets.token_hex(6)}"
 
 
-async def with_a_life(company: Company, friend: Person) -> Left:
-    """Somebody who has done all that one can do."""
+async def with_a_life(company: Company, friend: Person) -> ErasedData:
+    """Registers a person who then uses every feature, so that data is in every table."""
     words = [word() for _ in range(3)]
     ann = await company.hire(f"Ann {words[0]}")
     media_ids = [await ann.upload(alt=f"A {words[1]}"), await ann.upload()]
@@ -43,10 +43,10 @@ async def with_a_life(company: Company, friend: Person) -> Left:
         if tweet["id"] == tweet_id
     ]
     pictures = [media[kind] for media in tweet["media"] for kind in ("url", "thumbnail")]
-    return Left(ann, words, pictures)
+    return ErasedData(ann, words, pictures)
 
 
-async def erase(company: Company, left: Left) -> None:
+async def erase(company: Company, left: ErasedData) -> None:
     draft = {"user_id": left.person.id, "name": left.person.name}
     await company.administrator.done("POST", "/api/erasures", json=draft)
 
@@ -65,10 +65,10 @@ async def test_an_erased_person_is_nowhere_and_the_counts_are_right(company: Com
     profile = (await friend.done("GET", "/api/users/me"))["user"]
     assert (profile["follower_count"], profile["following_count"]) == (0, 0)
     path = f"/api/erasures/{left.person.id}"
-    told = await company.administrator.done("GET", path)
-    assert told["parts"].keys() == {"users", "tweets", "media", "feed"}
-    assert {part["state"] for part in told["parts"].values()} == {"settling"}
-    assert not told["finished"]
+    progress = await company.administrator.done("GET", path)
+    assert progress["parts"].keys() == {"users", "tweets", "media", "feed"}
+    assert {part["state"] for part in progress["parts"].values()} == {"settling"}
+    assert not progress["finished"]
 
 
 @pytest.mark.exclusive
@@ -93,11 +93,11 @@ async def test_dead_letters_of_an_erased_person_go_and_those_of_others_stay(
         await erase(company, left)
         await until_nowhere(company, left)
 
-        kept = []
+        bodies = []
         while (message := await queue.get(fail=False)) is not None:
-            kept.append(message.body)
+            bodies.append(message.body)
             await message.ack()
-    assert [json.loads(body)["author_id"] for body in kept] == [friend.id]
+    assert [json.loads(body)["author_id"] for body in bodies] == [friend.id]
 
 
 @pytest.mark.exclusive
@@ -138,13 +138,17 @@ async def test_how_far_an_erasure_is_each_service_tells_administrators_alone(
     private_key = stack.secrets["identity"]
     ann = await company.hire("Ann")
 
-    async def told(headers: dict[str, str]) -> str:
+    async def outcome_of(headers: dict[str, str]) -> str:
         return outcome(await company.http.get(path, headers=headers))
 
-    forged = [await told(one) for one in forgeries(private_key, service, ann.id).values()]
+    forged = [await outcome_of(one) for one in forgeries(private_key, service, ann.id).values()]
     signer = Signer(private_key)
-    person = await told({HEADER: signer.token(Identity(ann.id, KeyScope.account), service)})
-    administrator = await told({HEADER: signer.token(Identity(ann.id, KeyScope.admin), service)})
+    person = await outcome_of(
+        {IDENTITY_HEADER: signer.sign(Identity(ann.id, KeyScope.account), service)}
+    )
+    administrator = await outcome_of(
+        {IDENTITY_HEADER: signer.sign(Identity(ann.id, KeyScope.admin), service)}
+    )
 
     assert set(forged) == {NOBODY}
     assert person == ADMINISTRATORS

@@ -1,4 +1,4 @@
-"""A person takes along what is theirs, all of it and nothing else."""
+"""The export contains all data of a person, and no other data."""
 
 import io
 import json
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chassis.identity import HEADER, Identity, KeyScope, Signer
-from deploy.local.instance import Instance
+from chassis.auth.identity import IDENTITY_HEADER, Identity, KeyScope, Signer
+from devstack.instance import Instance
 from gateway.export import LISTS
 
 from .company import Company, Person, png
@@ -16,11 +16,11 @@ from .test_access import NOBODY, forgeries, outcome
 
 
 async def archive_of(person: Person) -> dict[str, Any]:
-    """By name: what JSON files say, and the bytes of pictures."""
-    answer = await person.ask("GET", "/api/export")
-    assert answer.headers["content-type"] == "application/zip"
-    assert answer.headers["content-disposition"].startswith("attachment")
-    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+    """The files of the person's export by name: parsed JSON, and the bytes of pictures."""
+    response = await person.ask("GET", "/api/export")
+    assert response.headers["content-type"] == "application/zip"
+    assert response.headers["content-disposition"].startswith("attachment")
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
         assert archive.testzip() is None
         return {
             name: json.loads(archive.read(name)) if name.endswith(".json") else archive.read(name)
@@ -96,10 +96,10 @@ async def test_each_service_gives_its_lists_to_the_person_alone(
             for headers in forgeries(private_key, service, ann.id).values()
         ]
         assert set(forged) == {NOBODY}
-        token = Signer(private_key).token(Identity(boris.id, KeyScope.account), service)
-        lists = await company.http.get(f"{url}/{name}", headers={HEADER: token})
+        token = Signer(private_key).sign(Identity(boris.id, KeyScope.account), service)
+        lists = await company.http.get(f"{url}/{name}", headers={IDENTITY_HEADER: token})
         assert "Ann" not in lists.text or name == "followers"
         assert len(lists.json()) == (1 if name in ("profile", "followers", "keys") else 0)
-    token = Signer(private_key).token(Identity(boris.id, KeyScope.account), service)
-    unknown = await company.http.get(f"{url}/secrets", headers={HEADER: token})
+    token = Signer(private_key).sign(Identity(boris.id, KeyScope.account), service)
+    unknown = await company.http.get(f"{url}/secrets", headers={IDENTITY_HEADER: token})
     assert outcome(unknown) == "404 NotFound"

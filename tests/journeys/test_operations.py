@@ -1,4 +1,4 @@
-"""What an operator sees: true readiness, metrics, one request id from end to end."""
+"""What operators rely on: readiness, metrics, and one request id in all logs."""
 
 import json
 import secrets
@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from deploy.local.instance import Instance
+from devstack.instance import Instance
 from tests.waiting import eventually
 
 from .company import Company, until
@@ -22,18 +22,18 @@ async def test_every_process_is_live_and_ready_and_measured(stack: Instance) -> 
     async with httpx.AsyncClient() as http:
         for program in PROGRAMS:
             for path in ("/health/live", "/health/ready", "/health/status", "/metrics"):
-                answer = await http.get(f"{stack.url(program)}{path}")
+                response = await http.get(f"{stack.url(program)}{path}")
 
-                assert answer.status_code == 200, (program, path, answer.text)
+                assert response.status_code == 200, (program, path, response.text)
 
 
 async def test_at_its_public_address_the_gateway_tells_only_that_it_lives(stack: Instance) -> None:
     async with httpx.AsyncClient(base_url=stack.gateway_url) as http:
         assert (await http.get("/health/live")).status_code == 200
         for path in ("/health/ready", "/health/status", "/metrics"):
-            answer = await http.get(path)
+            response = await http.get(path)
 
-            assert (answer.status_code, answer.json()["error_type"]) == (404, "NotFound"), path
+            assert (response.status_code, response.json()["error_type"]) == (404, "NotFound"), path
 
 
 async def test_the_workers_measure_the_way_of_an_event(company: Company, stack: Instance) -> None:
@@ -49,7 +49,7 @@ async def test_the_workers_measure_the_way_of_an_event(company: Company, stack: 
     assert "warble_outbox_pending_events" in tweets
     assert "warble_outbox_oldest_age_seconds" in tweets
     assert 'warble_events_handled_total{routing_key="tweet.posted.v1"}' in feed
-    assert 'warble_event_age_seconds_bucket{le="' in feed
+    assert 'warble_event_delivery_seconds_bucket{le="' in feed
     for counted in ("retried", "dead_lettered"):
         assert f"warble_events_{counted}_total" in feed
 
@@ -60,12 +60,12 @@ async def test_one_request_id_goes_from_the_gateway_to_the_worker_that_handles_t
     ann = await company.hire("Ann")
     request_id = f"journey-{secrets.token_hex(8)}"
 
-    answer = await ann.ask(
+    response = await ann.ask(
         "POST", "/api/tweets", json={"tweet_data": "traced"}, headers={"x-request-id": request_id}
     )
     await until(ann, lambda feed: len(feed) == 1)
 
-    assert answer.headers["x-request-id"] == request_id
+    assert response.headers["x-request-id"] == request_id
     for programs in (("gateway",), ("tweets-api-1", "tweets-api-2"), ("feed-worker",)):
         for line in await _lines_with(request_id, stack, *programs):
             assert line["request_id"] == request_id
@@ -74,7 +74,7 @@ async def test_one_request_id_goes_from_the_gateway_to_the_worker_that_handles_t
 
 
 async def _lines_with(request_id: str, stack: Instance, *programs: str) -> list[dict[str, Any]]:
-    """Of the logs of one of these at least: lines of requests are written a moment later."""
+    """The lines of these programs' logs with the id. Waits for them, as logs are written later."""
     logs = [stack.root / "logs" / f"{program}.log" for program in programs]
 
     async def lines() -> list[dict[str, Any]]:

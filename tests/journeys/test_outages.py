@@ -1,4 +1,4 @@
-"""What goes on while a part is away, and that everything is there when it is back."""
+"""What still works while a part is down, and that nothing is missing afterwards."""
 
 import asyncio
 from typing import Any
@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from chassis import testing
-from deploy.local import health
-from deploy.local.instance import Instance
+from devstack import health
+from devstack.instance import Instance
 from tests.waiting import eventually
 
 from .company import Company, until
@@ -29,12 +29,12 @@ async def test_while_the_feeds_worker_is_away_a_read_answers_and_says_that_it_is
     stack.stop("feed-worker")
     try:
         later = await ann.post("later")
-        answer = await ann.ask("GET", "/api/tweets")
+        response = await ann.ask("GET", "/api/tweets")
     finally:
         stack.start("feed-worker")
 
-    assert answer.headers["warble-stale"] == "true"
-    assert [tweet["id"] for tweet in answer.json()["tweets"]] == [earlier]
+    assert response.headers["warble-stale"] == "true"
+    assert [tweet["id"] for tweet in response.json()["tweets"]] == [earlier]
     await until(ann, lambda feed: ids(feed) == [later, earlier])
 
 
@@ -76,20 +76,20 @@ async def test_a_post_with_an_idempotency_key_is_one_tweet_though_its_services_a
     company: Company, stack: Instance
 ) -> None:
     ann = await company.hire("Ann")
-    told: dict[int, set[int]] = {}
+    tweet_ids: dict[int, set[int]] = {}
 
     async def post_until_answered(number: int) -> None:
         for _ in range(1_000):
-            answer = await ann.ask(
+            response = await ann.ask(
                 "POST",
                 "/api/tweets",
                 json={"tweet_data": f"number {number}"},
                 headers={"idempotency-key": f"outage-{number}"},
             )
-            if answer.is_success:
-                told.setdefault(number, set()).add(answer.json()["tweet_id"])
+            if response.is_success:
+                tweet_ids.setdefault(number, set()).add(response.json()["tweet_id"])
                 return
-            assert answer.status_code in (502, 503, 504), answer.text
+            assert response.status_code in (502, 503, 504), response.text
 
     async def post_each_twice(numbers: range) -> None:
         for number in numbers:
@@ -100,12 +100,12 @@ async def test_a_post_with_an_idempotency_key_is_one_tweet_though_its_services_a
             group.create_task(post_each_twice(range(start, start + 20)))
         for program in ("tweets-api-1", "tweets-api-2", "tweets-worker"):
             await asyncio.to_thread(stack.kill, program)
-    wanted = sorted(tweet_id for (tweet_id,) in told.values())
+    wanted = sorted(tweet_id for (tweet_id,) in tweet_ids.values())
 
     assert len(wanted) == 80
     await until(ann, lambda feed: sorted(ids(feed)) == wanted)
     for program in ("tweets-api-1", "tweets-api-2", "tweets-worker"):
-        await asyncio.to_thread(health.wait_for, stack.url(program) or "", 60)
+        await asyncio.to_thread(health.wait_until_healthy, stack.url(program) or "", 60)
 
 
 @pytest.mark.exclusive
@@ -117,9 +117,9 @@ async def test_killing_a_replica_under_load_fails_no_get(company: Company, stack
 
     async def keep_reading(path: str) -> None:
         while not done.is_set():
-            answer = await ann.ask("GET", path)
-            if not answer.is_success:
-                failed.append(f"{path}: {answer.status_code} {answer.text}")
+            response = await ann.ask("GET", path)
+            if not response.is_success:
+                failed.append(f"{path}: {response.status_code} {response.text}")
 
     async with asyncio.TaskGroup() as group:
         for path in ("/api/tweets?limit=20", "/api/users/me") * 4:
@@ -178,18 +178,18 @@ async def test_a_made_up_identity_is_refused_by_every_service(stack: Instance) -
         for service, path in calls.items():
             method = "GET" if service in ("users", "feed") else "POST"
             url = f"{stack.url(f'{service}-api-1')}{path}"
-            for headers in ({}, {"warble-identity": "1"}, testing.signed(service, 1)):
-                answer = await http.request(method, url, headers=headers)
+            for headers in ({}, {"warble-identity": "1"}, testing.identity_headers(service, 1)):
+                response = await http.request(method, url, headers=headers)
 
-                assert answer.status_code == 401, (service, headers)
-                assert answer.json()["error_type"] == "NotSignedIn"
+                assert response.status_code == 401, (service, headers)
+                assert response.json()["error_type"] == "NotSignedIn"
 
 
 async def test_an_identity_header_from_outside_is_not_passed_on(company: Company) -> None:
     ann = await company.hire("Ann")
 
     own = await ann.ask("GET", "/api/users/me", headers={"warble-identity": "made.up.one"})
-    forged = testing.signed("users", 1, administrator=True)
+    forged = testing.identity_headers("users", 1, administrator=True)
     hiring = await ann.ask("POST", "/api/users", json={"name": "X"}, headers=forged)
     nobody = await company.http.get("/api/users/me", headers=forged)
 

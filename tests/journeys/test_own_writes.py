@@ -1,4 +1,4 @@
-"""Each person's own change is in that person's very next answer, whatever goes on beside."""
+"""A person's next read contains the person's own last write, also under concurrent writes."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ OTHERS = 20
 
 
 class Writer:
-    """Does one random thing at a time and knows what the next read must show."""
+    """Makes one random write at a time and knows what the next read must show."""
 
     def __init__(self, person: Person, colleagues: list[Person], seed: int) -> None:
         self.person = person
@@ -19,7 +19,7 @@ class Writer:
         self.colleagues = {colleague.id: colleague for colleague in colleagues}
         self.followed: set[int] = set()
         self.tweets: dict[int, bool] = {}
-        """The person's own tweets, and whether the person likes them."""
+        """Whether the person likes them, by the ids of the person's own tweets."""
 
     async def write(self) -> str:
         choice = self.random.choice(["post", "like", "unlike", "follow", "unfollow", "delete"])
@@ -43,9 +43,9 @@ class Writer:
         return choice
 
     async def stale(self, colleagues_with_tweets: set[int]) -> list[str]:
-        """What the very next read shows that is not so."""
-        answer = await self.person.ask("GET", "/api/tweets")
-        feed = answer.json()["tweets"]
+        """Reads the feed once; describes each difference from what it must show."""
+        response = await self.person.ask("GET", "/api/tweets")
+        feed = response.json()["tweets"]
         own = {
             tweet["id"]: tweet["liked"] for tweet in feed if tweet["author"]["id"] == self.person.id
         }
@@ -55,13 +55,13 @@ class Writer:
             wrong.append(f"own tweets are {own}, not {self.tweets}")
         if authors != self.followed & colleagues_with_tweets:
             wrong.append(f"authors are {authors}, not {self.followed}")
-        if "warble-stale" in answer.headers:
-            wrong.append("the answer calls itself stale")
+        if "warble-stale" in response.headers:
+            wrong.append("the response declares itself stale")
         return wrong
 
 
 class Colleague:
-    """Writes beside: a tweet, a like for it, its deletion, and again."""
+    """Writes concurrently: a tweet, a like for it, its deletion, and again."""
 
     def __init__(self, person: Person) -> None:
         self.person = person
@@ -104,13 +104,13 @@ async def test_each_write_is_in_the_next_read_while_20_others_write(
 async def test_a_gateway_that_has_forgotten_the_write_is_told_by_the_client(
     company: Company,
 ) -> None:
-    """The events of a write travel by header and by cookie, for the sake of several gateways."""
+    """Each write returns its events in a header and a cookie, for requests to other gateways."""
     ann = await company.hire("Ann")
 
-    answer = await ann.ask("POST", "/api/tweets", json={"tweet_data": "…"})
+    response = await ann.ask("POST", "/api/tweets", json={"tweet_data": "…"})
 
-    assert answer.headers["warble-events"].startswith("tweets:")
-    cookie = answer.headers["set-cookie"]
+    assert response.headers["warble-events"].startswith("tweets:")
+    cookie = response.headers["set-cookie"]
     assert "warble_after=" in cookie
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie

@@ -1,4 +1,4 @@
-"""A projection that is made anew takes the place of the one that serves, while people use it."""
+"""A rebuilt projection replaces the serving one while people use it."""
 
 import asyncio
 import subprocess
@@ -6,26 +6,26 @@ import sys
 
 import pytest
 
-from deploy.local.instance import Instance
-from deploy.local.places import REPOSITORY
+from devstack.instance import Instance
+from devstack.repository import REPOSITORY
 from tests.conftest import SETTINGS
 
 from .company import Company
-from .crowd import crowd_of
+from .load import crowd_of
 
 
 async def _rebuild(stack: Instance) -> tuple[int, str]:
-    """What `make rebuild SERVICE=feed` ends with, and what it says."""
+    """The exit code and the output of `make rebuild SERVICE=feed`."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "deploy.local", "rebuild", "feed",
+        sys.executable, "-m", "devstack", "rebuild", "feed",
         cwd=REPOSITORY,
-        env={**stack.given, **SETTINGS, "PATH": "/usr/bin:/bin"},
+        env={**stack.settings, **SETTINGS, "PATH": "/usr/bin:/bin"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )  # fmt: skip
-    said, _ = await process.communicate()
+    output, _ = await process.communicate()
     assert process.returncode is not None
-    return process.returncode, said.decode()
+    return process.returncode, output.decode()
 
 
 @pytest.mark.exclusive
@@ -35,9 +35,9 @@ async def test_a_rebuilt_feed_is_the_same_and_nobody_who_reads_or_writes_is_dist
     crowd = await crowd_of(company, 4)
 
     async with crowd.busy():
-        code, said = await _rebuild(stack)
+        code, output = await _rebuild(stack)
 
-    assert code == 0, said
-    assert "the copy serves" in said
-    assert "the two were the same in every row" in said
+    assert code == 0, output
+    assert "the rebuilt copy now serves" in output
+    assert "the old and the new copy had the same rows" in output
     await crowd.read_what_was_written()

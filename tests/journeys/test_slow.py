@@ -1,4 +1,4 @@
-"""Connections that are held open for nothing, very many of them: nobody else is kept waiting."""
+"""Very many idle or slow connections do not delay other clients."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deploy.local.instance import Instance
+from devstack.instance import Instance
 
 from .company import Company, Person
 
@@ -15,14 +15,14 @@ SILENT, SLOW_HEADS, SLOW_BODIES, FLOODS = 600, 600, 40, 20
 
 @pytest.fixture
 async def besieged(stack: Instance, company: Company) -> AsyncIterator[None]:
-    """The gateway and a service, with these connections at each."""
+    """Opens such connections to the gateway and to a service."""
     boris = await company.hire("Boris")
     body = (
         f"POST /api/tweets HTTP/1.1\r\nhost: x\r\napi-key: {boris.key}\r\n"
         'content-type: application/json\r\ncontent-length: 99\r\n\r\n{"tweet_data": "'
     ).encode()
     flood = b"".join(b"x-%d: y\r\n" % number for number in range(3_000))
-    held = []
+    connections = []
     for url in (stack.gateway_url, stack.url("tweets-api-1") or ""):
         port = int(url.rpartition(":")[2])
         for sent, count in (
@@ -34,9 +34,9 @@ async def besieged(stack: Instance, company: Company) -> AsyncIterator[None]:
             for _ in range(count):
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.write(sent)
-                held.append(writer)
+                connections.append(writer)
     yield
-    for writer in held:
+    for writer in connections:
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()

@@ -1,6 +1,8 @@
-"""Requests that the gateway and a service could take to end in different places, on raw sockets.
+"""Request smuggling: ambiguous requests on raw sockets.
 
-After each the next requests, on the same connection and on others, get their own answers.
+If the gateway and a service disagreed on where a request ends, a client could hide a second request
+in the first, and its response could reach another client. After each ambiguous request, the next
+requests on the same connection and on others must get their own responses.
 """
 
 import json
@@ -9,9 +11,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from chassis.identity import HEADER, Identity, KeyScope, Signer
-from deploy.local.instance import Instance
-from tests.sockets import said
+from chassis.auth.identity import IDENTITY_HEADER, Identity, KeyScope, Signer
+from devstack.instance import Instance
+from tests.sockets import send_raw
 
 from .company import Company, Person
 
@@ -22,9 +24,9 @@ BODY_OF_7 = b"content-length: 7\r\n\r\n{     }"
 
 class Poison(NamedTuple):
     head: bytes
-    """What stands behind the request line, the host and the key, and all that follows."""
+    """The bytes after the request line, the host and the key: further headers and the body."""
     refused: bool = True
-    """Else it is a request like any other, and what comes behind it is answered."""
+    """If false, the request is valid, and the next one on the connection is answered too."""
     line: bytes = b"POST %b HTTP/1.1\r\n"
 
 
@@ -95,21 +97,22 @@ def as_bytes(headers: dict[str, str]) -> bytes:
 async def asked(
     port: int, poison: Poison, path: str, headers: dict[str, str], next_path: str
 ) -> tuple[list[bytes], str]:
-    """The answers to it and to the request behind it, and that one's id."""
+    """Sends an ambiguous request and a valid one; returns the responses and the second one's id."""
     request_id = secrets.token_hex(8)
     head = b"host: x\r\n" + as_bytes(headers)
     behind = as_bytes({"x-request-id": request_id, "connection": "close"})
     first = poison.line % path.encode() + head + poison.head
-    # At once: an answer to the first would be lost where the next met an ended connection.
-    answer = await said(
+    # In one write. If the first request ends the connection, a second write would fail, and the
+    # response to the first would be lost.
+    response = await send_raw(
         port, first + b"GET %b HTTP/1.1\r\n" % next_path.encode() + head + behind + b"\r\n"
     )
-    whole = answer.replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"")
+    whole = response.replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"")
     return whole.split(b"HTTP/1.1 ")[1:], request_id
 
 
-def body_of(answer: bytes) -> Any:
-    return json.loads(answer.partition(b"\r\n\r\n")[2])
+def body_of(response: bytes) -> Any:
+    return json.loads(response.partition(b"\r\n\r\n")[2])
 
 
 @pytest.fixture
@@ -130,16 +133,16 @@ async def test_nobody_gets_an_answer_that_is_not_theirs(
     answers, request_id = await asked(
         port, sent, f"/api/users/{ann.id}/follow", {"api-key": boris.key}, "/api/users/me"
     )
-    # Enough to meet each connection that the gateway keeps to each replica.
+    # Enough requests to use each connection that the gateway keeps to each replica.
     others = [await ann.done("GET", "/api/users/me") for _ in range(4)]
 
     assert [other["user"]["id"] for other in others] == [ann.id] * 4
     assert b"hidden" not in b"".join(answers)
     if sent.refused:
-        assert [answer[:3] for answer in answers] == [b"400"]
+        assert [response[:3] for response in answers] == [b"400"]
         assert body_of(answers[0])["error_type"] == "MalformedRequest"
     else:
-        assert [answer[:3] for answer in answers] == [b"200", b"200"]
+        assert [response[:3] for response in answers] == [b"200", b"200"]
         assert request_id.encode() in answers[1]
         assert body_of(answers[1])["user"]["id"] == boris.id
 
@@ -162,33 +165,33 @@ async def test_a_service_that_is_reached_from_inside_reads_each_in_one_way_as_we
         answers, request_id = await asked(port, poison, path, {}, path)
 
         if poison.refused:
-            assert [answer[:3] for answer in answers] == [b"400"], poison
+            assert [response[:3] for response in answers] == [b"400"], poison
         else:
             assert len(answers) == 2, poison
             assert request_id.encode() in answers[1]
-        for answer in answers:
-            assert answer[:3] in (b"400", b"401", b"405", b"415", b"422"), (poison, answer)
-            assert body_of(answer).keys() == {"result", "error_type", "error_message"}
+        for response in answers:
+            assert response[:3] in (b"400", b"401", b"405", b"415", b"422"), (poison, response)
+            assert body_of(response).keys() == {"result", "error_type", "error_message"}
 
 
 async def test_no_header_that_a_client_sends_says_who_they_are(
     stack: Instance, ann: Person, boris: Person
 ) -> None:
     port = port_of(stack.gateway_url)
-    theirs = Signer(stack.secrets["identity"]).token(Identity(boris.id, KeyScope.account), "users")
+    theirs = Signer(stack.secrets["identity"]).sign(Identity(boris.id, KeyScope.account), "users")
     variants = [
-        f"{HEADER}: {theirs}\r\n",
-        f"{HEADER}: {theirs}\r\n{HEADER}: {theirs}\r\n",
-        f"{HEADER.upper()}: {theirs}\r\n",
-        f"{HEADER.replace('-', '_')}: {theirs}\r\n",
-        f"connection: {HEADER}\r\n{HEADER}: {theirs}\r\n",
-        f"connection: api-key\r\n{HEADER}: {theirs}\r\n",
+        f"{IDENTITY_HEADER}: {theirs}\r\n",
+        f"{IDENTITY_HEADER}: {theirs}\r\n{IDENTITY_HEADER}: {theirs}\r\n",
+        f"{IDENTITY_HEADER.upper()}: {theirs}\r\n",
+        f"{IDENTITY_HEADER.replace('-', '_')}: {theirs}\r\n",
+        f"connection: {IDENTITY_HEADER}\r\n{IDENTITY_HEADER}: {theirs}\r\n",
+        f"connection: api-key\r\n{IDENTITY_HEADER}: {theirs}\r\n",
     ]
 
     for variant in variants:
         ask = f"GET /api/users/me HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{variant}"
-        nobody = await said(port, f"{ask}\r\n".encode())
-        own = await said(port, f"{ask}api-key: {ann.key}\r\n\r\n".encode())
+        nobody = await send_raw(port, f"{ask}\r\n".encode())
+        own = await send_raw(port, f"{ask}api-key: {ann.key}\r\n\r\n".encode())
 
         assert body_of(nobody)["error_type"] == "NotSignedIn"
         assert body_of(own)["user"]["id"] == ann.id
@@ -198,8 +201,8 @@ async def test_one_that_is_no_request_among_others_ends_them(stack: Instance, an
     ask = f"GET /api/users/me HTTP/1.1\r\nhost: x\r\napi-key: {ann.key}\r\n".encode()
     poisoned = ask + b"content-length: 1\r\ncontent-length: 2\r\n\r\n"
 
-    at_once = await said(port_of(stack.gateway_url), ask + b"\r\n" + poisoned + ask + b"\r\n")
-    old = await said(
+    at_once = await send_raw(port_of(stack.gateway_url), ask + b"\r\n" + poisoned + ask + b"\r\n")
+    old = await send_raw(
         port_of(stack.gateway_url), ask.replace(b"HTTP/1.1", b"HTTP/1.0") + b"\r\n" * 2
     )
 
@@ -214,6 +217,6 @@ async def test_a_length_with_more_zeros_than_python_reads_is_a_length(
     head = f"POST /api/tweets HTTP/1.1\r\nhost: x\r\napi-key: {ann.key}\r\n".encode()
     length = b"connection: close\r\ncontent-length: " + b"0" * 5_000 + b"%d\r\n" % len(body)
 
-    answer = await said(port_of(stack.gateway_url), head + length + b"\r\n" + body)
+    response = await send_raw(port_of(stack.gateway_url), head + length + b"\r\n" + body)
 
-    assert answer.startswith(b"HTTP/1.1 201 ")
+    assert response.startswith(b"HTTP/1.1 201 ")

@@ -1,4 +1,4 @@
-"""The next version's migrations run while the version before serves, and lose and stop nothing."""
+"""Migrations run while the previous version serves; no data is lost and no call fails."""
 
 import asyncio
 import os
@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import places, postgres
-from deploy.local.instance import Instance
-from deploy.local.places import REPOSITORY
+from devstack import postgres, repository
+from devstack.instance import Instance
+from devstack.repository import REPOSITORY
 from tests.conftest import TWO_REPLICAS
 
 from .company import Company, company_at
-from .crowd import crowd_of
+from .load import crowd_of
 
 MIGRATIONS = "services/*/migrations/versions/*.py"
 TABLES = """
@@ -34,7 +34,7 @@ SETTINGS = {
     "GATEWAY_WEB_DIR": str(REPOSITORY / "web" / "public"),
     **TWO_REPLICAS,
 }
-"""Of a system that one version starts and the next goes on with."""
+"""The settings of a system that one version starts and the next version takes over."""
 
 
 def _git(*arguments: str) -> str:
@@ -45,12 +45,12 @@ def _git(*arguments: str) -> str:
 
 
 def _commit_before() -> str:
-    """The last that lacks the newest migration. Raises what git raises where history ends before.
+    """The last commit without the newest migration. Raises CalledProcessError if there is none.
 
-    `WARBLE_TEST_UPGRADE_FROM` names an earlier one.
+    `WARBLE_TEST_UPGRADE_FROM` names an earlier commit to use.
     """
-    if given := os.environ.get("WARBLE_TEST_UPGRADE_FROM"):
-        return given
+    if commit := os.environ.get("WARBLE_TEST_UPGRADE_FROM"):
+        return commit
     if _git("status", "--porcelain", "--", MIGRATIONS):
         return "HEAD"
     newest = _git("log", "-1", "--diff-filter=A", "--format=%H", "--", MIGRATIONS)
@@ -62,11 +62,13 @@ class Version:
     tree: Path
 
     def local(self, *arguments: str) -> str:
-        """What `make` runs, in this version's code. Raises CalledProcessError."""
+        """Runs this version's devstack; returns its output. Raises CalledProcessError."""
         home = str(REPOSITORY / SETTINGS["WARBLE_HOME"])
         environment = {**os.environ, **SETTINGS, "WARBLE_HOME": home, "YES": "1"}
+        # Older versions have the same commands in the module deploy.local.
+        module = "devstack" if (self.tree / "devstack").exists() else "deploy.local"
         done = subprocess.run(
-            [sys.executable, "-m", "deploy.local", *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=self.tree,
             env=environment,
             check=True,
@@ -76,11 +78,11 @@ class Version:
         return done.stdout
 
     def migrate(self, service: str, running: "Version") -> None:
-        """Into what another version runs, with that one's address and account."""
+        """Migrates the database that `running` uses, with its settings and this version's code."""
         variables = running.local("env", service)
         path = f"export PYTHONPATH={self.tree}:{self.tree / 'libs'}"
         command = (
-            f"{variables}\n{path}\nexec {sys.executable} -m chassis.migrate services.{service}"
+            f"{variables}\n{path}\nexec {sys.executable} -m chassis migrate services.{service}"
         )
         subprocess.run(["/bin/sh", "-c", command], cwd=self.tree, check=True)
 
@@ -90,7 +92,7 @@ TODAY = Version(REPOSITORY)
 
 @pytest.fixture
 def before(tmp_path: Path) -> Iterator[Version]:
-    """The version before the newest migration, running on parts and data of its own."""
+    """The version before the newest migration, running as a separate system."""
     try:
         commit = _commit_before()
         _git("archive", f"--output={tmp_path / 'before.tar'}", commit)
@@ -121,7 +123,7 @@ async def test_the_version_before_serves_on_the_schema_of_this_one_until_this_on
         crowd = await crowd_of(company, 3)
         async with crowd.busy():
             await crowd.go_on(ROUNDS)
-            for service in places.SERVICES:
+            for service in repository.SERVICES:
                 await asyncio.to_thread(TODAY.migrate, service, before)
                 await crowd.go_on(1)
             await company.hire("Somebody new")
@@ -136,9 +138,11 @@ async def test_the_version_before_serves_on_the_schema_of_this_one_until_this_on
 
 
 async def _alter_every_table(stack: Instance, service: str, change: str) -> None:
-    """As migrations do it: one table in a transaction, of the service's own account. One that held
-    several could wait for somebody who waits for it."""
-    async with postgres.connected(stack.service_environment(service)) as connection:
+    """Changes tables as migrations do: as the service's role, each table in its own transaction.
+
+    A transaction that locks several tables could deadlock with a request.
+    """
+    async with postgres.connect(stack.service_environment(service)) as connection:
         tables = [row["relname"] for row in await connection.fetch(TABLES, service)]
         assert tables
         for table in tables:
@@ -150,7 +154,7 @@ async def _alter_every_table(stack: Instance, service: str, change: str) -> None
 async def test_columns_and_indexes_that_a_next_version_adds_disturb_nobody(
     company: Company, stack: Instance
 ) -> None:
-    """Also where no history tells of a version before: the permitted change, to this one."""
+    """Applies the permitted changes to this version; works in a clone without history, too."""
     add = (
         "alter table {table} add column of_the_next text not null default 'x';"
         "create index {table}_of_the_next on {table} (of_the_next)"
@@ -160,11 +164,11 @@ async def test_columns_and_indexes_that_a_next_version_adds_disturb_nobody(
     try:
         async with crowd.busy():
             await crowd.go_on(1)
-            for service in places.SERVICES:
+            for service in repository.SERVICES:
                 await _alter_every_table(stack, service, add)
                 await crowd.go_on(1)
             await crowd.go_on(ROUNDS)
         await crowd.read_what_was_written()
     finally:
-        for service in places.SERVICES:
+        for service in repository.SERVICES:
             await _alter_every_table(stack, service, take_away)

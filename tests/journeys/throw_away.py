@@ -1,8 +1,9 @@
-"""Loaded by Schemathesis: changes calls that it made up.
+"""Hooks for Schemathesis, which change some of the calls that it generates.
 
-A call that would end a key, a role or a person names a person who is made for it. Otherwise the
-first such call would take the caller's own access away, and every later call would be refused. Some
-calls name a picture or an erasure that exists, because no made-up name is one.
+A call that would revoke a key, a role or an account gets the id of a person who is registered for
+it. Otherwise the first such call could remove the caller's own access, and every later call would
+be refused. Some calls get the name of an existing picture or erasure, because a generated name
+never hits one.
 """
 
 import os
@@ -13,7 +14,7 @@ import httpx
 import schemathesis
 from pydantic import Field, TypeAdapter, ValidationError
 
-from chassis.paging import MAX_ID
+from chassis.http.paging import MAX_ID
 
 TAKING = re.compile(r"(POST|PUT|DELETE) /api/(users/\{id\}/(keys?(/.*)?|administrator)|erasures)$")
 URL = os.environ["WARBLE_FUZZ_URL"]
@@ -36,13 +37,13 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
                 _replace(named, name)
     elif path in KNOWN and case.meta is not None and not case.meta.generation.mode.is_negative:
         name, known = KNOWN[path]
-        # Every other one, as it happens.
+        # About half of the calls, chosen by the length of the generated name.
         if len(str(case.path_parameters.get(name))) % 2:
             case.path_parameters[name] = known
 
 
 def _is_somebody(value: Any) -> bool:
-    """Whether a service would take it for a person's number, however it is written."""
+    """Whether a service would accept the value as an id, in whatever notation."""
     try:
         _ID.validate_python(value)
     except ValidationError:
@@ -51,12 +52,12 @@ def _is_somebody(value: Any) -> bool:
 
 
 def _replace(named: dict[str, Any], by: str) -> None:
-    """Puts a new person in place of the one that was made up, and their key and name likewise."""
+    """Replaces the generated id by a new person's, and likewise the key id and the name."""
     body = {"name": "Throw Away"}
-    answer = httpx.post(f"{URL}/api/users", json=body, headers=ADMINISTRATOR, timeout=120)
-    made = answer.raise_for_status().json()
-    named[by] = made["user_id"]
+    response = httpx.post(f"{URL}/api/users", json=body, headers=ADMINISTRATOR, timeout=120)
+    created = response.raise_for_status().json()
+    named[by] = created["user_id"]
     if "key_id" in named and _is_somebody(named["key_id"]):
-        named["key_id"] = made["key_id"]
+        named["key_id"] = created["key_id"]
     if "name" in named:
         named["name"] = body["name"]

@@ -7,8 +7,8 @@ import pytest
 from fastapi import FastAPI
 
 from chassis import testing
-from chassis.database import Database
-from deploy.local.instance import Instance
+from chassis.database.session import Database
+from devstack.instance import Instance
 from services.media import main
 
 
@@ -16,7 +16,7 @@ from services.media import main
 def bucket(
     apart: Instance, as_service: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
-    """A bucket of the test's own: a sweep takes what others have put there, too."""
+    """A bucket for this test only, because a sweep would also delete objects of other tests."""
     as_service("media")
     name = f"test-{secrets.token_hex(6)}"
     monkeypatch.setenv("MEDIA_S3_BUCKET", name)
@@ -31,8 +31,8 @@ async def app(bucket: None) -> FastAPI:
 
 @pytest.fixture
 async def media(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """The api of media in this process, on a real database and a real store."""
-    async with testing.serving(app) as client:
+    """The API of media in this process, with a real database and a real store."""
+    async with testing.client_for(app) as client:
         yield client
 
 

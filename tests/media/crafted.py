@@ -1,7 +1,7 @@
-"""Files that somebody hostile might upload: made here, since none belongs into a repository.
+"""Hostile files, generated here because such files do not belong into a repository.
 
-`files` gives each by a name that says what it is. What begins with `no` has to be refused, what
-begins with `a` has to come out clean; of the others either may become.
+`files` yields each file with a name that describes it. Media must refuse files whose name begins
+with `no`, and must accept and clean those whose name begins with `a`. Others may do either.
 """
 
 import gzip
@@ -17,7 +17,7 @@ from PIL import Image
 from . import samples
 
 MARK = b"h4rmful"
-"""It is in all that must not come through."""
+"""Every payload that must not survive contains it."""
 
 KINDS = ("JPEG", "PNG", "WEBP", "GIF")
 PAYLOADS = {
@@ -94,7 +94,7 @@ def _polyglots() -> Iterator[tuple[str, bytes]]:
 
 
 def _with(kind: str, payload: bytes) -> bytes:
-    """A picture that says it in every place that its kind has for words."""
+    """A picture with the payload in every place where its format can hold text."""
     image = Image.new("RGB", (16, 16), "red")
     exif = Image.Exif()
     exif[0x010E] = exif[0x9286] = exif[0x927C] = payload
@@ -117,7 +117,7 @@ def _with(kind: str, payload: bytes) -> bytes:
 
 
 def chunk(name: bytes, data: bytes, check: int | None = None) -> bytes:
-    """A PNG's, with its checksum or with another number in its place."""
+    """A chunk of a PNG, with its checksum or with the given number instead."""
     sum_ = zlib.crc32(name + data) if check is None else check
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", sum_)
 
@@ -134,7 +134,7 @@ def _cut_short() -> Iterator[tuple[str, bytes]]:
     whole |= {f"moving {kind}": samples.animation(kind, 5) for kind in ("GIF", "WEBP")}
     for kind, content in whole.items():
         for percent in (1, 5, 20, 50, 80):
-            # A GIF that ends between two frames is one of fewer frames, to browsers and to us.
+            # Browsers and media read a GIF that ends between two frames as a shorter GIF.
             expected = "" if kind == "moving GIF" else "no: "
             yield f"{expected}{percent} % of a {kind}", content[: len(content) * percent // 100]
         yield f"{kind} without its last byte", content[:-1]
@@ -178,7 +178,7 @@ def _bombs() -> Iterator[tuple[str, bytes]]:
 
 
 def large_frames() -> bytes:
-    """A few hundred kilobytes that are 800 million pixels."""
+    """A few hundred kilobytes with 800 million pixels."""
     image = Image.new("P", (2000, 2000))
     out = io.BytesIO()
     image.save(out, "GIF")

@@ -13,7 +13,7 @@ COMMENT = b"a secret place"
 
 
 def picture(kind: str, width: int = 40, height: int = 20) -> bytes:
-    """Red on the left, blue on the right, full of metadata where the kind takes it."""
+    """Red on the left, blue on the right, full of metadata if the format supports it."""
     image = Image.new("RGB", (width, height), "red")
     image.paste("blue", (width // 2, 0, width, height))
     exif = Image.Exif()
@@ -30,7 +30,7 @@ def picture(kind: str, width: int = 40, height: int = 20) -> bytes:
 
 
 def noise(width: int, height: int) -> bytes:
-    """Nothing compresses it."""
+    """A picture of random pixels, which no encoder can compress."""
     out = io.BytesIO()
     Image.frombytes("RGB", (width, height), random.Random(1).randbytes(width * height * 3)).save(
         out, "JPEG", quality=60
@@ -49,7 +49,7 @@ def animation(
 
 
 def mirrored_colours(kind: str) -> bytes:
-    """Red by its numbers, and blue by its profile."""
+    """The pixel values are red; with the colour profile they are blue."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     profile = profile.replace(b"rXYZ", b"....").replace(b"bXYZ", b"rXYZ").replace(b"....", b"bXYZ")
     profile = profile.replace("sRGB".encode("utf-16-be"), "RGBs".encode("utf-16-be"))
@@ -82,7 +82,7 @@ def growing_gif() -> bytes:
 
 
 def many_scans() -> bytes:
-    """A JPEG that has its decoder walk over all pixels again and again."""
+    """A JPEG whose decoder must process all pixels again and again."""
     out = io.BytesIO()
     Image.new("L", (64, 64), 128).save(out, "JPEG", progressive=True)
     whole = out.getvalue()

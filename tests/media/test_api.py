@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from chassis import testing
-from chassis.database import Database, execute
+from chassis.database.session import Database, execute
 from services.media.settings import Settings
 from services.media.storage import Storage
 
@@ -20,7 +20,7 @@ ANN = 1
 
 
 def signed(user_id: int = ANN) -> dict[str, str]:
-    return testing.signed("media", user_id)
+    return testing.identity_headers("media", user_id)
 
 
 async def upload(media: httpx.AsyncClient, content: bytes, **fields: Any) -> httpx.Response:
@@ -28,13 +28,13 @@ async def upload(media: httpx.AsyncClient, content: bytes, **fields: Any) -> htt
     return await media.post("/api/medias", files=files, data=fields, headers=signed())
 
 
-async def recorded(media: httpx.AsyncClient, content: bytes, **fields: Any) -> dict[str, Any]:
-    """What is known of a picture that was taken."""
-    answer = await upload(media, content, **fields)
-    assert answer.status_code == 201, answer.text
-    media_id = answer.json()["media_id"]
+async def upload_record(media: httpx.AsyncClient, content: bytes, **fields: Any) -> dict[str, Any]:
+    """Uploads a picture; returns its record."""
+    response = await upload(media, content, **fields)
+    assert response.status_code == 201, response.text
+    media_id = response.json()["media_id"]
     found = await media.get(
-        f"/internal/media?ids={media_id}", headers=testing.signed("tweets", ANN)
+        f"/internal/media?ids={media_id}", headers=testing.identity_headers("tweets", ANN)
     )
     (record,) = found.json()["media"]
     assert (record["id"], record["owner_id"]) == (media_id, ANN)
@@ -42,25 +42,25 @@ async def recorded(media: httpx.AsyncClient, content: bytes, **fields: Any) -> d
 
 
 async def uploaded(media: httpx.AsyncClient, content: bytes) -> tuple[int, str]:
-    """The id and the path of a picture that was taken."""
-    record = await recorded(media, content)
+    """Uploads a picture; returns its id and its path."""
+    record = await upload_record(media, content)
     return record["id"], record["path"]
 
 
-async def test_what_a_picture_shows_is_kept_in_words(media: httpx.AsyncClient) -> None:
+async def test_a_description_is_stored_without_control_characters(media: httpx.AsyncClient) -> None:
     content = samples.picture("PNG")
 
-    assert (await recorded(media, content, alt="  Красный и 🔵 "))["alt"] == "Красный и 🔵"
-    assert (await recorded(media, content, alt=f" {'é' * 1000} "))["alt"] == "é" * 1000
-    pasted = await recorded(media, content, alt="\x1b[1mA\x07 red\r\nkite\x9f")
+    assert (await upload_record(media, content, alt="  Красный и 🔵 "))["alt"] == "Красный и 🔵"
+    assert (await upload_record(media, content, alt=f" {'é' * 1000} "))["alt"] == "é" * 1000
+    pasted = await upload_record(media, content, alt="\x1b[1mA\x07 red\r\nkite\x9f")
     assert pasted["alt"] == "A red\nkite"
-    assert (await recorded(media, content))["alt"] == ""
+    assert (await upload_record(media, content))["alt"] == ""
 
 
 @pytest.mark.parametrize(
     ("alt", "charset"), [(b"x" * 1001, "utf-8"), (b"a\0b", "utf-8"), (b"+2AA-", "utf-7")]
 )
-async def test_words_that_cannot_be_kept_are_refused(
+async def test_a_description_that_cannot_be_stored_is_refused(
     media: httpx.AsyncClient, alt: bytes, charset: str
 ) -> None:
     parts = {b'name="alt"': alt, b'name="file"; filename="x.png"': samples.picture("PNG")}
@@ -69,12 +69,12 @@ async def test_words_that_cannot_be_kept_are_refused(
     )
     kind = {"content-type": f"multipart/form-data; boundary=x; charset={charset}"}
 
-    answer = await media.post("/api/medias", content=body + b"--x--", headers=signed() | kind)
+    response = await media.post("/api/medias", content=body + b"--x--", headers=signed() | kind)
 
-    assert (answer.status_code, answer.json()["error_type"]) == (422, "AltNotAccepted")
+    assert (response.status_code, response.json()["error_type"]) == (422, "AltNotAccepted")
 
 
-async def test_a_picture_from_before_there_were_thumbnails_stands_for_its_own(
+async def test_a_picture_without_a_thumbnail_is_its_own_thumbnail(
     media: httpx.AsyncClient, database: Database
 ) -> None:
     media_id, path = await uploaded(media, samples.picture("PNG"))
@@ -83,14 +83,16 @@ async def test_a_picture_from_before_there_were_thumbnails_stands_for_its_own(
         await execute(session, text(forget), {"id": media_id})
 
     found = await media.get(
-        f"/internal/media?ids={media_id}", headers=testing.signed("tweets", ANN)
+        f"/internal/media?ids={media_id}", headers=testing.identity_headers("tweets", ANN)
     )
 
     assert found.json()["media"][0]["thumbnail"] == path
     assert (await media.get(path)).status_code == 200
 
 
-async def test_a_body_beyond_any_picture_is_refused_unread(media: httpx.AsyncClient) -> None:
+async def test_a_body_larger_than_any_picture_is_refused_before_it_is_read(
+    media: httpx.AsyncClient,
+) -> None:
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -101,11 +103,11 @@ async def test_a_body_beyond_any_picture_is_refused_unread(media: httpx.AsyncCli
             yield bytes(1_000_000)
 
     headers = {**signed(), "content-type": "multipart/form-data; boundary=x"}
-    answer = await media.post("/api/medias", content=endless(), headers=headers)
+    response = await media.post("/api/medias", content=endless(), headers=headers)
 
-    assert (answer.status_code, answer.json()["error_type"]) == (413, "PayloadTooLarge")
-    assert answer.json()["error_message"] == (
-        "The request has more than 12 MB; at most 12 MB are accepted."
+    assert (response.status_code, response.json()["error_type"]) == (413, "PayloadTooLarge")
+    assert response.json()["error_message"] == (
+        "The request is too large: more than 12 MB. The limit is 12 MB."
     )
     assert sent < 20
 
@@ -116,15 +118,15 @@ async def test_a_body_beyond_any_picture_is_refused_unread(media: httpx.AsyncCli
 async def test_a_picture_needs_no_file_name(media: httpx.AsyncClient, name: str) -> None:
     head = f'--x\r\ncontent-disposition: form-data; name="file"{name}\r\n\r\n'
     words = '\r\n--x\r\ncontent-disposition: form-data; name="alt"\r\n\r\nA dog\r\n--x--\r\n'
-    # Larger than a field of a form may be.
+    # Larger than the limit for a field of a form.
     content = samples.noise(300, 300)
     headers = {**signed(), "content-type": "multipart/form-data; boundary=x"}
 
-    answer = await media.post(
+    response = await media.post(
         "/api/medias", content=head.encode() + content + words.encode(), headers=headers
     )
 
-    assert answer.status_code == 201, answer.text
+    assert response.status_code == 201, response.text
 
 
 async def test_an_upload_without_a_file_is_refused(media: httpx.AsyncClient) -> None:
@@ -141,18 +143,20 @@ async def test_an_upload_without_a_file_is_refused(media: httpx.AsyncClient) -> 
     )
     for body in bodies:
         headers = {**signed(), **body.pop("headers", {})}
-        answer = await media.post("/api/medias", headers=headers, **body)
+        response = await media.post("/api/medias", headers=headers, **body)
 
-        assert (answer.status_code, answer.json()["result"]) == (422, False), body
+        assert (response.status_code, response.json()["result"]) == (422, False), body
 
 
-async def test_a_picture_is_served_in_parts_and_kept_by_clients(media: httpx.AsyncClient) -> None:
+async def test_a_picture_is_served_in_ranges_and_cached_by_clients(
+    media: httpx.AsyncClient,
+) -> None:
     _, path = await uploaded(media, samples.picture("PNG"))
     whole = await media.get(path)
     size = len(whole.content)
     etag = whole.headers["etag"]
 
-    async def asked(**headers: str) -> httpx.Response:
+    async def get(**headers: str) -> httpx.Response:
         return await media.get(
             path, headers={name.replace("_", "-"): value for name, value in headers.items()}
         )
@@ -169,39 +173,42 @@ async def test_a_picture_is_served_in_parts_and_kept_by_clients(media: httpx.Asy
         "bytes=-5": whole.content[-5:],
         f"bytes=0-{size * 2}": whole.content,
     }.items():
-        part = await asked(range=header)
+        part = await get(range=header)
         assert (part.status_code, part.content) == (206, expected), header
         assert part.headers["content-range"].endswith(f"/{size}")
     for header in ("bytes=5-2", "bytes=0-1,3-4", "lines=1-2", "bytes=-", "rubbish"):
-        assert (await asked(range=header)).content == whole.content
+        assert (await get(range=header)).content == whole.content
     for header in (f"bytes={size}-", "bytes=-0"):
-        beyond = await asked(range=header)
+        beyond = await get(range=header)
         assert (beyond.status_code, beyond.json()["error_type"]) == (416, "RangeNotSatisfiable")
         assert beyond.headers["content-range"] == f"bytes */{size}"
-    assert (await asked(if_none_match=f'W/{etag}, "x"')).status_code == 304
-    assert (await asked(range="bytes=0-9", if_range='"other"')).status_code == 200
+    assert (await get(if_none_match=f'W/{etag}, "x"')).status_code == 304
+    assert (await get(range="bytes=0-9", if_range='"other"')).status_code == 200
     head = await media.head(path)
     assert (head.content, head.headers["content-length"]) == (b"", str(size))
 
 
 @pytest.mark.parametrize("name", ["none.png", "..%2f..%2fetc%2fpasswd", "%00", "a" * 3000])
-async def test_a_name_that_nobody_was_given_is_not_found(
-    media: httpx.AsyncClient, name: str
-) -> None:
-    answer = await media.get(f"/uploads/{name}")
+async def test_an_unknown_name_is_not_found(media: httpx.AsyncClient, name: str) -> None:
+    response = await media.get(f"/uploads/{name}")
 
-    assert answer.status_code == 404
+    assert response.status_code == 404
 
 
-async def test_records_are_given_to_tweets_alone(media: httpx.AsyncClient) -> None:
+async def test_only_tweets_can_read_the_records(media: httpx.AsyncClient) -> None:
     media_id, _ = await uploaded(media, samples.picture("PNG"))
-    for headers in ({}, {"warble-identity": "x"}, signed(ANN), testing.signed("users", ANN)):
-        answer = await media.get(f"/internal/media?ids={media_id}", headers=headers)
+    for headers in (
+        {},
+        {"warble-identity": "x"},
+        signed(ANN),
+        testing.identity_headers("users", ANN),
+    ):
+        response = await media.get(f"/internal/media?ids={media_id}", headers=headers)
 
-        assert answer.status_code == 401
+        assert response.status_code == 401
 
 
-async def test_while_the_store_is_away_an_upload_is_refused_and_leaves_no_record(
+async def test_while_the_store_is_unavailable_an_upload_is_refused_and_leaves_no_record(
     media: httpx.AsyncClient, app: FastAPI, database: Database, unused_tcp_port: int
 ) -> None:
     settings: Settings = app.state.settings
@@ -211,10 +218,10 @@ async def test_while_the_store_is_away_an_upload_is_refused_and_leaves_no_record
     async with database.transaction() as session:
         before = (await execute(session, count)).scalar_one()
 
-    answer = await upload(media, samples.picture("PNG"))
+    response = await upload(media, samples.picture("PNG"))
 
-    assert (answer.status_code, answer.json()["error_type"]) == (503, "ServiceUnavailable")
-    assert "retry-after" in answer.headers
+    assert (response.status_code, response.json()["error_type"]) == (503, "ServiceUnavailable")
+    assert "retry-after" in response.headers
     async with database.transaction() as session:
         assert (await execute(session, count)).scalar_one() == before
 
@@ -227,11 +234,11 @@ async def test_an_upload_that_cannot_be_recorded_leaves_no_object(
     async with database.transaction() as session:
         await execute(session, text(forbid))
     try:
-        answer = await upload(media, samples.picture("PNG"))
+        response = await upload(media, samples.picture("PNG"))
     finally:
         async with database.transaction() as session:
             await execute(session, text(allow))
 
-    assert (answer.status_code, answer.json()["error_type"]) == (500, "InternalError")
+    assert (response.status_code, response.json()["error_type"]) == (500, "InternalError")
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     assert await app.state.storage.names_before(tomorrow) == []

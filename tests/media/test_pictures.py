@@ -1,4 +1,4 @@
-"""What becomes of a picture, seen in what comes back."""
+"""How the served picture differs from the uploaded one."""
 
 import io
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageChops, ImageSequence, ImageStat
 
 from . import samples
-from .test_api import recorded, upload, uploaded
+from .test_api import upload, upload_record, uploaded
 
 KINDS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
 
@@ -19,11 +19,11 @@ async def test_a_picture_comes_back_without_its_metadata(
 ) -> None:
     _, path = await uploaded(media, samples.picture(kind))
 
-    answer = await media.get(path)
+    response = await media.get(path)
 
-    assert answer.headers["content-type"] == KINDS[kind]
-    assert samples.COMMENT not in answer.content
-    with Image.open(io.BytesIO(answer.content)) as image:
+    assert response.headers["content-type"] == KINDS[kind]
+    assert samples.COMMENT not in response.content
+    with Image.open(io.BytesIO(response.content)) as image:
         assert image.format == kind
         assert not image.getexif()
         assert "icc_profile" not in image.info
@@ -39,9 +39,9 @@ async def test_an_animation_keeps_moving_as_it_did(media: httpx.AsyncClient, kin
     durations = [70, 200, 500]
     _, path = await uploaded(media, samples.animation(kind, duration=durations, loop=2))
 
-    answer = await media.get(path)
+    response = await media.get(path)
 
-    with Image.open(io.BytesIO(answer.content)) as image:
+    with Image.open(io.BytesIO(response.content)) as image:
         frames = [frame.copy() for frame in ImageSequence.Iterator(image)]
         assert [frame.info["duration"] for frame in frames] == durations
         assert image.info["loop"] == 2
@@ -89,17 +89,19 @@ async def test_colours_are_what_the_profile_says(media: httpx.AsyncClient, kind:
 async def test_a_thumbnail_is_small_and_upright(
     media: httpx.AsyncClient, content: bytes, size: tuple[int, int] | None
 ) -> None:
-    record = await recorded(media, content)
+    record = await upload_record(media, content)
 
-    answer = await media.get(record["thumbnail"])
-    again = await media.get(record["thumbnail"], headers={"if-none-match": answer.headers["etag"]})
+    response = await media.get(record["thumbnail"])
+    again = await media.get(
+        record["thumbnail"], headers={"if-none-match": response.headers["etag"]}
+    )
 
     assert record["thumbnail"] != record["path"]
-    assert answer.headers["content-type"] == "image/webp"
-    assert "immutable" in answer.headers["cache-control"]
+    assert response.headers["content-type"] == "image/webp"
+    assert "immutable" in response.headers["cache-control"]
     assert again.status_code == 304
-    assert len(answer.content) <= 48_000
-    with Image.open(io.BytesIO(answer.content)) as image:
+    assert len(response.content) <= 48_000
+    with Image.open(io.BytesIO(response.content)) as image:
         assert image.format == "WEBP"
         assert not getattr(image, "is_animated", False)
         assert not image.getexif()
@@ -108,32 +110,32 @@ async def test_a_thumbnail_is_small_and_upright(
             assert image.size == size
 
 
-async def test_a_thumbnail_keeps_what_is_transparent(media: httpx.AsyncClient) -> None:
+async def test_a_thumbnail_keeps_transparency(media: httpx.AsyncClient) -> None:
     out = io.BytesIO()
     Image.new("RGBA", (30, 30), (255, 0, 0, 0)).save(out, "PNG")
-    record = await recorded(media, out.getvalue())
+    record = await upload_record(media, out.getvalue())
 
     with Image.open(io.BytesIO((await media.get(record["thumbnail"])).content)) as image:
         assert image.convert("RGBA").getpixel((9, 9))[3] == 0  # type: ignore[index]
 
 
 @pytest.mark.parametrize("name", samples.NOT_PICTURES)
-async def test_what_is_no_picture_is_refused_whatever_it_is_called(
+async def test_a_file_that_is_no_picture_is_refused_whatever_its_name(
     media: httpx.AsyncClient, name: str
 ) -> None:
-    answer = await upload(media, samples.NOT_PICTURES[name])
+    response = await upload(media, samples.NOT_PICTURES[name])
 
-    assert (answer.status_code, answer.json()["error_type"]) == (415, "ImageNotAccepted")
+    assert (response.status_code, response.json()["error_type"]) == (415, "ImageNotAccepted")
 
 
-async def test_what_follows_a_picture_in_its_file_is_not_kept(media: httpx.AsyncClient) -> None:
+async def test_data_behind_a_picture_is_dropped(media: httpx.AsyncClient) -> None:
     _, path = await uploaded(media, samples.picture("PNG") + b"<script>alert(1)</script>")
 
     assert b"script" not in (await media.get(path)).content
 
 
 INPUTS = Path(__file__).parent / "inputs"
-"""Small files of which a decoder has once made something else than a browser shows."""
+"""Small files that some decoder once showed differently than browsers do."""
 SHOWN: dict[str, tuple[int, int, list[int | None]]] = {
     "01-gray16.png": (64, 64, [128, 128, 128, 255]),
     "02-gray16-white-transparent.png": (64, 64, [None, None, None, 251]),
@@ -167,7 +169,7 @@ async def test_a_picture_and_its_thumbnail_show_what_a_browser_shows_of_the_uplo
 ) -> None:
     width, height, means = SHOWN[name]
 
-    record = await recorded(media, (INPUTS / name).read_bytes())
+    record = await upload_record(media, (INPUTS / name).read_bytes())
 
     assert (record["width"], record["height"]) == (width, height)
     for path in (record["path"], record["thumbnail"]):
@@ -182,7 +184,7 @@ async def test_a_picture_and_its_thumbnail_show_what_a_browser_shows_of_the_uplo
 async def test_the_thumbnail_of_pixel_art_is_exact(media: httpx.AsyncClient) -> None:
     content = (INPUTS / "18-pixel-art-8x8.png").read_bytes()
 
-    record = await recorded(media, content)
+    record = await upload_record(media, content)
 
     for path in (record["path"], record["thumbnail"]):
         assert not differs(opened((await media.get(path)).content), opened(content))
@@ -191,7 +193,7 @@ async def test_the_thumbnail_of_pixel_art_is_exact(media: httpx.AsyncClient) -> 
 async def test_a_long_picture_has_its_top_as_thumbnail(media: httpx.AsyncClient) -> None:
     content = (INPUTS / "19-long-screenshot-1080x12000.png").read_bytes()
 
-    record = await recorded(media, content)
+    record = await upload_record(media, content)
 
     thumbnail = await media.get(record["thumbnail"])
     assert (record["width"], record["height"]) == (1080, 12000)
@@ -221,7 +223,9 @@ async def test_a_png_keeps_every_pixel(media: httpx.AsyncClient, mode: str) -> N
     assert not differs(opened((await media.get(path)).content), opened(out.getvalue()))
 
 
-async def test_a_screenshot_without_loss_stays_so_in_fewer_bytes(media: httpx.AsyncClient) -> None:
+async def test_a_lossless_screenshot_stays_lossless_and_gets_smaller(
+    media: httpx.AsyncClient,
+) -> None:
     image = opened((INPUTS / "19-long-screenshot-1080x12000.png").read_bytes())
     image = image.convert("RGB").crop((0, 0, 1080, 1000))
     for kind, options in (("PNG", {}), ("WEBP", {"lossless": True})):
@@ -250,11 +254,11 @@ async def test_an_animation_keeps_colours_and_transparency(
         out, kind, save_all=True, append_images=frames[1:], duration=80, loop=0, **options
     )
 
-    record = await recorded(media, out.getvalue())
+    record = await upload_record(media, out.getvalue())
 
-    kept = opened((await media.get(record["path"])).content)
+    stored = opened((await media.get(record["path"])).content)
     assert (record["width"], record["height"]) == (48, 40)
-    for frame, before in zip(ImageSequence.Iterator(kept), frames, strict=True):
+    for frame, before in zip(ImageSequence.Iterator(stored), frames, strict=True):
         assert frame.convert("RGBA").getpixel((46, 38))[3] == 0  # type: ignore[index]
         assert not differs(
             Image.alpha_composite(Image.new("RGBA", before.size, "white"), frame.convert("RGBA")),
@@ -262,7 +266,7 @@ async def test_an_animation_keeps_colours_and_transparency(
         )
 
 
-async def test_of_an_animated_png_the_first_frame_is_kept_and_the_answer_says_so(
+async def test_an_animated_png_becomes_its_first_frame_and_the_response_says_so(
     media: httpx.AsyncClient,
 ) -> None:
     moving = await upload(media, samples.animation("PNG"))
@@ -274,7 +278,7 @@ async def test_of_an_animated_png_the_first_frame_is_kept_and_the_answer_says_so
 
 
 async def test_a_frame_outside_of_the_canvas_does_not_enlarge_it(media: httpx.AsyncClient) -> None:
-    record = await recorded(media, samples.growing_gif())
+    record = await upload_record(media, samples.growing_gif())
 
     assert (record["width"], record["height"]) == (1, 1)
 
@@ -285,26 +289,26 @@ async def test_a_frame_outside_of_the_canvas_does_not_enlarge_it(media: httpx.As
         (
             bytes(10_400_001),
             "ImageTooLarge",
-            "The picture has 10.5 MB; at most 10 MB are accepted.",
+            "The picture has 10.5 MB. The limit is 10 MB.",
             {"limit": 10_000_000, "actual": 10_400_001},
         ),
         (
             samples.bomb(),
             "ImageTooManyPixels",
-            "The picture has 3,600 million pixels, all frames of an animation together; at most"
-            " 50 million are accepted.",
+            "The picture has 3,600 million pixels, counting all frames of an animation."
+            " The limit is 50 million.",
             {"limit": 50_000_000, "actual": 3_600_000_000},
         ),
         (
             samples.animation("GIF", frames=201),
             "ImageTooManyFrames",
-            "The animation has 201 frames; at most 200 are accepted.",
+            "The animation has 201 frames. The limit is 200.",
             {"limit": 200, "actual": 201},
         ),
         (
             samples.animation("WEBP", frames=230),
             "ImageTooManyFrames",
-            "The animation has 230 frames; at most 200 are accepted.",
+            "The animation has 230 frames. The limit is 200.",
             {"limit": 200, "actual": 230},
         ),
     ],
@@ -313,10 +317,10 @@ async def test_a_frame_outside_of_the_canvas_does_not_enlarge_it(media: httpx.As
 async def test_a_limit_that_is_exceeded_is_named_with_both_numbers(
     media: httpx.AsyncClient, content: bytes, name: str, sentence: str, details: dict[str, int]
 ) -> None:
-    answer = await upload(media, content)
+    response = await upload(media, content)
 
-    assert answer.status_code == 413
-    assert answer.json() == {
+    assert response.status_code == 413
+    assert response.json() == {
         "result": False,
         "error_type": name,
         "error_message": sentence,

@@ -1,4 +1,4 @@
-"""A store that falls silent harms nobody but the one who waits for it."""
+"""A store that stops responding affects only the requests that wait for it."""
 
 import asyncio
 import contextlib
@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import Message
 
-from chassis.errors import ServiceUnavailable
+from chassis.http.errors import ServiceUnavailable
 from services.media import api, storage
 from services.media.settings import Settings
 from services.media.storage import Storage
 
 
 class SilentStore:
-    """Answers the first part of a long object, or nothing at all, and then says no more."""
+    """Sends the first part of a long object, or nothing at all, and then nothing more."""
 
     def __init__(self) -> None:
         self.first = b""
@@ -50,7 +50,7 @@ async def silent() -> AsyncIterator[tuple[SilentStore, Storage]]:
         await asyncio.to_thread(client._threads.shutdown)
 
 
-async def test_a_client_that_goes_away_frees_the_connection_and_holds_up_nobody(
+async def test_a_client_that_disconnects_releases_the_connection_and_blocks_nobody(
     silent: tuple[SilentStore, Storage],
 ) -> None:
     store, client = silent
@@ -58,9 +58,9 @@ async def test_a_client_that_goes_away_frees_the_connection_and_holds_up_nobody(
     store.first = f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode()
     store.first += bytes(storage.CHUNK_BYTES + 1)
 
-    # Many times: reading and closing are two threads.
+    # Often, because reading and closing happen in two threads.
     for _ in range(600):
-        response = api._Streamed(await client.get("x", 0, size), 200, {}, "image/png")
+        response = api._DownloadResponse(await client.get("x", 0, size), 200, {}, "image/png")
         arrived = asyncio.Event()
 
         async def send(message: Message, arrived: asyncio.Event = arrived) -> None:
@@ -73,19 +73,19 @@ async def test_a_client_that_goes_away_frees_the_connection_and_holds_up_nobody(
 
         store.left.clear()
         await response({"type": "http", "asgi": {"spec_version": "2.0"}}, receive, send)
-        async with asyncio.timeout(storage._SILENT_SECONDS / 2):
+        async with asyncio.timeout(storage._READ_TIMEOUT_SECONDS / 2):
             await store.left.wait()
 
 
-async def test_however_many_wait_for_a_silent_store_all_are_answered_in_time(
+async def test_every_request_to_a_silent_store_fails_in_time(
     silent: tuple[SilentStore, Storage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, client = silent
-    monkeypatch.setattr(storage, "_CALL_SECONDS", 0.5)
+    monkeypatch.setattr(storage, "_CALL_TIMEOUT_SECONDS", 0.5)
 
-    async with asyncio.timeout(storage._SILENT_SECONDS / 2):
-        answers = await asyncio.gather(
+    async with asyncio.timeout(storage._READ_TIMEOUT_SECONDS / 2):
+        responses = await asyncio.gather(
             *(client.get("x", 0, 1) for _ in range(storage._THREADS * 2)), return_exceptions=True
         )
 
-    assert {type(answer) for answer in answers} == {ServiceUnavailable}
+    assert {type(response) for response in responses} == {ServiceUnavailable}

@@ -1,6 +1,6 @@
 import pytest
 
-from deploy.local.prometheus import Prometheus, prometheus
+from devstack.prometheus import Prometheus, prometheus
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What the boards and the alerts ask of Prometheus, read from the files that operators get."""
+"""The PromQL expressions of dashboards and rules, read from the deployed files."""
 
 import json
 import re
@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
-from deploy.local.places import REPOSITORY
+from devstack.repository import REPOSITORY
 
-BOARDS = REPOSITORY / "deploy/grafana/dashboards"
-RULES = REPOSITORY / "deploy/prometheus/rules"
-CONFIGURATION = REPOSITORY / "deploy/prometheus/prometheus.yml"
+BOARDS = REPOSITORY / "deploy/monitoring/grafana/dashboards"
+RULES = REPOSITORY / "deploy/monitoring/prometheus/rules"
+CONFIGURATION = REPOSITORY / "deploy/monitoring/prometheus/prometheus.yml"
 
 _COMPARISON = re.compile(r" (?:==|[<>]=?) [\d.]+(?: \* [\d.]+)?")
 
@@ -43,13 +43,13 @@ def alerts() -> list[dict[str, Any]]:
     return [rule for rule in rules() if "alert" in rule]
 
 
-def every() -> list[Expression]:
-    """All of them, fit to return data in health too.
+def all_expressions() -> list[Expression]:
+    """All expressions, changed so that they return data in a healthy system too.
 
-    An alert is asked without its comparison; a panel without the nought that stands in for lines
-    which are not there yet, and which would hide a name that is misspelt.
+    Alerts lose their comparison. Panels lose the fallback `or vector(0)`, which would hide a
+    misspelt metric name.
     """
-    shown = [
+    from_panels = [
         Expression(
             f"{name}: {panel['title']}",
             target["expr"].replace("$__rate_interval", "1m").removesuffix(" or vector(0)"),
@@ -58,8 +58,8 @@ def every() -> list[Expression]:
         for panel in panels(board)
         for target in panel["targets"]
     ]
-    watched = [
+    from_rules = [
         Expression(rule.get("alert") or rule["record"], _COMPARISON.sub("", rule["expr"]))
         for rule in rules()
     ]
-    return shown + watched
+    return from_panels + from_rules

@@ -1,4 +1,4 @@
-"""Where processes send what they tell: a collector of traces and a Sentry, in one real server."""
+"""A server that receives traces (OTLP) and error reports (Sentry)."""
 
 import gzip
 import json
@@ -15,8 +15,8 @@ from tests.waiting import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A span as it came over the wire."""
+class ReceivedSpan:
+    """A span as it was received."""
 
     process: str
     """The service and the role, such as `feed worker`."""
@@ -26,15 +26,15 @@ class Seen:
     span_id: bytes
     parent_id: bytes
     raw: str
-    """All of it, as text."""
+    """The whole span, as text."""
 
 
 @dataclass
 class Receiver:
     port: int
-    spans: list[Seen] = field(default_factory=list)
+    spans: list[ReceivedSpan] = field(default_factory=list)
     reports: list[dict[str, Any]] = field(default_factory=list)
-    news: Condition = field(default_factory=Condition)
+    changed: Condition = field(default_factory=Condition)
 
     @property
     def url(self) -> str:
@@ -44,30 +44,30 @@ class Receiver:
     def dsn(self) -> str:
         return f"http://public@127.0.0.1:{self.port}/1"
 
-    def until(self, there: Callable[[], Any]) -> None:
-        """Waits until it is so. Raises AssertionError when that takes too long."""
-        with self.news:
-            assert self.news.wait_for(there, PATIENCE_SECONDS), (
+    def wait_until(self, condition: Callable[[], Any]) -> None:
+        """Waits until the condition is true. Raises AssertionError after a timeout."""
+        with self.changed:
+            assert self.changed.wait_for(condition, PATIENCE_SECONDS), (
                 [(span.process, span.name) for span in self.spans],
                 self.reports,
             )
 
-    def take(self, path: str, body: bytes) -> None:
-        with self.news:
+    def receive(self, path: str, body: bytes) -> None:
+        with self.changed:
             if path == "/v1/traces":
                 self.spans += _spans(ExportTraceServiceRequest.FromString(body))
             else:
                 items = [json.loads(line) for line in body.decode().splitlines()]
                 self.reports += [item for item in items if "exception" in item]
-            self.news.notify_all()
+            self.changed.notify_all()
 
 
-def _spans(request: ExportTraceServiceRequest) -> Iterator[Seen]:
+def _spans(request: ExportTraceServiceRequest) -> Iterator[ReceivedSpan]:
     for sender in request.resource_spans:
         about = {each.key: each.value.string_value for each in sender.resource.attributes}
         for scope in sender.scope_spans:
             for span in scope.spans:
-                yield Seen(
+                yield ReceivedSpan(
                     process=f"{about['service.name']} {about['warble.role']}",
                     name=span.name,
                     kind=span.kind,
@@ -85,7 +85,7 @@ def receiving() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["content-length"]))
             if self.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
-            receiver.take(self.path, body)
+            receiver.receive(self.path, body)
             self.send_response(200)
             self.send_header("content-length", "0")
             self.end_headers()

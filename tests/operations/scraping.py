@@ -1,4 +1,4 @@
-"""A Prometheus with the real configuration; its targets are the processes of the tests' system."""
+"""Runs a Prometheus with the real configuration, which scrapes the system of the tests."""
 
 import json
 import subprocess
@@ -10,15 +10,15 @@ from typing import Any
 import httpx
 import yaml
 
-from deploy.local import places
-from deploy.local.instance import Instance
-from deploy.local.prometheus import Prometheus
+from devstack import port_numbers
+from devstack.instance import Instance
+from devstack.prometheus import Prometheus
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 from . import expressions
 
 _PORT = 90
-"""In the instance's block of a hundred."""
+"""The offset from the instance's first port."""
 
 _EXPORTERS = ("node", "certificate")
 
@@ -27,16 +27,16 @@ class Scraping:
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
 
-    async def ask(self, expression: str) -> list[Any]:
-        answer = await self._http.get("/api/v1/query", params={"query": expression})
-        assert answer.status_code == 200, f"{expression}: {answer.text}"
-        result: list[Any] = answer.json()["data"]["result"]
+    async def query(self, expression: str) -> list[Any]:
+        response = await self._http.get("/api/v1/query", params={"query": expression})
+        assert response.status_code == 200, f"{expression}: {response.text}"
+        result: list[Any] = response.json()["data"]["result"]
         return result
 
     async def metrics(self) -> set[str]:
-        """Names that a target speaks of, also those that nothing has happened to yet."""
-        answer = await self._http.get("/api/v1/metadata")
-        return set(answer.json()["data"])
+        """The names of all metrics that a target declares, also those without samples."""
+        response = await self._http.get("/api/v1/metadata")
+        return set(response.json()["data"])
 
     async def ready(self) -> bool:
         try:
@@ -50,7 +50,7 @@ async def scraping(programs: Prometheus, stack: Instance, folder: Path) -> Async
     configuration = folder / "prometheus.yml"
     # JSON is YAML.
     configuration.write_text(json.dumps(_configuration(stack)))
-    address = f"127.0.0.1:{stack.offset(_PORT)}"
+    address = f"127.0.0.1:{stack.port_of(_PORT)}"
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [
@@ -75,25 +75,25 @@ async def scraping(programs: Prometheus, stack: Instance, folder: Path) -> Async
 
 
 def _configuration(stack: Instance) -> dict[str, Any]:
-    """As operators have it, but that names are looked up here and that a second is enough."""
-    made: dict[str, Any] = yaml.safe_load(expressions.CONFIGURATION.read_text())
-    made["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    made["rule_files"] = [str(expressions.RULES / "*.yml")]
-    del made["alerting"]
-    scraped = [job for job in made["scrape_configs"] if job["job_name"] not in _EXPORTERS]
+    """The real configuration, with static targets instead of DNS and an interval of 1 s."""
+    configuration: dict[str, Any] = yaml.safe_load(expressions.CONFIGURATION.read_text())
+    configuration["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    configuration["rule_files"] = [str(expressions.RULES / "*.yml")]
+    del configuration["alerting"]
+    scraped = [job for job in configuration["scrape_configs"] if job["job_name"] not in _EXPORTERS]
     for job in scraped:
         job["static_configs"] = [
             {"targets": _addresses(stack, name), "labels": {"__meta_dns_name": name}}
             for discovery in job.pop("dns_sd_configs")
             for name in discovery["names"]
         ]
-    made["scrape_configs"] = scraped
-    return made
+    configuration["scrape_configs"] = scraped
+    return configuration
 
 
 def _addresses(stack: Instance, name: str) -> list[str]:
     if name == "rabbitmq":
-        return [f"127.0.0.1:{stack.offset(places.PROMETHEUS)}"]
+        return [f"127.0.0.1:{stack.port_of(port_numbers.PROMETHEUS)}"]
     service, _, role = name.partition("-")
     urls = {
         "": lambda: [stack.url("gateway") or ""],

@@ -1,4 +1,4 @@
-"""Each part's account at the broker does what the part must, and is refused everything else."""
+"""Each account at the broker has the permissions that its service needs, and no others."""
 
 import json
 import secrets
@@ -11,10 +11,10 @@ import pytest
 from aio_pika.abc import AbstractChannel
 from aiormq.exceptions import ChannelAccessRefused
 
-from deploy.local.instance import Instance
-from deploy.local.places import REPOSITORY, SERVICES
+from devstack.instance import Instance
+from devstack.repository import REPOSITORY, SERVICES
 
-PARTS = (*SERVICES, "gateway")
+ACCOUNTS = (*SERVICES, "gateway")
 TABLE: dict[str, Any] = json.loads(
     (REPOSITORY / "deploy" / "rabbitmq" / "accounts.json").read_text()
 )
@@ -23,17 +23,17 @@ KEYS = sorted(path.stem for path in (REPOSITORY / "tests" / "contracts" / "sampl
 
 
 @asynccontextmanager
-async def channel_of(stack: Instance, part: str) -> AsyncIterator[AbstractChannel]:
-    url = stack.service_environment(part)[f"{part.upper()}_BROKER_URL"]
-    assert f"//{part}:" in url
+async def channel_of(stack: Instance, account: str) -> AsyncIterator[AbstractChannel]:
+    url = stack.service_environment(account)[f"{account.upper()}_BROKER_URL"]
+    assert f"//{account}:" in url
     async with await aio_pika.connect(url) as connection:
         yield await connection.channel()
 
 
 async def is_refused(
-    stack: Instance, part: str, act: Callable[[AbstractChannel], Awaitable[object]]
+    stack: Instance, account: str, act: Callable[[AbstractChannel], Awaitable[object]]
 ) -> bool:
-    async with channel_of(stack, part) as channel:
+    async with channel_of(stack, account) as channel:
         try:
             await act(channel)
         except ChannelAccessRefused:
@@ -47,7 +47,7 @@ def keys_in(pattern: str) -> set[str]:
 
 def publishes(key: str, exchange: str = EVENTS) -> Callable[[AbstractChannel], Awaitable[object]]:
     async def act(channel: AbstractChannel) -> None:
-        # Nobody hears it: an event of these tests' own would reach the real consumers.
+        # It expires at once, so that the real consumers do not receive it.
         to = await channel.get_exchange(exchange, ensure=False)
         message = aio_pika.Message(b"{}", expiration=0, message_id="rubbish")
         await to.publish(message, key, mandatory=False)
@@ -55,20 +55,20 @@ def publishes(key: str, exchange: str = EVENTS) -> Callable[[AbstractChannel], A
     return act
 
 
-@pytest.mark.parametrize("part", PARTS)
-async def test_a_part_publishes_its_own_events_alone(stack: Instance, part: str) -> None:
-    own = keys_in(TABLE["accounts"][part]["publishes"])
+@pytest.mark.parametrize("account", ACCOUNTS)
+async def test_an_account_publishes_only_its_own_events(stack: Instance, account: str) -> None:
+    own = keys_in(TABLE["accounts"][account]["publishes"])
 
     others = {key for key in KEYS if key not in own}
-    assert {key for key in others if await is_refused(stack, part, publishes(key))} == others
-    # A key that nobody listens to, beside those that are the part's own.
-    assert await is_refused(stack, part, publishes("made.up.v1"))
+    assert {key for key in others if await is_refused(stack, account, publishes(key))} == others
+    # A routing key without any consumer.
+    assert await is_refused(stack, account, publishes("made.up.v1"))
 
 
-@pytest.mark.parametrize("part", PARTS)
-async def test_a_part_reaches_no_queue_of_another(stack: Instance, part: str) -> None:
+@pytest.mark.parametrize("account", ACCOUNTS)
+async def test_an_account_reaches_no_queue_of_another(stack: Instance, account: str) -> None:
     for other in SERVICES:
-        if other == part:
+        if other == account:
             continue
         hears = keys_in(TABLE["accounts"][other]["hears"])
         for key in sorted(hears)[:2]:
@@ -90,36 +90,38 @@ async def test_a_part_reaches_no_queue_of_another(stack: Instance, part: str) ->
                 publishes(queue, exchange=""),
                 publishes(queue, exchange=f"{other}.queues"),
             ):
-                assert await is_refused(stack, part, act), (queue, act)
+                assert await is_refused(stack, account, act), (queue, act)
 
 
-@pytest.mark.parametrize("part", PARTS)
-async def test_a_part_hears_only_what_it_must(stack: Instance, part: str) -> None:
-    hears = keys_in(TABLE["accounts"][part]["hears"])
+@pytest.mark.parametrize("account", ACCOUNTS)
+async def test_an_account_receives_only_the_events_it_handles(
+    stack: Instance, account: str
+) -> None:
+    hears = keys_in(TABLE["accounts"][account]["hears"])
     refused = set()
     for key in KEYS:
 
         async def listens(channel: AbstractChannel, key: str = key) -> None:
             queue = await channel.declare_queue(
-                f"{part}.{secrets.token_hex(8)}", exclusive=True, auto_delete=True
+                f"{account}.{secrets.token_hex(8)}", exclusive=True, auto_delete=True
             )
             await queue.bind(EVENTS, key)
 
-        if await is_refused(stack, part, listens):
+        if await is_refused(stack, account, listens):
             refused.add(key)
 
     assert refused == set(KEYS) - hears
 
     async def listens_to_all(channel: AbstractChannel) -> None:
-        queue = await channel.declare_queue(f"{part}.{secrets.token_hex(8)}", exclusive=True)
+        queue = await channel.declare_queue(f"{account}.{secrets.token_hex(8)}", exclusive=True)
         await queue.bind(EVENTS, "#")
 
-    assert await is_refused(stack, part, listens_to_all)
+    assert await is_refused(stack, account, listens_to_all)
 
 
-@pytest.mark.parametrize("part", PARTS)
-async def test_a_part_makes_nothing_in_anothers_name(stack: Instance, part: str) -> None:
-    for name in ("planted", *(f"{other}.planted" for other in PARTS if other != part)):
+@pytest.mark.parametrize("account", ACCOUNTS)
+async def test_an_account_creates_nothing_under_another_name(stack: Instance, account: str) -> None:
+    for name in ("planted", *(f"{other}.planted" for other in ACCOUNTS if other != account)):
 
         async def declares_a_queue(channel: AbstractChannel, name: str = name) -> None:
             await channel.declare_queue(name, exclusive=True)
@@ -127,11 +129,11 @@ async def test_a_part_makes_nothing_in_anothers_name(stack: Instance, part: str)
         async def declares_an_exchange(channel: AbstractChannel, name: str = name) -> None:
             await channel.declare_exchange(name, auto_delete=True)
 
-        assert await is_refused(stack, part, declares_a_queue), name
-        assert await is_refused(stack, part, declares_an_exchange), name
+        assert await is_refused(stack, account, declares_a_queue), name
+        assert await is_refused(stack, account, declares_an_exchange), name
 
 
-async def test_no_stranger_comes_in(stack: Instance) -> None:
+async def test_unknown_accounts_and_wrong_passwords_are_rejected(stack: Instance) -> None:
     host = stack.broker_url.partition("@")[2]
     for account in ("guest:guest", "users:wrong", "warble:"):
         with pytest.raises(aio_pika.exceptions.ProbableAuthenticationError):

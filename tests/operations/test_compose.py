@@ -1,4 +1,4 @@
-"""What docker-compose.yml promises to whoever runs it, read off the file itself."""
+"""Checks of docker-compose.yml: restarts, limits, open ports, secrets."""
 
 import json
 import os
@@ -11,27 +11,27 @@ import pytest
 import yaml
 
 from deploy.compose import make_secrets
-from deploy.local import places
-from deploy.local.places import REPOSITORY
+from devstack import repository
+from devstack.repository import REPOSITORY
 
 COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-ONCE = {"secrets", "database", "users-migrate", "tweets-migrate", "media-migrate", "feed-migrate"}
-STAYING = sorted(SERVICES.keys() - ONCE)
+JOBS = {"secrets", "database", "users-migrate", "tweets-migrate", "media-migrate", "feed-migrate"}
+LONG_RUNNING = sorted(SERVICES.keys() - JOBS)
 
 
-def is_ours(service: dict[str, Any]) -> bool:
+def is_application(service: dict[str, Any]) -> bool:
     return str(service["image"]).startswith("warble/")
 
 
-@pytest.mark.parametrize("name", STAYING)
-def test_what_stays_is_looked_after(name: str) -> None:
+@pytest.mark.parametrize("name", LONG_RUNNING)
+def test_every_long_running_service_is_restarted_limited_and_checked(name: str) -> None:
     service = SERVICES[name]
 
     assert service["restart"] == "unless-stopped"
     assert service["mem_limit"]
     assert service["healthcheck"]["test"]
-    if is_ours(service):
+    if is_application(service):
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]
         assert "user" not in service
@@ -51,7 +51,7 @@ def test_only_the_gateway_is_open_to_the_world() -> None:
     assert outside == {"gateway", "grafana", "alertmanager"}
 
 
-def test_images_are_pinned_and_no_secret_stands_here() -> None:
+def test_images_are_pinned_and_the_file_contains_no_secret() -> None:
     for name, service in SERVICES.items():
         assert re.search(r":[^:]*\d+\.\d+|:RELEASE\.", service["image"]), name
         for variable, value in (service.get("environment") or {}).items():
@@ -59,62 +59,64 @@ def test_images_are_pinned_and_no_secret_stands_here() -> None:
             assert not is_secret or str(value).startswith("/secrets/"), f"{name}: {variable}"
 
 
-def test_each_part_sees_its_own_secrets_alone() -> None:
+def test_each_service_mounts_only_its_own_secrets() -> None:
     for name, service in SERVICES.items():
         mounted = {
             volume.partition("-secrets:")[0]
             for volume in service.get("volumes", ())
             if "-secrets:" in volume
         }
-        part = name.removesuffix("-worker").removesuffix("-migrate")
-        wanted = {"secrets": None, "database": {"postgres"}}.get(name, {part})
-        assert wanted is None or mounted <= wanted, name
+        owner = name.removesuffix("-worker").removesuffix("-migrate")
+        allowed = {"secrets": None, "database": {"postgres"}}.get(name, {owner})
+        assert allowed is None or mounted <= allowed, name
 
 
-def test_no_secret_of_one_part_is_given_to_another(
+def test_no_service_receives_a_secret_of_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(make_secrets, "ROOT", tmp_path)
-    # Only root may give a file away.
+    # Only root may change the owner of a file.
     monkeypatch.setattr(os, "chown", lambda *_: None)
     volumes = {name for name in COMPOSE["volumes"] if name.endswith("-secrets")}
-    parts = {name.removesuffix("-secrets") for name in volumes}
-    for part in parts:
-        (tmp_path / part).mkdir()
+    owners = {name.removesuffix("-secrets") for name in volumes}
+    for owner in owners:
+        (tmp_path / owner).mkdir()
 
     make_secrets.main()
 
     texts = {
-        part: "".join(file.read_text() for file in (tmp_path / part).iterdir()) for part in parts
+        owner: "".join(file.read_text() for file in (tmp_path / owner).iterdir())
+        for owner in owners
     }
-    made = json.loads((tmp_path / "all" / "secrets.json").read_text())
-    made["administrator"] = (tmp_path / "all" / "admin.key").read_text().strip()
-    given = {
-        name: {part for part, text in texts.items() if part != "all" and secret in text}
-        for name, secret in made.items()
+    generated = json.loads((tmp_path / "all" / "secrets.json").read_text())
+    generated["administrator"] = (tmp_path / "all" / "admin.key").read_text().strip()
+    receivers = {
+        name: {owner for owner, text in texts.items() if owner != "all" and secret in text}
+        for name, secret in generated.items()
     }
-    assert given.pop("administrator") == {"users"}
-    assert given.pop("grafana_password") == {"grafana"}
-    assert given.pop("identity") == {"gateway"}
-    assert given.pop("database_owner") == {"postgres"}
+    assert receivers.pop("administrator") == {"users"}
+    assert receivers.pop("grafana_password") == {"grafana"}
+    assert receivers.pop("identity") == {"gateway"}
+    assert receivers.pop("database_owner") == {"postgres"}
     for name, shared_with in (("database", "postgres"), ("broker", "rabbitmq")):
-        for service in (*places.SERVICES, *(["gateway"] if name == "broker" else [])):
-            assert given.pop(f"{name}_{service}") <= {service, shared_with}
-    assert given.pop("store_access") == given.pop("store_secret") == {"media", "minio"}
-    assert given.pop("broker_password") <= {"rabbitmq"}
-    assert given == {"broker_cookie": set()}
+        for service in (*repository.SERVICES, *(["gateway"] if name == "broker" else [])):
+            assert receivers.pop(f"{name}_{service}") <= {service, shared_with}
+    assert receivers.pop("store_access") == receivers.pop("store_secret") == {"media", "minio"}
+    assert receivers.pop("broker_password") <= {"rabbitmq"}
+    assert receivers == {"broker_cookie": set()}
 
 
-def test_documented_commands_in_our_containers_load_the_secrets() -> None:
-    """`docker compose exec` does not run the entrypoint, which reads them."""
-    ours = "|".join(name for name, service in SERVICES.items() if is_ours(service))
+def test_documented_commands_in_containers_load_the_secrets() -> None:
+    """`docker compose exec` does not run the entry point, which exports the secrets."""
+    applications = "|".join(name for name, service in SERVICES.items() if is_application(service))
     documents = [*REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("README*.md")]
 
     commands = [
         command
         for document in documents
         for command in re.findall(
-            rf"docker compose exec (?:-T )?(?:{ours}|\$\S+) +(.* -m .*)", document.read_text()
+            rf"docker compose exec (?:-T )?(?:{applications}|\$\S+) +(.* -m .*)",
+            document.read_text(),
         )
     ]
 
@@ -122,7 +124,7 @@ def test_documented_commands_in_our_containers_load_the_secrets() -> None:
     assert [command for command in commands if not command.startswith("./start ")] == []
 
 
-def test_documents_name_services_that_there_are() -> None:
+def test_documents_name_existing_services() -> None:
     documents = [*REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("README*.md")]
 
     named = {
@@ -136,7 +138,7 @@ def test_documents_name_services_that_there_are() -> None:
 
 
 def services_of(command: str) -> Iterator[str]:
-    """Those that a command names, but for variables of a shell."""
+    """The services that a command names, without shell variables."""
     verb, *words = re.sub(r"--(since|tail) \S+", "", command).split()
     words = [word.partition("=")[0] for word in words if not word.startswith("-")]
     named = words[:1] if verb in {"exec", "run"} else words

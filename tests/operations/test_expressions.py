@@ -1,4 +1,4 @@
-"""Every question of every board and alert, put to a Prometheus that watches the real system."""
+"""Evaluates every expression of dashboards and alerts on a Prometheus that scrapes the system."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -6,32 +6,32 @@ from pathlib import Path
 import aio_pika
 import pytest
 
-from deploy.local.instance import Instance
-from deploy.local.prometheus import Prometheus
+from devstack.instance import Instance
+from devstack.prometheus import Prometheus
 from tests.journeys.company import Company, Person, company_at
 from tests.waiting import eventually
 
 from . import expressions
 from .scraping import Scraping, scraping
 
-IN_TROUBLE_ALONE = {
+ONLY_IN_FAILURES = {
     "ALERTS": "no alert fires within seconds",
     "warble_events_retried_total": "a retry ends in a dead letter three minutes later",
-    "queue:dead_letters_since:timestamp_seconds": "dead letters are taken away at once here",
+    "queue:dead_letters_since:timestamp_seconds": "this test removes dead letters at once",
 }
-"""Metrics without a line in health, for which no trouble is made here; and why."""
+"""Metrics without samples in a healthy system, whose failure this test does not cause; and why."""
 
 OF_RULES = {"ALERTS", "queue:dead_letters_since:timestamp_seconds"}
-"""Those that no process tells: tests of the rules have them (alerts.yml)."""
+"""Metrics that no process exports; alerts.yml tests them."""
 
 NO_EXPORTER = {
-    "CertificateExpires": "blackbox_exporter is the operator's",
-    "DiskFills": "node_exporter is the operator's",
-    "BackupIsOld": "what makes the backup is the operator's",
+    "CertificateExpires": "blackbox_exporter is run by the operator",
+    "DiskFills": "node_exporter is run by the operator",
+    "BackupIsOld": "what makes the backup is run by the operator",
 }
 
 ROUNDS = 120
-POISONED = ("tweets.media.uploaded.v1", "media.tweet.deleted.v1", "feed.tweet.posted.v1")
+QUEUES = ("tweets.media.uploaded.v1", "media.tweet.deleted.v1", "feed.tweet.posted.v1")
 
 
 @pytest.fixture
@@ -54,30 +54,38 @@ async def test_every_expression_of_every_panel_and_alert_returns_data(
 ) -> None:
     ann, boris, clara = [await company.hire(name) for name in ("Ann", "Boris", "Clara")]
     await boris.follow(ann)
-    waiting = expressions.every()
-    troubled = False
+    waiting = expressions.all_expressions()
+    failures_caused = False
 
     for _ in range(ROUNDS):
-        await _live(ann, boris, clara)
-        waiting = [asked for asked in waiting if not await watching.ask(asked.text)]
-        if not troubled:
-            await _trouble(ann, stack)
-            troubled = True
-        if all(_may_be_empty(asked) for asked in waiting):
+        await _use_everything(ann, boris, clara)
+        waiting = [
+            expression for expression in waiting if not await watching.query(expression.text)
+        ]
+        if not failures_caused:
+            await _cause_failures(ann, stack)
+            failures_caused = True
+        if all(_may_be_empty(expression) for expression in waiting):
             break
 
-    empty = [f"{asked.where}: {asked.text}" for asked in waiting if not _may_be_empty(asked)]
+    empty = [
+        f"{expression.where}: {expression.text}"
+        for expression in waiting
+        if not _may_be_empty(expression)
+    ]
     assert not empty, "without data:\n" + "\n".join(empty)
-    assert {asked.where for asked in waiting} >= NO_EXPORTER.keys()
-    assert IN_TROUBLE_ALONE.keys() - OF_RULES <= await watching.metrics()
+    assert {expression.where for expression in waiting} >= NO_EXPORTER.keys()
+    assert ONLY_IN_FAILURES.keys() - OF_RULES <= await watching.metrics()
 
 
-def _may_be_empty(asked: expressions.Expression) -> bool:
-    return asked.where in NO_EXPORTER or any(name in asked.text for name in IN_TROUBLE_ALONE)
+def _may_be_empty(expression: expressions.Expression) -> bool:
+    return expression.where in NO_EXPORTER or any(
+        name in expression.text for name in ONLY_IN_FAILURES
+    )
 
 
-async def _live(ann: Person, boris: Person, clara: Person) -> None:
-    """A little of everything that people do."""
+async def _use_everything(ann: Person, boris: Person, clara: Person) -> None:
+    """Each kind of action that people perform."""
     media_id = await ann.upload()
     tweet_id = await ann.post(media_ids=[media_id])
     await ann.done("GET", "/api/users/me")
@@ -92,8 +100,8 @@ async def _live(ann: Person, boris: Person, clara: Person) -> None:
     assert (await ann.ask("POST", "/api/medias", files=refused)).status_code == 415
 
 
-async def _trouble(ann: Person, stack: Instance) -> None:
-    """A replica goes, then its last sibling, and an event comes that nobody can read."""
+async def _cause_failures(ann: Person, stack: Instance) -> None:
+    """Stops one replica, then the last one; publishes events that no consumer can parse."""
     picture = (await ann.feed())[0]["attachments"][0]
     try:
         stack.stop("media-api-1")
@@ -106,10 +114,10 @@ async def _trouble(ann: Person, stack: Instance) -> None:
         stack.start("media-api-2")
     connection = await aio_pika.connect(stack.broker_url)
     async with connection, connection.channel() as channel:
-        for queue in POISONED:
+        for queue in QUEUES:
             letter = aio_pika.Message(b"{}", message_id="nobody:1", type="nothing")
             await channel.default_exchange.publish(letter, queue)
             dead = await channel.get_queue(f"{queue}.dead")
-            # The dead letter is taken away again: other tests look at these queues too.
-            buried = await eventually(lambda: dead.get(fail=False))  # noqa: B023
-            await buried.ack()
+            # Remove the dead letter, because other tests use these queues too.
+            dead_letter = await eventually(lambda: dead.get(fail=False))  # noqa: B023
+            await dead_letter.ack()

@@ -1,4 +1,4 @@
-"""What the example overlay of deploy/kubernetes comes to, as kubectl itself puts it together."""
+"""Checks of the example overlay in deploy/kubernetes, as rendered by kubectl."""
 
 import shutil
 import subprocess
@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.local.places import REPOSITORY, SERVICES
+from devstack.repository import REPOSITORY, SERVICES
 
 OVERLAY = REPOSITORY / "deploy" / "kubernetes" / "overlays" / "production"
-PARTS = {*(f"{name}-{role}" for name in SERVICES for role in ("api", "worker")), "gateway"}
+DEPLOYMENTS = {*(f"{name}-{role}" for name in SERVICES for role in ("api", "worker")), "gateway"}
 
 
 @pytest.fixture(scope="module")
 def objects() -> list[dict[str, Any]]:
     kubectl = shutil.which("kubectl")
     if kubectl is None:
-        pytest.skip("kubectl, which puts the overlay together, is not on the PATH")
+        pytest.skip("kubectl is not on the PATH")
     built = subprocess.run(
         [kubectl, "kustomize", str(OVERLAY)], capture_output=True, text=True, check=False
     )
@@ -29,11 +29,11 @@ def named(objects: list[dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]
     return {one["metadata"]["name"]: one for one in objects if one["kind"] == kind}
 
 
-def test_each_part_scales_and_is_spread_and_kept(objects: list[dict[str, Any]]) -> None:
+def test_each_deployment_scales_and_has_a_disruption_budget(objects: list[dict[str, Any]]) -> None:
     deployments = named(objects, "Deployment")
-    assert deployments.keys() == PARTS
+    assert deployments.keys() == DEPLOYMENTS
     for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget"):
-        assert named(objects, kind).keys() == PARTS
+        assert named(objects, kind).keys() == DEPLOYMENTS
     for name, scaler in named(objects, "HorizontalPodAutoscaler").items():
         assert scaler["spec"]["scaleTargetRef"]["name"] == name
     for name, budget in named(objects, "PodDisruptionBudget").items():

@@ -1,7 +1,7 @@
-"""What processes tell of themselves: one trace from end to end, and reports with nothing private.
+"""Traces reach from end to end, and error reports contain no private data.
 
-The system here is one of these tests' own: its settings name a collector and a Sentry, and its
-database is made to refuse what it is told.
+These tests have their own system, whose settings name a trace collector and a Sentry server. To
+cause errors, they add constraints to its database that reject the tests' data.
 """
 
 import asyncio
@@ -18,33 +18,33 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from deploy.local import health, postgres
-from deploy.local.instance import Instance
-from deploy.local.places import REPOSITORY
-from tests.gateway.neighbours import OWNER, Neighbour
+from devstack import health, postgres
+from devstack.instance import Instance
+from devstack.repository import REPOSITORY
+from tests.gateway.fake_services import OWNER, FakeService
 from tests.journeys.company import Company, company_at, png, until
 from tests.waiting import eventually
 
-from .receivers import Receiver, Seen, receiving
+from .receivers import ReceivedSpan, Receiver, receiving
 
 pytestmark = pytest.mark.slow
 
 PRIVATE = "hushhush"
-"""Stands in every text, name, description and query that is sent here."""
+"""Part of every text, name, description and query in these tests."""
 
-QUIET = {"users.person": "name", "tweets.tweet": "content", "media.media": "alt"}
-REFUSALS = (
+CONSTRAINED = {"users.person": "name", "tweets.tweet": "content", "media.media": "alt"}
+ADD_CONSTRAINTS = (
     *(
-        f"alter table {table} add constraint quiet check ({column} not like '%hush%') not valid"
-        for table, column in QUIET.items()
+        f"alter table {table} add constraint rejected check ({column} not like '%hush%') not valid"
+        for table, column in CONSTRAINED.items()
     ),
     "alter table feed.tweet rename to away",
 )
-MENDED = (
-    *(f"alter table {table} drop constraint if exists quiet" for table in QUIET),
+REMOVE_CONSTRAINTS = (
+    *(f"alter table {table} drop constraint if exists rejected" for table in CONSTRAINED),
     "alter table if exists feed.away rename to tweet",
 )
-POISONED = {
+QUEUES = {
     "tweets": "tweets.media.uploaded.v1",
     "media": "media.tweet.deleted.v1",
     "feed": "feed.tweet.posted.v1",
@@ -70,19 +70,19 @@ def observed(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> It
         "OTEL_BSP_SCHEDULE_DELAY": "100",
     }
 
-    def local(command: str) -> None:
+    def devstack(command: str) -> None:
         subprocess.run(
-            [sys.executable, "-m", "deploy.local", command],
+            [sys.executable, "-m", "devstack", command],
             cwd=REPOSITORY,
             env={**os.environ, **settings},
             check=True,
         )
 
     try:
-        local("up")
+        devstack("up")
         yield Instance(REPOSITORY / settings["WARBLE_HOME"], int(settings["WARBLE_PORT"]), settings)
     finally:
-        local("down")
+        devstack("down")
 
 
 @pytest.fixture
@@ -100,15 +100,15 @@ async def test_a_tweet_with_a_picture_is_one_trace_from_the_gateway_to_the_feed(
     await until(ann, lambda feed: [tweet["id"] for tweet in feed] == [tweet_id])
     await ann.ask("GET", f"/api/users?query={PRIVATE}", headers={"cookie": f"a={PRIVATE}"})
 
-    def of(name: str, process: str) -> list[Seen]:
+    def of(name: str, process: str) -> list[ReceivedSpan]:
         return [span for span in receiver.spans if (span.name, span.process) == (name, process)]
 
-    def whole(*wanted: tuple[str, str]) -> bool:
-        traces = [{span.trace_id for span in of(*one)} for one in wanted]
+    def in_one_trace(*spans: tuple[str, str]) -> bool:
+        traces = [{span.trace_id for span in of(*one)} for one in spans]
         return bool(set.intersection(*traces))
 
-    receiver.until(
-        lambda: whole(
+    receiver.wait_until(
+        lambda: in_one_trace(
             ("POST /api/tweets", "gateway gateway"),
             ("POST tweets", "gateway gateway"),
             ("POST /api/tweets", "tweets api"),
@@ -118,15 +118,15 @@ async def test_a_tweet_with_a_picture_is_one_trace_from_the_gateway_to_the_feed(
             ("INSERT", "feed worker"),
         )
     )
-    receiver.until(
-        lambda: whole(
+    receiver.wait_until(
+        lambda: in_one_trace(
             ("POST /api/medias", "gateway gateway"),
             ("s3 put", "media api"),
             ("publish media.uploaded.v1", "media worker"),
             ("process tweets.media.uploaded.v1", "tweets worker"),
         )
     )
-    receiver.until(lambda: of("GET /api/users", "users api"))
+    receiver.wait_until(lambda: of("GET /api/users", "users api"))
     (posted,) = of("POST /api/tweets", "gateway gateway")
     trace = [span for span in receiver.spans if span.trace_id == posted.trace_id]
     spans = {span.span_id for span in trace}
@@ -137,25 +137,25 @@ async def test_a_tweet_with_a_picture_is_one_trace_from_the_gateway_to_the_feed(
 
 
 async def _as_owner(observed: Instance, statement: str) -> None:
-    async with postgres.connected(observed.database()) as connection:
+    async with postgres.connect(observed.database()) as connection:
         await connection.execute(statement)
 
 
 @pytest.fixture
-async def refusing(observed: Instance) -> AsyncIterator[None]:
-    """Each service's database refuses what is private, and says so with the whole row."""
+async def rejecting_database(observed: Instance) -> AsyncIterator[None]:
+    """The tables reject private data, with errors that contain the whole row."""
     try:
-        # A run that was cut off may have left it refusing.
-        for statement in (*MENDED, *REFUSALS):
+        # An interrupted run may have left the constraints.
+        for statement in (*REMOVE_CONSTRAINTS, *ADD_CONSTRAINTS):
             await _as_owner(observed, statement)
         yield
     finally:
-        for statement in MENDED:
+        for statement in REMOVE_CONSTRAINTS:
             await _as_owner(observed, statement)
 
 
 def _report(receiver: Receiver, service: str, role: str, request_id: str | None) -> dict[str, Any]:
-    """The report of this process, once it is there."""
+    """Waits for the report of this process."""
 
     def found() -> list[dict[str, Any]]:
         return [
@@ -165,12 +165,12 @@ def _report(receiver: Receiver, service: str, role: str, request_id: str | None)
             and report["tags"].get("request_id") == request_id
         ]
 
-    receiver.until(found)
+    receiver.wait_until(found)
     return found()[0]
 
 
-@pytest.mark.usefixtures("refusing")
-async def test_a_failing_request_is_reported_and_logged_without_what_is_private(
+@pytest.mark.usefixtures("rejecting_database")
+async def test_a_failing_request_is_reported_and_logged_without_private_data(
     company: Company, observed: Instance, receiver: Receiver
 ) -> None:
     ann = await company.hire("Ann")
@@ -189,24 +189,24 @@ async def test_a_failing_request_is_reported_and_logged_without_what_is_private(
 
         assert (answer.status_code, answer.json()["error_type"]) == (500, "InternalError")
         assert report["user"] == {"id": str(ann.id)}
-        _holds_nothing_private(report, PRIVATE, "hush", ann.key)
+        _assert_contains_no_private_data(report, PRIVATE, "hush", ann.key)
     for log in (observed.root / "logs").glob("*.log"):
         text = log.read_text(errors="replace")
         for private in (PRIVATE, ann.key, company.administrator.key):
             assert private not in text, log
 
 
-def _holds_nothing_private(report: dict[str, Any], *private: str) -> None:
+def _assert_contains_no_private_data(report: dict[str, Any], *private: str) -> None:
     for word in (*private, "api-key", "cookie"):
         assert word not in str(report), report
 
 
-async def test_a_message_that_is_buried_is_reported_with_its_request_and_without_its_body(
+async def test_a_dead_letter_is_reported_with_its_request_id_and_without_its_body(
     observed: Instance, receiver: Receiver
 ) -> None:
     connection = await aio_pika.connect(observed.broker_url)
     async with connection, connection.channel() as channel:
-        for service, queue in POISONED.items():
+        for service, queue in QUEUES.items():
             request_id = f"poison-{secrets.token_hex(8)}"
             message = aio_pika.Message(
                 f'{{"content": "{PRIVATE}"}}'.encode(),
@@ -217,10 +217,10 @@ async def test_a_message_that_is_buried_is_reported_with_its_request_and_without
             await channel.default_exchange.publish(message, queue)
             report = await asyncio.to_thread(_report, receiver, service, "worker", request_id)
 
-            _holds_nothing_private(report, PRIVATE)
+            _assert_contains_no_private_data(report, PRIVATE)
             dead = await channel.get_queue(f"{queue}.dead")
-            buried = await eventually(lambda: dead.get(no_ack=True, fail=False))  # noqa: B023
-            assert PRIVATE not in str(buried.headers)
+            dead_letter = await eventually(lambda: dead.get(no_ack=True, fail=False))  # noqa: B023
+            assert PRIVATE not in str(dead_letter.headers)
 
 
 async def test_a_relay_that_fails_is_reported(observed: Instance, receiver: Receiver) -> None:
@@ -236,16 +236,16 @@ async def test_a_relay_that_fails_is_reported(observed: Instance, receiver: Rece
 _GATEWAY = (sys.executable, "-m", "uvicorn", "gateway.main:create_app", "--factory")
 
 
-async def _owner_of_a_strange_kind(_: Request) -> Response:
+async def _invalid_owner(_: Request) -> Response:
     return JSONResponse(OWNER | {"key_id": {}})
 
 
-async def test_a_fault_of_the_gateway_is_reported_without_what_is_private(
+async def test_an_error_of_the_gateway_is_reported_without_private_data(
     observed: Instance, receiver: Receiver, unused_tcp_port_factory: Callable[[], int]
 ) -> None:
-    """The gateway asks a service whose answer nobody expects."""
+    """A service sends a response that the gateway cannot process."""
     port = unused_tcp_port_factory()
-    async with Neighbour(_owner_of_a_strange_kind, unused_tcp_port_factory()).running() as users:
+    async with FakeService(_invalid_owner, unused_tcp_port_factory()).running() as users:
         environment = observed.service_environment("gateway") | {"GATEWAY_USERS_URLS": users.url}
         process = subprocess.Popen(
             [*_GATEWAY, "--port", str(port)],
@@ -271,4 +271,4 @@ async def test_a_fault_of_the_gateway_is_reported_without_what_is_private(
 
     assert (answer.status_code, answer.json()["error_type"]) == (500, "InternalError")
     assert report["user"] == {"id": "7"}
-    _holds_nothing_private(report, PRIVATE)
+    _assert_contains_no_private_data(report, PRIVATE)

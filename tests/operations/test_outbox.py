@@ -1,26 +1,26 @@
-"""The outbox tells how much it holds also while nobody takes it: that is when it is asked."""
+"""The metric of pending events is exact while the broker is down, when operators need it."""
 
 import httpx
 import pytest
 
-from deploy.local import health, places
-from deploy.local.instance import Instance
+from devstack import health, repository
+from devstack.instance import Instance
 from tests.journeys.company import company_at
 from tests.waiting import eventually
 
 
 @pytest.mark.exclusive
 @pytest.mark.usefixtures("broker_turn")
-async def test_an_outbox_that_waits_for_the_broker_says_so_and_says_when_it_is_empty(
+async def test_pending_events_are_reported_while_the_broker_is_down_and_after(
     stack: Instance,
 ) -> None:
     async with company_at(stack) as company, httpx.AsyncClient() as http:
 
-        async def until_pending(wanted: bool) -> None:
-            async def is_so() -> bool:
-                return (await _pending(http, stack) > 0) == wanted
+        async def until_pending(expected: bool) -> None:
+            async def is_as_expected() -> bool:
+                return (await _pending(http, stack) > 0) == expected
 
-            await eventually(is_so)
+            await eventually(is_as_expected)
 
         ann = await company.hire("Ann")
         await until_pending(False)
@@ -30,8 +30,8 @@ async def test_an_outbox_that_waits_for_the_broker_says_so_and_says_when_it_is_e
             await until_pending(True)
         finally:
             stack.start("rabbitmq")
-            for url in (stack.url("gateway") or "", *map(stack.worker_url, places.SERVICES)):
-                health.wait_for(url, 60)
+            for url in (stack.url("gateway") or "", *map(stack.worker_url, repository.SERVICES)):
+                health.wait_until_healthy(url, 60)
         await until_pending(False)
 
 

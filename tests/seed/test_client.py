@@ -1,4 +1,4 @@
-"""What the seeders' client does when the API is busy, refuses, or does not say."""
+"""The seed client when the API is busy, reports an error, or does not respond."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from deploy.local.instance import Instance
-from deploy.seed.client import Client, NotUp, Refused, Registered
+from devstack.instance import Instance
+from tools.seed.client import Account, ApiError, Client, GatewayUnreachable
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -29,7 +29,7 @@ async def client_of(folder: Path, handler: Handler) -> AsyncIterator[Client]:
             yield client
 
 
-async def test_a_busy_api_is_asked_again_when_it_says(tmp_path: Path) -> None:
+async def test_a_call_to_a_busy_api_is_repeated_after_retry_after(tmp_path: Path) -> None:
     answers = [
         refusal(429, "Not so fast.", **{"Retry-After": "1"}),
         refusal(503, "Users do not answer."),
@@ -45,16 +45,16 @@ async def test_a_busy_api_is_asked_again_when_it_says(tmp_path: Path) -> None:
     assert not answers
 
 
-async def test_a_refusal_is_told_in_the_api_s_own_words(tmp_path: Path) -> None:
+async def test_an_error_has_the_message_of_the_api(tmp_path: Path) -> None:
     async def api(_: web.Request) -> web.Response:
         return refusal(404, "There is no such person.")
 
     async with client_of(tmp_path, api) as client:
-        with pytest.raises(Refused, match=r"There is no such person\. \(404 Whatever\)"):
+        with pytest.raises(ApiError, match=r"There is no such person\. \(404 Whatever\)"):
             await client.follow("ann", 2)
 
 
-async def test_a_person_whose_answer_was_lost_is_not_registered_twice(tmp_path: Path) -> None:
+async def test_a_person_whose_response_was_lost_is_not_registered_twice(tmp_path: Path) -> None:
     registered: list[str] = []
 
     async def api(request: web.Request) -> web.Response:
@@ -69,12 +69,12 @@ async def test_a_person_whose_answer_was_lost_is_not_registered_twice(tmp_path: 
     async with client_of(tmp_path, api) as client:
         person = await client.register("Ann")
 
-    assert person == Registered(7, "new")
+    assert person == Account(7, "new")
     assert registered == ["Ann"]
 
 
-async def test_where_nothing_answers_it_says_what_to_do(tmp_path: Path) -> None:
+async def test_without_a_gateway_the_error_says_what_to_do(tmp_path: Path) -> None:
     instance = Instance(tmp_path, 1, {"USERS_ADMIN_KEY": "admin"})
 
-    with pytest.raises(NotUp, match="run `make up` first"):
+    with pytest.raises(GatewayUnreachable, match="run `make up` first"):
         await Client(instance).__aenter__()

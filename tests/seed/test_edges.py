@@ -1,13 +1,13 @@
-"""What an edge list may look like, and what is decided from it before anything is sent."""
+"""The formats of an edge list, and the plan that is made from it."""
 
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from deploy.seed import edges, plan
-from deploy.seed.edges import BadGraph
-from deploy.seed.plan import Options
+from tools.seed import edges, plan
+from tools.seed.edges import BadGraph
+from tools.seed.plan import Options
 
 
 def written(folder: Path, text: str) -> Path:
@@ -37,8 +37,8 @@ def test_a_bad_line_is_named_by_its_number(tmp_path: Path, line: str) -> None:
         edges.read(written(tmp_path, f"# friends\n1 2\n{line}\n"))
 
 
-def test_a_file_without_an_edge_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadGraph, match="has no edge"):
+def test_a_file_without_an_edge_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(BadGraph, match="contains no edge"):
         edges.read(written(tmp_path, "# nothing\n"))
 
 
@@ -55,11 +55,11 @@ def test_the_same_file_and_options_give_the_same_plan(tmp_path: Path) -> None:
     assert Counter(author for author, _ in made.tweets) == dict.fromkeys(range(31), 8)
     assert len(set(made.tweets)) == 31 * 8
     assert all(0 < len(text) <= 280 for _, text in made.tweets)
-    assert len(made.pictured) == 31 * 8 // 4
+    assert len(made.with_picture) == 31 * 8 // 4
 
 
 @pytest.mark.parametrize(("wanted", "possible"), [(0, 0), (7, 7), (100, 100), (161, 160)])
-def test_there_are_exactly_as_many_different_likes_as_asked_for(
+def test_the_plan_has_exactly_the_requested_number_of_distinct_likes(
     tmp_path: Path, wanted: int, possible: int
 ) -> None:
     file = written(tmp_path, "1 2\n2 3\n3 4\n")

@@ -1,4 +1,4 @@
-"""Imports into the real system: killed, forgetful, and looked through afterwards."""
+"""Imports into the real system that are killed, repeated and verified."""
 
 import asyncio
 import io
@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from deploy.local.instance import Instance
-from deploy.seed import edges, graph, plan, verify
-from deploy.seed.client import Client
-from deploy.seed.journal import Journal
-from deploy.seed.plan import Options, Plan
-from deploy.seed.progress import Progression
-from deploy.seed.shipment import Shipment
+from devstack.instance import Instance
 from tests.waiting import eventually
+from tools.seed import edges, graph, plan, verify
+from tools.seed.client import Client
+from tools.seed.journal import Journal
+from tools.seed.plan import Options, Plan
+from tools.seed.progress import ProgressReport
+from tools.seed.sender import Sender
 
 OPTIONS = Options(tweets=5, likes=150)
 ARGUMENTS = ("--tweets", "5", "--likes", "150")
@@ -51,10 +51,10 @@ async def load(stack: Instance, file: Path) -> tuple[bool, str]:
     return right, out.getvalue()
 
 
-async def everything(stack: Instance, wanted: Plan) -> tuple[list[str], list[tuple[str, str]]]:
-    """The names of the people on the server, and (name, text) of what they said."""
+async def everything(stack: Instance, plan_: Plan) -> tuple[list[str], list[tuple[str, str]]]:
+    """The names of the people on the server, and (name, text) of their tweets."""
     async with Client(stack) as client:
-        tag = wanted.names[0].split()[-1].rpartition("-")[0]
+        tag = plan_.names[0].split()[-1].rpartition("-")[0]
         query: dict[str, str | int] = {"query": tag, "limit": 100}
         found = (await client.get("/api/users", client.admin_key, query))["users"]
         people = [person for person in found if tag in person["name"]]
@@ -66,11 +66,11 @@ async def everything(stack: Instance, wanted: Plan) -> tuple[list[str], list[tup
         return sorted(person["name"] for person in people), sorted(said)
 
 
-def all_of(wanted: Plan) -> tuple[list[str], list[tuple[str, str]]]:
-    return sorted(wanted.names), sorted((wanted.names[n], text) for n, text in wanted.tweets)
+def all_of(plan_: Plan) -> tuple[list[str], list[tuple[str, str]]]:
+    return sorted(plan_.names), sorted((plan_.names[n], text) for n, text in plan_.tweets)
 
 
-async def test_a_killed_import_goes_on_and_doubles_nothing(stack: Instance, file: Path) -> None:
+async def test_a_killed_import_continues_without_duplicates(stack: Instance, file: Path) -> None:
     environment = os.environ | {
         "WARBLE_HOME": str(stack.root),
         "WARBLE_PORT": str(stack.port),
@@ -79,7 +79,7 @@ async def test_a_killed_import_goes_on_and_doubles_nothing(stack: Instance, file
     for enough in (3, 15, 40):
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "deploy.seed.graph", str(file), *ARGUMENTS),
+            *("-m", "tools.seed.graph", str(file), *ARGUMENTS),
             env=environment,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
@@ -103,7 +103,9 @@ async def test_a_killed_import_goes_on_and_doubles_nothing(stack: Instance, file
     assert await everything(stack, planned(file)) == all_of(planned(file))
 
 
-async def test_what_was_sent_but_not_journaled_is_found_again(stack: Instance, file: Path) -> None:
+async def test_people_and_tweets_that_are_missing_in_the_journal_are_found_again(
+    stack: Instance, file: Path
+) -> None:
     assert (await load(stack, file))[0]
     with sqlite3.connect(journal_of(stack, file)) as journal:
         journal.execute("delete from person where number in (0, 4, 11)")
@@ -123,9 +125,9 @@ async def test_tweets_that_no_reader_sees_yet_are_not_posted_twice(
     async def ship() -> dict[int, int]:
         journal = Journal(tmp_path / "journal.sqlite")
         try:
-            shipment = Shipment(client, planned(file), journal, Progression(Console(quiet=True)))
-            await shipment.send()
-            return shipment.tweets
+            sender = Sender(client, planned(file), journal, ProgressReport(Console(quiet=True)))
+            await sender.send()
+            return sender.tweets
         finally:
             journal.close()
 
@@ -145,7 +147,7 @@ async def test_tweets_that_no_reader_sees_yet_are_not_posted_twice(
     assert len(set(sent.values())) == len(planned(file).tweets)
 
 
-async def test_a_journal_of_a_wiped_system_is_begun_anew(stack: Instance, file: Path) -> None:
+async def test_an_import_into_a_reset_system_starts_again(stack: Instance, file: Path) -> None:
     assert (await load(stack, file))[0]
     with sqlite3.connect(journal_of(stack, file)) as journal:
         journal.execute("update person set id = id + 1000000000")
@@ -157,7 +159,7 @@ async def test_a_journal_of_a_wiped_system_is_begun_anew(stack: Instance, file: 
     assert len((await everything(stack, planned(file)))[0]) == 24
 
 
-async def test_a_feed_that_is_not_as_sent_is_noticed(stack: Instance, file: Path) -> None:
+async def test_a_feed_that_differs_from_the_plan_is_reported(stack: Instance, file: Path) -> None:
     assert (await load(stack, file))[0]
     reader = verify.readers(planned(file), OPTIONS.seed)[0]
     with sqlite3.connect(journal_of(stack, file)) as journal:

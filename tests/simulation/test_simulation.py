@@ -1,8 +1,9 @@
-"""Nothing is lost and nothing is twice, whatever order and trouble hypothesis thinks of.
+"""A property-based simulation: no event is lost or applied twice, in any order, with any fault.
 
-The machine chooses each step: what people do, which relay publishes how far, which messages reach
-which worker in which order, and who dies where. In the end all is calm, and each service must hold
-what the acknowledged history says.
+Hypothesis chooses each step: what people do, which relay publishes how many events, which messages
+reach which consumer in which order, and which process dies at which point. At the end, all events
+are published and handled, and each service must have the state that follows from the acknowledged
+requests. Hypothesis then shrinks a failing sequence of steps to a short one.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 import services.feed.handlers
 import services.media.handlers
 import services.tweets.handlers
-from chassis.database import Database
+from chassis.database.session import Database
 from services.feed.settings import Settings as FeedSettings
 from services.media import commands as media
 from services.media.pictures import Picture
@@ -43,9 +44,9 @@ person = st.integers(0, PEOPLE - 1)
 @pytest.fixture
 def world(as_service: Callable[[str], None]) -> Iterator[tuple[asyncio.Runner, World]]:
     databases = {}
-    for service, made in SETTINGS.items():
+    for service, settings_class in SETTINGS.items():
         as_service(service)
-        databases[service] = Database(made())
+        databases[service] = Database(settings_class())
     reactions = {
         "tweets": services.tweets.handlers.subscriptions,
         "media": services.media.handlers.subscriptions,
@@ -77,7 +78,7 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
 
         async def _hire(self, name: str) -> int:
             _, user_id = await world.request(
-                "users", lambda session: people.register_user(session, name, name_length=100)
+                "users", lambda session: people.register_user(session, name, max_name_length=100)
             )
             return int(user_id)
 
@@ -134,7 +135,7 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
             done, _ = runner.run(
                 world.request(
                     "tweets",
-                    lambda s: tweets.delete_tweet(s, tweet_id, by=author_id),
+                    lambda s: tweets.delete_tweet(s, tweet_id, caller_id=author_id),
                     rolled_back=rolled_back,
                 )
             )
@@ -160,7 +161,7 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
 
         @rule()
         def a_day_passes(self) -> None:
-            runner.run(world.request("media", lambda s: media.expire(s, hours=-1)))
+            runner.run(world.request("media", lambda s: media.expire_unattached(s, hours=-1)))
 
         @rule(
             service=st.sampled_from(PRODUCERS),
@@ -221,15 +222,15 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
             assert removed & {*self.taken} == self.gone
 
         async def _check_inbox(self, consumer: str) -> None:
-            """Each event that it reacts to was handled, and nothing that was rolled back."""
+            """The inbox contains each relevant event, and no event that was rolled back."""
             keys = world.keys(consumer)
-            told = {
+            expected = {
                 (producer, number)
                 for producer in PRODUCERS
                 for number, key in await world.rows(producer, "select id, routing_key from outbox")
                 if key in keys
             }
-            assert set(await world.rows(consumer, "select source, id from inbox")) == told
+            assert set(await world.rows(consumer, "select source, id from inbox")) == expected
 
     return Simulation
 

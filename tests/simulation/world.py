@@ -1,8 +1,8 @@
-"""Relays, broker and consumers in one process, each step by itself, on the services' real code.
+"""Relays, a simulated broker and consumers in one process, executed step by step.
 
-The commands, the relay's batch, the consumer's transaction and the handlers are the real ones, on a
-real PostgreSQL. The broker is a list a queue: it gives out what it likes, in any order, as often as
-it is not told that it was done.
+The commands, the relay's batch, the consumer's transaction and the handlers are the services' real
+code, on a real PostgreSQL. The broker is simulated: a queue is a list, from which a step delivers
+any messages in any order. A message stays in its list until the consumer acknowledges it.
 """
 
 import dataclasses
@@ -16,12 +16,12 @@ from aio_pika.exceptions import AMQPConnectionError
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.consumer import Arrived, Consumer
-from chassis.database import Database, execute
-from chassis.errors import Problem
-from chassis.events import EventId
-from chassis.relay import Relay
-from chassis.subscriptions import Subscriptions
+from chassis.database.session import Database, execute
+from chassis.http.errors import Problem
+from chassis.messaging.consumer import Consumer, Delivery
+from chassis.messaging.events import EventId
+from chassis.messaging.relay import Relay
+from chassis.messaging.subscriptions import Subscriptions
 
 PRODUCERS = ("users", "tweets", "media")
 MANY = 1_000
@@ -30,25 +30,25 @@ MANY = 1_000
 class Trouble(Enum):
     none = auto()
     refused = auto()
-    """The broker is away before it has the message."""
+    """The connection breaks before the broker has the message."""
     unconfirmed = auto()
-    """It has the message, and goes away before it says so."""
+    """The broker has the message, and the connection breaks before the confirmation."""
     killed = auto()
-    """The process dies: between publishing and marking, or between the commit and the answer."""
+    """The process dies between publishing and marking, or between commit and acknowledgement."""
     bug = auto()
-    """A handler raises: nothing of its transaction may be there."""
+    """A handler raises an exception: its transaction must have no effect."""
 
 
 class Bug(Exception):
-    """What a handler raises."""
+    """The exception of a failing handler."""
 
 
 class RolledBack(Exception):
-    """Ends a request before its commit."""
+    """Raised to roll a request's transaction back."""
 
 
 class Exchange:
-    """What the relay sees of the broker."""
+    """The exchange that relays publish to; injects one fault into a batch."""
 
     def __init__(self, queues: dict[str, list[aio_pika.Message]]) -> None:
         self._queues = queues
@@ -85,7 +85,7 @@ class World:
             for subscription in subscriptions
         }
         self._consumers = {
-            # The broker's part of it is played here.
+            # Without a connection: this class delivers and acknowledges.
             service: Consumer(databases[service], None, subscriptions)  # type: ignore[arg-type]
             for service, subscriptions in reactions.items()
         }
@@ -93,7 +93,7 @@ class World:
         self._exchange = Exchange(self.queues)
 
     def keys(self, service: str) -> set[str]:
-        """The events that the service reacts to, whatever they say."""
+        """The routing keys that the service subscribes to."""
         return {
             subscription.event.routing_key
             for reacting, subscription in self._reactions.values()
@@ -121,20 +121,20 @@ class World:
         *,
         rolled_back: bool = False,
     ) -> tuple[bool, Any]:
-        """Whether it was acknowledged, and what it gave."""
+        """Runs a command. Returns whether it was acknowledged, and its result."""
         try:
             async with self.databases[service].transaction() as session:
-                given = await command(session)
+                result = await command(session)
                 if rolled_back:
                     raise RolledBack
         except (Problem, RolledBack):
             return False, None
-        return True, given
+        return True, result
 
     async def relay(self, service: str, trouble: Trouble = Trouble.none, at: int = 0) -> int:
-        """One batch of a relay; gives how many events it published, as far as it lived."""
+        """Runs one batch of a relay; returns how many events it published, 0 after a fault."""
         relay = Relay(self.databases[service], None)  # type: ignore[arg-type]
-        connection = await self.databases[service].connection()
+        connection = await self.databases[service].connect()
         self._exchange.strike(trouble, at, connection)
         try:
             return await relay.publish_pending(connection, self._exchange)  # type: ignore[arg-type]
@@ -146,7 +146,7 @@ class World:
     async def deliver(
         self, service: str, choose: Callable[[int], int], count: int, trouble: Trouble
     ) -> None:
-        """A batch of messages of any of the service's queues, in any order."""
+        """Delivers a batch of messages from the service's queues; `choose` picks each one."""
         waiting = [
             (queue, message)
             for queue, (reacting, _) in self._reactions.items()
@@ -167,14 +167,14 @@ class World:
             for queue, message in taken:
                 self.queues[queue].remove(message)
 
-    def _arrived(self, queue: str, message: aio_pika.Message) -> Arrived:
+    def _arrived(self, queue: str, message: aio_pika.Message) -> Delivery:
         _, subscription = self._reactions[queue]
         event = subscription.event.model_validate_json(message.body)
-        given: Any = message
-        return Arrived(subscription, given, EventId.parse(message.message_id or ""), event)
+        incoming: Any = message
+        return Delivery(subscription, incoming, EventId.parse(message.message_id or ""), event)
 
     async def calm(self) -> None:
-        """Publishes and handles all that there is, until nothing is left."""
+        """Publishes and handles events until none is left."""
         while True:
             published = sum([await self.relay(service) for service in PRODUCERS])
             waiting = sum(map(len, self.queues.values()))
@@ -188,11 +188,11 @@ class World:
             return [tuple(row) for row in await execute(session, text(statement))]
 
 
-def _failing(arrived: Arrived) -> Arrived:
+def _failing(arrived: Delivery) -> Delivery:
     async def fail(*_: object) -> None:
         await arrived.subscription.handler(*_)  # type: ignore[arg-type]
         raise Bug
 
     failing = dataclasses.replace(arrived.subscription, handler=fail)
-    # Under a number that nobody has had: the inbox would pass over one that was handled.
+    # With a new event id, because the inbox would skip an event that was handled before.
     return dataclasses.replace(arrived, subscription=failing, event_id=EventId("test", 1))

@@ -4,16 +4,16 @@ import httpx
 import pytest
 
 from chassis import testing
-from chassis.database import Database
+from chassis.database.session import Database
 from services.tweets import main
 
 
 @pytest.fixture
 async def tweets(as_service: Callable[[str], None]) -> AsyncIterator[httpx.AsyncClient]:
-    """The api of tweets in this process, on a real database of this module's own."""
+    """The API of tweets in this process, with a real database for this module."""
     as_service("tweets")
     app = main.create_app()
-    async with testing.serving(app) as client:
+    async with testing.client_for(app) as client:
         client.database = app.state.database  # type: ignore[attr-defined]
         yield client
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from chassis import testing
-from chassis.database import Database, execute
+from chassis.database.session import Database, execute
 from services.tweets.events import MediaExpired, MediaUploaded
 from services.tweets.handlers import subscriptions
 
@@ -21,7 +21,7 @@ _numbers = count(1)
 
 
 def signed(user_id: int) -> dict[str, str]:
-    return testing.signed("tweets", user_id)
+    return testing.identity_headers("tweets", user_id)
 
 
 async def post(
@@ -36,9 +36,9 @@ async def post(
 
 
 async def posted(tweets: httpx.AsyncClient, author_id: int, media_ids: object = None) -> int:
-    answer = await post(tweets, author_id, media_ids=media_ids)
-    assert answer.status_code == 201, answer.text
-    tweet_id: int = answer.json()["tweet_id"]
+    response = await post(tweets, author_id, media_ids=media_ids)
+    assert response.status_code == 201, response.text
+    tweet_id: int = response.json()["tweet_id"]
     return tweet_id
 
 
@@ -69,8 +69,8 @@ async def test_280_characters_as_a_person_counts_them_are_accepted(
     tweets: httpx.AsyncClient, content: str
 ) -> None:
     assert (await post(tweets, ANN, content)).status_code == 201
-    answer = await post(tweets, ANN, content + "!")
-    assert (answer.status_code, answer.json()["error_type"]) == (422, "TweetTooLong")
+    response = await post(tweets, ANN, content + "!")
+    assert (response.status_code, response.json()["error_type"]) == (422, "TweetTooLong")
 
 
 @pytest.mark.parametrize(
@@ -86,13 +86,13 @@ async def test_280_characters_as_a_person_counts_them_are_accepted(
 async def test_a_text_that_cannot_be_shown_is_refused(
     tweets: httpx.AsyncClient, content: str, error_type: str
 ) -> None:
-    answer = await post(tweets, ANN, content)
+    response = await post(tweets, ANN, content)
 
-    assert (answer.status_code, answer.json()["error_type"]) == (422, error_type)
+    assert (response.status_code, response.json()["error_type"]) == (422, error_type)
 
 
 @pytest.mark.parametrize(
-    ("content", "kept"),
+    ("content", "stored"),
     [
         ("\x1b[1;31mred\x1b[0m\x07", "red"),
         ("a\x01\x08\x0e\x1f\x7f\x80\x9fb", "ab"),
@@ -103,33 +103,33 @@ async def test_a_text_that_cannot_be_shown_is_refused(
     ],
 )
 async def test_control_characters_are_removed_from_a_text(
-    tweets: httpx.AsyncClient, database: Database, content: str, kept: str
+    tweets: httpx.AsyncClient, database: Database, content: str, stored: str
 ) -> None:
-    answer = await post(tweets, ANN, content)
+    response = await post(tweets, ANN, content)
 
-    assert answer.status_code == 201, answer.text
-    assert (await outbox(database, "tweet.posted.v1"))[-1]["content"] == kept
+    assert response.status_code == 201, response.text
+    assert (await outbox(database, "tweet.posted.v1"))[-1]["content"] == stored
 
 
 async def test_a_text_of_control_characters_alone_is_empty(tweets: httpx.AsyncClient) -> None:
-    answer = await post(tweets, ANN, "\x1b[0m\x07")
+    response = await post(tweets, ANN, "\x1b[0m\x07")
 
-    assert (answer.status_code, answer.json()["error_type"]) == (422, "TweetEmpty")
+    assert (response.status_code, response.json()["error_type"]) == (422, "TweetEmpty")
 
 
-async def test_pictures_go_with_the_tweet_in_the_authors_order(
+async def test_a_tweet_has_its_pictures_in_the_authors_order(
     tweets: httpx.AsyncClient, database: Database
 ) -> None:
     media_ids = [await uploaded(database, ANN) for _ in range(4)][::-1]
 
     tweet_id = await posted(tweets, ANN, media_ids)
 
-    told = (await outbox(database, "tweet.posted.v1"))[-1]
-    assert told["tweet_id"] == tweet_id
-    assert told["attachments"] == [f"/uploads/{media_id}.png" for media_id in media_ids]
+    event = (await outbox(database, "tweet.posted.v1"))[-1]
+    assert event["tweet_id"] == tweet_id
+    assert event["attachments"] == [f"/uploads/{media_id}.png" for media_id in media_ids]
 
 
-async def test_a_tweet_tells_what_is_known_of_its_pictures(
+async def test_the_event_describes_the_pictures_of_a_tweet(
     tweets: httpx.AsyncClient, database: Database
 ) -> None:
     known = {"thumbnail": "/uploads/small.webp", "width": 900, "height": 600, "alt": "A door"}
@@ -137,25 +137,25 @@ async def test_a_tweet_tells_what_is_known_of_its_pictures(
 
     await posted(tweets, ANN, media_ids)
 
-    told = (await outbox(database, "tweet.posted.v1"))[-1]
-    new, old = told["attachments"]
-    assert told["media"] == [
+    event = (await outbox(database, "tweet.posted.v1"))[-1]
+    new, old = event["attachments"]
+    assert event["media"] == [
         {"url": new, **known},
         {"url": old, "thumbnail": old, "width": None, "height": None, "alt": ""},
     ]
 
 
-async def test_a_picture_goes_on_one_tweet_alone_also_at_the_same_moment(
+async def test_a_picture_is_attached_to_one_tweet_only_even_at_the_same_moment(
     tweets: httpx.AsyncClient, database: Database
 ) -> None:
     media_id = await uploaded(database, ANN)
 
-    answers = await asyncio.gather(*(post(tweets, ANN, media_ids=[media_id]) for _ in range(5)))
+    responses = await asyncio.gather(*(post(tweets, ANN, media_ids=[media_id]) for _ in range(5)))
 
-    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
+    assert sorted(response.status_code for response in responses) == [201, 409, 409, 409, 409]
     twice = await uploaded(database, ANN)
-    answer = await post(tweets, ANN, media_ids=[twice, twice])
-    assert (answer.status_code, answer.json()["error_type"]) == (409, "MediaTaken")
+    response = await post(tweets, ANN, media_ids=[twice, twice])
+    assert (response.status_code, response.json()["error_type"]) == (409, "MediaTaken")
 
 
 async def test_a_tweet_that_is_refused_leaves_nothing_behind(
@@ -173,30 +173,30 @@ async def test_a_tweet_that_is_refused_leaves_nothing_behind(
     assert (await post(tweets, ANN, media_ids=[own])).status_code == 201
 
 
-async def test_a_tweet_that_needs_media_while_it_is_away_is_refused_for_now(
+async def test_a_tweet_that_needs_media_while_it_is_unavailable_gets_503(
     tweets: httpx.AsyncClient,
 ) -> None:
-    answer = await post(tweets, ANN, media_ids=[900_000])
+    response = await post(tweets, ANN, media_ids=[900_000])
 
-    assert (answer.status_code, answer.json()["error_type"]) == (503, "ServiceUnavailable")
-    assert answer.headers["retry-after"] == "1"
+    assert (response.status_code, response.json()["error_type"]) == (503, "ServiceUnavailable")
+    assert response.headers["retry-after"] == "1"
 
 
-async def test_an_expired_picture_is_given_back_unless_a_tweet_has_it(
+async def test_an_expired_picture_is_released_unless_a_tweet_has_it(
     tweets: httpx.AsyncClient, database: Database
 ) -> None:
-    taken, untaken = await uploaded(database, ANN), await uploaded(database, ANN)
-    await posted(tweets, ANN, [taken])
+    attached, unattached = await uploaded(database, ANN), await uploaded(database, ANN)
+    await posted(tweets, ANN, [attached])
 
-    for media_id in (taken, untaken):
+    for media_id in (attached, unattached):
         event = MediaExpired(media_id=media_id, owner_id=ANN, path=f"/uploads/{media_id}.png")
         await testing.deliver(
             database, subscriptions, event.routing_key, event, next(_numbers), source="media"
         )
 
-    assert await outbox(database, "media.released.v1") == [{"media_id": untaken}]
-    answer = await post(tweets, ANN, media_ids=[untaken])
-    assert (answer.status_code, answer.json()["error_type"]) == (404, "MediaNotFound")
+    assert await outbox(database, "media.released.v1") == [{"media_id": unattached}]
+    response = await post(tweets, ANN, media_ids=[unattached])
+    assert (response.status_code, response.json()["error_type"]) == (404, "MediaNotFound")
 
 
 async def test_only_the_author_deletes_a_tweet_and_only_once(
@@ -206,9 +206,11 @@ async def test_only_the_author_deletes_a_tweet_and_only_once(
     tweet_id = await posted(tweets, ANN, [media_id])
     path = f"/api/tweets/{tweet_id}"
 
-    answers = [await tweets.delete(path, headers=signed(user_id)) for user_id in (BORIS, ANN, ANN)]
+    responses = [
+        await tweets.delete(path, headers=signed(user_id)) for user_id in (BORIS, ANN, ANN)
+    ]
 
-    assert [answer.status_code for answer in answers] == [403, 200, 404]
+    assert [response.status_code for response in responses] == [403, 200, 404]
     assert (await outbox(database, "tweet.deleted.v1"))[-1] == {
         "tweet_id": tweet_id,
         "author_id": ANN,
@@ -217,7 +219,7 @@ async def test_only_the_author_deletes_a_tweet_and_only_once(
     assert (await tweets.post(f"{path}/likes", headers=signed(BORIS))).status_code == 404
 
 
-async def test_liking_twice_tells_the_others_once_and_names_the_same_event(
+async def test_liking_twice_records_one_event_and_both_responses_name_it(
     tweets: httpx.AsyncClient, database: Database
 ) -> None:
     tweet_id = await posted(tweets, ANN)
@@ -233,15 +235,17 @@ async def test_liking_twice_tells_the_others_once_and_names_the_same_event(
     assert events[0] is None
     assert events[1] == events[2] != events[3] == events[4]
     fact = {"tweet_id": tweet_id, "user_id": BORIS}
-    assert [told for told in await outbox(database, "tweet.liked.v1") if told == fact] == [fact]
-    assert [told for told in await outbox(database, "tweet.unliked.v1") if told == fact] == [fact]
+    assert [event for event in await outbox(database, "tweet.liked.v1") if event == fact] == [fact]
+    assert [event for event in await outbox(database, "tweet.unliked.v1") if event == fact] == [
+        fact
+    ]
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
-async def test_liking_nothing_is_not_found(tweets: httpx.AsyncClient, method: str) -> None:
-    answer = await tweets.request(method, "/api/tweets/900000/likes", headers=signed(ANN))
+async def test_liking_an_unknown_tweet_is_not_found(tweets: httpx.AsyncClient, method: str) -> None:
+    response = await tweets.request(method, "/api/tweets/900000/likes", headers=signed(ANN))
 
-    assert (answer.status_code, answer.json()["error_type"]) == (404, "TweetNotFound")
+    assert (response.status_code, response.json()["error_type"]) == (404, "TweetNotFound")
 
 
 @pytest.mark.parametrize(
@@ -261,6 +265,6 @@ async def test_liking_nothing_is_not_found(tweets: httpx.AsyncClient, method: st
     ],
 )
 async def test_a_malformed_draft_is_refused(tweets: httpx.AsyncClient, body: bytes) -> None:
-    answer = await tweets.post("/api/tweets", content=body, headers=signed(ANN))
+    response = await tweets.post("/api/tweets", content=body, headers=signed(ANN))
 
-    assert (answer.status_code, answer.json()["result"]) == (422, False)
+    assert (response.status_code, response.json()["result"]) == (422, False)

@@ -1,11 +1,11 @@
-"""A commit that fails is an error answer: nobody is told of a tweet that is not there."""
+"""If the commit fails the response is an error: no client is told of a tweet that is not stored."""
 
 import httpx
 import pytest
 from sqlalchemy import text
 
 from chassis import testing
-from chassis.database import Database, execute
+from chassis.database.session import Database, execute
 
 
 async def refuse_at_commit(database: Database, code: str) -> None:
@@ -22,7 +22,7 @@ async def refuse_at_commit(database: Database, code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "answered"),
+    ("code", "expected"),
     [
         ("raise_exception", (500, "InternalError")),
         ("disk_full", (503, "ServiceUnavailable")),
@@ -32,16 +32,16 @@ async def refuse_at_commit(database: Database, code: str) -> None:
     ],
 )
 async def test_a_commit_that_fails_leaves_neither_tweet_nor_event(
-    tweets: httpx.AsyncClient, database: Database, code: str, answered: tuple[int, str]
+    tweets: httpx.AsyncClient, database: Database, code: str, expected: tuple[int, str]
 ) -> None:
     await refuse_at_commit(database, code)
 
-    answer = await tweets.post(
-        "/api/tweets", json={"tweet_data": "…"}, headers=testing.signed("tweets", 1)
+    response = await tweets.post(
+        "/api/tweets", json={"tweet_data": "…"}, headers=testing.identity_headers("tweets", 1)
     )
 
-    assert (answer.status_code, answer.json()["error_type"]) == answered
-    assert "warble-events" not in answer.headers
+    assert (response.status_code, response.json()["error_type"]) == expected
+    assert "warble-events" not in response.headers
     async with database.transaction() as session:
         for table in ("tweet", "outbox"):
             rows = await execute(session, text(f"select count(*) from {table}"))

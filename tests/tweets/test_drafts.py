@@ -6,28 +6,28 @@ from typing import Any
 import httpx
 import pytest
 
-from chassis.database import Database
+from chassis.database.session import Database
 
 from .test_api import ANN, BORIS, outbox, post, signed, uploaded
 
 
-async def test_a_draft_posted_again_is_one_tweet_also_at_the_same_moment(
+async def test_a_draft_posted_several_times_at_once_is_one_tweet(
     tweets: httpx.AsyncClient, database: Database
 ) -> None:
     media_id = await uploaded(database, ANN)
     before = await outbox(database, "tweet.posted.v1")
 
     refused = await post(tweets, ANN, media_ids=[await uploaded(database, BORIS)], draft_id="1")
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(post(tweets, ANN, media_ids=[media_id], draft_id="1") for _ in range(5))
     )
     others = await post(tweets, BORIS, draft_id="1")
 
     assert refused.status_code == 403
-    assert {answer.status_code for answer in answers} == {201}
-    assert len({answer.json()["tweet_id"] for answer in answers}) == 1
-    assert len({answer.headers["warble-events"] for answer in answers}) == 1
-    assert others.json()["tweet_id"] != answers[0].json()["tweet_id"]
+    assert {response.status_code for response in responses} == {201}
+    assert len({response.json()["tweet_id"] for response in responses}) == 1
+    assert len({response.headers["warble-events"] for response in responses}) == 1
+    assert others.json()["tweet_id"] != responses[0].json()["tweet_id"]
     assert len(await outbox(database, "tweet.posted.v1")) == len(before) + 2
 
 
@@ -42,7 +42,7 @@ async def test_an_idempotency_key_posts_once_and_is_refused_for_another_tweet(
 
     draft = {"tweet_data": "once", "tweet_media_ids": media_ids}
     before = await outbox(database, "tweet.posted.v1")
-    answers = await asyncio.gather(*(post_with_key(draft) for _ in range(5)))
+    responses = await asyncio.gather(*(post_with_key(draft) for _ in range(5)))
     changed = [
         await post_with_key({**draft, **change})
         for change in ({"tweet_data": "twice"}, {"tweet_media_ids": media_ids[::-1]})
@@ -50,17 +50,20 @@ async def test_an_idempotency_key_posts_once_and_is_refused_for_another_tweet(
     others = await post_with_key({"tweet_data": "mine"}, BORIS)
     twice_named = await post_with_key({**draft, "draft_id": "another"})
 
-    assert {answer.status_code for answer in answers} == {201}
-    assert len({answer.json()["tweet_id"] for answer in answers}) == 1
-    assert len({answer.headers["warble-events"] for answer in answers}) == 1
-    for answer in changed:
-        assert (answer.status_code, answer.json()["error_type"]) == (422, "IdempotencyKeyReused")
+    assert {response.status_code for response in responses} == {201}
+    assert len({response.json()["tweet_id"] for response in responses}) == 1
+    assert len({response.headers["warble-events"] for response in responses}) == 1
+    for response in changed:
+        assert (response.status_code, response.json()["error_type"]) == (
+            422,
+            "IdempotencyKeyReused",
+        )
     assert others.status_code == 201
     assert (twice_named.status_code, twice_named.json()["error_type"]) == (422, "InvalidRequest")
     assert len(await outbox(database, "tweet.posted.v1")) == len(before) + 2
 
 
-async def test_the_key_of_a_refused_draft_is_free_for_the_mended_one(
+async def test_the_key_of_a_refused_draft_can_be_used_for_the_corrected_one(
     tweets: httpx.AsyncClient, database: Database
 ) -> None:
     headers = signed(ANN) | {"idempotency-key": "mended"}
@@ -104,22 +107,18 @@ async def test_a_draft_whose_tweet_was_deleted_is_refused(
 
 
 @pytest.mark.parametrize("key", ["", "a b", "a" * 101])
-async def test_an_idempotency_key_that_is_no_name_is_refused(
-    tweets: httpx.AsyncClient, key: str
-) -> None:
-    answer = await tweets.post(
+async def test_an_invalid_idempotency_key_is_refused(tweets: httpx.AsyncClient, key: str) -> None:
+    response = await tweets.post(
         "/api/tweets",
         json={"tweet_data": "…"},
         headers=signed(ANN) | {"idempotency-key": key},
     )
 
-    assert (answer.status_code, answer.json()["error_type"]) == (422, "InvalidRequest")
+    assert (response.status_code, response.json()["error_type"]) == (422, "InvalidRequest")
 
 
 @pytest.mark.parametrize("draft_id", ["", "a b", "a" * 101, "\0", "a\n"])
-async def test_a_draft_id_that_is_no_name_is_refused(
-    tweets: httpx.AsyncClient, draft_id: str
-) -> None:
-    answer = await post(tweets, ANN, draft_id=draft_id)
+async def test_an_invalid_draft_id_is_refused(tweets: httpx.AsyncClient, draft_id: str) -> None:
+    response = await post(tweets, ANN, draft_id=draft_id)
 
-    assert (answer.status_code, answer.json()["error_type"]) == (422, "InvalidRequest")
+    assert (response.status_code, response.json()["error_type"]) == (422, "InvalidRequest")

@@ -1,4 +1,4 @@
-"""A list that is read in pieces is whole, and one's own."""
+"""An exported list is complete however it is chunked, and contains only the person's own rows."""
 
 import httpx
 import pytest
@@ -7,15 +7,15 @@ from .test_api import posted, signed
 
 
 async def export(tweets: httpx.AsyncClient, name: str, user_id: int) -> list[int]:
-    answer = await tweets.get(f"/internal/export/{name}", headers=signed(user_id))
-    return [row.get("id") or row["tweet_id"] for row in answer.json()]
+    response = await tweets.get(f"/internal/export/{name}", headers=signed(user_id))
+    return [row.get("id") or row["tweet_id"] for row in response.json()]
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, 7])
-async def test_a_list_is_whole_whatever_the_pieces(
+async def test_a_list_is_complete_whatever_the_chunk_size(
     tweets: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    monkeypatch.setattr("chassis.export.PIECE", 3)
+    monkeypatch.setattr("chassis.privacy.export.CHUNK_ROWS", 3)
     ann, boris = 3000 + number, 4000 + number
     tweet_ids = [await posted(tweets, ann) for _ in range(number)]
     for tweet_id in tweet_ids:

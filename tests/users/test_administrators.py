@@ -1,4 +1,4 @@
-"""The role of an administrator is given and taken away, and one administrator always remains."""
+"""The role of an administrator is added and removed, and one administrator always remains."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,21 +8,21 @@ import httpx
 import pytest
 
 from chassis import testing
-from deploy.local import postgres
-from deploy.local.instance import Instance
+from devstack import postgres
+from devstack.instance import Instance
 from services.users import console, main
 from services.users.errors import LastAdministrator
 
 from .conftest import People
 from .test_api import owner_of, signed
-from .test_audit import acts
+from .test_audit import audit_entries
 
 
 @pytest.fixture
 async def connection(
     users: httpx.AsyncClient, apart: Instance
 ) -> AsyncIterator[asyncpg.Connection]:
-    async with postgres.connected(apart.service_environment("users")) as connection:
+    async with postgres.connect(apart.service_environment("users")) as connection:
         yield connection
 
 
@@ -35,11 +35,11 @@ async def two(people: People, connection: asyncpg.Connection) -> tuple[int, int]
 
 
 def by(user_id: int) -> dict[str, str]:
-    return testing.signed("users", user_id, administrator=True)
+    return testing.identity_headers("users", user_id, administrator=True)
 
 
-def outcome(answer: httpx.Response) -> tuple[int, str | None]:
-    return answer.status_code, answer.json().get("error_type")
+def outcome(response: httpx.Response) -> tuple[int, str | None]:
+    return response.status_code, response.json().get("error_type")
 
 
 async def administrators(connection: asyncpg.Connection) -> list[int]:
@@ -59,27 +59,29 @@ async def take_out(
     return await users.delete(f"/api/users/{user_id}{suffix}", headers=by(actor))
 
 
-async def test_an_administrator_makes_another_one_and_takes_the_role_away(
+async def test_an_administrator_adds_and_removes_another_one(
     users: httpx.AsyncClient, people: People, connection: asyncpg.Connection
 ) -> None:
-    made = await users.post("/api/users", json={"name": "Ann"}, headers=people.administrator)
-    ann, key = made.json()["user_id"], made.json()["api_key"]
-    seen = []
+    created = await users.post("/api/users", json={"name": "Ann"}, headers=people.administrator)
+    ann, key = created.json()["user_id"], created.json()["api_key"]
+    scopes = []
     for method in ("PUT", "PUT", "DELETE", "DELETE"):
-        answer = await users.request(
+        response = await users.request(
             method, f"/api/users/{ann}/administrator", headers=people.administrator
         )
-        assert answer.json() == {"result": True}
-        seen.append((await owner_of(users, key)).json()["scope"])
+        assert response.json() == {"result": True}
+        scopes.append((await owner_of(users, key)).json()["scope"])
 
-    assert seen == ["admin", "admin", "account", "account"]
-    noted = [act["deed"] for act in await acts(users, people) if act["subject_id"] == ann]
-    assert noted == ["administrator_removed", "administrator_added", "registered"]
+    assert scopes == ["admin", "admin", "account", "account"]
+    entries = [
+        entry["deed"] for entry in await audit_entries(users, people) if entry["subject_id"] == ann
+    ]
+    assert entries == ["administrator_removed", "administrator_added", "registered"]
     recorded = await connection.fetch(
         "select routing_key from outbox where payload = jsonb_build_object('user_id', $1::bigint)",
         ann,
     )
-    # One for each change: it has gateways ask again what the person's keys may do.
+    # One event per change: it makes gateways look up again what the person's keys allow.
     assert [row["routing_key"] for row in recorded] == ["key.revoked.v1"] * 2
 
 
@@ -89,8 +91,10 @@ async def test_only_administrators_change_the_role(
     ann = await people.register("Ann")
 
     for method in ("PUT", "DELETE"):
-        answer = await users.request(method, f"/api/users/{ann}/administrator", headers=signed(ann))
-        assert outcome(answer) == (403, "NotAnAdministrator")
+        response = await users.request(
+            method, f"/api/users/{ann}/administrator", headers=signed(ann)
+        )
+        assert outcome(response) == (403, "NotAnAdministrator")
 
 
 async def test_an_unknown_or_deactivated_person_is_not_made_an_administrator(
@@ -100,10 +104,10 @@ async def test_an_unknown_or_deactivated_person_is_not_made_an_administrator(
     await users.delete(f"/api/users/{ann}", headers=people.administrator)
 
     for user_id in (ann, 900_000):
-        answer = await users.put(
+        response = await users.put(
             f"/api/users/{user_id}/administrator", headers=people.administrator
         )
-        assert outcome(answer) == (404, "UserNotFound")
+        assert outcome(response) == (404, "UserNotFound")
 
 
 async def test_an_administrator_may_step_down_but_not_the_last_one(
@@ -116,7 +120,7 @@ async def test_an_administrator_may_step_down_but_not_the_last_one(
 
     assert outcome(first) == (200, None)
     assert outcome(last) == (409, "LastAdministrator")
-    (latest, *_) = await acts(users, people)
+    (latest, *_) = await audit_entries(users, people)
     assert (latest["deed"], latest["actor_id"], latest["subject_id"]) == (
         *("administrator_removed", ann),
         ann,
@@ -124,16 +128,16 @@ async def test_an_administrator_may_step_down_but_not_the_last_one(
 
 
 @pytest.mark.parametrize("way", ["remove the role", "deactivate", "erase"])
-async def test_the_last_administrator_can_not_be_taken_out(
+async def test_the_last_administrator_cannot_be_removed_deactivated_or_erased(
     users: httpx.AsyncClient, two: tuple[int, int], connection: asyncpg.Connection, way: str
 ) -> None:
     ann, boris = two
     await users.delete(f"/api/users/{boris}/administrator", headers=by(ann))
 
     # Until the event reaches a gateway, Boris still acts as an administrator there.
-    answer = await take_out(users, way, ann, "Ann", boris)
+    response = await take_out(users, way, ann, "Ann", boris)
 
-    assert outcome(answer) == (409, "LastAdministrator")
+    assert outcome(response) == (409, "LastAdministrator")
     assert await administrators(connection) == [ann]
 
 
@@ -141,7 +145,7 @@ async def test_the_last_administrator_can_not_be_taken_out(
     ("one", "other"),
     [("remove the role", "deactivate"), ("deactivate", "erase"), ("erase", "remove the role")],
 )
-async def test_two_administrators_who_take_each_other_out_at_once_leave_one(
+async def test_two_administrators_who_remove_each_other_at_once_leave_one(
     users: httpx.AsyncClient,
     two: tuple[int, int],
     connection: asyncpg.Connection,
@@ -150,7 +154,7 @@ async def test_two_administrators_who_take_each_other_out_at_once_leave_one(
 ) -> None:
     ann, boris = two
     async with connection.transaction():
-        # Holds both requests until both are under way.
+        # Blocks both requests until both have started.
         await connection.execute("select from person where id in ($1, $2) for update", ann, boris)
         asking = asyncio.gather(
             take_out(users, one, boris, "Boris", ann), take_out(users, other, ann, "Ann", boris)
@@ -158,15 +162,15 @@ async def test_two_administrators_who_take_each_other_out_at_once_leave_one(
         async with asyncio.timeout(20):
             while await sessions_waiting_for_a_lock(connection) < 2:
                 pass
-    answers = await asking
+    responses = await asking
 
-    refused = [outcome(answer) for answer in answers if not answer.is_success]
+    refused = [outcome(response) for response in responses if not response.is_success]
     assert refused == [(409, "LastAdministrator")]
     assert len(await administrators(connection)) == 1
 
 
 async def sessions_waiting_for_a_lock(connection: asyncpg.Connection) -> int:
-    # Otherwise a transaction sees the same activity again and again.
+    # Without this, a transaction always sees the same statistics.
     await connection.execute("select pg_stat_clear_snapshot()")
     count: int = await connection.fetchval(
         "select count(*) from pg_stat_activity"
@@ -176,7 +180,7 @@ async def sessions_waiting_for_a_lock(connection: asyncpg.Connection) -> int:
 
 
 @pytest.mark.parametrize("key", ["held by an erased administrator", "held by nobody"])
-async def test_a_start_makes_no_administrator_where_there_has_been_one(
+async def test_a_start_creates_no_administrator_if_there_has_been_one(
     users: httpx.AsyncClient,
     two: tuple[int, int],
     connection: asyncpg.Connection,
@@ -188,7 +192,7 @@ async def test_a_start_makes_no_administrator_where_there_has_been_one(
     assert (await take_out(users, "erase", ann, "Ann", boris)).is_success
     monkeypatch.setenv("USERS_ADMIN_KEY", key)
 
-    async with testing.serving(main.create_app()) as started_again:
+    async with testing.client_for(main.create_app()) as started_again:
         assert (await owner_of(started_again, key)).status_code == 404
 
     assert await administrators(connection) == [boris]
@@ -208,8 +212,11 @@ async def test_an_operator_adds_lists_and_removes_administrators_by_number_or_na
 
     assert listed.splitlines() == [f"{ann}  Ann", f"{boris}  Boris", f"{zoe}  Zoe Unique"]
     assert await administrators(connection) == [boris, zoe]
-    noted = [(act["deed"], act["actor_id"]) for act in await acts(users, people, "?limit=2")]
-    assert noted == [("administrator_removed", None), ("administrator_added", None)]
+    entries = [
+        (entry["deed"], entry["actor_id"])
+        for entry in await audit_entries(users, people, "?limit=2")
+    ]
+    assert entries == [("administrator_removed", None), ("administrator_added", None)]
 
 
 async def test_the_console_refuses_the_last_administrator_and_an_ambiguous_name(
@@ -235,9 +242,9 @@ async def test_erasing_the_last_administrator_again_after_a_restore_warns_the_op
     ann, boris = two
     await console.change_administrators("remove", str(boris))
 
-    answer = await console.erase_again([ann])
+    response = await console.erase_again([ann])
 
-    assert "No administrator is left" in answer
+    assert "No administrator is left" in response
     assert await administrators(connection) == []
     await console.change_administrators("add", str(boris))
     assert await administrators(connection) == [boris]

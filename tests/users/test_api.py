@@ -12,7 +12,7 @@ from .conftest import People
 
 
 def signed(user_id: int) -> dict[str, str]:
-    return testing.signed("users", user_id)
+    return testing.identity_headers("users", user_id)
 
 
 async def owner_of(users: httpx.AsyncClient, key: str) -> httpx.Response:
@@ -42,8 +42,8 @@ async def test_unfollowing_is_idempotent_and_ends_the_follow(
     await users.post(f"/api/users/{boris}/follow", headers=signed(ann))
 
     for _ in range(2):
-        answer = await users.delete(f"/api/users/{boris}/follow", headers=signed(ann))
-        assert answer.json() == {"result": True}
+        response = await users.delete(f"/api/users/{boris}/follow", headers=signed(ann))
+        assert response.json() == {"result": True}
 
     seen = await people.profile(boris)
     assert (seen["followers"], seen["follower_count"]) == ([], 0)
@@ -54,7 +54,7 @@ async def test_two_who_follow_each_other_at_once_both_succeed(
 ) -> None:
     ann, boris = await people.register("Ann"), await people.register("Boris")
 
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(
             users.request(method, f"/api/users/{followed}/follow", headers=signed(follower))
             for method in ("POST", "DELETE", "POST")
@@ -63,36 +63,36 @@ async def test_two_who_follow_each_other_at_once_both_succeed(
         )
     )
 
-    assert {answer.status_code for answer in answers} == {200}
+    assert {response.status_code for response in responses} == {200}
     for user_id in (ann, boris):
         seen = await people.profile(user_id)
         assert seen["follower_count"] == len(seen["followers"])
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
-async def test_following_nobody_is_not_found(
+async def test_following_an_unknown_person_is_not_found(
     users: httpx.AsyncClient, people: People, method: str
 ) -> None:
     ann = await people.register("Ann")
 
-    answer = await users.request(method, "/api/users/900000/follow", headers=signed(ann))
+    response = await users.request(method, "/api/users/900000/follow", headers=signed(ann))
 
-    assert (answer.status_code, answer.json()["error_type"]) == (404, "UserNotFound")
+    assert (response.status_code, response.json()["error_type"]) == (404, "UserNotFound")
 
 
 async def test_nobody_follows_themselves(users: httpx.AsyncClient, people: People) -> None:
     ann = await people.register("Ann")
 
-    answer = await users.post(f"/api/users/{ann}/follow", headers=signed(ann))
+    response = await users.post(f"/api/users/{ann}/follow", headers=signed(ann))
 
-    assert (answer.status_code, answer.json()["error_type"]) == (409, "CannotFollowYourself")
+    assert (response.status_code, response.json()["error_type"]) == (409, "CannotFollowYourself")
 
 
 @pytest.mark.parametrize("id", ["0", "-1", "abc", "99999999999999999999", "1.5", "%00"])
 async def test_an_id_out_of_range_is_refused(users: httpx.AsyncClient, id: str) -> None:
-    answer = await users.get(f"/api/users/{id}", headers=signed(1))
+    response = await users.get(f"/api/users/{id}", headers=signed(1))
 
-    assert (answer.status_code, answer.json()["error_type"]) == (422, "InvalidRequest")
+    assert (response.status_code, response.json()["error_type"]) == (422, "InvalidRequest")
 
 
 @pytest.mark.parametrize(
@@ -123,9 +123,9 @@ async def test_a_person_is_found_whatever_the_case_the_marks_and_a_typo(
 ) -> None:
     user_id = await people.register(name)
 
-    answer = await users.get("/api/users", params={"query": query}, headers=signed(1))
+    response = await users.get("/api/users", params={"query": query}, headers=signed(1))
 
-    assert user_id in [user["id"] for user in answer.json()["users"]]
+    assert user_id in [user["id"] for user in response.json()["users"]]
 
 
 @pytest.mark.parametrize("query", ["\u0301", "´", "¨", "`", "'", "\u200b"])
@@ -134,16 +134,16 @@ async def test_a_search_for_a_lone_accent_finds_nobody(
 ) -> None:
     await people.register("José O'Brien")
 
-    answer = await users.get("/api/users", params={"query": query}, headers=signed(1))
+    response = await users.get("/api/users", params={"query": query}, headers=signed(1))
 
-    assert answer.json()["users"] == []
+    assert response.json()["users"] == []
 
 
 @pytest.mark.parametrize("query", ["%00", "a%00b", "x" * 101])
-async def test_a_search_for_rubbish_is_refused(users: httpx.AsyncClient, query: str) -> None:
-    answer = await users.get(f"/api/users?query={query}", headers=signed(1))
+async def test_an_invalid_search_is_refused(users: httpx.AsyncClient, query: str) -> None:
+    response = await users.get(f"/api/users?query={query}", headers=signed(1))
 
-    assert (answer.status_code, answer.json()["error_type"]) == (422, "InvalidRequest")
+    assert (response.status_code, response.json()["error_type"]) == (422, "InvalidRequest")
 
 
 async def test_a_search_pages_through_everyone_once(
@@ -185,7 +185,9 @@ async def test_followers_page_through_all_while_the_profile_lists_a_hundred(
     assert paged == fans[::-1]
 
 
-async def test_only_administrators_make_people(users: httpx.AsyncClient, people: People) -> None:
+async def test_only_administrators_register_people(
+    users: httpx.AsyncClient, people: People
+) -> None:
     ann = await people.register("Ann")
     calls = [
         ("POST", "/api/users"),
@@ -194,25 +196,25 @@ async def test_only_administrators_make_people(users: httpx.AsyncClient, people:
         ("DELETE", f"/api/users/{ann}/key"),
     ]
     for method, path in calls:
-        answer = await users.request(method, path, json={"name": "x"}, headers=signed(ann))
+        response = await users.request(method, path, json={"name": "x"}, headers=signed(ann))
 
-        assert (answer.status_code, answer.json()["error_type"]) == (403, "NotAnAdministrator")
+        assert (response.status_code, response.json()["error_type"]) == (403, "NotAnAdministrator")
 
 
 @pytest.mark.parametrize("name", ["", "  ", "\u200b", "a\0b", "x" * 101, "a\u202e"])
 async def test_a_name_that_cannot_be_shown_is_refused(
     users: httpx.AsyncClient, people: People, name: str
 ) -> None:
-    answer = await users.post("/api/users", json={"name": name}, headers=people.administrator)
+    response = await users.post("/api/users", json={"name": name}, headers=people.administrator)
 
-    assert (answer.status_code, answer.json()["error_type"]) == (422, "NameNotAccepted")
+    assert (response.status_code, response.json()["error_type"]) == (422, "NameNotAccepted")
 
 
-async def test_a_key_is_known_by_its_hash_until_it_is_rotated_or_revoked(
+async def test_a_key_works_until_it_is_rotated_or_revoked(
     users: httpx.AsyncClient, people: People
 ) -> None:
-    made = await users.post("/api/users", json={"name": "Ann"}, headers=people.administrator)
-    ann, first = made.json()["user_id"], made.json()["api_key"]
+    created = await users.post("/api/users", json={"name": "Ann"}, headers=people.administrator)
+    ann, first = created.json()["user_id"], created.json()["api_key"]
     rotated = await users.post(f"/api/users/{ann}/key", headers=people.administrator)
     second = rotated.json()["api_key"]
 
@@ -228,29 +230,29 @@ async def test_a_key_is_known_by_its_hash_until_it_is_rotated_or_revoked(
 async def test_a_deactivated_person_loses_the_access_and_is_hidden(
     users: httpx.AsyncClient, people: People
 ) -> None:
-    made = await users.post(
+    created = await users.post(
         "/api/users", json={"name": "Leaver Unusual"}, headers=people.administrator
     )
-    leaver, key = made.json()["user_id"], made.json()["api_key"]
+    leaver, key = created.json()["user_id"], created.json()["api_key"]
     ann = await people.register("Ann")
     for follower, followed in ((ann, leaver), (leaver, ann)):
         await users.post(f"/api/users/{followed}/follow", headers=signed(follower))
 
     for _ in range(2):
-        answer = await users.delete(f"/api/users/{leaver}", headers=people.administrator)
-        assert answer.status_code == 200
+        response = await users.delete(f"/api/users/{leaver}", headers=people.administrator)
+        assert response.status_code == 200
 
     found = await users.get("/api/users?query=unusual", headers=signed(1))
     followed = await users.post(f"/api/users/{leaver}/follow", headers=people.administrator)
-    # An identity that was signed before lives for up to a minute.
+    # An identity that was signed before the deactivation is valid for up to a minute.
     following = await users.post("/api/users/1/follow", headers=signed(leaver))
     assert (await owner_of(users, key)).status_code == 404
     assert found.json()["users"] == []
     assert followed.status_code == 404
     assert (following.status_code, following.json()["error_type"]) == (401, "NotSignedIn")
     for path in ("", "/followers", "/following"):
-        answer = await users.get(f"/api/users/{leaver}{path}", headers=signed(ann))
-        assert (answer.status_code, answer.json()["error_type"]) == (404, "UserNotFound"), path
+        response = await users.get(f"/api/users/{leaver}{path}", headers=signed(ann))
+        assert (response.status_code, response.json()["error_type"]) == (404, "UserNotFound"), path
     profile = await people.profile(ann)
     assert profile["followers"] == profile["following"] == []
     for path in ("followers", "following"):
@@ -262,7 +264,7 @@ async def test_a_deactivated_person_loses_the_access_and_is_hidden(
 async def test_a_deactivated_or_missing_caller_gets_401_and_not_404(
     users: httpx.AsyncClient, people: People, way: str
 ) -> None:
-    """An identity outlives its person: it was signed before a deactivation or a restore."""
+    """A signed identity may be valid longer than the access: after a deactivation or a restore."""
     ann = 800_000 if way == "gone" else await people.register("Ann")
     boris = await people.register("Boris")
     if way == "deactivated":
@@ -284,29 +286,29 @@ async def test_a_deactivated_or_missing_caller_gets_401_and_not_404(
         *((method, f"{other}/follow", None) for method in ("POST", "DELETE")),
         ("POST", "/api/erasures", {"user_id": ann, "name": "Ann"}),
     ):
-        answer = await users.request(method, path, json=body, headers=signed(ann))
-        refusal = (answer.status_code, answer.json().get("error_type"))
+        response = await users.request(method, path, json=body, headers=signed(ann))
+        refusal = (response.status_code, response.json().get("error_type"))
         assert refusal == (401, "NotSignedIn"), f"{method} {path}"
     for method, path in (("POST", "/key"), ("DELETE", "/key"), ("PUT", "/administrator")):
-        headers = testing.signed("users", ann, administrator=True)
-        answer = await users.request(method, f"{own}{path}", headers=headers)
-        assert answer.status_code == 401, f"{method} {path}"
+        headers = testing.identity_headers("users", ann, administrator=True)
+        response = await users.request(method, f"{own}{path}", headers=headers)
+        assert response.status_code == 401, f"{method} {path}"
 
 
-async def test_the_same_name_again_is_no_event_and_the_answer_names_the_earlier_one(
+async def test_an_unchanged_name_records_no_event_and_the_response_names_the_earlier_one(
     users: httpx.AsyncClient, people: People
 ) -> None:
     ann = await people.register("Ann")
 
     async def rename(name: str) -> str:
         path, draft = f"/api/users/{ann}", {"name": name}
-        answer = await users.patch(path, json=draft, headers=signed(ann))
-        assert answer.status_code == 200
-        return answer.headers["warble-events"]
+        response = await users.patch(path, json=draft, headers=signed(ann))
+        assert response.status_code == 200
+        return response.headers["warble-events"]
 
     registered = await rename("Ann")
     renamed = await rename("Anna")
-    # The name is compared as it is stored: without the spaces around it.
+    # Names are compared in their stored form, without surrounding spaces.
     assert await rename("  Anna ") == renamed
     assert await rename("Anna B.") != renamed
     assert registered != renamed
@@ -331,42 +333,44 @@ async def test_people_rename_themselves_and_nobody_else(
         {},
         {"warble-identity": "1"},
         {"warble-identity": "e30.e30.e30"},
-        testing.signed("tweets", 1, administrator=True),
+        testing.identity_headers("tweets", 1, administrator=True),
     ],
     ids=["none", "made up", "unsigned", "for another service"],
 )
-async def test_a_request_without_a_signed_identity_of_ours_is_refused(
+async def test_a_request_without_a_valid_identity_is_refused(
     users: httpx.AsyncClient, headers: dict[str, str]
 ) -> None:
-    answer = await users.get("/api/users/me", headers=headers)
+    response = await users.get("/api/users/me", headers=headers)
 
-    assert (answer.status_code, answer.json()["error_type"]) == (401, "NotSignedIn")
+    assert (response.status_code, response.json()["error_type"]) == (401, "NotSignedIn")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b'{"name": 5}', b'{"name":"\\ud800"}'])
 async def test_a_malformed_body_is_refused(
     users: httpx.AsyncClient, people: People, body: bytes
 ) -> None:
-    answer = await users.post("/api/users", content=body, headers=people.administrator)
+    response = await users.post("/api/users", content=body, headers=people.administrator)
 
-    assert (answer.status_code, answer.json()["result"]) == (422, False)
+    assert (response.status_code, response.json()["result"]) == (422, False)
 
 
-async def test_every_list_tells_whom_the_reader_follows(
+async def test_every_list_says_whom_the_reader_follows(
     users: httpx.AsyncClient, people: People
 ) -> None:
     ann, boris, zoe = [await people.register(f"{name} Quux") for name in ("Ann", "Boris", "Zoe")]
     for follower, followed in ((ann, boris), (zoe, boris), (zoe, ann), (boris, ann)):
         await users.post(f"/api/users/{followed}/follow", headers=signed(follower))
 
-    for path, told in {
+    for path, expected in {
         "?query=quux": {ann: False, boris: True, zoe: False},
         "": {ann: False, boris: True, zoe: False},
         f"/{boris}/followers": {ann: False, zoe: False},
         f"/{zoe}/following": {ann: False, boris: True},
     }.items():
         listed = (await users.get(f"/api/users{path}", headers=signed(ann))).json()["users"]
-        assert {user["id"]: user["followed"] for user in listed if user["id"] in told} == told, path
+        assert {
+            user["id"]: user["followed"] for user in listed if user["id"] in expected
+        } == expected, path
     for user_id, followed in ((boris, True), (zoe, False)):
         profile = await users.get(f"/api/users/{user_id}", headers=signed(ann))
         assert profile.json()["user"]["followed"] is followed

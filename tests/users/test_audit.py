@@ -1,4 +1,4 @@
-"""What administrators did is written down for good, by numbers alone."""
+"""Actions of administrators are recorded permanently, with ids only."""
 
 from typing import Any
 
@@ -7,21 +7,23 @@ import httpx
 import pytest
 
 from chassis import testing
-from deploy.local import postgres
-from deploy.local.instance import Instance
+from devstack import postgres
+from devstack.instance import Instance
 from services.users import console
 
 from .conftest import People
 from .test_api import signed
 
 
-async def acts(users: httpx.AsyncClient, people: People, query: str = "") -> list[dict[str, Any]]:
-    answer = await users.get(f"/api/audit{query}", headers=people.administrator)
-    listed: list[dict[str, Any]] = answer.json()["acts"]
+async def audit_entries(
+    users: httpx.AsyncClient, people: People, query: str = ""
+) -> list[dict[str, Any]]:
+    response = await users.get(f"/api/audit{query}", headers=people.administrator)
+    listed: list[dict[str, Any]] = response.json()["acts"]
     return listed
 
 
-async def test_each_act_of_an_administrators_is_noted_with_who_whom_and_the_request(
+async def test_each_action_of_an_administrator_is_recorded_with_actor_subject_and_request(
     users: httpx.AsyncClient, people: People
 ) -> None:
     ann = await people.register("Ann Unusual")
@@ -41,64 +43,66 @@ async def test_each_act_of_an_administrators_is_noted_with_who_whom_and_the_requ
         ]
     ):
         headers = {**people.administrator, "x-request-id": f"request-{number}"}
-        answer = await users.request(method, path, json=body, headers=headers)
-        assert answer.is_success, answer.text
+        response = await users.request(method, path, json=body, headers=headers)
+        assert response.is_success, response.text
 
-    noted = await acts(users, people)
+    entries = await audit_entries(users, people)
 
-    mine = [act for act in noted if act["subject_id"] == ann][::-1]
-    assert [act["deed"] for act in mine] == [
+    mine = [entry for entry in entries if entry["subject_id"] == ann][::-1]
+    assert [entry["deed"] for entry in mine] == [
         *("registered", "key_made", "renamed", "key_replaced"),
         *("keys_replaced", "keys_revoked", "deactivated", "erased"),
     ]
-    assert {act["actor_id"] for act in mine} == {1}
-    assert [act["request_id"] for act in mine[2:]] == [f"request-{number}" for number in range(6)]
-    assert "Unusual" not in str(noted)
-    assert "Unseen" not in str(noted)
+    assert {entry["actor_id"] for entry in mine} == {1}
+    assert [entry["request_id"] for entry in mine[2:]] == [
+        f"request-{number}" for number in range(6)
+    ]
+    assert "Unusual" not in str(entries)
+    assert "Unseen" not in str(entries)
 
 
-async def test_what_people_do_with_what_is_theirs_is_no_act_but_erasing_is(
+async def test_changes_to_ones_own_account_are_not_recorded_except_an_erasure(
     users: httpx.AsyncClient, people: People
 ) -> None:
     ann = await people.register("Ann")
-    before = len(await acts(users, people, "?limit=100"))
+    before = len(await audit_entries(users, people, "?limit=100"))
 
     await users.patch(f"/api/users/{ann}", json={"name": "Anna"}, headers=signed(ann))
     await users.post(f"/api/users/{ann}/keys", json={"scope": "read"}, headers=signed(ann))
-    assert len(await acts(users, people, "?limit=100")) == before
+    assert len(await audit_entries(users, people, "?limit=100")) == before
     await users.post("/api/erasures", json={"user_id": ann, "name": "Anna"}, headers=signed(ann))
 
-    (latest,) = await acts(users, people, "?limit=1")
+    (latest,) = await audit_entries(users, people, "?limit=1")
     assert (latest["deed"], latest["actor_id"], latest["subject_id"]) == ("erased", ann, ann)
 
 
-async def test_what_is_refused_leaves_no_act(users: httpx.AsyncClient, people: People) -> None:
+async def test_a_refused_request_leaves_no_entry(users: httpx.AsyncClient, people: People) -> None:
     await people.register("Ann")
-    before = await acts(users, people)
+    before = await audit_entries(users, people)
 
     refused = await users.delete("/api/users/900000", headers=people.administrator)
 
     assert refused.status_code == 404
-    assert await acts(users, people) == before
+    assert await audit_entries(users, people) == before
 
 
-async def test_what_an_operator_does_by_hand_is_noted_without_a_number(
+async def test_an_action_at_the_console_is_recorded_without_an_actor(
     users: httpx.AsyncClient, people: People
 ) -> None:
     ann = await people.register("Ann")
 
     await console.grant_key(ann, "chosen by hand")
 
-    (latest,) = await acts(users, people, "?limit=1")
+    (latest,) = await audit_entries(users, people, "?limit=1")
     assert (latest["deed"], latest["actor_id"], latest["subject_id"]) == ("key_made", None, ann)
 
 
-async def test_the_acts_page_from_the_latest_to_the_first_for_administrators_alone(
+async def test_only_administrators_page_through_the_audit_log_from_the_latest_entry(
     users: httpx.AsyncClient, people: People
 ) -> None:
     for number in range(5):
         await people.register(f"Person {number}")
-    whole = await acts(users, people, "?limit=100")
+    whole = await audit_entries(users, people, "?limit=100")
     paged: list[dict[str, Any]] = []
     cursor = ""
     while cursor is not None:
@@ -107,7 +111,7 @@ async def test_the_acts_page_from_the_latest_to_the_first_for_administrators_alo
         cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
 
     assert paged == whole
-    refused = await users.get("/api/audit", headers=testing.signed("users", 2))
+    refused = await users.get("/api/audit", headers=testing.identity_headers("users", 2))
     assert (refused.status_code, refused.json()["error_type"]) == (403, "NotAnAdministrator")
 
 
@@ -120,14 +124,14 @@ async def test_the_acts_page_from_the_latest_to_the_first_for_administrators_alo
         "grant update, delete on act to users; delete from act",
     ],
 )
-async def test_the_services_own_role_can_neither_change_nor_remove_an_act(
+async def test_the_services_own_role_can_neither_change_nor_remove_an_entry(
     users: httpx.AsyncClient, people: People, apart: Instance, statement: str
 ) -> None:
     await people.register("Ann")
-    before = await acts(users, people)
+    before = await audit_entries(users, people)
 
-    async with postgres.connected(apart.service_environment("users")) as connection:
+    async with postgres.connect(apart.service_environment("users")) as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(statement)
 
-    assert await acts(users, people) == before
+    assert await audit_entries(users, people) == before

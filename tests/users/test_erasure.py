@@ -1,4 +1,4 @@
-"""An erased person leaves a number in users, and nothing else."""
+"""Only the id of an erased person remains in users."""
 
 import json
 from collections.abc import AsyncIterator
@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from chassis import testing
-from chassis.database import Database, execute
+from chassis.database.session import Database, execute
 from services.users import console
-from services.users.erasing import eraser
+from services.users.privacy import eraser
 from services.users.settings import Settings
 
 from .conftest import People
@@ -29,17 +29,17 @@ async def erased(
     users: httpx.AsyncClient, user_id: int, name: str, headers: dict[str, str]
 ) -> tuple[int, str | None]:
     draft = {"user_id": user_id, "name": name}
-    answer = await users.post("/api/erasures", json=draft, headers=headers)
-    return answer.status_code, answer.json().get("error_type")
+    response = await users.post("/api/erasures", json=draft, headers=headers)
+    return response.status_code, response.json().get("error_type")
 
 
-async def test_name_and_keys_go_at_once_and_follows_with_the_job(
+async def test_the_name_and_keys_are_deleted_at_once_and_follows_by_the_job(
     users: httpx.AsyncClient, people: People, database: Database
 ) -> None:
-    made = await users.post(
+    created = await users.post(
         "/api/users", json={"name": "Zoe Unerhört"}, headers=people.administrator
     )
-    zoe, key = made.json()["user_id"], made.json()["api_key"]
+    zoe, key = created.json()["user_id"], created.json()["api_key"]
     await users.patch(f"/api/users/{zoe}", json={"name": "Zoe Unheard"}, headers=signed(zoe))
     ann, boris = await people.register("Ann"), await people.register("Boris")
     for follower, followed in ((zoe, ann), (ann, zoe), (boris, zoe), (boris, ann)):
@@ -52,7 +52,7 @@ async def test_name_and_keys_go_at_once_and_follows_with_the_job(
     assert first == again == (202, None)
     assert (await owner_of(users, key)).status_code == 404
     assert (await users.get(f"/api/users/{zoe}", headers=signed(ann))).status_code == 404
-    assert await eraser.advance(database, None, zoe, settle=timedelta(0))
+    assert await eraser.run_pass(database, None, zoe, grace_period=timedelta(0))
     profile = await people.profile(ann)
     assert (profile["follower_count"], profile["following_count"]) == (1, 0)
     assert await remains(database, "Zoe") == []
@@ -60,7 +60,7 @@ async def test_name_and_keys_go_at_once_and_follows_with_the_job(
 
 
 async def remains(database: Database, word: str) -> list[str]:
-    """The tables in which a row holds this word, in any column."""
+    """The tables that contain this word in any column."""
     async with database.transaction() as session:
         names = await execute(
             session, text("select tablename from pg_tables where schemaname = 'users'")
@@ -105,14 +105,14 @@ async def test_only_the_person_and_administrators_erase_and_only_by_the_right_na
     assert (await users.get(f"/api/users/{boris}", headers=signed(boris))).status_code == 200
 
 
-async def test_an_administrator_is_erased_by_another_one_alone(
+async def test_an_administrator_can_be_erased_only_by_another_one(
     users: httpx.AsyncClient, people: People, database: Database
 ) -> None:
     boss = await people.register("Boss")
     async with database.transaction() as session:
         promote = text("update person set administrator = true where id = :id")
         await execute(session, promote, {"id": boss})
-    own = testing.signed("users", boss, administrator=True)
+    own = testing.identity_headers("users", boss, administrator=True)
 
     oneself = await erased(users, boss, "Boss", own)
     by_another = await erased(users, boss, "Boss", people.administrator)
@@ -121,40 +121,40 @@ async def test_an_administrator_is_erased_by_another_one_alone(
     assert by_another == (202, None)
 
 
-async def test_an_erasure_tells_the_others_once_and_how_far_it_is(
+async def test_an_erasure_publishes_one_event_and_reports_its_progress(
     users: httpx.AsyncClient, people: People, database: Database
 ) -> None:
     ann, boris = await people.register("Ann"), await people.register("Boris")
     await users.post(f"/api/users/{boris}/follow", headers=signed(ann))
 
     async def state() -> tuple[str, int]:
-        answer = await users.get(f"/internal/erasures/{ann}", headers=people.administrator)
-        return answer.json()["state"], answer.json()["erased"]
+        response = await users.get(f"/internal/erasures/{ann}", headers=people.administrator)
+        return response.json()["state"], response.json()["erased"]
 
     assert await state() == ("waiting", 0)
     for _ in range(2):
         await erased(users, ann, "Ann", people.administrator)
     assert await state() == ("erasing", 0)
-    assert not await eraser.advance(database, None, ann)
+    assert not await eraser.run_pass(database, None, ann)
     assert await state() == ("settling", 1)
-    assert await eraser.advance(database, None, ann, settle=timedelta(0))
+    assert await eraser.run_pass(database, None, ann, grace_period=timedelta(0))
     assert await state() == ("finished", 1)
     async with database.transaction() as session:
-        told = await execute(
+        events = await execute(
             session,
             text("select routing_key from outbox where payload = cast(:payload as jsonb)"),
             {"payload": json.dumps({"user_id": ann})},
         )
-        assert sorted(told.scalars()) == ["user.deactivated.v1", "user.erased.v1"]
+        assert sorted(events.scalars()) == ["user.deactivated.v1", "user.erased.v1"]
 
 
-async def test_a_star_is_erased_in_bounded_steps_and_goes_on_after_each(
+async def test_a_person_with_many_followers_is_erased_in_bounded_batches(
     users: httpx.AsyncClient,
     people: People,
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("services.users.erasing.BATCH", 3)
+    monkeypatch.setattr("services.users.privacy.BATCH", 3)
     star = await people.register("Star")
     fans = [await people.register(f"Fan {number}") for number in range(7)]
     for fan in fans:
@@ -172,25 +172,25 @@ async def test_a_star_is_erased_in_bounded_steps_and_goes_on_after_each(
         assert (profile["follower_count"], profile["following_count"]) == (0, 0)
 
 
-async def test_whoever_a_restored_backup_brings_back_is_erased_again_by_the_list(
+async def test_a_person_whom_a_backup_restored_is_erased_again_by_the_list(
     users: httpx.AsyncClient,
     people: People,
     database: Database,
 ) -> None:
     ann, boris = await people.register("Ann"), await people.register("Boris")
     await erased(users, ann, "Ann", people.administrator)
-    kept = await console.erased()
+    erased_ids = await console.erased()
     async with database.transaction() as session:
-        # As the backup has it.
+        # The state that the backup restores.
         back = text("update person set name = 'Ann', erased_at = null, deactivated_at = null")
         await execute(session, text(f"{back} where id = :id"), {"id": ann})
         await execute(session, text("delete from erasure where user_id = :id"), {"id": ann})
     assert (await people.profile(ann))["name"] == "Ann"
 
-    said = await console.erase_again([*map(int, kept.split()), 900_000])
+    output = await console.erase_again([*map(int, erased_ids.split()), 900_000])
 
-    assert str(ann) in kept.split()
-    assert str(boris) not in kept.split()
-    assert said.endswith("1 were not there.")
+    assert str(ann) in erased_ids.split()
+    assert str(boris) not in erased_ids.split()
+    assert output.endswith("Unknown ids: 1.")
     assert (await users.get(f"/api/users/{ann}", headers=signed(boris))).status_code == 404
-    assert await eraser.advance(database, None, ann, settle=timedelta(0))
+    assert await eraser.run_pass(database, None, ann, grace_period=timedelta(0))

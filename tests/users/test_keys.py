@@ -1,4 +1,4 @@
-"""A person's keys: several, each with what it may and how long, and none shown twice."""
+"""A person's keys: each has a scope and an expiry, and is shown only once."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -8,10 +8,11 @@ import asyncpg
 import httpx
 import pytest
 
-from chassis import api_keys, testing
-from chassis.identity import HEADER, Identity, KeyScope, Signer
-from deploy.local import postgres
-from deploy.local.instance import Instance
+from chassis import testing
+from chassis.auth import api_keys
+from chassis.auth.identity import IDENTITY_HEADER, Identity, KeyScope, Signer
+from devstack import postgres
+from devstack.instance import Instance
 
 from .conftest import People
 
@@ -20,58 +21,58 @@ def signed(
     user_id: int, scope: KeyScope = KeyScope.account, **credential: int | None
 ) -> dict[str, str]:
     identity = Identity(user_id, scope, **credential)
-    return {HEADER: Signer(testing.PRIVATE_KEY).token(identity, "users")}
+    return {IDENTITY_HEADER: Signer(testing.PRIVATE_KEY).sign(identity, "users")}
 
 
 async def owner_of(users: httpx.AsyncClient, key: str) -> dict[str, Any]:
-    """What the gateway is told of the key; empty where it is no good."""
+    """What the gateway learns about the key. Empty if the key is not valid."""
     digest = api_keys.digest(key.encode()).hex()
-    answer = await users.get(f"/internal/keys/{digest}", headers=signed(0))
-    assert answer.status_code in (200, 404)
-    owner: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
+    response = await users.get(f"/internal/keys/{digest}", headers=signed(0))
+    assert response.status_code in (200, 404)
+    owner: dict[str, Any] = response.json() if response.status_code == 200 else {}
     return owner
 
 
 async def make(users: httpx.AsyncClient, user_id: int, **draft: Any) -> dict[str, Any]:
-    answer = await users.post(f"/api/users/{user_id}/keys", json=draft, headers=signed(user_id))
-    assert answer.status_code == 201, answer.text
-    assert answer.headers["cache-control"] == "no-store"
-    made: dict[str, Any] = answer.json()
-    return made
+    response = await users.post(f"/api/users/{user_id}/keys", json=draft, headers=signed(user_id))
+    assert response.status_code == 201, response.text
+    assert response.headers["cache-control"] == "no-store"
+    created: dict[str, Any] = response.json()
+    return created
 
 
 async def listed(users: httpx.AsyncClient, user_id: int) -> list[dict[str, Any]]:
-    answer = await users.get(f"/api/users/{user_id}/keys", headers=signed(user_id))
-    keys: list[dict[str, Any]] = answer.json()["keys"]
+    response = await users.get(f"/api/users/{user_id}/keys", headers=signed(user_id))
+    keys: list[dict[str, Any]] = response.json()["keys"]
     return keys
 
 
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["error_type"]
+def refusal(response: httpx.Response) -> tuple[int, str]:
+    return response.status_code, response.json()["error_type"]
 
 
-async def test_a_further_key_is_listed_without_what_is_secret_of_it(
+async def test_a_new_key_is_listed_without_its_secret(
     users: httpx.AsyncClient, people: People
 ) -> None:
     ann = await people.register("Ann")
 
-    made = await make(users, ann, name=" Nightly  report ", scope="read", expires_in_days=90)
+    created = await make(users, ann, name=" Nightly  report ", scope="read", expires_in_days=90)
     latest, first = await listed(users, ann)
 
     expires_at = datetime.fromisoformat(latest.pop("expires_at"))
     created_at = datetime.fromisoformat(latest.pop("created_at"))
     assert expires_at - created_at < timedelta(days=90, minutes=1)
     assert latest == {
-        "id": made["key_id"],
+        "id": created["key_id"],
         "name": "Nightly report",
         "scope": "read",
-        "begins_with": made["api_key"][:10],
+        "begins_with": created["api_key"][:10],
         "used_at": None,
     }
     assert (first["name"], first["scope"], first["expires_at"]) == ("", "account", None)
 
 
-async def test_each_key_tells_the_gateway_what_it_may_and_for_how_long(
+async def test_the_gateway_learns_the_scope_and_expiry_of_each_key(
     users: httpx.AsyncClient, people: People
 ) -> None:
     ann = await people.register("Ann")
@@ -91,13 +92,13 @@ async def test_each_key_tells_the_gateway_what_it_may_and_for_how_long(
     assert owner["scope"] == "write"
 
 
-async def test_nothing_of_a_key_is_stored_but_its_hash_and_its_beginning(
+async def test_only_the_hash_and_the_beginning_of_a_key_are_stored(
     users: httpx.AsyncClient, people: People, apart: Instance
 ) -> None:
     ann = await people.register("Ann")
     key = (await make(users, ann))["api_key"]
 
-    async with postgres.connected(apart.service_environment("users")) as connection:
+    async with postgres.connect(apart.service_environment("users")) as connection:
         rows = await connection.fetch("select api_key::text as row from api_key")
         events = await connection.fetch("select outbox::text as row from outbox")
 
@@ -106,7 +107,7 @@ async def test_nothing_of_a_key_is_stored_but_its_hash_and_its_beginning(
     assert key[:12] not in str(rows) + str(events)
 
 
-async def test_a_revoked_key_is_no_good_and_the_others_go_on(
+async def test_a_revoked_key_stops_working_and_the_others_do_not(
     users: httpx.AsyncClient, people: People
 ) -> None:
     ann = await people.register("Ann")
@@ -123,17 +124,17 @@ async def test_a_revoked_key_is_no_good_and_the_others_go_on(
     assert one["key_id"] not in [key["id"] for key in await listed(users, ann)]
 
 
-async def test_a_replaced_key_goes_on_for_as_long_as_was_asked(
+async def test_a_replaced_key_works_until_the_end_of_the_overlap(
     users: httpx.AsyncClient, people: People
 ) -> None:
     ann = await people.register("Ann")
     old = await make(users, ann, name="Report", scope="read", expires_in_days=90)
     path = f"/api/users/{ann}/keys/{old['key_id']}/replacement"
 
-    answer = await users.post(path, json={"overlap_hours": 2}, headers=signed(ann))
-    new = answer.json()
+    response = await users.post(path, json={"overlap_hours": 2}, headers=signed(ann))
+    new = response.json()
 
-    assert answer.status_code == 201
+    assert response.status_code == 201
     left = (await owner_of(users, old["api_key"]))["seconds_left"]
     assert 7_000 < left <= 7_200
     owner = await owner_of(users, new["api_key"])
@@ -147,13 +148,13 @@ async def test_a_replaced_key_goes_on_for_as_long_as_was_asked(
     assert await owner_of(users, new["api_key"]) == {}
 
 
-async def test_an_expired_key_is_no_good(
+async def test_an_expired_key_does_not_work(
     users: httpx.AsyncClient, people: People, apart: Instance
 ) -> None:
     ann = await people.register("Ann")
     key = await make(users, ann, expires_in_days=1)
 
-    async with postgres.connected(apart.service_environment("users")) as connection:
+    async with postgres.connect(apart.service_environment("users")) as connection:
         await connection.execute(
             "update api_key set expires_at = now() where id = $1", key["key_id"]
         )
@@ -169,7 +170,7 @@ async def test_a_keys_last_use_is_written_once_an_hour(
     key = await make(users, ann)
 
     async def versions(connection: asyncpg.Connection, used_at: datetime | None) -> set[str]:
-        """Of the row: each write makes another."""
+        """The versions of the row after each of three requests: every write makes a new one."""
         await connection.execute("update api_key set used_at = $1", used_at)
         seen = set()
         for _ in range(3):
@@ -178,7 +179,7 @@ async def test_a_keys_last_use_is_written_once_an_hour(
             seen.add(await connection.fetchval(row, key["key_id"]))
         return seen
 
-    async with postgres.connected(apart.service_environment("users")) as connection:
+    async with postgres.connect(apart.service_environment("users")) as connection:
         never = await versions(connection, None)
         first = (await listed(users, ann))[0]["used_at"]
         long_ago = datetime.now(UTC) - timedelta(hours=2)
@@ -189,11 +190,11 @@ async def test_a_keys_last_use_is_written_once_an_hour(
     assert datetime.fromisoformat((await listed(users, ann))[0]["used_at"]) > long_ago
 
 
-async def test_a_key_makes_and_ends_none_that_may_do_more_than_itself(
+async def test_a_key_cannot_create_or_revoke_a_key_with_a_wider_scope(
     users: httpx.AsyncClient, people: People
 ) -> None:
-    made = await users.post("/api/users", json={"name": "Ann"}, headers=people.administrator)
-    chief = made.json()["user_id"]
+    created = await users.post("/api/users", json={"name": "Ann"}, headers=people.administrator)
+    chief = created.json()["user_id"]
     wider = await users.post(
         f"/api/users/{chief}/keys", json={"scope": "admin"}, headers=signed(chief)
     )
@@ -205,11 +206,11 @@ async def test_a_key_makes_and_ends_none_that_may_do_more_than_itself(
     assert refusal(reading) == (403, "ReadOnlyKey")
 
 
-async def test_an_administrators_narrow_key_does_not_reach_their_wide_one(
+async def test_an_administrators_narrow_key_cannot_revoke_their_wide_one(
     users: httpx.AsyncClient, people: People, apart: Instance
 ) -> None:
     chief = await people.register("Chief")
-    async with postgres.connected(apart.service_environment("users")) as connection:
+    async with postgres.connect(apart.service_environment("users")) as connection:
         await connection.execute("update person set administrator = true where id = $1", chief)
     (wide,) = await listed(users, chief)
     path = f"/api/users/{chief}/keys/{wide['id']}"
@@ -221,14 +222,14 @@ async def test_an_administrators_narrow_key_does_not_reach_their_wide_one(
     assert refusal(ended) == refusal(replaced) == (403, "ScopeTooWide")
 
 
-async def test_nobody_has_keys_without_end(users: httpx.AsyncClient, people: People) -> None:
+async def test_the_number_of_keys_is_limited(users: httpx.AsyncClient, people: People) -> None:
     ann = await people.register("Ann")
     for _ in range(19):
         await make(users, ann)
 
-    answer = await users.post(f"/api/users/{ann}/keys", json={}, headers=signed(ann))
+    response = await users.post(f"/api/users/{ann}/keys", json={}, headers=signed(ann))
 
-    assert refusal(answer) == (409, "TooManyKeys")
+    assert refusal(response) == (409, "TooManyKeys")
     assert len(await listed(users, ann)) == 20
 
 
@@ -244,30 +245,30 @@ async def test_nobody_has_keys_without_end(users: httpx.AsyncClient, people: Peo
         {"expires_in_days": True},
     ],
 )
-async def test_a_key_of_rubbish_is_refused(
+async def test_an_invalid_key_draft_is_refused(
     users: httpx.AsyncClient, people: People, draft: dict[str, Any]
 ) -> None:
     ann = await people.register("Ann")
 
-    answer = await users.post(
+    response = await users.post(
         f"/api/users/{ann}/keys", content=json.dumps(draft), headers=signed(ann)
     )
 
-    assert answer.status_code == 422
+    assert response.status_code == 422
     assert len(await listed(users, ann)) == 1
 
 
 @pytest.mark.parametrize("overlap", [False, "1", 0.5, -1, 10**6, None])
-async def test_an_overlap_that_is_no_number_of_hours_leaves_the_key_as_it_is(
+async def test_an_invalid_overlap_leaves_the_key_unchanged(
     users: httpx.AsyncClient, people: People, overlap: Any
 ) -> None:
     ann = await people.register("Ann")
     key = await make(users, ann)
     path = f"/api/users/{ann}/keys/{key['key_id']}/replacement"
 
-    answer = await users.post(path, json={"overlap_hours": overlap}, headers=signed(ann))
+    response = await users.post(path, json={"overlap_hours": overlap}, headers=signed(ann))
 
-    assert answer.status_code == 422
+    assert response.status_code == 422
     assert len(await listed(users, ann)) == 2
 
 
@@ -281,14 +282,14 @@ def in_days(days: float) -> int:
     return int((datetime.now(UTC) + timedelta(days=days)).timestamp())
 
 
-async def test_no_key_outlives_the_key_that_made_it(
+async def test_no_key_outlives_the_key_that_created_it(
     users: httpx.AsyncClient, people: People
 ) -> None:
     ann = await people.register("Ann")
     end = in_days(10)
     ending = signed(ann, KeyScope.write, key_expires_at=end)
     chief = {
-        HEADER: Signer(testing.PRIVATE_KEY).token(
+        IDENTITY_HEADER: Signer(testing.PRIVATE_KEY).sign(
             Identity(1, KeyScope.admin, key_expires_at=end), "users"
         )
     }
@@ -302,9 +303,9 @@ async def test_no_key_outlives_the_key_that_made_it(
 
     assert refusal(refused) == (403, "KeyWouldOutliveYours")
     assert shorter.status_code == 201
-    for made in (unspecified, registered, rotated):
-        assert datetime.fromisoformat(made.json()["expires_at"]).timestamp() == end
-        owner = await owner_of(users, made.json()["api_key"])
+    for created in (unspecified, registered, rotated):
+        assert datetime.fromisoformat(created.json()["expires_at"]).timestamp() == end
+        owner = await owner_of(users, created.json()["api_key"])
         assert owner["key_expires_at"] == end
 
 
@@ -322,7 +323,7 @@ async def test_a_key_that_replaces_itself_does_not_gain_time(
     assert datetime.fromisoformat(replaced.json()["expires_at"]).timestamp() == end
 
 
-async def test_a_writing_key_ends_itself_and_no_other(
+async def test_a_key_with_the_scope_write_can_revoke_only_itself(
     users: httpx.AsyncClient, people: People
 ) -> None:
     ann = await people.register("Ann")

@@ -1,4 +1,4 @@
-"""What a name comes to: nobody takes another's by adding what is not seen."""
+"""The stored form of names: invisible characters cannot make a copy of somebody's name."""
 
 import pytest
 from hypothesis import given
@@ -43,7 +43,7 @@ KEPT = [
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_a_name_as_people_write_it_is_kept(name: str) -> None:
+def test_an_ordinary_name_is_stored_unchanged(name: str) -> None:
     assert names.clean(name, 100) == name
 
 
@@ -53,7 +53,9 @@ def test_a_name_as_people_write_it_is_kept(name: str) -> None:
         st.tuples(st.integers(0, 20), st.text(st.sampled_from(UNSEEN), max_size=4)), max_size=5
     ),
 )
-def test_what_nobody_sees_makes_no_other_name(name: str, added: list[tuple[int, str]]) -> None:
+def test_invisible_characters_do_not_make_a_different_name(
+    name: str, added: list[tuple[int, str]]
+) -> None:
     disguised = name
     for at, unseen in added:
         disguised = disguised[:at] + unseen + disguised[at:]
@@ -106,13 +108,13 @@ def test_tag_characters_outside_a_known_flag_are_refused(tags: str) -> None:
         "Ann\ufffe",
     ],
 )
-def test_what_cannot_be_seen_or_goes_beyond_its_place_is_no_name(name: str) -> None:
+def test_a_name_that_is_invisible_or_covers_its_surroundings_is_refused(name: str) -> None:
     with pytest.raises(NameNotAccepted):
         names.clean(name, 100)
 
 
 @given(st.text(st.characters(), max_size=20))
-def test_a_name_that_was_cleaned_stays_as_it_is(text: str) -> None:
+def test_cleaning_a_name_twice_changes_nothing_more(text: str) -> None:
     try:
         name = names.clean(text, 100)
     except NameNotAccepted:

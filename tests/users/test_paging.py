@@ -9,21 +9,22 @@ import httpx
 import pytest
 from sqlalchemy import event
 
-from chassis import paging, testing
-from deploy.local import postgres
-from deploy.local.instance import Instance
+from chassis import testing
+from chassis.http import paging
+from devstack import postgres
+from devstack.instance import Instance
 from services.users import main
 
 FOLLOWERS = 50_000
 MANY_FOLLOWERS = 1_000_000
 PER_FOLLOWED = 10
-"""The star follows one person for so many followers."""
+"""The popular person follows one person for this many followers."""
 STAR, FIRST = 100, 1_000
-"""Their number, and that of the first of the others."""
+"""The id of the popular person, and the first id of the others."""
 PAGE = 100
 
 Costs = Callable[[str], Awaitable[tuple[httpx.Response, "Cost"]]]
-"""The answer at a path, and what its statements cost."""
+"""Requests a path; returns the response and the cost of its statements."""
 
 _LOAD = f"""
 insert into users.person (id, name, folded, follower_count, following_count) overriding system value
@@ -37,7 +38,7 @@ select {STAR}, {FIRST} + number, true, number from generate_series(1, %(followed
 
 
 class Cost(NamedTuple):
-    """What PostgreSQL read for an answer."""
+    """What PostgreSQL read for a response."""
 
     rows: int
     blocks: int
@@ -49,12 +50,12 @@ class Cost(NamedTuple):
 async def followers(
     as_service: Callable[[str], None], apart: Instance, request: pytest.FixtureRequest
 ) -> int:
-    """How many people follow the star, once they are in the database."""
+    """Inserts the followers of the popular person; their number."""
     as_service("users")
     many: int = request.param
-    async with postgres.connected(apart.database()) as connection:
+    async with postgres.connect(apart.database()) as connection:
         await connection.execute("truncate users.follow, users.person cascade")
-        # To look up the keys of each row would take longer than all else.
+        # Checking the foreign keys of each row would take longer than everything else.
         await connection.execute("set session_replication_role = replica")
         await connection.execute(_LOAD % {"followers": many, "followed": many // PER_FOLLOWED})
         await connection.execute("vacuum analyze users.follow, users.person")
@@ -64,24 +65,24 @@ async def followers(
 @pytest.fixture
 async def costs(followers: int, apart: Instance) -> AsyncIterator[Costs]:
     app = main.create_app()
-    asked: list[tuple[str, Any]] = []
+    executed: list[tuple[str, Any]] = []
     async with (
-        testing.serving(app) as client,
-        postgres.connected(apart.database()) as connection,
+        testing.client_for(app) as client,
+        postgres.connect(apart.database()) as connection,
     ):
         await connection.execute("set search_path to users, extensions")
 
         @event.listens_for(app.state.database.engine.sync_engine, "before_cursor_execute")
         def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-            asked.append((statement, parameters))
+            executed.append((statement, parameters))
 
         async def costs(path: str) -> tuple[httpx.Response, Cost]:
-            asked.clear()
-            answer = await client.get(path, headers=testing.signed("users", 1))
+            executed.clear()
+            response = await client.get(path, headers=testing.identity_headers("users", 1))
             measured = [
-                await _cost(connection, *one) for one in asked if "select" in one[0].lower()
+                await _cost(connection, *one) for one in executed if "select" in one[0].lower()
             ]
-            return answer, Cost(*map(sum, zip(*measured, strict=True)))
+            return response, Cost(*map(sum, zip(*measured, strict=True)))
 
         yield costs
 
@@ -98,18 +99,20 @@ async def _cost(connection: asyncpg.Connection, statement: str, parameters: Any)
 
 
 @pytest.mark.parametrize(("way", "share"), [("followers", 1), ("following", PER_FOLLOWED)])
-async def test_a_page_costs_the_same_wherever_it_lies(
+async def test_a_page_costs_the_same_at_any_place_in_the_list(
     costs: Costs, followers: int, way: str, share: int
 ) -> None:
     many, spent = followers // share, {}
     for place in (many + 1, many // 2, PAGE + 1):
         cursor = paging.encode(place)
-        answer, spent[place] = await costs(f"/api/users/{STAR}/{way}?limit={PAGE}&cursor={cursor}")
-        ids = [user["id"] - FIRST for user in answer.json()["users"]]
+        response, spent[place] = await costs(
+            f"/api/users/{STAR}/{way}?limit={PAGE}&cursor={cursor}"
+        )
+        ids = [user["id"] - FIRST for user in response.json()["users"]]
         assert ids == list(range(place - 1, place - 1 - PAGE, -1))
 
     for cost in spent.values():
-        # The page and one more, each with the person and whether the reader follows them.
+        # The rows of the page and one more, each with a person and a lookup of the reader's follow.
         assert cost.rows <= 3 * (PAGE + 1) + 2
         assert cost.blocks <= 12 * (PAGE + 1)
     assert max(cost.blocks for cost in spent.values()) <= 2 * min(
@@ -120,21 +123,21 @@ async def test_a_page_costs_the_same_wherever_it_lies(
 async def test_a_profile_costs_no_more_for_a_million_followers(
     costs: Costs, followers: int
 ) -> None:
-    answer, cost = await costs(f"/api/users/{STAR}")
+    response, cost = await costs(f"/api/users/{STAR}")
 
-    user = answer.json()["user"]
+    user = response.json()["user"]
     assert (user["follower_count"], len(user["followers"])) == (followers, 100)
     assert cost.rows <= 500
     assert cost.blocks <= 2_000
 
 
-async def test_all_pages_together_are_everybody_once(costs: Costs, followers: int) -> None:
-    """From the middle of the list on, a few pages: none is left out or comes twice."""
+async def test_all_pages_together_contain_everybody_once(costs: Costs, followers: int) -> None:
+    """A few pages from the middle of the list: nobody is missing or repeated."""
     path, seen = f"/api/users/{STAR}/followers?limit={PAGE}", []
     cursor = paging.encode(followers // 2)
     for _ in range(5):
-        answer, _ = await costs(f"{path}&cursor={cursor}")
-        seen += [user["id"] - FIRST for user in answer.json()["users"]]
-        cursor = answer.json()["next_cursor"]
+        response, _ = await costs(f"{path}&cursor={cursor}")
+        seen += [user["id"] - FIRST for user in response.json()["users"]]
+        cursor = response.json()["next_cursor"]
 
     assert seen == list(range(followers // 2 - 1, followers // 2 - 1 - 5 * PAGE, -1))

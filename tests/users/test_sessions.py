@@ -1,14 +1,14 @@
-"""Sessions: rows that are listed, ended one by one, and end with their key."""
+"""Sessions can be listed and ended one by one, and end with their key."""
 
 import secrets
 from typing import Any
 
 import httpx
 
-from chassis import api_keys
-from chassis.identity import KeyScope
-from deploy.local import postgres
-from deploy.local.instance import Instance
+from chassis.auth import api_keys
+from chassis.auth.identity import KeyScope
+from devstack import postgres
+from devstack.instance import Instance
 from services.users.commands.sessions import MAX_SESSIONS
 
 from .conftest import People
@@ -16,21 +16,21 @@ from .test_keys import make, refusal, signed
 
 
 def as_gateway() -> dict[str, str]:
-    """An identity is valid for a minute only, so each call gets a new one."""
+    """An identity is valid for a minute only, so each request gets a new one."""
     return signed(0)
 
 
 async def start(users: httpx.AsyncClient, key: str, client: str = "Firefox") -> str:
-    """Starts a session as the gateway does; gives its token's digest."""
+    """Starts a session as the gateway does; returns the digest of its token."""
     digest = secrets.token_hex(32)
     draft = {
         "digest": digest,
         "key_digest": api_keys.digest(key.encode()).hex(),
         "client": client,
     }
-    answer = await users.post("/internal/sessions", json=draft, headers=as_gateway())
-    assert answer.status_code == 201, answer.text
-    assert answer.json() == {"seconds": 30 * 86_400}
+    response = await users.post("/internal/sessions", json=draft, headers=as_gateway())
+    assert response.status_code == 201, response.text
+    assert response.json() == {"seconds": 30 * 86_400}
     return digest
 
 
@@ -40,8 +40,8 @@ async def owner_of(users: httpx.AsyncClient, digest: str) -> httpx.Response:
 
 async def listed(users: httpx.AsyncClient, user_id: int, **credential: int) -> list[dict[str, Any]]:
     headers = signed(user_id, KeyScope.account, **credential)
-    answer = await users.get(f"/api/users/{user_id}/sessions", headers=headers)
-    sessions: list[dict[str, Any]] = answer.json()["sessions"]
+    response = await users.get(f"/api/users/{user_id}/sessions", headers=headers)
+    sessions: list[dict[str, Any]] = response.json()["sessions"]
     return sessions
 
 
@@ -88,7 +88,7 @@ async def test_a_person_sees_their_sessions_and_ends_one(
     assert (await owner_of(users, laptop)).status_code == 200
 
 
-async def test_signing_out_ends_the_session_and_gateways_hear_of_it(
+async def test_signing_out_ends_the_session_and_informs_the_gateways(
     users: httpx.AsyncClient, people: People, apart: Instance
 ) -> None:
     ann = await people.register("Ann")
@@ -99,7 +99,7 @@ async def test_signing_out_ends_the_session_and_gateways_hear_of_it(
         assert out.json() == {"result": True}
 
     assert refusal(await owner_of(users, digest)) == (404, "SessionEnded")
-    async with postgres.connected(apart.service_environment("users")) as connection:
+    async with postgres.connect(apart.service_environment("users")) as connection:
         events = await connection.fetch(
             "select from outbox where routing_key = 'key.revoked.v1'"
             " and payload ->> 'user_id' = $1",
@@ -108,7 +108,7 @@ async def test_signing_out_ends_the_session_and_gateways_hear_of_it(
     assert len(events) == 1
 
 
-async def test_an_unknown_session_and_a_dead_keys_are_none(
+async def test_an_unknown_session_and_one_of_a_revoked_key_are_refused(
     users: httpx.AsyncClient, people: People
 ) -> None:
     ann = await people.register("Ann")
@@ -135,7 +135,7 @@ async def test_a_person_has_a_bounded_number_of_sessions(
     assert len(await listed(users, ann)) == MAX_SESSIONS
     assert refusal(await owner_of(users, first)) == (404, "SessionNotFound")
     assert (await owner_of(users, last)).status_code == 200
-    async with postgres.connected(apart.service_environment("users")) as connection:
+    async with postgres.connect(apart.service_environment("users")) as connection:
         await connection.execute("update user_session set expires_at = now()")
         await start(users, key)
         rows = await connection.fetchval(
@@ -151,6 +151,6 @@ async def test_only_a_digest_of_the_token_is_stored(
     key = (await make(users, ann))["api_key"]
     for digest in ("token", "A" * 64, "0" * 63):
         draft = {"digest": digest, "key_digest": "0" * 64, "client": ""}
-        answer = await users.post("/internal/sessions", json=draft, headers=as_gateway())
-        assert answer.status_code == 422
+        response = await users.post("/internal/sessions", json=draft, headers=as_gateway())
+        assert response.status_code == 422
     assert (await owner_of(users, await start(users, key))).json()["user_id"] == ann

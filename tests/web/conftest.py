@@ -1,4 +1,4 @@
-"""A real browser at the running system, one window for each person who uses it."""
+"""A real browser on the running system, with a window per person."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, async_playwright, expect
 
-from deploy.local import browser as installed
-from deploy.local.instance import Instance
+from devstack import browser as installed
+from devstack.instance import Instance
 from tests.journeys.company import Person
 from tests.waiting import PATIENCE_SECONDS
 
@@ -18,7 +18,7 @@ Opens = Callable[..., Awaitable[Visitor]]
 
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
-    """One browser process for all tests: to start one, with its driver, takes seconds."""
+    """One browser process for all tests, because starting it with its driver takes seconds."""
     expect.set_options(timeout=PATIENCE_SECONDS * 1000)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(

@@ -1,4 +1,4 @@
-"""What a page of another origin tries in the browser of somebody who is signed in.
+"""Attacks by a page of another origin in the browser of a signed-in person.
 
 `localhost` is another site than 127.0.0.1, to which a browser gives no cookie; another port of
 127.0.0.1 is only another origin, to which it gives them all.
@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.async_api import Browser, Frame, Page
 
-from deploy.local.instance import Instance
+from devstack.instance import Instance
 from tests.journeys.company import Company, png
 
 _SITES = ("localhost", "127.0.0.1")
@@ -27,7 +27,7 @@ _LOADED = """(kind, source, attribute) => new Promise(resolve => {
 _SENT = """(method, action, type, name, value) => new Promise(resolve => {
     const frame = document.createElement("iframe");
     const form = document.createElement("form");
-    frame.name = "answer";
+    frame.name = "response";
     Object.assign(form, { method, action, enctype: type, target: frame.name });
     form.innerHTML = "<input type=hidden>";
     Object.assign(form.firstChild, { name, value });
@@ -36,7 +36,7 @@ _SENT = """(method, action, type, name, value) => new Promise(resolve => {
     form.submit();
 })"""
 _ASKED = """(address, options) => fetch(address, options).then(
-    async answer => `${answer.type} ${answer.status} ${await answer.text()}`, () => "stopped"
+    async reply => `${reply.type} ${reply.status} ${await reply.text()}`, () => "stopped"
 )"""
 
 ATTACKS = {
@@ -61,10 +61,10 @@ ATTACKS = {
     "a call reads what it may not look into": (
         f"at => ({_ASKED})(at.me, {{mode: 'no-cors', credentials: 'include'}})"
     ),
-    "an answer is run as a script": f"at => ({_LOADED})('script', at.me, 'src')",
+    "a response is run as a script": f"at => ({_LOADED})('script', at.me, 'src')",
     "the document is run as a script": f"at => ({_LOADED})('script', at.document, 'src')",
-    "an answer is taken for a style": f"at => ({_LOADED})('link', at.me, 'href')",
-    "an answer is taken for a picture": f"at => ({_LOADED})('img', at.me, 'src')",
+    "a response is taken for a style": f"at => ({_LOADED})('link', at.me, 'href')",
+    "a response is taken for a picture": f"at => ({_LOADED})('img', at.me, 'src')",
     "a picture is shown elsewhere": f"at => ({_LOADED})('img', at.picture, 'src')",
 }
 FRAMED = ("/", "/docs", "/openapi.json", "/api/users/me", "/api/nothing", "{picture}")
@@ -83,7 +83,7 @@ class _AnyPage(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def elsewhere() -> Iterator[int]:
-    """The port of somebody else's server."""
+    """The port of the attacker's server."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _AnyPage) as server:
         serving = threading.Thread(target=server.serve_forever)
         serving.start()
@@ -166,5 +166,5 @@ async def test_who_opened_our_page_has_no_hold_on_it(
             await page.evaluate("address => { window.other = open(address); }", stack.gateway_url)
         await (await opened.value).wait_for_load_state()
 
-        # Its window is in another group of the browser's by then.
+        # By then the window is in another browsing context group.
         assert await page.evaluate("() => other.closed"), site

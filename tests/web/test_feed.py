@@ -1,4 +1,4 @@
-"""Reading and answering: at once on the screen, and true in the end."""
+"""Reading and liking in the feed: shown at once, and then confirmed by the server."""
 
 from playwright.async_api import Route, expect
 

@@ -1,4 +1,4 @@
-"""What somebody hostile writes is text wherever it is shown, also to a browser with no policy."""
+"""Hostile input is shown as text everywhere, also without the Content-Security-Policy."""
 
 import json
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ _ALIVE = """[...document.querySelectorAll("*")].filter(element =>
 
 
 class Bare:
-    """Windows without the policy, by which nothing would run in any case; `ran` is what did."""
+    """Windows without the policy, which would block scripts anyway; `ran` lists what ran."""
 
     def __init__(self, opens: Opens) -> None:
         self._opens = opens
@@ -70,7 +70,7 @@ async def test_what_others_wrote_is_text_wherever_the_page_shows_it(
     page = window.page
 
     tweet = window.tweets.first
-    # An address is a link, and shown without how it is reached.
+    # A URL becomes a link, whose text has no scheme.
     await expect(tweet.get_by_text("@" + text.replace("https://", ""))).to_be_visible()
     await expect(tweet.locator("bdi")).to_have_text(text)
     await tweet.get_by_role("button", name="1 like").click()
@@ -150,6 +150,6 @@ async def test_the_documentation_shows_our_document_alone_and_asks_nobody(opens:
     bait = quote("https://evil.example/openapi.json")
     window = await opens(path=f"/docs?url={bait}&configUrl={bait}#/<img src=x onerror=alert(1)>")
 
-    # By itself `opens` refuses what breaks the policy, and what asks another host.
+    # By default, `opens` fails on violations of the policy and on requests to other hosts.
     await expect(window.page.get_by_role("heading", name="Warble").first).to_be_visible()
     await expect(window.page.get_by_text("/api/tweets", exact=True).first).to_be_visible()

@@ -1,4 +1,4 @@
-"""For everyone: any language, theme, size, script, keyboard or reader of screens."""
+"""Appearance and accessibility: languages, themes, sizes, scripts, keyboard, screen readers."""
 
 import gzip
 import json
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from deploy.local.page import BUILT, WEB
+from devstack.web_build import BUILT, WEB
 from tests.journeys.company import Company, Person
 
 from .conftest import Opens
@@ -31,7 +31,7 @@ STRANGE = {
 
 
 async def axe(page: Page) -> list[str]:
-    """What axe finds; its script comes in by the debugger, as the page's policy lets none else."""
+    """Violations that axe finds. Its script is injected by the debugger, because of the policy."""
     await page.evaluate(AXE.read_text())
     found: dict[str, Any] = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [

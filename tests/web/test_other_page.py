@@ -1,5 +1,8 @@
-"""A page that is not ours, as `GATEWAY_WEB_DIR` may name one: it lives at the same addresses,
-keeps the key in memory, sends it as a header, and shows pictures of other hosts."""
+"""A web page other than ours, which `GATEWAY_WEB_DIR` may name.
+
+It is served at the same paths, keeps the key in memory, sends it as a header, and shows pictures of
+other hosts.
+"""
 
 import asyncio
 import sys
@@ -10,8 +13,8 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Route, expect
 
-from deploy.local.instance import Instance
-from deploy.local.places import REPOSITORY
+from devstack.instance import Instance
+from devstack.repository import REPOSITORY
 from tests.journeys.company import Company, png
 from tests.waiting import eventually
 
@@ -82,7 +85,7 @@ done"""
 async def other_gateway(
     stack: Instance, tmp_path: Path, unused_tcp_port: int
 ) -> AsyncIterator[str]:
-    """One more gateway of the running system, which serves that page."""
+    """A second gateway of the running system, which serves that page."""
     for name, content in {"index.html": INDEX, "js/app.js": SCRIPT, "css/app.css": ""}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)

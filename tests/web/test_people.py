@@ -1,4 +1,4 @@
-"""Profiles, and finding people."""
+"""Profiles and the search for people."""
 
 from playwright.async_api import Route, expect
 

@@ -1,4 +1,4 @@
-"""Pictures: light in the feed, large when they are opened, and nothing jumps."""
+"""Pictures: small files in the feed, large ones when opened, and no layout shifts."""
 
 import asyncio
 import io
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.async_api import FilePayload, Page, Response, expect
 
-from deploy.local.places import REPOSITORY
+from devstack.repository import REPOSITORY
 from tests.journeys.company import Company
 from tests.media import samples
 
@@ -25,7 +25,7 @@ _SHIFTS = """() => {
 
 
 def photograph(seed: int, width: int = 2400, height: int = 1600) -> bytes:
-    """Of many details, as a camera's are: it does not compress well."""
+    """A picture with many details, like a photo, so that it does not compress well."""
     rough = random.Random(seed).randbytes(width // 4 * (height // 4) * 3)
     image = Image.frombytes("RGB", (width // 4, height // 4), rough)
     out = io.BytesIO()
@@ -49,7 +49,7 @@ async def test_pictures_open_large_with_arrows_swipe_and_escape(
     await expect(stage).to_have_accessible_name("Picture 3 of 3")
     await stage.get_by_role("button", name="Previous picture").click()
     await expect(stage).to_have_accessible_name("Picture 2 of 3")
-    # A finger scrolls the strip.
+    # Swiping scrolls the strip.
     await stage.get_by_role("list").evaluate(
         "strip => strip.scrollTo({left: 0, behavior: 'instant'})"
     )

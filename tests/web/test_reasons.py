@@ -1,18 +1,18 @@
-"""Whatever the API may refuse on the page is said in each of its languages."""
+"""The page has a text in each language for every error that the API may return to it."""
 
 import json
 import re
 
 import pytest
 
-from deploy.local.places import REPOSITORY
+from devstack.repository import REPOSITORY
 
 DOCUMENT = json.loads((REPOSITORY / "gateway" / "openapi.json").read_text())
 NEVER_ASKED = re.compile(
     r"/uploads/|/api/(audit|erasures|export)|/(keys?|sessions|administrator)\b"
     r"|(POST|DELETE) /api/users(/{id})?$"
 )
-"""Operations that the page does not call by itself: a browser loads pictures and the archive."""
+"""Operations that no script of the page calls: the browser loads pictures and the archive."""
 NEVER_TOLD = {
     "CrossSiteRequest",
     "IdempotencyKeyReused",
@@ -20,7 +20,7 @@ NEVER_TOLD = {
     "NotFound",
     "NotYourName",
 }
-"""What a page of our own never gives cause for."""
+"""Errors that our own page never causes."""
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
@@ -30,9 +30,9 @@ def test_every_refusal_has_its_sentence(language: str) -> None:
         for path, operations in DOCUMENT["paths"].items()
         for method, operation in operations.items()
         if not NEVER_ASKED.search(f"{method.upper()} {path}")
-        for status, answer in operation["responses"].items()
+        for status, response in operation["responses"].items()
         if status >= "400"
-        for example in answer["content"]["application/json"]["examples"].values()
+        for example in response["content"]["application/json"]["examples"].values()
     }
     words = (REPOSITORY / "web" / "src" / "text" / f"{language}.ts").read_text()
     reasons = set(re.findall(r"^    (\w+): \"", words.partition("  reasons: {\n")[2], re.MULTILINE))

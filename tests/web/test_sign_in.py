@@ -1,4 +1,4 @@
-"""Signing in and out: the key goes in, and no script ever sees it again."""
+"""Signing in and out: no script of the page can read the key afterwards."""
 
 import re
 import zipfile
@@ -80,12 +80,12 @@ async def test_another_site_can_neither_write_nor_frame(company: Company, opens:
     bob = await company.hire("Bob")
     window = await opens(ann)
     page = window.page
-    answer = await page.request.get("/")
+    response = await page.request.get("/")
 
-    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
-    assert "unsafe-inline" not in answer.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
+    assert "unsafe-inline" not in response.headers["content-security-policy"]
     follow = f"{window.host}/api/users/{bob.id}/follow"
-    # localhost and 127.0.0.1 are two sites to a browser.
+    # To a browser, localhost and 127.0.0.1 are different sites.
     await page.goto(re.sub(r"127\.0\.0\.1", "localhost", window.host) + "/openapi.json")
     async with page.expect_navigation() as gone:
         await page.evaluate(

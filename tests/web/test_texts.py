@@ -1,4 +1,4 @@
-"""How the page shows a tweet's text: its links and its line breaks."""
+"""How the page shows links and line breaks of a tweet's text."""
 
 from playwright.async_api import expect
 

@@ -1,4 +1,4 @@
-"""Writing: nothing that was typed or attached is ever lost."""
+"""Writing: typed text and attached pictures are never lost."""
 
 import base64
 
@@ -141,8 +141,8 @@ async def test_a_draft_whose_tweet_was_deleted_is_kept_and_can_be_posted_anew(
     window = await opens(ann)
 
     async def posted_and_deleted_but_unanswered(route: Route) -> None:
-        answer = await route.fetch()
-        await ann.done("DELETE", f"/api/tweets/{(await answer.json())['tweet_id']}")
+        response = await route.fetch()
+        await ann.done("DELETE", f"/api/tweets/{(await response.json())['tweet_id']}")
         await route.abort("connectionreset")
 
     form = await window.writes("once more")

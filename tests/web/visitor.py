@@ -1,4 +1,4 @@
-"""What people do with the page, in their words: by what is written on it, as they find it."""
+"""What people do with the page. Elements are found by their visible texts, as people find them."""
 
 import re
 from typing import Any
@@ -18,7 +18,7 @@ SCREENS: dict[str, dict[str, Any]] = {
 
 
 class Visitor:
-    """Somebody's window. `troubles` are what no window may ever have."""
+    """A person's browser window. `troubles` lists errors that no window may have."""
 
     def __init__(self, page: Page, screen: str, host: str) -> None:
         self.page = page
@@ -48,7 +48,7 @@ class Visitor:
         return self.page.get_by_role("article")
 
     async def writes(self, text: str = "") -> Locator:
-        """The form in which one writes, with the text in it."""
+        """The form for a new tweet, with the text filled in."""
         if self.screen != "wide":
             await self.page.get_by_role("button", name="Write").click()
         form = self.page.get_by_role("form", name="A new tweet").filter(visible=True)

@@ -1,3 +1,3 @@
-from chassis.database import run_migrations
+from chassis.database.migrations import run_migrations
 
 run_migrations()

@@ -1,13 +1,13 @@
-"""HTTP in, HTTP out: no SQL, no rules."""
+"""The HTTP routes of users: they translate requests and responses. No SQL and no rules here."""
 
-from . import acts, administrators, credentials, erasures, people
+from . import administrators, audit, credentials, erasures, people
 from .callers import on_user_not_found
 
 routers = (
     people.router,
     administrators.router,
     erasures.router,
-    acts.router,
+    audit.router,
     credentials.router,
 )
 

@@ -1,14 +1,14 @@
-"""Who is an administrator: the role is given and taken away."""
+"""Giving the role of an administrator to a person, and removing it."""
 
 from fastapi import APIRouter
 
-from chassis.app import Done, Id
-from chassis.database import Transaction
-from chassis.errors import NotAnAdministrator, responses
-from chassis.identity import Administrator
+from chassis.auth.identity import Administrator
+from chassis.database.session import Transaction
+from chassis.http.errors import NotAnAdministrator, responses
+from chassis.http.models import Id, Ok
 
 from .. import audit, commands
-from ..audit import Deed
+from ..audit import AuditAction
 from ..errors import LastAdministrator, UserNotFound
 
 router = APIRouter(prefix="/api/users/{id}/administrator", tags=["users"])
@@ -19,22 +19,22 @@ router = APIRouter(prefix="/api/users/{id}/administrator", tags=["users"])
     summary="Make a person an administrator (administrators)",
     responses=responses(NotAnAdministrator, UserNotFound),
 )
-async def add_administrator(id: Id, identity: Administrator, session: Transaction) -> Done:
-    """Idempotent. The person's keys of the scope `admin`, such as the one from their registration,
-    may do at once what only administrators may."""
+async def add_administrator(id: Id, identity: Administrator, session: Transaction) -> Ok:
+    """Idempotent. The person's keys with the scope `admin`, such as the key from the registration,
+    get the rights of an administrator at once."""
     if await commands.add_administrator(session, id):
-        audit.note(session, Deed.administrator_added, id, identity)
-    return Done()
+        audit.record(session, AuditAction.administrator_added, id, identity)
+    return Ok()
 
 
 @router.delete(
     "",
-    summary="Take the role of an administrator away (administrators)",
+    summary="Remove a person's administrator role (administrators)",
     responses=responses(NotAnAdministrator, UserNotFound, LastAdministrator),
 )
-async def remove_administrator(id: Id, identity: Administrator, session: Transaction) -> Done:
-    """Idempotent. The person's keys and sessions go on without the rights of an administrator. An
-    administrator may give up the role, unless they are the last one."""
+async def remove_administrator(id: Id, identity: Administrator, session: Transaction) -> Ok:
+    """Idempotent. The person's keys and sessions stay valid, but without administrator rights.
+    Administrators can also remove their own role, except for the last administrator."""
     if await commands.remove_administrator(session, id):
-        audit.note(session, Deed.administrator_removed, id, identity)
-    return Done()
+        audit.record(session, AuditAction.administrator_removed, id, identity)
+    return Ok()

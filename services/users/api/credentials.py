@@ -1,4 +1,8 @@
-"""What the gateway asks about keys and sessions, which it names by their digests."""
+"""Internal routes, with which the gateway looks up and manages keys and sessions.
+
+The gateway sends the SHA-256 digest of a key or of a session's token, never the secret itself, so a
+log or a trace between the two cannot reveal one. This service stores the digests only.
+"""
 
 from datetime import timedelta
 from typing import Annotated
@@ -6,11 +10,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 
-from chassis import clock
-from chassis.app import Done
-from chassis.database import Transaction
-from chassis.errors import responses
-from chassis.identity import FromGateway, KeyScope
+from chassis.auth.identity import FromGateway, KeyScope
+from chassis.database import clock
+from chassis.database.session import Transaction
+from chassis.http.errors import responses
+from chassis.http.models import Ok
 
 from .. import commands, queries
 from ..errors import KeyEnded, KeyNotFound, SessionEnded, SessionNotFound
@@ -26,7 +30,7 @@ Digest = Annotated[str, Path(pattern=_DIGEST)]
 
 
 class CredentialView(BaseModel):
-    """Who shows a key or a session, what it allows, and how long it may be remembered."""
+    """The person behind a key or a session, what it allows, and how long it may be cached."""
 
     user_id: int
     scope: KeyScope
@@ -36,13 +40,13 @@ class CredentialView(BaseModel):
     key_expires_at: int | None
     """Seconds since the epoch."""
     seconds_left: float | None
-    """Until the key or the session ends; None for a key without an end."""
+    """Until the key or the session expires. None for a key that never expires."""
 
 
 @router.get("/keys/{digest}", responses=responses(KeyNotFound, KeyEnded))
 async def key_owner(digest: Digest, gateway: FromGateway, session: Transaction) -> CredentialView:
     person, key = await queries.key_owner(session, bytes.fromhex(digest))
-    await commands.note_use(session, key)
+    await commands.touch_last_used(session, key)
     return _view(person, key)
 
 
@@ -51,33 +55,37 @@ async def session_owner(
     digest: Digest, gateway: FromGateway, session: Transaction
 ) -> CredentialView:
     person, key, user_session = await queries.session_owner(session, bytes.fromhex(digest))
-    await commands.note_session_use(user_session)
+    await commands.touch_session_last_used(user_session)
     return _view(person, key, user_session)
 
 
 def _view(person: Person, key: ApiKey, user_session: UserSession | None = None) -> CredentialView:
-    ends = [one.expires_at for one in (key, user_session) if one and one.expires_at]
-    end = min(ends, default=None)
+    expiries = [
+        credential.expires_at
+        for credential in (key, user_session)
+        if credential and credential.expires_at
+    ]
+    expires_at = min(expiries, default=None)
     return CredentialView(
         user_id=person.id,
         scope=key.scope_for(person),
         key_id=key.id,
         session_id=user_session and user_session.id,
         key_expires_at=key.expires_at and int(key.expires_at.timestamp()),
-        seconds_left=end and (end - clock.now()).total_seconds(),
+        seconds_left=expires_at and (expires_at - clock.now()).total_seconds(),
     )
 
 
 class SessionDraft(BaseModel):
     digest: str = Field(pattern=_DIGEST)
-    """Of the token in the cookie."""
+    """SHA-256 of the token in the cookie."""
     key_digest: str = Field(pattern=_DIGEST)
     client: str
 
 
 class StartedSession(BaseModel):
     seconds: int
-    """How long it lasts."""
+    """How long the session lasts."""
 
 
 @router.post("/sessions", status_code=201, responses=responses(KeyEnded))
@@ -97,7 +105,7 @@ async def start_session(
 
 
 @router.delete("/sessions/{digest}")
-async def end_session(digest: Digest, gateway: FromGateway, session: Transaction) -> Done:
+async def end_session(digest: Digest, gateway: FromGateway, session: Transaction) -> Ok:
     """Idempotent, also for an unknown session."""
     await commands.end_session_by_digest(session, bytes.fromhex(digest))
-    return Done()
+    return Ok()

@@ -1,16 +1,16 @@
-"""Erasing somebody for good: where it begins."""
+"""The route that starts the erasure of a person."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis.app import Done
-from chassis.database import Transaction
-from chassis.errors import responses
-from chassis.identity import KeyScope, SignedIn
-from chassis.paging import MAX_ID
+from chassis.auth.identity import KeyScope, SignedIn
+from chassis.database.session import Transaction
+from chassis.http.errors import responses
+from chassis.http.models import Ok
+from chassis.http.paging import MAX_ID
 
 from .. import audit, commands
-from ..audit import Deed
+from ..audit import AuditAction
 from ..errors import (
     AccountScopeRequired,
     CannotEraseYourself,
@@ -28,7 +28,11 @@ class ErasureDraft(BaseModel):
 
     user_id: int = Field(ge=1, le=MAX_ID, strict=True)
     name: str = Field(
-        max_length=1000, description="The person's name as it stands: a wrong number erases nobody."
+        max_length=1000,
+        description=(
+            "The person's current name, as a confirmation: with a wrong `user_id` the name does not"
+            " match, and nobody is erased."
+        ),
     )
 
 
@@ -45,14 +49,14 @@ class ErasureDraft(BaseModel):
         LastAdministrator,
     ),
 )
-async def erase_user(draft: ErasureDraft, identity: SignedIn, session: Transaction) -> Done:
-    """The name and the keys are deleted at once; tweets, pictures, likes and follows within
-    minutes. Nothing can be restored. `GET /api/erasures/{id}` shows the progress. To erase one's
-    own account, the key needs the scope `account`."""
+async def erase_user(draft: ErasureDraft, identity: SignedIn, session: Transaction) -> Ok:
+    """The name and the keys are deleted at once, and tweets, pictures, likes and follows within
+    minutes. Nothing can be restored. `GET /api/erasures/{id}` shows the progress. To erase your
+    own account you need a key with the scope `account`."""
     if identity.user_id != draft.user_id and not identity.administrator:
         raise NotYourself
     if not identity.scope.covers(KeyScope.account):
         raise AccountScopeRequired
-    await commands.erase_user(session, draft.user_id, draft.name, by=identity.user_id)
-    audit.note(session, Deed.erased, draft.user_id, identity)
-    return Done()
+    await commands.erase_user(session, draft.user_id, draft.name, caller_id=identity.user_id)
+    audit.record(session, AuditAction.erased, draft.user_id, identity)
+    return Ok()

@@ -1,4 +1,4 @@
-"""A person's keys, for the person and for administrators."""
+"""Routes for a person's keys, used by the person and by administrators."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis.app import Done, Id
-from chassis.database import Transaction
-from chassis.errors import responses
-from chassis.identity import Identity, KeyScope, SignedIn
+from chassis.auth.identity import Identity, KeyScope, SignedIn
+from chassis.database.session import Transaction
+from chassis.http.errors import responses
+from chassis.http.models import Id, Ok
 
 from .. import audit, commands, queries
-from ..audit import Deed
+from ..audit import AuditAction
 from ..errors import (
     AccountScopeRequired,
     KeyNotFound,
@@ -24,14 +24,15 @@ from ..errors import (
     UserNotFound,
 )
 
-LONGEST_LIFE_DAYS = 3660
-LONGEST_OVERLAP_HOURS = 30 * 24
+MAX_LIFETIME_DAYS = 3660
+MAX_OVERLAP_HOURS = 30 * 24
 
 router = APIRouter(prefix="/{id}/keys")
 
 
-class KeyAnswer(BaseModel):
-    """The only answer that contains the key: only its hash is stored."""
+class KeyResponse(BaseModel):
+    """The only response that contains the key. The service stores a hash of it, so the key cannot
+    be shown again."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -54,8 +55,8 @@ class KeyAnswer(BaseModel):
     expires_at: datetime | None
 
 
-def key_answer(user_id: int, key: commands.NewKey) -> KeyAnswer:
-    return KeyAnswer(user_id=user_id, key_id=key.id, api_key=key.key, expires_at=key.expires_at)
+def key_response(user_id: int, key: commands.NewKey) -> KeyResponse:
+    return KeyResponse(user_id=user_id, key_id=key.id, api_key=key.key, expires_at=key.expires_at)
 
 
 class KeyDraft(BaseModel):
@@ -65,33 +66,36 @@ class KeyDraft(BaseModel):
         }
     )
 
-    name: str = Field(default="", max_length=1000, description="What it is for.")
+    name: str = Field(default="", max_length=1000, description="What the key is for.")
     scope: KeyScope = Field(
         default=KeyScope.write,
         description=(
-            "`read`; `write`; `account`, which may also manage the person's keys and sessions and "
-            "erase the account; `admin`, which may also do what only administrators may. Each "
-            "includes those before it."
+            "What the key allows. `read`: reading. `write`: also posting, liking and following. "
+            "`account`: also managing the person's keys and sessions, and erasing the account. "
+            "`admin`: also what only administrators may do, if the person is an administrator."
         ),
     )
     expires_in_days: int | None = Field(
         default=None,
         ge=1,
-        le=LONGEST_LIFE_DAYS,
+        le=MAX_LIFETIME_DAYS,
         strict=True,
-        description="Missing: no end, or the end of the key that makes it.",
+        description=(
+            "After how many days the key expires. Without it, the key never expires, or expires "
+            "together with the key that creates it."
+        ),
     )
 
 
-class Replacement(BaseModel):
+class ReplacementDraft(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"overlap_hours": 24}]})
 
     overlap_hours: int = Field(
         default=24,
         ge=0,
-        le=LONGEST_OVERLAP_HOURS,
-        strict=True,  # without it `false` would count as 0
-        description="How long the old key stays valid beside the new one.",
+        le=MAX_OVERLAP_HOURS,
+        strict=True,  # otherwise pydantic reads `false` as 0
+        description="For how many hours the old key stays valid beside the new one.",
     )
 
 
@@ -100,11 +104,11 @@ class KeyView(BaseModel):
     name: str
     scope: KeyScope
     begins_with: str
-    """The first characters; empty for a key that an operator chose."""
+    """The first characters of the key. Empty for a key that an operator chose."""
     created_at: datetime
     expires_at: datetime | None
     used_at: datetime | None
-    """When the key was last used, to the hour."""
+    """When the key was last used, accurate to an hour. Null: never."""
 
 
 class KeyList(BaseModel):
@@ -138,21 +142,21 @@ async def _forbid_caching(response: Response) -> None:
 
 
 uncached = Depends(_forbid_caching)
-"""For an answer that contains a key."""
+"""For a route whose response contains a key."""
 
 
-async def _may_manage(id: Id, identity: SignedIn) -> Identity:
+async def _owner_or_administrator(id: Id, identity: SignedIn) -> Identity:
     if identity.user_id != id and not identity.administrator:
         raise NotYourKeys
     return identity
 
 
-Manager = Annotated[Identity, Depends(_may_manage)]
+OwnerOrAdministrator = Annotated[Identity, Depends(_owner_or_administrator)]
 
 
 @router.get("", summary="A person's keys", responses=responses(NotYourKeys, UserNotFound))
-async def keys(id: Id, manager: Manager, session: Transaction) -> KeyList:
-    """The keys that may be used, the latest first, without the keys themselves."""
+async def keys(id: Id, caller: OwnerOrAdministrator, session: Transaction) -> KeyList:
+    """The active keys, the latest first. The list describes each key without revealing it."""
     return KeyList(
         keys=[
             KeyView(
@@ -172,7 +176,7 @@ async def keys(id: Id, manager: Manager, session: Transaction) -> KeyList:
 @router.post(
     "",
     status_code=201,
-    summary="Make a key",
+    summary="Create a key",
     responses=responses(
         NotYourKeys,
         ScopeTooWide,
@@ -183,17 +187,20 @@ async def keys(id: Id, manager: Manager, session: Transaction) -> KeyList:
     ),
     dependencies=[uncached],
 )
-async def make_key(id: Id, draft: KeyDraft, manager: Manager, session: Transaction) -> KeyAnswer:
-    """A key cannot make a key that may do more than itself or lasts longer."""
-    if not manager.scope.covers(draft.scope):
+async def make_key(
+    id: Id, draft: KeyDraft, caller: OwnerOrAdministrator, session: Transaction
+) -> KeyResponse:
+    """A key can only create keys that allow no more and last no longer than the key itself."""
+    if not caller.scope.covers(draft.scope):
         raise ScopeTooWide
     days = draft.expires_in_days
-    expires_at = commands.expiry_within(manager, None if days is None else timedelta(days=days))
+    lifetime = None if days is None else timedelta(days=days)
+    expires_at = commands.new_key_expiry(caller, lifetime)
     key = await commands.issue_key(
         session, id, name=draft.name, scope=draft.scope, expires_at=expires_at
     )
-    audit.note(session, Deed.key_made, id, manager)
-    return key_answer(id, key)
+    audit.record(session, AuditAction.key_made, id, caller)
+    return key_response(id, key)
 
 
 @router.delete(
@@ -201,29 +208,29 @@ async def make_key(id: Id, draft: KeyDraft, manager: Manager, session: Transacti
     summary="Revoke a key",
     responses=responses(NotYourKeys, AccountScopeRequired, ScopeTooWide, UserNotFound, KeyNotFound),
 )
-async def revoke_key(id: Id, key_id: Id, manager: Manager, session: Transaction) -> Done:
-    """The key is refused at once, and sessions that it began end. A key can revoke itself; to
-    revoke others it needs the scope `account`."""
-    await commands.revoke_key(session, id, key_id, by=manager)
-    audit.note(session, Deed.key_revoked, id, manager)
-    return Done()
+async def revoke_key(id: Id, key_id: Id, caller: OwnerOrAdministrator, session: Transaction) -> Ok:
+    """The key stops working at once, and the sessions that were started with it end. A key can
+    revoke itself. To revoke another key it needs the scope `account`."""
+    await commands.revoke_key(session, id, key_id, caller=caller)
+    audit.record(session, AuditAction.key_revoked, id, caller)
+    return Ok()
 
 
 @router.post(
     "/{key_id}/replacement",
     status_code=201,
-    summary="Replace a key by a new one, with an overlap",
+    summary="Replace a key with a new one, with an overlap",
     responses=responses(
         NotYourKeys, AccountScopeRequired, ScopeTooWide, UserNotFound, KeyNotFound, TooManyKeys
     ),
     dependencies=[uncached],
 )
 async def replace_key(
-    id: Id, key_id: Id, wanted: Replacement, manager: Manager, session: Transaction
-) -> KeyAnswer:
-    """The new key has the old one's name, scope and lifetime, and ends with the key that makes
-    it if that is sooner."""
-    overlap = timedelta(hours=wanted.overlap_hours)
-    key = await commands.replace_key(session, id, key_id, by=manager, overlap=overlap)
-    audit.note(session, Deed.key_replaced, id, manager)
-    return key_answer(id, key)
+    id: Id, key_id: Id, draft: ReplacementDraft, caller: OwnerOrAdministrator, session: Transaction
+) -> KeyResponse:
+    """The new key has the name, scope and lifetime of the old one, but it expires no later than
+    the key that creates it."""
+    overlap = timedelta(hours=draft.overlap_hours)
+    key = await commands.replace_key(session, id, key_id, caller=caller, overlap=overlap)
+    audit.record(session, AuditAction.key_replaced, id, caller)
+    return key_response(id, key)

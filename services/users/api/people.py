@@ -1,18 +1,18 @@
-"""People, whom they follow, and the one key that administrators give."""
+"""Routes for people: profiles, search, registration, names, follows, and replacing all keys."""
 
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis.app import Done, Id
-from chassis.database import Transaction
-from chassis.errors import InvalidRequest, NotAnAdministrator, responses
-from chassis.identity import Administrator, SignedIn
-from chassis.paging import Cursor, Limit
+from chassis.auth.identity import Administrator, SignedIn
+from chassis.database.session import Transaction
+from chassis.http.errors import InvalidRequest, NotAnAdministrator, responses
+from chassis.http.models import Id, Ok
+from chassis.http.paging import Cursor, Limit
 
 from .. import audit, commands, queries
-from ..audit import Deed
+from ..audit import AuditAction
 from ..errors import (
     CannotDeactivateYourself,
     CannotFollowYourself,
@@ -21,10 +21,10 @@ from ..errors import (
     NotYourName,
     UserNotFound,
 )
-from ..queries import Listed
+from ..queries import PeoplePage
 from ..settings import Settings
 from . import keys, sessions
-from .keys import KeyAnswer, key_answer, uncached
+from .keys import KeyResponse, key_response, uncached
 
 router = APIRouter(prefix="/api/users", tags=["users"])
 
@@ -42,7 +42,7 @@ class UserView(BaseModel):
 
 class ListedUserView(UserView):
     followed: bool
-    """By the reader."""
+    """Whether the caller follows this person."""
 
 
 class ProfileView(ListedUserView):
@@ -52,7 +52,7 @@ class ProfileView(ListedUserView):
     following_count: int
 
 
-class ProfileAnswer(BaseModel):
+class ProfileResponse(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
@@ -94,14 +94,14 @@ class UserPage(BaseModel):
     next_cursor: str | None
 
 
-def _page(listed: Listed) -> UserPage:
-    users = [ListedUserView(**person._asdict()) for person in listed.people]
-    return UserPage(users=users, next_cursor=listed.next_cursor)
+def _page(page: PeoplePage) -> UserPage:
+    users = [ListedUserView(**person._asdict()) for person in page.people]
+    return UserPage(users=users, next_cursor=page.next_cursor)
 
 
 async def _profile(session: Transaction, user_id: int, reader_id: int) -> Response:
-    answer = await queries.profile(session, user_id, reader_id)
-    return Response(answer, media_type="application/json")
+    body = await queries.profile(session, user_id, reader_id)
+    return Response(body, media_type="application/json")
 
 
 def _settings(request: Request) -> Settings:
@@ -109,7 +109,7 @@ def _settings(request: Request) -> Settings:
     return settings
 
 
-@router.get("/me", summary="Who am I", response_model=ProfileAnswer)
+@router.get("/me", summary="Your own profile", response_model=ProfileResponse)
 async def my_profile(identity: SignedIn, session: Transaction) -> Response:
     return await _profile(session, identity.user_id, identity.user_id)
 
@@ -123,17 +123,17 @@ async def find_users(
         Query(
             max_length=100,
             pattern=r"^[^\x00]*$",
-            description="Part of a name; a typo is forgiven. Missing: everyone.",
+            description="Part of a name; small typos are tolerated. Without it, everybody.",
         ),
     ] = "",
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> UserPage:
     if query.strip():
-        found = await queries.people_by_name(session, query, identity.user_id, limit, cursor)
+        page = await queries.people_by_name(session, query, identity.user_id, limit, cursor)
     else:
-        found = await queries.people_by_followers(session, identity.user_id, limit, cursor)
-    return _page(found)
+        page = await queries.people_by_followers(session, identity.user_id, limit, cursor)
+    return _page(page)
 
 
 @router.post(
@@ -145,21 +145,21 @@ async def find_users(
 )
 async def register_user(
     draft: NameDraft, identity: Administrator, session: Transaction, request: Request
-) -> KeyAnswer:
-    """The answer contains the person's first key. It ends with the key that makes it, so register
-    people with a key that has no end."""
-    length = _settings(request).name_length
-    user_id = await commands.register_user(session, draft.name, name_length=length)
+) -> KeyResponse:
+    """The response contains the person's first key. It expires together with the key that creates
+    it, so register people with a key that never expires."""
+    max_length = _settings(request).max_name_length
+    user_id = await commands.register_user(session, draft.name, max_name_length=max_length)
     expires_at = commands.caller_key_expiry(identity)
     key = await commands.issue_key(session, user_id, expires_at=expires_at)
-    audit.note(session, Deed.registered, user_id, identity)
-    return key_answer(user_id, key)
+    audit.record(session, AuditAction.registered, user_id, identity)
+    return key_response(user_id, key)
 
 
 @router.get(
     "/{id}",
     summary="A person's profile",
-    response_model=ProfileAnswer,
+    response_model=ProfileResponse,
     responses=responses(UserNotFound),
 )
 async def profile(id: Id, identity: SignedIn, session: Transaction) -> Response:
@@ -168,18 +168,18 @@ async def profile(id: Id, identity: SignedIn, session: Transaction) -> Response:
 
 @router.patch(
     "/{id}",
-    summary="Change a name (the person, or an administrator)",
+    summary="Change a person's name (the person, or an administrator)",
     responses=responses(NotYourName, UserNotFound, NameNotAccepted),
 )
 async def rename_user(
     id: Id, draft: NameDraft, identity: SignedIn, session: Transaction, request: Request
-) -> Done:
+) -> Ok:
     if identity.user_id != id and not identity.administrator:
         raise NotYourName
-    length = _settings(request).name_length
-    await commands.rename_user(session, id, draft.name, name_length=length)
-    audit.note(session, Deed.renamed, id, identity)
-    return Done()
+    max_length = _settings(request).max_name_length
+    await commands.rename_user(session, id, draft.name, max_name_length=max_length)
+    audit.record(session, AuditAction.renamed, id, identity)
+    return Ok()
 
 
 @router.delete(
@@ -189,38 +189,43 @@ async def rename_user(
         NotAnAdministrator, UserNotFound, CannotDeactivateYourself, LastAdministrator
     ),
 )
-async def deactivate_user(id: Id, identity: Administrator, session: Transaction) -> Done:
-    await commands.deactivate_user(session, id, by=identity.user_id)
-    audit.note(session, Deed.deactivated, id, identity)
-    return Done()
+async def deactivate_user(id: Id, identity: Administrator, session: Transaction) -> Ok:
+    """The person's keys and sessions stop working, and nobody sees the person or their tweets any
+    more. The data stays stored. Idempotent."""
+    await commands.deactivate_user(session, id, caller_id=identity.user_id)
+    audit.record(session, AuditAction.deactivated, id, identity)
+    return Ok()
 
 
 @router.post(
     "/{id}/key",
     status_code=201,
-    summary="Replace a person's keys by a new one (administrators)",
+    summary="Replace all keys of a person with a new one (administrators)",
     responses=responses(NotAnAdministrator, UserNotFound),
     dependencies=[uncached],
 )
-async def rotate_key(id: Id, identity: Administrator, session: Transaction) -> KeyAnswer:
-    """The new key ends with the key that makes it."""
-    key = await commands.rotate_key(session, id, by=identity)
-    audit.note(session, Deed.keys_replaced, id, identity)
-    return key_answer(id, key)
+async def rotate_key(id: Id, identity: Administrator, session: Transaction) -> KeyResponse:
+    """The person's old keys stop working at once. The new key expires together with the key that
+    creates it."""
+    key = await commands.rotate_key(session, id, caller=identity)
+    audit.record(session, AuditAction.keys_replaced, id, identity)
+    return key_response(id, key)
 
 
 @router.delete(
     "/{id}/key",
-    summary="Revoke a person's keys (administrators)",
+    summary="Revoke all keys of a person (administrators)",
     responses=responses(NotAnAdministrator, UserNotFound),
 )
-async def revoke_keys(id: Id, identity: Administrator, session: Transaction) -> Done:
+async def revoke_keys(id: Id, identity: Administrator, session: Transaction) -> Ok:
     await commands.revoke_keys(session, id)
-    audit.note(session, Deed.keys_revoked, id, identity)
-    return Done()
+    audit.record(session, AuditAction.keys_revoked, id, identity)
+    return Ok()
 
 
-@router.get("/{id}/followers", summary="Who follows them", responses=responses(UserNotFound))
+@router.get(
+    "/{id}/followers", summary="The people who follow a person", responses=responses(UserNotFound)
+)
 async def followers(
     id: Id, identity: SignedIn, session: Transaction, limit: Limit = 20, cursor: Cursor = None
 ) -> UserPage:
@@ -228,7 +233,9 @@ async def followers(
     return _page(await queries.followers(session, id, identity.user_id, limit, cursor))
 
 
-@router.get("/{id}/following", summary="Whom they follow", responses=responses(UserNotFound))
+@router.get(
+    "/{id}/following", summary="The people whom a person follows", responses=responses(UserNotFound)
+)
 async def following(
     id: Id, identity: SignedIn, session: Transaction, limit: Limit = 20, cursor: Cursor = None
 ) -> UserPage:
@@ -241,15 +248,15 @@ async def following(
     summary="Follow a person",
     responses=responses(UserNotFound, CannotFollowYourself),
 )
-async def follow(id: Id, identity: SignedIn, session: Transaction) -> Done:
+async def follow(id: Id, identity: SignedIn, session: Transaction) -> Ok:
     await commands.follow(session, identity.user_id, id)
-    return Done()
+    return Ok()
 
 
-@router.delete("/{id}/follow", summary="Stop following", responses=responses(UserNotFound))
-async def unfollow(id: Id, identity: SignedIn, session: Transaction) -> Done:
+@router.delete("/{id}/follow", summary="Stop following a person", responses=responses(UserNotFound))
+async def unfollow(id: Id, identity: SignedIn, session: Transaction) -> Ok:
     await commands.unfollow(session, identity.user_id, id)
-    return Done()
+    return Ok()
 
 
 router.include_router(keys.router)

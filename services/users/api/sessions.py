@@ -1,4 +1,4 @@
-"""A person's sessions, for the person and for administrators."""
+"""Routes for a person's sessions, used by the person and by administrators."""
 
 from datetime import datetime
 from typing import Literal
@@ -6,12 +6,12 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from chassis.app import Done, Id
-from chassis.database import Transaction
-from chassis.errors import responses
+from chassis.database.session import Transaction
+from chassis.http.errors import responses
+from chassis.http.models import Id, Ok
 
 from .. import audit, commands, queries
-from ..audit import Deed
+from ..audit import AuditAction
 from ..errors import (
     AccountScopeRequired,
     NotYourKeys,
@@ -19,21 +19,21 @@ from ..errors import (
     SessionNotFound,
     UserNotFound,
 )
-from .keys import Manager
+from .keys import OwnerOrAdministrator
 
 router = APIRouter(prefix="/{id}/sessions")
 
 
-class ListedSession(BaseModel):
+class UserSessionView(BaseModel):
     id: int
     client: str
     """The browser's User-Agent header."""
     created_at: datetime
     used_at: datetime
-    """When the session was last used, to a few minutes."""
+    """When the session was last used, accurate to a few minutes."""
     expires_at: datetime
     current: bool
-    """Whether this is the session that asks."""
+    """Whether this request was made in this session."""
 
 
 class SessionList(BaseModel):
@@ -58,25 +58,27 @@ class SessionList(BaseModel):
     )
 
     result: Literal[True] = True
-    sessions: list[ListedSession]
+    sessions: list[UserSessionView]
 
 
 @router.get(
-    "", summary="Where a person is signed in", responses=responses(NotYourKeys, UserNotFound)
+    "",
+    summary="A person's sessions: the browsers that are signed in",
+    responses=responses(NotYourKeys, UserNotFound),
 )
-async def sessions(id: Id, manager: Manager, session: Transaction) -> SessionList:
+async def sessions(id: Id, caller: OwnerOrAdministrator, session: Transaction) -> SessionList:
     """The active sessions, the latest first."""
     return SessionList(
         sessions=[
-            ListedSession(
-                id=one.id,
-                client=one.client,
-                created_at=one.created_at,
-                used_at=one.used_at,
-                expires_at=one.expires_at,
-                current=one.id == manager.session_id,
+            UserSessionView(
+                id=user_session.id,
+                client=user_session.client,
+                created_at=user_session.created_at,
+                used_at=user_session.used_at,
+                expires_at=user_session.expires_at,
+                current=user_session.id == caller.session_id,
             )
-            for one in await queries.sessions_of(session, id)
+            for user_session in await queries.sessions_of(session, id)
         ]
     )
 
@@ -88,9 +90,11 @@ async def sessions(id: Id, manager: Manager, session: Transaction) -> SessionLis
         NotYourKeys, AccountScopeRequired, ScopeTooWide, UserNotFound, SessionNotFound
     ),
 )
-async def end_session(id: Id, session_id: Id, manager: Manager, session: Transaction) -> Done:
-    """The browser is signed out. To end another session than its own, a key needs the scope
-    `account`."""
-    await commands.end_session(session, id, session_id, by=manager)
-    audit.note(session, Deed.session_ended, id, manager)
-    return Done()
+async def end_session(
+    id: Id, session_id: Id, caller: OwnerOrAdministrator, session: Transaction
+) -> Ok:
+    """The browser is signed out. A session can end itself. To end another one, the key needs the
+    scope `account`."""
+    await commands.end_session(session, id, session_id, caller=caller)
+    audit.record(session, AuditAction.session_ended, id, caller)
+    return Ok()

@@ -1,20 +1,24 @@
-"""Everything that changes people, their keys and their follows."""
+"""Everything that changes people, their keys, their sessions and their follows.
+
+A command runs in the transaction of its caller, who commits. It raises the errors of `errors`, and
+records its events in the outbox.
+"""
 
 from .administrators import add_administrator, remove_administrator
 from .follows import follow, unfollow
 from .keys import (
-    KEY_NAME_LENGTH,
-    MOST_KEYS,
+    MAX_KEY_NAME_LENGTH,
+    MAX_KEYS,
     NewKey,
     caller_key_expiry,
-    expiry_within,
     grant_key,
     issue_key,
-    note_use,
+    new_key_expiry,
     replace_key,
     revoke_key,
     revoke_keys,
     rotate_key,
+    touch_last_used,
 )
 from .people import (
     deactivate_user,
@@ -24,11 +28,11 @@ from .people import (
     register_user,
     rename_user,
 )
-from .sessions import end_session, end_session_by_digest, note_session_use, start_session
+from .sessions import end_session, end_session_by_digest, start_session, touch_session_last_used
 
 __all__ = [
-    "KEY_NAME_LENGTH",
-    "MOST_KEYS",
+    "MAX_KEYS",
+    "MAX_KEY_NAME_LENGTH",
     "NewKey",
     "add_administrator",
     "caller_key_expiry",
@@ -38,12 +42,10 @@ __all__ = [
     "ensure_first_administrator",
     "erase_again",
     "erase_user",
-    "expiry_within",
     "follow",
     "grant_key",
     "issue_key",
-    "note_session_use",
-    "note_use",
+    "new_key_expiry",
     "register_user",
     "remove_administrator",
     "rename_user",
@@ -52,5 +54,7 @@ __all__ = [
     "revoke_keys",
     "rotate_key",
     "start_session",
+    "touch_last_used",
+    "touch_session_last_used",
     "unfollow",
 ]

@@ -1,32 +1,32 @@
-"""Who is an administrator. An active administrator always remains."""
+"""Adding and removing administrators. At least one active administrator always remains."""
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis import outbox
+from chassis.messaging import outbox
 
 from ..errors import LastAdministrator
 from ..events import KeyRevoked
 from ..models import Person
-from .locks import known, lock_administrators, locked
+from .locks import lock_active_person, lock_administrators, lock_person
 
 
 async def add_administrator(session: AsyncSession, user_id: int) -> bool:
-    """Makes a person an administrator; false where the person is one already.
+    """Makes a person an administrator. Returns whether the person was not one before.
 
     Raises UserNotFound.
     """
     await lock_administrators(session)
-    return await _set_role(session, await locked(session, user_id), administrator=True)
+    return await _set_role(session, await lock_active_person(session, user_id), administrator=True)
 
 
 async def remove_administrator(session: AsyncSession, user_id: int) -> bool:
-    """Takes the role away; false where the person does not have it.
+    """Removes the role. Returns whether the person had it.
 
     Raises UserNotFound and LastAdministrator.
     """
     await lock_administrators(session)
-    person = await known(session, user_id)
+    person = await lock_person(session, user_id)
     await require_another_administrator(session, person)
     return await _set_role(session, person, administrator=False)
 
@@ -38,12 +38,12 @@ async def require_another_administrator(session: AsyncSession, person: Person) -
     """
     if not person.administrator or person.deactivated_at is not None:
         return
-    another = select(Person.id).where(
+    others = select(Person.id).where(
         col(Person.administrator),
         col(Person.deactivated_at).is_(None),
         col(Person.id) != person.id,
     )
-    if (await session.exec(another.limit(1))).first() is None:
+    if (await session.exec(others.limit(1))).first() is None:
         raise LastAdministrator
 
 
@@ -51,6 +51,6 @@ async def _set_role(session: AsyncSession, person: Person, *, administrator: boo
     if person.administrator == administrator:
         return False
     person.administrator = administrator
-    # Gateways remember the role with each key of the person, and forget it by this event.
+    # Gateways cache the role with each key of the person. This event invalidates the cache.
     await outbox.record(session, KeyRevoked(user_id=person.id))
     return True

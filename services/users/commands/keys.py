@@ -1,7 +1,17 @@
-"""Keys: how they are made, replaced and revoked, and what a key may do to other keys.
+"""Creating, replacing and revoking API keys, and what a key may do to other keys.
 
-A key cannot make a key that may do more than itself or that lasts longer. So a leaked key cannot be
-turned into a better one, and revoking it, or waiting for its end, takes back all that it gave.
+A key has a *scope*: `read`, `write`, `account` or `admin`. Each scope includes the ones before it.
+A script that only posts gets a `write` key; managing keys and sessions, and erasing the account,
+needs `account`.
+
+Two rules keep a leaked key from becoming a better one. A key creates only keys with the same or a
+narrower scope, which expire no later than the key itself. And a key replaces or revokes only keys
+with the same or a narrower scope, for which it needs the scope `account`, unless it revokes itself.
+So revoking a leaked key, and the keys that were created with it, takes back everything it gave. See
+docs/adr/0017.
+
+The service stores the SHA-256 digest of a key and its first characters. Gateways cache keys, and
+KeyRevoked makes them forget the cached keys of the person.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -10,8 +20,10 @@ from typing import NamedTuple
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis import api_keys, clock, outbox
-from chassis.identity import Identity, KeyScope
+from chassis.auth import api_keys
+from chassis.auth.identity import Identity, KeyScope
+from chassis.database import clock
+from chassis.messaging import outbox
 
 from .. import names
 from ..errors import (
@@ -24,17 +36,17 @@ from ..errors import (
 )
 from ..events import KeyRevoked
 from ..models import ApiKey, Person
-from .locks import locked
+from .locks import lock_active_person
 
-MOST_KEYS = 20
-KEY_NAME_LENGTH = 100
-USE_NOTED_EVERY = timedelta(hours=1)
+MAX_KEYS = 20
+MAX_KEY_NAME_LENGTH = 100
+_LAST_USED_INTERVAL = timedelta(hours=1)
 
 
 class NewKey(NamedTuple):
     id: int
     key: str
-    """The key itself. Only its hash is stored, so it cannot be shown again."""
+    """The secret. The service stores its hash, so the key cannot be shown again."""
     expires_at: datetime | None
 
 
@@ -46,116 +58,120 @@ async def issue_key(
     scope: KeyScope = KeyScope.admin,
     expires_at: datetime | None = None,
 ) -> NewKey:
-    """Makes a key for a person. Raises UserNotFound, NameNotAccepted, TooManyKeys."""
-    await locked(session, user_id)
+    """Creates a key for a person. Raises UserNotFound, NameNotAccepted, TooManyKeys."""
+    await lock_active_person(session, user_id)
     active = select(func.count()).where(col(ApiKey.user_id) == user_id, ApiKey.is_active())
-    if (await session.exec(active)).one() >= MOST_KEYS:
-        raise TooManyKeys(limit=MOST_KEYS)
+    if (await session.exec(active)).one() >= MAX_KEYS:
+        raise TooManyKeys(limit=MAX_KEYS)
     key = api_keys.generate()
-    issued = ApiKey(
+    row = ApiKey(
         digest=api_keys.digest(key.encode()),
         user_id=user_id,
-        name=names.clean(name, KEY_NAME_LENGTH) if name else "",
+        name=names.clean(name, MAX_KEY_NAME_LENGTH) if name else "",
         scope=scope,
         hint=key[: api_keys.HINT_LENGTH],
         expires_at=expires_at,
     )
-    session.add(issued)
+    session.add(row)
     await session.flush()
-    return NewKey(issued.id, key, expires_at)
+    return NewKey(row.id, key, expires_at)
 
 
-def expiry_within(by: Identity, lifetime: timedelta | None) -> datetime | None:
-    """When a key made by this caller expires; without a lifetime, when the caller's own key does.
+def new_key_expiry(caller: Identity, lifetime: timedelta | None) -> datetime | None:
+    """When a key that the caller creates expires: without a lifetime, with the caller's own key.
 
     Raises KeyWouldOutliveYours.
     """
-    end = caller_key_expiry(by)
+    latest = caller_key_expiry(caller)
     if lifetime is None:
-        return end
+        return latest
     expires_at = clock.now() + lifetime
-    if end is not None and expires_at > end:
-        raise KeyWouldOutliveYours(end=end.strftime("%Y-%m-%d %H:%M UTC"))
+    if latest is not None and expires_at > latest:
+        raise KeyWouldOutliveYours(end=latest.strftime("%Y-%m-%d %H:%M UTC"))
     return expires_at
 
 
-def caller_key_expiry(by: Identity) -> datetime | None:
-    """When the caller's own key expires."""
-    return None if by.key_expires_at is None else datetime.fromtimestamp(by.key_expires_at, UTC)
+def caller_key_expiry(caller: Identity) -> datetime | None:
+    """When the caller's own key expires. None if it never does."""
+    if caller.key_expires_at is None:
+        return None
+    return datetime.fromtimestamp(caller.key_expires_at, UTC)
 
 
 async def replace_key(
-    session: AsyncSession, user_id: int, key_id: int, *, by: Identity, overlap: timedelta
+    session: AsyncSession, user_id: int, key_id: int, *, caller: Identity, overlap: timedelta
 ) -> NewKey:
-    """Makes a key with this one's name, scope and lifetime; this one expires after the overlap.
+    """Creates a key with the name, scope and lifetime of this one, which expires after the overlap.
 
-    The new key expires with the caller's own key if that is sooner. Raises UserNotFound,
-    KeyNotFound, AccountScopeRequired, ScopeTooWide, TooManyKeys.
+    The new key expires no later than the caller's own key. Raises UserNotFound, KeyNotFound,
+    AccountScopeRequired, ScopeTooWide, TooManyKeys.
     """
-    key = await _key_to_end(session, user_id, key_id, by)
-    ends = [caller_key_expiry(by)]
+    key = await _lock_key_to_revoke(session, user_id, key_id, caller)
+    expiries = [caller_key_expiry(caller)]
     if key.expires_at is not None:
-        ends.append(clock.now() + (key.expires_at - key.created_at))
-    end = clock.now() + overlap
+        expiries.append(clock.now() + (key.expires_at - key.created_at))
+    overlap_end = clock.now() + overlap
     if not overlap:
-        key.revoked_at = end
-    elif key.expires_at is None or key.expires_at > end:
-        key.expires_at = end
+        key.revoked_at = overlap_end
+    elif key.expires_at is None or key.expires_at > overlap_end:
+        key.expires_at = overlap_end
     await outbox.record(session, KeyRevoked(user_id=user_id))
     return await issue_key(
         session,
         user_id,
         name=key.name,
         scope=KeyScope(key.scope),
-        expires_at=min((end for end in ends if end is not None), default=None),
+        expires_at=min((expiry for expiry in expiries if expiry is not None), default=None),
     )
 
 
-async def revoke_key(session: AsyncSession, user_id: int, key_id: int, *, by: Identity) -> None:
+async def revoke_key(session: AsyncSession, user_id: int, key_id: int, *, caller: Identity) -> None:
     """Raises UserNotFound, KeyNotFound, AccountScopeRequired, ScopeTooWide."""
-    key = await _key_to_end(session, user_id, key_id, by)
+    key = await _lock_key_to_revoke(session, user_id, key_id, caller)
     key.revoked_at = clock.now()
     await outbox.record(session, KeyRevoked(user_id=user_id))
 
 
-async def note_use(session: AsyncSession, key: ApiKey) -> None:
-    """Notes that the key is used, at most once an hour, so that reads rarely write."""
+async def touch_last_used(session: AsyncSession, key: ApiKey) -> None:
+    """Stores when the key was last used, at most once an hour, so that reads rarely write."""
     now = clock.now()
-    if key.used_at is None or now - key.used_at >= USE_NOTED_EVERY:
+    if key.used_at is None or now - key.used_at >= _LAST_USED_INTERVAL:
         key.used_at = now
 
 
 async def grant_key(session: AsyncSession, user_id: int, key: str) -> None:
-    """Lets a person use a key of the operator's own choosing. Raises UserNotFound, KeyTaken."""
-    await locked(session, user_id)
-    held = await session.get(ApiKey, api_keys.digest(key.encode()))
-    if held is None:
+    """Stores a key that the operator chose, or restores it. Raises UserNotFound, KeyTaken."""
+    await lock_active_person(session, user_id)
+    existing = await session.get(ApiKey, api_keys.digest(key.encode()))
+    if existing is None:
         session.add(ApiKey(digest=api_keys.digest(key.encode()), user_id=user_id))
-    elif held.user_id != user_id:
+    elif existing.user_id != user_id:
         raise KeyTaken
     else:
-        held.revoked_at = held.expires_at = None
+        existing.revoked_at = existing.expires_at = None
 
 
-async def rotate_key(session: AsyncSession, user_id: int, *, by: Identity) -> NewKey:
-    """Revokes all keys of a person and makes a new one, which expires with the caller's own key.
+async def rotate_key(session: AsyncSession, user_id: int, *, caller: Identity) -> NewKey:
+    """Revokes all keys of a person and creates one, which expires together with the caller's key.
 
     Raises UserNotFound.
     """
     await revoke_keys(session, user_id)
-    return await issue_key(session, user_id, expires_at=caller_key_expiry(by))
+    return await issue_key(session, user_id, expires_at=caller_key_expiry(caller))
 
 
 async def revoke_keys(session: AsyncSession, user_id: int) -> None:
     """Revokes all keys of a person. Idempotent; raises UserNotFound."""
-    await locked(session, user_id)
-    await kill_keys(session, user_id)
+    await lock_active_person(session, user_id)
+    await mark_keys_revoked(session, user_id)
     await outbox.record(session, KeyRevoked(user_id=user_id))
 
 
-async def _key_to_end(session: AsyncSession, user_id: int, key_id: int, by: Identity) -> ApiKey:
-    """An active key that the caller may replace or revoke, with its person's row locked."""
-    person = await locked(session, user_id)
+async def _lock_key_to_revoke(
+    session: AsyncSession, user_id: int, key_id: int, caller: Identity
+) -> ApiKey:
+    """An active key that the caller may replace or revoke. Locks the person's row."""
+    person = await lock_active_person(session, user_id)
     key = (
         await session.exec(
             select(ApiKey).where(
@@ -165,23 +181,23 @@ async def _key_to_end(session: AsyncSession, user_id: int, key_id: int, by: Iden
     ).one_or_none()
     if key is None:
         raise KeyNotFound
-    check_may_end(by, key, person)
+    check_may_revoke(caller, key, person)
     return key
 
 
-def check_may_end(by: Identity, key: ApiKey, person: Person) -> None:
-    """Whether the caller may end this key, or a session that the key began.
+def check_may_revoke(caller: Identity, key: ApiKey, person: Person) -> None:
+    """Checks that the caller may revoke this key, or end a session that was started with it.
 
-    Any key may end itself; to end others it needs the scope `account`, and no narrower scope than
-    theirs. Raises AccountScopeRequired, ScopeTooWide.
+    Raises AccountScopeRequired and ScopeTooWide: see the rules at the head of this module.
     """
-    if by.key_id != key.id and not by.scope.covers(KeyScope.account):
+    if caller.key_id != key.id and not caller.scope.covers(KeyScope.account):
         raise AccountScopeRequired
-    if not by.scope.covers(key.scope_for(person)):
+    if not caller.scope.covers(key.scope_for(person)):
         raise ScopeTooWide
 
 
-async def kill_keys(session: AsyncSession, user_id: int) -> None:
+async def mark_keys_revoked(session: AsyncSession, user_id: int) -> None:
+    """The caller has locked the person, and records the event."""
     await session.exec(
         update(ApiKey)
         .where(col(ApiKey.user_id) == user_id, col(ApiKey.revoked_at).is_(None))

@@ -1,54 +1,60 @@
-"""Rows that a command changes are locked first, people before all else.
+"""Row locks that commands take first, people before anything else.
 
-So two changes to one person take their turns, and draw the numbers of their events in turn too.
+Two changes to one person are then made one after another. That matters for more than the row: the
+id of an event is the new version of the person (`chassis.messaging.outbox`), and it is drawn while
+the row is locked, so versions grow in the order of the commits. The lock is FOR NO KEY UPDATE: it
+lets other transactions insert rows that refer to the person.
 """
 
 from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database import execute
+from chassis.database.session import execute
 
 from ..errors import UserNotFound
 from ..models import Person
 
 
-async def known(session: AsyncSession, user_id: int) -> Person:
+async def lock_person(session: AsyncSession, user_id: int) -> Person:
+    """The person, who may be deactivated or erased. Raises UserNotFound."""
     person = await session.get(Person, user_id, with_for_update={"key_share": True})
     if person is None:
         raise UserNotFound(user_id)
     return person
 
 
-async def locked(session: AsyncSession, user_id: int) -> Person:
-    person = await known(session, user_id)
+async def lock_active_person(session: AsyncSession, user_id: int) -> Person:
+    """The person. Raises UserNotFound, also for a deactivated one."""
+    person = await lock_person(session, user_id)
     if person.deactivated_at is not None:
         raise UserNotFound(user_id)
     return person
 
 
 async def lock_administrators(session: AsyncSession) -> None:
-    """Lets one transaction at a time change who is an administrator, until it ends.
+    """Lets one transaction at a time change who is an administrator. Held until it ends.
 
-    Take it before the lock on any person. Without it, two administrators who remove each other at
-    the same moment would each see the other one still in place, and none would be left.
+    Take this lock before the lock of any person. Without it, two administrators who remove each
+    other at the same moment would each see the other one still in place, and none would be left.
     """
     await execute(session, text("select pg_advisory_xact_lock(hashtext('administrators'))"))
 
 
-async def locked_pair(session: AsyncSession, one: int, other: int) -> dict[int, Person]:
-    """Both people, locked in the order of their ids: two who follow each other cannot deadlock.
+async def lock_pair(session: AsyncSession, first_id: int, second_id: int) -> dict[int, Person]:
+    """Both people, by id. They are locked in the order of their ids: two people who follow each
+    other at the same moment would otherwise deadlock.
 
-    Raises UserNotFound, about `one` if both are missing.
+    Raises UserNotFound, about the first one if both are missing.
     """
     statement = (
         select(Person)
-        .where(col(Person.id).in_((one, other)))
+        .where(col(Person.id).in_((first_id, second_id)))
         .order_by(col(Person.id))
         .with_for_update(key_share=True)
     )
     people = {person.id: person for person in await session.exec(statement)}
-    for user_id in (one, other):
+    for user_id in (first_id, second_id):
         if user_id not in people:
             raise UserNotFound(user_id)
     return people

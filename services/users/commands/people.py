@@ -1,26 +1,27 @@
-"""Who is here, and under which name; who leaves."""
+"""Registering, renaming, deactivating and erasing people."""
 
 from datetime import UTC, datetime
 
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis import erasure, outbox
+from chassis.messaging import outbox
+from chassis.privacy import erasure
 
 from .. import names
 from ..errors import CannotDeactivateYourself, CannotEraseYourself, NameNotConfirmed
 from ..events import UserDeactivated, UserErased, UserRegistered, UserRenamed
 from ..models import ApiKey, Person
 from .administrators import require_another_administrator
-from .keys import grant_key, kill_keys
-from .locks import known, lock_administrators, locked
+from .keys import grant_key, mark_keys_revoked
+from .locks import lock_active_person, lock_administrators, lock_person
 
 
 async def register_user(
-    session: AsyncSession, name: str, *, name_length: int, administrator: bool = False
+    session: AsyncSession, name: str, *, max_name_length: int, administrator: bool = False
 ) -> int:
-    """Makes a person and gives their id. Raises NameNotAccepted."""
-    name = names.clean(name, name_length)
+    """Creates a person and returns the id. Raises NameNotAccepted."""
+    name = names.clean(name, max_name_length)
     person = Person(name=name, folded=names.fold(name), administrator=administrator)
     session.add(person)
     await session.flush()
@@ -29,42 +30,46 @@ async def register_user(
     return person.id
 
 
-async def rename_user(session: AsyncSession, user_id: int, name: str, *, name_length: int) -> None:
-    """Raises UserNotFound and NameNotAccepted. The same name again is no event."""
-    person = await locked(session, user_id)
-    name = names.clean(name, name_length)
+async def rename_user(
+    session: AsyncSession, user_id: int, name: str, *, max_name_length: int
+) -> None:
+    """An unchanged name records no event. Raises UserNotFound and NameNotAccepted."""
+    person = await lock_active_person(session, user_id)
+    name = names.clean(name, max_name_length)
     if name == person.name:
         if person.name_version is not None:
-            outbox.mention(session, person.name_version)
+            outbox.name_in_response(session, person.name_version)
         return
     person.name, person.folded = name, names.fold(name)
     event = UserRenamed(user_id=user_id, name=name)
     person.name_version = await outbox.record(session, event)
 
 
-async def deactivate_user(session: AsyncSession, user_id: int, by: int) -> None:
-    """Ends a person's access and hides them. What they wrote is kept, and shown to nobody.
+async def deactivate_user(session: AsyncSession, user_id: int, caller_id: int) -> None:
+    """Ends a person's access and hides the person. Their tweets stay stored, and nobody sees them.
 
     Idempotent. Raises UserNotFound, CannotDeactivateYourself and LastAdministrator.
     """
-    if user_id == by:
+    if user_id == caller_id:
         raise CannotDeactivateYourself
     await lock_administrators(session)
-    person = await known(session, user_id)
+    person = await lock_person(session, user_id)
     await require_another_administrator(session, person)
     await _deactivate(session, person)
 
 
-async def erase_user(session: AsyncSession, user_id: int, name: str, by: int) -> None:
-    """Begins a person's erasure: the name and the keys go at once, the rest by jobs. Idempotent.
+async def erase_user(session: AsyncSession, user_id: int, name: str, caller_id: int) -> None:
+    """Starts the erasure of a person. Idempotent.
 
-    `name` confirms it. Raises UserNotFound, NameNotConfirmed, CannotEraseYourself and
-    LastAdministrator.
+    The name and the keys are deleted here, everything else by the services' jobs. `name` must be
+    the person's name, as a confirmation. Raises UserNotFound, NameNotConfirmed,
+    CannotEraseYourself and LastAdministrator.
     """
     await lock_administrators(session)
-    # A caller who is deactivated has no access any more, also not to their own erasure.
-    person = await (locked if user_id == by else known)(session, user_id)
-    if person.administrator and user_id == by:
+    # A deactivated caller has no access any more, not even to their own erasure.
+    lock = lock_active_person if user_id == caller_id else lock_person
+    person = await lock(session, user_id)
+    if person.administrator and user_id == caller_id:
         raise CannotEraseYourself
     if person.erased_at is None and names.normalized(name) != names.normalized(person.name):
         raise NameNotConfirmed
@@ -73,13 +78,13 @@ async def erase_user(session: AsyncSession, user_id: int, name: str, by: int) ->
 
 
 async def erase_again(session: AsyncSession, user_id: int) -> None:
-    """Erases somebody whom a restored backup has brought back. Raises UserNotFound.
+    """Erases a person whom a restored backup has brought back. Raises UserNotFound.
 
-    The last administrator is erased as well: the person had been erased before the restore, and an
-    operator can make another administrator at the console.
+    This erases the last administrator as well: the person had been erased before the restore, and
+    an operator can make somebody an administrator at the console.
     """
     await lock_administrators(session)
-    await _erase(session, await known(session, user_id))
+    await _erase(session, await lock_person(session, user_id))
 
 
 async def _erase(session: AsyncSession, person: Person) -> None:
@@ -90,28 +95,31 @@ async def _erase(session: AsyncSession, person: Person) -> None:
     person.name = person.folded = ""
     person.administrator = False
     await session.exec(delete(ApiKey).where(col(ApiKey.user_id) == person.id))
-    await erasure.hear(session, person.id)
+    await erasure.mark_erased(session, person.id)
     await outbox.record(session, UserErased(user_id=person.id))
 
 
 async def _deactivate(session: AsyncSession, person: Person) -> None:
     if person.deactivated_at is None:
         person.deactivated_at = datetime.now(UTC)
-        await kill_keys(session, person.id)
+        await mark_keys_revoked(session, person.id)
         await outbox.record(session, UserDeactivated(user_id=person.id))
 
 
-async def ensure_first_administrator(session: AsyncSession, key: str, *, name_length: int) -> None:
-    """Makes the first administrator, with this key, in an installation without any person.
+async def ensure_first_administrator(
+    session: AsyncSession, key: str, *, max_name_length: int
+) -> None:
+    """Creates the first administrator, with this key, if nobody is registered yet.
 
-    Only administrators add people and an erased person's row stays, so an installation with a
-    person has had its first administrator. A start must not make another one there: this would
-    give an erased administrator's key, which is still in the settings, its rights back.
+    Only administrators register people, and the row of an erased person stays, so an installation
+    with a row in `person` has had its first administrator. A later start must not create another
+    one: the key of an erased administrator, which is still in the settings, would get its rights
+    back.
     """
-    # Replicas that start at the same moment would each make one.
+    # Without the lock, replicas that start at the same moment would each create one.
     await lock_administrators(session)
     if (await session.exec(select(Person.id).limit(1))).first() is None:
         user_id = await register_user(
-            session, "Administrator", name_length=name_length, administrator=True
+            session, "Administrator", max_name_length=max_name_length, administrator=True
         )
         await grant_key(session, user_id, key)

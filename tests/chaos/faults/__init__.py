@@ -1,4 +1,4 @@
-"""What is broken: a noun a file. Importing them enters each into the table."""
+"""The faults, by the part that they break. Importing a module registers its faults."""
 
 from . import (
     broker,

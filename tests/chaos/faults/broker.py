@@ -1,4 +1,4 @@
-"""RabbitMQ dies, hangs, takes nothing, forgets its queues. Writes go on meanwhile."""
+"""RabbitMQ is killed, hangs, blocks publishers, or loses a queue. Writes continue meanwhile."""
 
 import asyncio
 import json
@@ -9,16 +9,16 @@ from pathlib import Path
 
 import aio_pika
 
-from bench.stack import local
-from chassis.broker import DECLARE_SECONDS
-from chassis.events import EXCHANGE
-from deploy.local.instance import Instance
-from tests.chaos.bed import Bed, fault
+from bench.stack import devstack
+from chassis.messaging.broker import DECLARE_INTERVAL_SECONDS
+from chassis.messaging.events import EXCHANGE
+from devstack.instance import Instance
+from tests.chaos.harness import Bed, fault
 from tests.chaos.load import Load
 
 AWAY_SECONDS = 15
 HUNG_SECONDS = 45
-"""More than the 33 s after which the driver gives up a broker that is silent."""
+"""Longer than the 33 s after which the driver closes a connection to a silent broker."""
 _AWAY = "while the broker was away"
 _ACCEPTED = "writes are accepted meanwhile, and arrive when it is back"
 
@@ -63,34 +63,34 @@ async def broker_full(bed: Bed, load: Load) -> int:
     times = bed.times(2)
     with load.history.unfailing(_AWAY):
         for _ in range(times):
-            await _has_memory(bed, "1MB")
+            await _limit_memory(bed, "1MB")
             await bed.pause(15)
-            await _has_memory(bed, "512MB")
+            await _limit_memory(bed, "512MB")
             await bed.pause(5)
     return times
 
 
-@fault("RabbitMQ killed (`kill -9`) within a memory alarm", _ACCEPTED)
+@fault("RabbitMQ killed (`kill -9`) during a memory alarm", _ACCEPTED)
 async def broker_killed_when_full(bed: Bed, load: Load) -> int:
-    """What it has blocked is told by nobody that it may go on."""
+    """The killed broker never sends `connection.unblocked` to the publishers that it blocked."""
     times = bed.times(2)
     with load.history.unfailing(_AWAY):
         for _ in range(times):
-            await _has_memory(bed, "1MB")
+            await _limit_memory(bed, "1MB")
             await bed.pause(15)
             await bed.kill("rabbitmq")
             await bed.pause(15)
     return times
 
 
-async def _has_memory(bed: Bed, most: str) -> None:
-    """Less than it uses raises its alarm, more ends it."""
-    await control(plan_of(bed.parts), "set_vm_memory_high_watermark", "absolute", most)
+async def _limit_memory(bed: Bed, limit: str) -> None:
+    """A limit below the memory in use raises the alarm; a higher one clears it."""
+    await control(plan_of(bed.parts), "set_vm_memory_high_watermark", "absolute", limit)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a node is started."""
+    """The command, environment and working directory that start a node."""
 
     command: list[str]
     environment: dict[str, str]
@@ -98,14 +98,14 @@ class Plan:
 
 
 def plan_of(parts: Instance) -> Plan:
-    """Of the instance's own broker."""
+    """The plan of the instance's embedded broker."""
     plan = json.loads((parts.root / "run" / "programs" / "rabbitmq.json").read_text())
     return Plan(plan["command"], plan["environment"], Path(plan["directory"]))
 
 
 async def control(plan: Plan, *words: str, tool: str = "rabbitmqctl") -> None:
-    """What an operator does, with the node's own environment. Raises RuntimeError."""
-    asked = await asyncio.create_subprocess_exec(
+    """Runs a RabbitMQ tool with the node's environment. Raises RuntimeError with its output."""
+    process = await asyncio.create_subprocess_exec(
         Path(plan.command[0]).with_name(tool),
         *words,
         env=plan.environment,
@@ -113,14 +113,14 @@ async def control(plan: Plan, *words: str, tool: str = "rabbitmqctl") -> None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await asked.communicate()
-    if asked.returncode:
-        raise RuntimeError(said.decode())
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(output.decode())
 
 
 @fault(
-    "a queue of feed's deleted, and a binding",
-    f"made anew within {DECLARE_SECONDS} s; `make missed` brings in what was lost",
+    "a queue and a binding of feed deleted",
+    f"declared again within {DECLARE_INTERVAL_SECONDS} s; `make backfill` applies the lost events",
 )
 async def queue_deleted(bed: Bed, load: Load) -> int:
     times = bed.times(3)
@@ -128,11 +128,11 @@ async def queue_deleted(bed: Bed, load: Load) -> int:
         for _ in range(times):
             channel = await connection.channel()
             await channel.queue_delete("feed.tweet.liked.v1")
-            # media's queue goes on to take these, so that no relay notices.
+            # The queue of media still gets these events, so they are not returned as unroutable.
             bound = await channel.get_queue("feed.tweet.deleted.v1")
             await bound.unbind(EXCHANGE, "tweet.deleted.v1")
             await bed.pause(10)
-    # By then each worker has looked once more.
-    await asyncio.sleep(DECLARE_SECONDS * 1.5)
-    await asyncio.to_thread(local, "missed", "feed", **bed.stack.given)
+    # After this time each worker has declared its queues again.
+    await asyncio.sleep(DECLARE_INTERVAL_SECONDS * 1.5)
+    await asyncio.to_thread(devstack, "backfill", "feed", **bed.stack.settings)
     return times * 2

@@ -1,18 +1,18 @@
-"""A service's clock is an hour off."""
+"""The clocks of some processes are an hour off."""
 
 import asyncio
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
-from deploy.local import apt
-from tests.chaos.bed import Bed, fault
+from devstack import apt
+from tests.chaos.harness import Bed, fault
 from tests.chaos.load import Load
 from tests.chaos.plans import altered
 
 _PACKAGE = "libfaketime"
 _SHIFTED = {"tweets-api-1": "+1h", "users-api-1": "-1h", "feed-api-2": "+1h", "feed-worker": "-1h"}
-"""Not media: a store refuses what is signed at another time than its own."""
+"""Without media, because an S3 store refuses signatures with a wrong time."""
 
 
 @fault(
@@ -26,7 +26,7 @@ async def clocks_off(bed: Bed, load: Load) -> int:
             variables = {
                 "LD_PRELOAD": str(library),
                 "FAKETIME": offset,
-                # Only what the wall shows: no timer of the process is touched.
+                # Only the wall clock is shifted; timers use the monotonic clock.
                 "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             }
             await asyncio.to_thread(stack.enter_context, altered(bed.stack, program, **variables))
@@ -37,7 +37,7 @@ async def clocks_off(bed: Bed, load: Load) -> int:
 
 
 def _library() -> Path:
-    """Debian's libfaketime, unpacked aside. Raises AptFailed where it cannot be had."""
+    """Downloads and unpacks Debian's libfaketime. Raises AptFailed."""
     folder = apt.cache_folder(_PACKAGE)
     if not (found := sorted(folder.glob("root/**/libfaketime.so.1"))):
         shutil.rmtree(folder, ignore_errors=True)

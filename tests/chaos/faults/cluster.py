@@ -1,4 +1,4 @@
-"""A cluster of three brokers loses each of its nodes in turn, and goes on without it."""
+"""A cluster of three RabbitMQ nodes loses each node in turn and must keep working."""
 
 import asyncio
 import subprocess
@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deploy.local import places, rabbitmq
-from deploy.local.instance import Instance
-from tests.chaos.bed import READY_SECONDS, Bed, fault
+from devstack import port_numbers, rabbitmq, repository
+from devstack.instance import Instance
+from tests.chaos.harness import READY_SECONDS, Bed, fault
 from tests.chaos.history import Outcome, Tweet
 from tests.chaos.load import Load
 from tests.chaos.plans import replaced
@@ -16,7 +16,7 @@ from tests.chaos.plans import replaced
 from .broker import Plan, control, plan_of
 
 _PORTS = 70
-"""Of the nodes that join, from the instance's first."""
+"""First port of the joining nodes, as an offset from the instance's first port."""
 _ARRIVES_SECONDS = 60
 _JOINS = """
 cluster_formation.peer_discovery_backend = classic_config
@@ -29,20 +29,20 @@ cluster_formation.classic_config.nodes.1 = {first}
     "writes are accepted meanwhile, and arrive while it is away",
 )
 async def node_lost(bed: Bed, load: Load) -> int:
-    """There is no way back to one node."""
+    """Turns the broker into a cluster; it cannot be turned back within a run."""
     first = plan_of(bed.parts)
     joined = [_Node(bed.parts, number) for number in (2, 3)]
     for node in joined:
         bed.aside.callback(node.stop)
         await asyncio.to_thread(node.start)
-        # The queues that there are have their only member on the first node.
+        # The existing quorum queues have their only replica on the first node.
         await control(first, "grow", node.name, "all", tool="rabbitmq-queues")
     plans = [first, *(node.plan for node in joined)]
     await _whole(plans)
-    own = f":{bed.parts.offset(places.AMQP)}"
+    own = f":{bed.parts.port_of(port_numbers.AMQP)}"
     hosts = ",".join(f"127.0.0.1:{plan.environment['RABBITMQ_NODE_PORT']}" for plan in plans)
     url = bed.parts.broker_url.replace(f"127.0.0.1{own}", hosts)
-    parts = (*places.SERVICES, "gateway")
+    parts = (*repository.SERVICES, "gateway")
     await bed.settle(**{f"{name.upper()}_BROKER_URL": url for name in parts})
     with load.history.unfailing("while a node was away"):
         for number, away in enumerate((_first_away(bed.parts), *map(_away, joined))):
@@ -69,7 +69,7 @@ def _away(node: "_Node") -> Iterator[None]:
 
 
 async def _whole(plans: list[Plan]) -> None:
-    """Returns when any one of the nodes may go: each queue has a member in step on all of them."""
+    """Returns when each queue has a replica in sync on all nodes, so any node may be lost."""
     async with asyncio.timeout(READY_SECONDS):
         for plan in plans:
             while not await _may_go(plan):
@@ -85,20 +85,20 @@ async def _may_go(plan: Plan) -> bool:
 
 
 async def _arrives(load: Load, number: int) -> None:
-    """Somebody's tweet is read by somebody else."""
+    """Checks that a new tweet of one person appears in what another person reads."""
     author, reader = load.history.people[:2]
     tweet = Tweet(author, f"{author.name} said this without node {number}", [], Outcome.unknown)
     load.history.tweets[tweet.content] = tweet
-    told = await load.door.write(
+    response = await load.api.write(
         author, "POST", "/api/tweets", json={"tweet_data": tweet.content, "tweet_media_ids": None}
     )
-    tweet.posted = told.outcome
-    tweet.id = told.body.get("tweet_id")
+    tweet.posted = response.outcome
+    tweet.id = response.body.get("tweet_id")
     path = "/api/tweets?scope=everyone&order=recent&limit=100"
     try:
         async with asyncio.timeout(_ARRIVES_SECONDS):
             while tweet.id not in {
-                shown["id"] for shown in (await load.door.read(reader, path)).body["tweets"]
+                shown["id"] for shown in (await load.api.read(reader, path)).body["tweets"]
             }:
                 await asyncio.sleep(0.2)
     except TimeoutError:
@@ -106,7 +106,7 @@ async def _arrives(load: Load, number: int) -> None:
 
 
 class _Node:
-    """One that joins the instance's own broker."""
+    """A node that joins the instance's embedded broker."""
 
     def __init__(self, parts: Instance, number: int) -> None:
         first = plan_of(parts)
@@ -115,11 +115,11 @@ class _Node:
         self.name = f"warble{number}@localhost"
         folder = first.directory / f"node-{number}"
         folder.mkdir(mode=0o700, exist_ok=True)
-        base = parts.offset(_PORTS + 3 * number)
+        base = parts.port_of(_PORTS + 3 * number)
         self._port = base
         configuration = (first.directory / "rabbitmq.conf").read_text()
-        for place, port in ((places.AMQP, base), (places.PROMETHEUS, base + 1)):
-            configuration = configuration.replace(str(parts.offset(place)), str(port))
+        for place, port in ((port_numbers.AMQP, base), (port_numbers.PROMETHEUS, base + 1)):
+            configuration = configuration.replace(str(parts.port_of(place)), str(port))
         (folder / "rabbitmq.conf").write_text(configuration + _JOINS.format(first=rabbitmq.NODE))
         self.plan = Plan(
             first.command,
@@ -136,7 +136,7 @@ class _Node:
         )
 
     def start(self) -> None:
-        """Returns when it takes connections."""
+        """Starts the node. Returns when it accepts AMQP connections. Raises TimeoutError."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.plan.command,
@@ -146,9 +146,9 @@ class _Node:
                 stderr=subprocess.STDOUT,
             )
         deadline = time.monotonic() + READY_SECONDS
-        while not rabbitmq.greets(self._port):
+        while not rabbitmq.speaks_amqp(self._port):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{self.name} does not come up: see {self._log}")
+                raise TimeoutError(f"{self.name} did not start: see {self._log}")
             time.sleep(0.5)
 
     def kill(self) -> None:

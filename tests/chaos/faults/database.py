@@ -1,4 +1,4 @@
-"""PostgreSQL dies, hangs, or drops its connections."""
+"""PostgreSQL is killed, hangs, drops its connections, or has no disk space."""
 
 import asyncio
 import os
@@ -6,8 +6,8 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from deploy.local import orphans, postgres
-from tests.chaos.bed import Bed, Impossible, fault
+from devstack import orphans, postgres
+from tests.chaos.harness import Bed, Impossible, fault
 from tests.chaos.load import Load
 
 HANG_SECONDS = 10
@@ -31,7 +31,7 @@ async def database_killed(bed: Bed, load: Load) -> int:
 async def connections_cut(bed: Bed, load: Load) -> int:
     times = bed.times(20)
     for _ in range(times):
-        async with postgres.connected(bed.parts.database()) as connection:
+        async with postgres.connect(bed.parts.database()) as connection:
             await connection.execute(_CUT)
         await bed.pause(bed.chance.uniform(0.2, 2))
     return times
@@ -53,7 +53,7 @@ async def database_hung(bed: Bed, load: Load) -> int:
 
 
 def _stopped(bed: Bed) -> list[int]:
-    """The server and its children, stopped: it first, so that it makes no more of them."""
+    """Stops the server and its child processes; the server first, so that it starts no more."""
     server = bed.parts.pid("postgres")
     os.kill(server, signal.SIGSTOP)
     stopped = [server]
@@ -72,7 +72,7 @@ async def disk_full(bed: Bed, load: Load) -> int:
     times = bed.times(2)
     data = bed.parts.root / "postgres"
     if not data.is_mount():
-        raise Impossible("a file system of PostgreSQL's own could not be mounted")
+        raise Impossible("a separate file system for PostgreSQL could not be mounted")
     for _ in range(times):
         ballast = await asyncio.to_thread(_filled, data)
         try:
@@ -84,7 +84,7 @@ async def disk_full(bed: Bed, load: Load) -> int:
 
 
 def _filled(folder: Path) -> Path:
-    """A file that takes all the room that there is."""
+    """Creates a file that uses all free space of the file system."""
     ballast = folder / "ballast"
     block = bytes(1024 * 1024)
     with ballast.open("wb", buffering=0) as file, suppress(OSError):

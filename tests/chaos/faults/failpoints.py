@@ -1,16 +1,20 @@
-"""Processes die just where it hurts: what is done is not told yet, or told and not noted."""
+"""Processes die between two steps that cannot be atomic.
+
+Examples: a transaction is committed and the response is not sent yet, or an event is published and
+not marked as published yet. `chassis.failpoints` kills the process at such a place.
+"""
 
 import asyncio
 from collections import Counter
 from contextlib import ExitStack
 
 from chassis import failpoints
-from tests.chaos.bed import Bed, fault
+from tests.chaos.harness import Bed, fault
 from tests.chaos.load import Load
 from tests.chaos.plans import altered
 
 PLACES = {
-    "tweets-worker": "relay.taken",
+    "tweets-worker": "relay.selected",
     "users-worker": "relay.published",
     "feed-worker": "consumer.committed",
     "media-worker": "consumer.committed",
@@ -18,9 +22,9 @@ PLACES = {
     "users-api-1": "request.committed",
     "media-api-1": "request.committed",
 }
-"""One each: of two in a process, the nearer one is always reached first."""
+"""One failpoint per process: with two, always the same one would be reached first."""
 _PASSAGES = 12
-"""On average before a process dies; each of them has its own number."""
+"""Each process dies at about this passage of its failpoint; the number varies by process."""
 
 
 @fault(
@@ -43,7 +47,7 @@ async def failpoints_reached(bed: Bed, load: Load) -> int:
 
 
 def _deaths(bed: Bed) -> Counter[str]:
-    """How many died at each place, by their logs."""
+    """Deaths at each failpoint, counted in the logs."""
     logs = (bed.stack.root / "logs").glob("*.log*")
     lines = (line for log in logs for line in log.read_bytes().splitlines())
     return Counter(line.decode().split()[1] for line in lines if line.startswith(b"failpoint "))

@@ -1,4 +1,9 @@
-"""A part is away while processes are probed as in a cluster: what does not need it is served."""
+"""A part is down while processes are probed as in Kubernetes.
+
+Requests that do not need the part must succeed, and probes must not take healthy processes out of
+the rotation. A proxy stands before each process that serves requests; a failed readiness probe
+closes it, as Kubernetes would remove the pod from the endpoints.
+"""
 
 import asyncio
 import json
@@ -6,15 +11,15 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
-from deploy.local import places
-from deploy.local.instance import Instance
+from devstack import repository
+from devstack.instance import Instance
 from gateway.main import CONTRACT
 from gateway.routes import Routes
-from tests.chaos.bed import READY_SECONDS, Bed, fault
-from tests.chaos.door import UPLOADS
+from tests.chaos.api_client import UPLOADS
+from tests.chaos.harness import READY_SECONDS, Bed, fault
 from tests.chaos.kubelet import Kubelet
 from tests.chaos.load import Load
-from tests.chaos.wire import Wire
+from tests.chaos.tcp_proxy import TcpProxy
 
 from .store import objects_as_recorded
 
@@ -23,7 +28,7 @@ _PROBED = f"probes as in Kubernetes, and {{part}} away for {AWAY_SECONDS} s"
 
 
 class _Fronted(Instance):
-    """The same system, for people who come to it by another port."""
+    """The same instance, whose gateway is reached through a proxy."""
 
     front = 0
 
@@ -34,33 +39,33 @@ class _Fronted(Instance):
 
 @asynccontextmanager
 async def probed(bed: Bed) -> AsyncIterator[Instance]:
-    """Puts a way before each process that answers requests, which probes open and shut."""
+    """Puts proxies before the processes that serve requests, and probes all processes."""
     async with AsyncExitStack() as stack:
-        ways: dict[str, Wire] = {}
+        proxies: dict[str, TcpProxy] = {}
         for program, port in _ports(bed.stack).items():
-            ways[program] = await stack.enter_async_context(Wire(0, port))
+            proxies[program] = await stack.enter_async_context(TcpProxy(0, port))
         urls = {
             service: ",".join(
-                f"http://127.0.0.1:{way.port}"
-                for program, way in ways.items()
+                f"http://127.0.0.1:{proxy.port}"
+                for program, proxy in proxies.items()
                 if program.startswith(f"{service}-")
             )
-            for service in places.SERVICES
+            for service in repository.SERVICES
         }
         settings = {f"GATEWAY_{service.upper()}_URLS": found for service, found in urls.items()}
         settings["TWEETS_MEDIA_URLS"] = urls["media"]
         await bed.settle(**settings)
         stack.push_async_callback(bed.settle, **dict.fromkeys(settings, ""))
-        bed.kubelet = Kubelet(bed.stack, ways)
+        bed.kubelet = Kubelet(bed.stack, proxies)
         await stack.enter_async_context(bed.kubelet.watching(bed.programs()))
-        fronted = _Fronted(bed.stack.root, bed.stack.port, bed.stack.given)
-        fronted.front = ways["gateway"].port
+        fronted = _Fronted(bed.stack.root, bed.stack.port, bed.stack.settings)
+        fronted.front = proxies["gateway"].port
         yield fronted
 
 
 def _ports(stack: Instance) -> dict[str, int]:
     ports = {"gateway": stack.port}
-    for service in places.SERVICES:
+    for service in repository.SERVICES:
         for number, url in enumerate(stack.api_urls(service), 1):
             ports[f"{service}-api-{number}"] = urlsplit(url).port or 0
     return ports

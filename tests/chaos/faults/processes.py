@@ -1,20 +1,20 @@
-"""Processes of ours die: any of them, at any moment."""
+"""Processes of the services and the gateway are killed or restarted at random moments."""
 
 import asyncio
 from collections import Counter
 from xmlrpc.client import Fault as Refusal
 
-from deploy.local import health
-from deploy.local.instance import Instance
-from deploy.local.supervisor import NOT_RUNNING
-from tests.chaos.bed import READY_SECONDS, Bed, fault
+from devstack import health
+from devstack.instance import Instance
+from devstack.supervisor import NOT_RUNNING
+from tests.chaos.harness import READY_SECONDS, Bed, fault
 from tests.chaos.load import Load
 
 KILLS = 150
-"""With the deaths at failpoints, 200."""
+"""Together with the deaths at failpoints: 200."""
 _DOWN_AT_ONCE = 3
-"""At most: where everything is down, nothing is acknowledged that could be lost."""
-_MOST_SECONDS = 30
+"""Maximum. If all processes were down, no write would be acknowledged that could get lost."""
+_MAX_SECONDS_PER_KILL = 30
 
 
 @fault(
@@ -25,7 +25,7 @@ async def killed_processes(bed: Bed, load: Load) -> int:
     wanted = bed.times(KILLS)
     killed: Counter[str] = Counter()
     programs, turn = bed.programs(), list[str]()
-    async with asyncio.timeout(READY_SECONDS + _MOST_SECONDS * wanted):
+    async with asyncio.timeout(READY_SECONDS + _MAX_SECONDS_PER_KILL * wanted):
         while killed.total() < wanted:
             turn = turn or bed.chance.sample(programs, len(programs))
             down = await asyncio.to_thread(_down, bed.stack, programs)
@@ -36,8 +36,8 @@ async def killed_processes(bed: Bed, load: Load) -> int:
             turn.remove(program)
             killed[program] += await asyncio.to_thread(_kill, bed.stack, program)
             await asyncio.sleep(bed.chance.uniform(0.05, 1.0))
-    told = ", ".join(f"{program} {killed[program]}" for program in sorted(killed))
-    load.history.notes.append(f"killed: {told}")
+    counts = ", ".join(f"{program} {killed[program]}" for program in sorted(killed))
+    load.history.notes.append(f"killed: {counts}")
     return killed.total()
 
 
@@ -55,7 +55,7 @@ async def rolling_restart(bed: Bed, load: Load) -> int:
 
 
 def _down(stack: Instance, programs: list[str]) -> set[str]:
-    """Those that do not serve: they have not come back since they were killed."""
+    """The programs that do not serve, because they have not restarted yet."""
     return {program for program in programs if not health.is_alive(stack.url(program) or "")}
 
 

@@ -1,4 +1,4 @@
-"""The primary dies, and its synchronous standby takes its place."""
+"""The primary is killed, and its synchronous standby is promoted."""
 
 import asyncio
 import shutil
@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.local import places, postgres
-from deploy.local.instance import Instance
-from tests.chaos.bed import READY_SECONDS, Bed, fault
+from devstack import environment, postgres
+from devstack.instance import Instance
+from tests.chaos.harness import READY_SECONDS, Bed, fault
 from tests.chaos.load import Load
 from tests.chaos.plans import replaced
 
 HOST = "127.0.0.2"
-"""The standby answers at another address of this machine, on the same port."""
+"""The standby listens on another loopback address, on the same port."""
 _IN_STEP = "select count(*) from pg_stat_replication where sync_state = 'sync'"
 
 
@@ -23,21 +23,21 @@ _IN_STEP = "select count(*) from pg_stat_replication where sync_state = 'sync'"
     "what was acknowledged is there once",
 )
 async def standby_promoted(bed: Bed, load: Load) -> int:
-    """The last fault of a run: there is no way back to the primary."""
+    """Must be the last fault of a run, because the primary does not come back."""
     primary = bed.parts.database()
     hosts = f"{primary['DB_HOST']},{HOST}"
     await bed.settle(DB_HOST=hosts)
     await asyncio.to_thread(bed.aside.enter_context, _standby(bed.parts))
-    async with postgres.connected(primary) as connection:
+    async with postgres.connect(primary) as connection:
         await connection.execute("alter system set synchronous_standby_names = '*'")
         await connection.execute("select pg_reload_conf()")
         async with asyncio.timeout(READY_SECONDS):
             while not await connection.fetchval(_IN_STEP):
                 await asyncio.sleep(0.1)
     await bed.pause(10)
-    # It stays down: what comes in its place is no PostgreSQL.
+    # `sleep` runs in the place of the primary, so that the supervisor does not restart it.
     bed.aside.enter_context(replaced(bed.parts, "postgres", ["/bin/sleep", "infinity"]))
-    async with postgres.connected(primary | {"DB_HOST": HOST}, takes_writes=False) as connection:
+    async with postgres.connect(primary | {"DB_HOST": HOST}, read_write=False) as connection:
         await connection.execute("select pg_promote()")
     await bed.pause(10)
     return 1
@@ -45,7 +45,7 @@ async def standby_promoted(bed: Bed, load: Load) -> int:
 
 @contextmanager
 def _standby(parts: Instance) -> Iterator[None]:
-    """A copy of the primary that follows it, until this is left."""
+    """Runs a streaming replica of the primary inside the `with` block."""
     folder = parts.root / "standby"
     shutil.rmtree(folder, ignore_errors=True)
     program = postgres.program(parts)
@@ -58,7 +58,7 @@ def _standby(parts: Instance) -> Iterator[None]:
             *("--host", primary["DB_HOST"], "--port", primary["DB_PORT"]),
             *("--username", primary["DB_USER"]),
         ],
-        env={**places.plain_environment(), "PGPASSWORD": primary["DB_PASSWORD"]},
+        env={**environment.inherited_environment(), "PGPASSWORD": primary["DB_PASSWORD"]},
         check=True,
     )
     folder.chmod(0o700)

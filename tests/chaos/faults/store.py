@@ -1,18 +1,18 @@
-"""The S3 store dies, dawdles, or breaks off in the middle of a body."""
+"""The S3 store is killed, is slow, or closes connections in the middle of a body."""
 
 import asyncio
 import os
 from datetime import timedelta
 
-from chassis.database import Database
-from deploy.local import postgres
-from services.media import upkeep
+from chassis.database.session import Database
+from devstack import postgres
+from services.media import jobs
 from services.media.settings import Settings
 from services.media.storage import Storage
-from tests.chaos.bed import Bed, fault
+from tests.chaos.harness import Bed, fault
 from tests.chaos.load import Load
 
-_WHOLE = "an upload is whole or refused; no record without its objects, no object without a record"
+_WHOLE = "uploads are complete or refused; records and objects match"
 _RECORDED = """
 select name from media.media where purged_at is null
 union select thumbnail from media.media where purged_at is null and thumbnail is not null
@@ -20,9 +20,9 @@ union select thumbnail from media.media where purged_at is null and thumbnail is
 
 
 async def objects_as_recorded(bed: Bed) -> list[str]:
-    """Objects that no record names, after a sweep; and records whose objects are not there."""
+    """Finds objects without a record, after the orphan sweep, and records without their objects."""
     await asyncio.to_thread(_sweep, bed)
-    async with postgres.connected(bed.parts.database()) as connection:
+    async with postgres.connect(bed.parts.database()) as connection:
         recorded = {row["name"] for row in await connection.fetch(_RECORDED)}
     stored = {file.name for file in (bed.parts.uploads / bed.parts.bucket).iterdir()}
     return [f"lost: the object {name} of a record" for name in recorded - stored] + [
@@ -31,7 +31,7 @@ async def objects_as_recorded(bed: Bed) -> list[str]:
 
 
 def _sweep(bed: Bed) -> None:
-    """What the worker does each hour, for objects of any age: nothing is being uploaded now."""
+    """Runs the worker's hourly sweep, for objects of any age, since no upload is in progress."""
     before = dict(os.environ)
     os.environ.update(bed.stack.service_environment("media"))
     try:
@@ -43,7 +43,7 @@ def _sweep(bed: Bed) -> None:
     async def sweep() -> None:
         database = Database(settings)
         try:
-            await upkeep.sweep_once(database, Storage(settings), timedelta(0))
+            await jobs.sweep_orphans_once(database, Storage(settings), timedelta(0))
         finally:
             await database.close()
 
@@ -61,24 +61,24 @@ async def store_killed(bed: Bed, load: Load) -> int:
 
 @fault("the store slow: 1 s for each packet", _WHOLE, check=objects_as_recorded)
 async def store_slow(bed: Bed, load: Load) -> int:
-    assert bed.wire is not None
+    assert bed.store_proxy is not None
     times = bed.times(2)
     for _ in range(times):
-        bed.wire.delay = 1.0
+        bed.store_proxy.delay = 1.0
         await bed.pause(12)
-        bed.wire.delay = 0.0
+        bed.store_proxy.delay = 0.0
         await bed.pause(3)
     return times
 
 
-@fault("the store ends in the middle of a body", _WHOLE, check=objects_as_recorded)
+@fault("the store closes connections in the middle of a body", _WHOLE, check=objects_as_recorded)
 async def store_broken_off(bed: Bed, load: Load) -> int:
-    assert bed.wire is not None
-    before = bed.wire.broken
+    assert bed.store_proxy is not None
+    before = bed.store_proxy.broken
     for _ in range(bed.times(10)):
-        # A picture of the load's is some 4 kB, its thumbnail less.
-        bed.wire.breaks_after = bed.chance.randint(500, 4_000)
+        # A picture of the load has about 4 kB, its thumbnail less.
+        bed.store_proxy.breaks_after = bed.chance.randint(500, 4_000)
         await bed.pause(3)
-        bed.wire.breaks_after = None
+        bed.store_proxy.breaks_after = None
         await bed.pause(1)
-    return bed.wire.broken - before
+    return bed.store_proxy.broken - before

@@ -112,11 +112,11 @@ export const signIn = (key: string) => call("POST", "/session", { api_key: key }
 export const signOut = () => call("DELETE", "/session", undefined, true);
 
 export async function me(): Promise<Profile> {
-  return (await call<Schemas["ProfileAnswer"]>("GET", "/users/me")).user;
+  return (await call<Schemas["ProfileResponse"]>("GET", "/users/me")).user;
 }
 
 export async function profile(id: number): Promise<Profile> {
-  return (await call<Schemas["ProfileAnswer"]>("GET", `/users/${id}`)).user;
+  return (await call<Schemas["ProfileResponse"]>("GET", `/users/${id}`)).user;
 }
 
 export const rename = (id: number, name: string) => call("PATCH", `/users/${id}`, { name });
@@ -154,7 +154,7 @@ export async function postTweet(
   draftId: string,
 ): Promise<number> {
   const draft = { tweet_data: text, tweet_media_ids: mediaIds, draft_id: draftId };
-  return (await call<Schemas["TweetAnswer"]>("POST", "/tweets", draft)).tweet_id;
+  return (await call<Schemas["TweetResponse"]>("POST", "/tweets", draft)).tweet_id;
 }
 
 /** Uploads a picture. `progress` is called with the share that is sent, from 0 to 1. */
@@ -162,7 +162,7 @@ export function upload(
   picture: Blob,
   alt: string,
   progress: (share: number) => void,
-): Promise<Schemas["MediaAnswer"]> {
+): Promise<Schemas["MediaResponse"]> {
   const form = new FormData();
   form.append("file", picture);
   form.append("alt", alt);
@@ -175,7 +175,7 @@ export function upload(
     request.onerror = () => reject(new ApiError("Offline", ""));
     request.onload = () => {
       try {
-        resolve(understood(request.status, request.responseText) as Schemas["MediaAnswer"]);
+        resolve(understood(request.status, request.responseText) as Schemas["MediaResponse"]);
       } catch (error) {
         reject(error);
       }

@@ -1,7 +1,7 @@
-"""The projection of everyone's events; an arriving event wakes the reads that wait for it."""
+"""The tables of the projection, and a notification for each event that was applied."""
 
-from chassis import inbox
-from chassis.database import run_script
+from chassis.database.migrations import run_script
+from chassis.messaging import inbox
 
 revision = "0001"
 down_revision = None

@@ -1,6 +1,6 @@
-"""Every card tells of its pictures; of those before, only where they are."""
+"""Adds `media` to the cards of old tweets, whose events have the URLs of pictures only."""
 
-from chassis.database import run_script
+from chassis.database.migrations import run_script
 
 revision = "0002"
 down_revision = "0001"

@@ -1,6 +1,6 @@
-"""Whatever changes what somebody reads says so, at its commit, to the processes that keep pages."""
+"""Notifies the processes that cache pages of every change that concerns a page, at its commit."""
 
-from chassis.database import run_script
+from chassis.database.migrations import run_script
 
 revision = "0003"
 down_revision = "0002"
@@ -38,7 +38,8 @@ def upgrade() -> None:
                 and coalesce(old.author_id, new.author_id) is not null
             )
             execute function notify_pages();
-        -- A like that is there already may take another place among the likes: its tweet stays.
+        -- An active like may get a newer version, and so another place in the list of likes. The
+        -- row of its tweet does not change then.
         create trigger like_notifies_pages after update on tweet_like
             for each row when (old.active and new.active) execute function notify_pages();
     """)

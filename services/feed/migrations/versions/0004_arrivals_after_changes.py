@@ -1,6 +1,9 @@
-"""Of an event's arrival is told after all that it changed: who hears of it has heard of those."""
+"""Notifies an event's id after all changes that it made.
 
-from chassis.database import run_script
+So a process that has received the id has received the notifications of the changes before.
+"""
+
+from chassis.database.migrations import run_script
 
 revision = "0004"
 down_revision = "0003"

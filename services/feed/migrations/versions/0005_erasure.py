@@ -1,10 +1,11 @@
-"""People who are hidden or erased, and what it takes to find what is theirs.
+"""Hidden and erased people, and the indexes that find their data.
 
-The feed stands still while the index of likes is built: about a second for each million of them.
+While the index of likes is built, the tables are locked and the feed does not respond: about a
+second for each million likes.
 """
 
-from chassis import erasure
-from chassis.database import run_script
+from chassis.database.migrations import run_script
+from chassis.privacy import erasure
 
 revision = "0005"
 down_revision = "0004"

@@ -1,13 +1,16 @@
-"""A change of a tweet names the tweet beside its author, whose other tweets are as they were.
+"""The notification of a change of a tweet names the tweet beside its author.
 
-PostgreSQL tells the same only once in a transaction: the author comes after the first of their
-tweets that it changed, maybe before the others.
+So the author's other tweets can stay in the cache.
 
-Code of before takes what it does not know for a change of names, and forgets everything: more than
-it must, and nothing wrong.
+PostgreSQL sends equal notifications of a transaction only once. So the notification of the author
+comes after the first of the author's tweets that the transaction changed, and maybe before the
+others.
+
+The code before this revision does not know `tweet 31`, and drops its whole cache. That is correct,
+but more than necessary.
 """
 
-from chassis.database import run_script
+from chassis.database.migrations import run_script
 
 revision = "0006"
 down_revision = "0005"
@@ -24,7 +27,8 @@ def upgrade() -> None:
             elsif tg_table_name = 'person' then
                 perform pg_notify(channel, 'name');
             elsif tg_table_name = 'tweet' then
-                -- The author comes last: what was put together in between goes with it.
+                -- The author comes last, so that a page that was assembled between the two
+                -- notifications is dropped too.
                 perform pg_notify(channel, 'tweet ' || new.id);
                 perform pg_notify(channel, 'author ' || coalesce(new.author_id, old.author_id));
             else

@@ -4,7 +4,7 @@ A tweet with millions of likes cannot lose them in one statement. The code befor
 not know the table, and deletes likes as before.
 """
 
-from chassis.database import run_script
+from chassis.database.migrations import run_script
 
 revision = "0008"
 down_revision = "0007"

@@ -1,7 +1,7 @@
-"""Records of pictures."""
+"""Creates the table of the records of pictures."""
 
-from chassis import inbox, outbox
-from chassis.database import run_script
+from chassis.database.migrations import run_script
+from chassis.messaging import inbox, outbox
 
 revision = "0001"
 down_revision = None

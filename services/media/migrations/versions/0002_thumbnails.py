@@ -1,6 +1,6 @@
-"""Thumbnails, and what a picture shows in words."""
+"""Adds thumbnails and descriptions of pictures."""
 
-from chassis.database import run_script
+from chassis.database.migrations import run_script
 
 revision = "0002"
 down_revision = "0001"

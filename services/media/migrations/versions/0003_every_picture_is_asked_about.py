@@ -1,6 +1,9 @@
-"""Media asks tweets about each picture once, and no longer hears which ones tweets have taken."""
+"""Media publishes `media.expired.v1` about each picture, whether or not a tweet has it.
 
-from chassis.database import run_script
+Before, media learned from `tweet.posted.v1` which pictures were attached.
+"""
+
+from chassis.database.migrations import run_script
 
 revision = "0003"
 down_revision = "0002"

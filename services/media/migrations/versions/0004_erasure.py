@@ -1,7 +1,7 @@
-"""People who are erased, and what it takes to find their pictures."""
+"""Adds the table of erasures, and an index that finds the pictures of an erased person."""
 
-from chassis import erasure
-from chassis.database import run_script
+from chassis.database.migrations import run_script
+from chassis.privacy import erasure
 
 revision = "0004"
 down_revision = "0003"

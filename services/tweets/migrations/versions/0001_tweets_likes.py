@@ -1,7 +1,7 @@
-"""Tweets, likes, and the copy of media's records."""
+"""Creates the tables of tweets, likes, and the copies of media's records."""
 
-from chassis import inbox, outbox
-from chassis.database import run_script
+from chassis.database.migrations import run_script
+from chassis.messaging import inbox, outbox
 
 revision = "0001"
 down_revision = None

@@ -1,6 +1,6 @@
-"""What a tweet tells of its pictures beside their paths."""
+"""Adds the thumbnails, sizes and descriptions of pictures."""
 
-from chassis.database import run_script
+from chassis.database.migrations import run_script
 
 revision = "0002"
 down_revision = "0001"

@@ -1,6 +1,6 @@
-"""Which draft became which tweet, for a draft that is posted again."""
+"""Creates the table of drafts, which finds the tweet of a draft that is posted again."""
 
-from chassis.database import run_script
+from chassis.database.migrations import run_script
 
 revision = "0003"
 down_revision = "0002"

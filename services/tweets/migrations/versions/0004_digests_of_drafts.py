@@ -1,6 +1,6 @@
-"""What was posted as a draft, to tell a draft that is posted again from another one."""
+"""Adds digests of drafts, to detect a different draft with the same id."""
 
-from chassis.database import run_script
+from chassis.database.migrations import run_script
 
 revision = "0004"
 down_revision = "0003"

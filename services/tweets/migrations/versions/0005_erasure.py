@@ -1,10 +1,10 @@
-"""People who are erased, and what it takes to find what is theirs.
+"""Adds the table of erasures, and indexes that find the data of an erased person.
 
-A like waits while the index of likes is built: about a second for each million of them.
+New likes wait while the index of likes is built: about one second per million likes.
 """
 
-from chassis import erasure
-from chassis.database import run_script
+from chassis.database.migrations import run_script
+from chassis.privacy import erasure
 
 revision = "0005"
 down_revision = "0004"

@@ -1,7 +1,7 @@
-"""People, their keys, their follows."""
+"""Creates the tables of people, keys and follows."""
 
-from chassis import outbox
-from chassis.database import run_script
+from chassis.database.migrations import run_script
+from chassis.messaging import outbox
 
 revision = "0001"
 down_revision = None

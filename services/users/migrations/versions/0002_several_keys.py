@@ -1,13 +1,13 @@
-"""Keys have names, scopes, an end, and a time of their last use."""
+"""Gives keys a name, a scope, an expiry and the time of their last use."""
 
-from chassis.database import run_script
+from chassis.database.migrations import run_script
 
 revision = "0002"
 down_revision = "0001"
 
 
 def upgrade() -> None:
-    # The keys of before may do what their person may.
+    # Existing keys keep all rights of their person.
     run_script("""
         alter table api_key
             add column id bigint generated always as identity,

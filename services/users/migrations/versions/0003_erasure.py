@@ -1,7 +1,7 @@
-"""People who are erased, and what it takes to find their follows."""
+"""Adds the table of erasures, and indexes that find the follows of an erased person."""
 
-from chassis import erasure
-from chassis.database import run_script
+from chassis.database.migrations import run_script
+from chassis.privacy import erasure
 
 revision = "0003"
 down_revision = "0002"

@@ -1,13 +1,13 @@
-"""The log of administrators' acts: rows are added, and neither changed nor removed by anybody."""
+"""Creates the audit log, whose rows can be neither changed nor removed."""
 
-from chassis.database import run_script
+from chassis.database.migrations import run_script
 
 revision = "0004"
 down_revision = "0003"
 
 
 def upgrade() -> None:
-    # The owner of a table may give itself any right again; the triggers hold all the same.
+    # The owner of a table can grant itself every right again. The triggers work even then.
     run_script("""
         create table act (
             id bigint generated always as identity primary key,

@@ -1,6 +1,6 @@
-"""Sessions are rows, so that each can be listed and ended."""
+"""Creates the table of sessions, so that each session can be listed and ended."""
 
-from chassis.database import run_script
+from chassis.database.migrations import run_script
 
 revision = "0005"
 down_revision = "0004"

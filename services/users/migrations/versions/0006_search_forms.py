@@ -1,7 +1,7 @@
-"""Writes every person's search form again: it has neither apostrophes nor letters like ø and þ.
+"""Folds every person's name again, now without apostrophes and letters like ø and þ.
 
-The previous version's code runs on the result. A name that it still writes during an upgrade keeps
-its old search form until it is changed again.
+The code of the previous version works with the result. A name that it writes during an upgrade
+keeps the old search form until the name is changed again.
 """
 
 from alembic import op
@@ -13,7 +13,7 @@ revision = "0006"
 down_revision = "0005"
 
 _BATCH = text("select id, name, folded from person where id > :after order by id limit 1000")
-# A person who is renamed meanwhile keeps the form of the new name.
+# If a person is renamed at the same moment, the search form of the new name stays.
 _UPDATE = text("""
 update person set folded = changed.folded
 from unnest(cast(:ids as bigint[]), cast(:before as text[]), cast(:folded as text[]))

@@ -1,0 +1,26 @@
+"""The scenarios, which are independent of each other: `make bench ONLY=post,mix` runs two."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from bench.fixture import Fixture
+
+from . import baseline, costs, delivery, growth, likes, mix, profile, replicas, waits
+
+Scenario = Callable[[Fixture], Awaitable[Any]]
+
+SCENARIOS: dict[str, Scenario] = {
+    **costs.SCENARIOS,
+    "waits": waits.measure,
+    "baseline": baseline.measure,
+    "profile": profile.measure,
+    "mix": mix.measure,
+    "delivery": delivery.measure,
+    "own-writes": delivery.own_writes,
+    "followers": likes.measure,
+    "likes": growth.likes,
+    "followed": growth.followed,
+    "tweets": growth.tweets,
+    "replicas": replicas.measure,
+}
+"""In the order of running: last those that fill the tables or restart programs."""

@@ -1,1 +1,0 @@
-"""The content for a fresh system, sent through the public API."""

@@ -1,0 +1,36 @@
+"""`user`: adds a person through the public API, with the administrator's key."""
+
+import http.client
+import json
+from urllib.parse import urlsplit
+
+from .instance import Instance
+from .terminal import CommandFailed, say
+
+
+def add(instance: Instance, name: str) -> None:
+    """Prints the person's id and key. Raises CommandFailed with the API's error message."""
+    url = urlsplit(instance.gateway_url)
+    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=15)
+    try:
+        connection.request(
+            "POST",
+            "/api/users",
+            json.dumps({"name": name}).encode(),
+            {"api-key": instance.admin_key, "content-type": "application/json"},
+        )
+        response = connection.getresponse()
+        body = json.loads(response.read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise CommandFailed(
+            f"The gateway at {instance.gateway_url} does not answer. Start it with `make up`."
+        ) from error
+    finally:
+        connection.close()
+    if response.status != 201:
+        raise CommandFailed(
+            str(body.get("error_message", f"The gateway answered with status {response.status}."))
+        )
+    say(f"user_id  {body['user_id']}")
+    say(f"api_key  {body['api_key']}")
+    say("The key cannot be shown again: give it to the person now.")

@@ -1,0 +1,26 @@
+"""This repository: its root folder, its services, and the programs of its virtual environment."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SERVICES = ("users", "tweets", "media", "feed")
+
+
+def python() -> str:
+    """The interpreter in `.venv`. The link is not resolved: its target is outside the venv."""
+    return str(tool("python"))
+
+
+def tool(name: str) -> Path:
+    return REPOSITORY / ".venv" / "bin" / name
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """SHA-256 of the names and contents of these files; their order does not matter."""
+    total = hashlib.sha256()
+    for path in sorted(paths):
+        total.update(path.relative_to(REPOSITORY).as_posix().encode() + b"\0")
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()

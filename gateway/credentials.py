@@ -1,0 +1,236 @@
+"""Finds the person behind an api-key or a session token, and caches the answer.
+
+The users service owns keys and sessions. Asking it for every request would double the cost of a
+read, so each gateway caches its answers for GATEWAY_KEY_CACHE_TTL_SECONDS. A revoked credential
+must stop working at once nevertheless. So each gateway consumes the events that revoke credentials
+on an exclusive queue, and expires all entries of the person whom an event names. The next request
+asks users again, which refuses.
+
+Three cases would otherwise keep a revoked credential alive:
+
+- The gateway is not connected to the broker and misses events. Losing the connection, and
+  connecting again, expire all entries; in between a new entry lives for 5 s only.
+- An event arrives while users is being asked, and the answer may be from before the revocation.
+  `_revocations` counts events, and an answer is cached only if the count has not changed.
+- An event cannot be parsed, so it is unknown whom it names. All entries are expired.
+
+Expired entries stay in the cache: they show that a credential was valid here, which exempts it from
+the limit on key guesses.
+"""
+
+import asyncio
+import json
+import re
+import secrets
+import time
+
+import aio_pika
+import structlog
+from prometheus_client import Counter
+from starlette.types import Scope
+
+from chassis.auth import api_keys
+from chassis.auth.identity import GATEWAY, IDENTITY_HEADER, Identity, KeyScope, Signer
+from chassis.http.errors import BadGateway, NotSignedIn
+from chassis.messaging import broker
+from chassis.messaging.events import EXCHANGE
+from chassis.observability.request_context import message_context, propagation_headers
+
+from .limits import KeyGuessLimiter
+from .settings import Settings
+from .upstream import Upstream
+
+REVOCATION_EVENTS = ("key.revoked.v1", "user.deactivated.v1")
+
+_DISCONNECTED_TTL_SECONDS = 5
+"""How long an entry lives while this gateway receives no revocations."""
+_MAX_ENTRIES = 100_000
+_MAX_KEY_BYTES = 200
+_SESSION_TOKEN_BYTES = 32
+_SESSION_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+"""The form of a token that `new_session_token` makes."""
+_ENDED = ("KeyEnded", "SessionEnded")
+"""Errors of users about credentials that were valid once."""
+
+LOOKUPS = Counter(
+    "warble_gateway_credential_cache_total",
+    "Look-ups of keys and sessions in the cache, by outcome: hit or miss.",
+    ["outcome"],
+)
+
+log = structlog.get_logger()
+
+
+def new_session_token() -> str:
+    return secrets.token_urlsafe(_SESSION_TOKEN_BYTES)
+
+
+def is_session_token(text: str) -> bool:
+    """Whether this has the form of a session token; if not, users need not be asked about it."""
+    return _SESSION_TOKEN.fullmatch(text) is not None
+
+
+class _UnknownCredential(Exception):
+    """The key or the session has never existed."""
+
+
+class CredentialCache:
+    """Caches identities by the SHA-256 digest of the key or session token.
+
+    Only digests are kept here and sent to users, never the secrets themselves.
+    """
+
+    def __init__(
+        self, settings: Settings, upstream: Upstream, signer: Signer, guesses: KeyGuessLimiter
+    ) -> None:
+        self._settings = settings
+        self._upstream = upstream
+        self._signer = signer
+        self._guesses = guesses
+        self._entries: dict[bytes, tuple[Identity, float]] = {}
+        """The identity and when the entry expires; 0.0 for an entry that was expired early."""
+        self._requests: dict[bytes, asyncio.Task[Identity]] = {}
+        """Requests to users in progress: many callers with one credential cause only one."""
+        self._revocations = 0
+        self.receives_revocations = False
+
+    async def identity_of_key(self, key: bytes, scope: Scope) -> Identity:
+        """The identity of the person whose key this is. `scope` is that of the client's request.
+
+        Raises NotSignedIn; TooManyRequests for a client that tries many unknown keys; and what
+        Upstream raises when users does not answer.
+        """
+        if not 0 < len(key) <= _MAX_KEY_BYTES:
+            raise NotSignedIn
+        digest = api_keys.digest(key)
+        return self._cached(digest) or await self._look_up("keys", key, digest, scope)
+
+    async def identity_of_session(self, token: str, scope: Scope) -> Identity:
+        """The identity of the person whose session has this token. Raises the same errors as
+        `identity_of_key`."""
+        if not is_session_token(token):
+            raise NotSignedIn
+        secret = token.encode()
+        digest = api_keys.digest(secret)
+        return self._cached(digest) or await self._look_up("sessions", secret, digest, scope)
+
+    def _cached(self, digest: bytes) -> Identity | None:
+        entry = self._entries.get(digest)
+        if entry is None or entry[1] <= time.monotonic():
+            return None
+        LOOKUPS.labels("hit").inc()
+        return entry[0]
+
+    async def _look_up(self, kind: str, secret: bytes, digest: bytes, scope: Scope) -> Identity:
+        """Asks users, unless the credential is mistyped or its sender is over the guess limit."""
+        if api_keys.is_mistyped(secret):
+            raise NotSignedIn
+        if digest not in self._entries:
+            self._guesses.check(scope, secret)
+        try:
+            return await self._request_once(kind, digest)
+        except _UnknownCredential as error:
+            self._guesses.record_failure(scope, secret, digest)
+            raise NotSignedIn from error
+
+    async def _request_once(self, kind: str, digest: bytes) -> Identity:
+        LOOKUPS.labels("miss").inc()
+        request = self._requests.get(digest)
+        if request is None:
+            request = asyncio.create_task(self._request(kind, digest))
+            self._requests[digest] = request
+            request.add_done_callback(lambda _: self._requests.pop(digest, None))
+        # A caller who disconnects must not cancel the request for the others who wait for it.
+        return await asyncio.shield(request)
+
+    async def _request(self, kind: str, digest: bytes) -> Identity:
+        revocations_before = self._revocations
+        response = await self._upstream.request(
+            "users",
+            "GET",
+            f"/internal/{kind}/{digest.hex()}",
+            {IDENTITY_HEADER: self._signer.sign(GATEWAY, "users"), **propagation_headers()},
+        )
+        if response.http.status == 404:
+            self._entries.pop(digest, None)
+            ended = json.loads(response.body or b"{}").get("error_type") in _ENDED
+            raise NotSignedIn if ended else _UnknownCredential
+        if response.http.status != 200 or response.body is None:
+            raise BadGateway
+        owner = json.loads(response.body)
+        identity = Identity(
+            owner["user_id"],
+            KeyScope(owner["scope"]),
+            key_id=owner["key_id"],
+            session_id=owner["session_id"],
+            key_expires_at=owner["key_expires_at"],
+        )
+        # A revocation that arrived meanwhile may be the one of this very credential.
+        if self._revocations == revocations_before:
+            self._store(digest, identity, owner["seconds_left"])
+        return identity
+
+    def _store(self, digest: bytes, identity: Identity, seconds_left: float | None) -> None:
+        """`seconds_left` is the remaining life of the credential; None if it has no end."""
+        if len(self._entries) >= _MAX_ENTRIES:
+            self._entries.clear()
+        ttl: float = _DISCONNECTED_TTL_SECONDS
+        if self.receives_revocations:
+            ttl = self._settings.key_cache_ttl_seconds
+        if seconds_left is not None:
+            ttl = min(ttl, seconds_left)
+        self._entries[digest] = (identity, time.monotonic() + ttl)
+
+    def expire(self, digest: bytes) -> None:
+        """The next request with this credential asks users again."""
+        self._revocations += 1
+        if digest in self._entries:
+            self._entries[digest] = (self._entries[digest][0], 0.0)
+
+    def expire_person(self, user_id: int) -> None:
+        """As `expire`, for every credential of this person."""
+        self._revocations += 1
+        for digest, (identity, _) in self._entries.items():
+            if identity.user_id == user_id:
+                self._entries[digest] = (identity, 0.0)
+
+    def _expire_all(self) -> None:
+        self._revocations += 1
+        self._entries = {digest: (identity, 0.0) for digest, (identity, _) in self._entries.items()}
+
+    async def consume_revocations(self) -> None:
+        """Runs until the connection to the broker ends."""
+        try:
+            await self._consume()
+        finally:
+            self.receives_revocations = False
+            self._expire_all()
+
+    async def _consume(self) -> None:
+        url = self._settings.broker_url.get_secret_value()
+        connection = await broker.connect_once(url, "warble-gateway")
+        async with connection, connection.channel() as channel:
+            exchange = await channel.get_exchange(EXCHANGE)
+            queue = await channel.declare_queue(
+                broker.exclusive_queue_name("gateway"), exclusive=True, auto_delete=True
+            )
+            for routing_key in REVOCATION_EVENTS:
+                await queue.bind(exchange, routing_key)
+            async with queue.iterator() as messages:
+                # Events before this moment did not reach the queue.
+                self._expire_all()
+                self.receives_revocations = True
+                async for message in messages:
+                    self._on_revocation(message)
+                    await message.ack()
+
+    def _on_revocation(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
+        with message_context(message):
+            try:
+                self.expire_person(int(json.loads(message.body)["user_id"]))
+            except Exception as error:
+                # It is unknown whose credential the message revokes.
+                log.error("credentials.malformed_revocation", error=repr(error))
+                self._expire_all()
+            else:
+                log.info("credentials.revoked")

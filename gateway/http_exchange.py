@@ -1,0 +1,212 @@
+"""The client's side of a forwarded request: reading its headers, and sending its response.
+
+`HttpExchange` is plain ASGI. It also writes the log line and the metrics of each request, which the
+application beside the proxy gets from middleware.
+"""
+
+import json
+import time
+from functools import cache
+
+import structlog
+from prometheus_client import Counter, Histogram
+from starlette.types import Scope, Send
+
+from chassis.http.errors import Problem, ServiceOverloaded
+from chassis.observability import access_log, metrics, request_context
+
+from . import consistency_tokens, security_headers
+from .limits import Header
+
+_FORWARDED_REQUEST_HEADERS = frozenset(
+    (
+        b"accept",
+        b"accept-language",
+        b"content-length",
+        b"content-type",
+        b"idempotency-key",
+        b"if-none-match",
+        b"if-range",
+        b"range",
+    )
+)
+"""The only headers of a client that a service gets. The gateway sets identity and ids itself."""
+
+_EVENTS_HEADER = request_context.EVENTS_HEADER.encode()
+_UNKNOWN_ROUTE = "(unknown)"
+
+REQUESTS = Counter(
+    "http_requests_total", "Responses by route, method and status.", ["handler", "method", "status"]
+)
+DURATION = Histogram(
+    "http_request_duration_seconds",
+    "Time to the end of the response, by route and method.",
+    ["handler", "method"],
+    buckets=metrics.REQUEST_SECONDS_BUCKETS,
+)
+
+
+class HttpExchange:
+    """One request of a client and its response: what was read from the one and sent of the other.
+
+    The steps of `Proxy` share this instead of passing a dozen values on.
+    """
+
+    __slots__ = (
+        "_events_header",
+        "_handler",
+        "_request_id",
+        "_send",
+        "_started_at",
+        "_traceparent",
+        "api_key",
+        "content_length",
+        "cookies",
+        "has_body",
+        "limit_headers",
+        "scope",
+        "security_headers",
+        "status",
+    )
+
+    def __init__(self, scope: Scope, send: Send, handler: str = _UNKNOWN_ROUTE) -> None:
+        self.scope = scope
+        self.status = 0
+        """The status that was sent; 0 as long as none was."""
+        self.api_key: bytes | None = None
+        self.cookies = ""
+        self.has_body = False
+        self.content_length: int | None = None
+        self.limit_headers: tuple[Header, ...] = ()
+        self.security_headers = security_headers.api_headers(scope)
+        self._handler = handler
+        self._events_header = ""
+        self._send = send
+        self._started_at = time.perf_counter()
+        request_id = traceparent = None
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                request_id = value.decode("latin-1")
+            elif name == b"traceparent":
+                traceparent = value.decode("latin-1")
+        self._request_id = request_context.request_id_or_new(request_id)
+        self._traceparent = request_context.traceparent_or_new(traceparent)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=self._request_id)
+
+    def read_headers(self) -> dict[str, str]:
+        """Returns the headers for the service, and keeps those that are for the gateway."""
+        forwarded = {
+            request_context.REQUEST_ID_HEADER: self._request_id,
+            request_context.TRACEPARENT_HEADER: self._traceparent,
+        }
+        for name, value in self.scope["headers"]:
+            if name in _FORWARDED_REQUEST_HEADERS:
+                forwarded[name.decode("latin-1")] = value.decode("latin-1")
+                if name == b"content-length":
+                    # HTTP allows any number of leading zeros; int() refuses too many digits.
+                    self.content_length = int(value.lstrip(b"0") or 0)
+                    self.has_body = self.content_length > 0
+                    forwarded["content-length"] = str(self.content_length)
+            elif name == b"transfer-encoding":
+                self.has_body = True
+            elif name == b"api-key":
+                self.api_key = value
+            elif name == _EVENTS_HEADER:
+                self._events_header += value.decode("latin-1") + ","
+            elif name == b"cookie":
+                self.cookies += value.decode("latin-1") + ";"
+        return forwarded
+
+    def events(self) -> str:
+        """The consistency tokens that the client sent, in the header and in the cookie."""
+        if not self.cookies:
+            return self._events_header
+        return self._events_header + cookie_value(self.cookies, consistency_tokens.COOKIE)
+
+    async def send_problem(self, problem: Problem) -> None:
+        """Does nothing if a response has begun."""
+        if not self.status:
+            await self.send(problem.status, *_serialize(problem))
+
+    async def send(self, status: int, headers: list[Header], body: bytes) -> None:
+        await self.send_head(status, headers)
+        await self.send_chunk(body, last=True)
+
+    async def send_head(self, status: int, headers: list[Header]) -> None:
+        self.status = status
+        headers.append((b"x-request-id", self._request_id.encode()))
+        headers += self.security_headers
+        headers += self.limit_headers
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def send_chunk(self, chunk: bytes, *, last: bool = False) -> None:
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": not last})
+
+    @property
+    def elapsed_seconds(self) -> float:
+        return time.perf_counter() - self._started_at
+
+    def log_and_count(self) -> None:
+        seconds = self.elapsed_seconds
+        method = self.scope["method"] if self._handler != _UNKNOWN_ROUTE else "*"
+        requests, duration = _metrics(self._handler, method, self.status)
+        requests.inc()
+        duration.observe(seconds)
+        access_log.log_request(self.scope["method"], self.scope["path"], self.status, seconds)
+
+
+async def refuse_unrouted(scope: Scope, send: Send, problem: Problem) -> None:
+    """Responds to a request that matches no operation of the contract."""
+    exchange = HttpExchange(scope, send)
+    await exchange.send_problem(problem)
+    exchange.log_and_count()
+
+
+async def refuse_overloaded(scope: Scope, send: Send, handler: str) -> None:
+    """Responds with 503 `ServiceOverloaded`, at half the cost of an exchange.
+
+    The response is counted and not logged: under overload there are many, and no work was done.
+    """
+    values = (value for name, value in scope["headers"] if name == b"x-request-id")
+    request_id = request_context.request_id_or_new(next(values, b"").decode("latin-1"))
+    headers, body = _OVERLOADED
+    headers = [
+        *headers,
+        (b"x-request-id", request_id.encode()),
+        *security_headers.api_headers(scope),
+    ]
+    status = ServiceOverloaded.status
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+    requests, duration = _metrics(handler, scope["method"], status)
+    requests.inc()
+    duration.observe(0.0)
+
+
+def _serialize(problem: Problem) -> tuple[list[Header], bytes]:
+    body = json.dumps(problem.body(), ensure_ascii=False).encode()
+    return [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        security_headers.NO_STORE,
+        *((name.lower().encode(), value.encode()) for name, value in problem.headers.items()),
+    ], body
+
+
+_OVERLOADED = _serialize(ServiceOverloaded())
+
+
+@cache
+def _metrics(handler: str, method: str, status: int) -> tuple[Counter, Histogram]:
+    """Cached, because finding a metric by its labels costs more than incrementing it."""
+    return REQUESTS.labels(handler, method, status), DURATION.labels(handler, method)
+
+
+def cookie_value(cookies: str, name: str) -> str:
+    """The value of one cookie in a `Cookie` header; empty if it is not there."""
+    for cookie in cookies.split(";"):
+        cookie_name, _, value = cookie.strip().partition("=")
+        if cookie_name == name:
+            return value
+    return ""

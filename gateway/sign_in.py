@@ -1,0 +1,208 @@
+"""Signing in on the page: a key is exchanged for a session, whose token is set as a cookie.
+
+The token is random, and scripts cannot read the cookie. Users stores the token's digest with the
+session, so that a session can be listed and ended: see docs/adr/0011.
+"""
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+
+from chassis.auth import api_keys
+from chassis.auth.identity import GATEWAY, IDENTITY_HEADER
+from chassis.http.errors import BadGateway, InvalidRequest, NotSignedIn, Problem, responses
+from chassis.http.models import Ok
+from chassis.observability.request_context import propagation_headers
+
+from .credentials import CredentialCache, is_session_token, new_session_token
+from .limits import RateLimits, client_address
+from .upstream import ClientDisconnected, RequestBody, UpstreamResponse
+
+PATH = "/api/session"
+COOKIE = "warble_session"
+
+_MAX_BODY_BYTES = 4096
+
+
+class CrossSiteRequest(Problem):
+    status = 403
+    message = "This request did not come from Warble's own page."
+
+
+def is_same_origin(headers: Mapping[str, str]) -> bool | None:
+    """Whether a page of this host makes the request; None if the headers do not tell.
+
+    Browsers send `Sec-Fetch-Site` or `Origin` with every write; other clients send neither."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = headers.get("origin")
+    if origin is None:
+        return None
+    host = origin.partition("://")[2].lower()
+    return host != "" and host == headers.get("host", "").lower()
+
+
+class Credentials(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"api_key": "wrb_…"}]})
+
+    api_key: SecretStr
+
+
+class SessionView(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"result": True, "user_id": 7, "administrator": False}]}
+    )
+
+    result: Literal[True] = True
+    user_id: int
+    administrator: bool
+
+
+async def _refuse_other_sites(request: Request) -> None:
+    """Other sites cannot sign anyone in or out; clients that are not browsers can."""
+    if is_same_origin(request.headers) is False:
+        raise CrossSiteRequest
+
+
+async def _rate_limited(request: Request, response: Response) -> None:
+    """Counts the request towards the limit of its address. Raises TooManyRequests."""
+    limits: RateLimits = request.app.state.limits
+    if limits.enabled:
+        now = time.monotonic()
+        for name, value in limits.sign_ins.acquire(client_address(request.scope), now):
+            response.headers[name.decode()] = value.decode()
+
+
+async def _credentials(request: Request) -> Credentials:
+    """The request body, read with a small limit because its sender is not authenticated yet."""
+    try:
+        body = b"".join([chunk async for chunk in RequestBody(request.receive, _MAX_BODY_BYTES)])
+        return Credentials.model_validate_json(body)
+    except (ClientDisconnected, ValidationError) as error:
+        raise InvalidRequest(reason='The body is not {"api_key": "…"}.') from error
+
+
+router = APIRouter(tags=["session"])
+"""Needs `app.state.credentials`, `upstream`, `signer` and `limits`."""
+
+
+@router.post(
+    PATH,
+    summary="Sign in: exchange an api-key for a session",
+    responses=responses(NotSignedIn, CrossSiteRequest),
+    dependencies=[Depends(_refuse_other_sites), Depends(_rate_limited)],
+    openapi_extra={
+        "security": [],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": Credentials.model_json_schema()}},
+        },
+    },
+)
+async def sign_in(
+    credentials: Annotated[Credentials, Depends(_credentials)], request: Request, response: Response
+) -> SessionView:
+    """Send `{"api_key": "wrb_…"}`. The response sets the cookie `warble_session`, which scripts
+    cannot read; the browser sends it with every later request. A session that the browser already
+    had is ended.
+
+    The session lasts 30 days by default. It ends earlier when its key ends, by signing out, or by
+    `DELETE /api/users/{id}/sessions/{session_id}`.
+    """
+    cache: CredentialCache = request.app.state.credentials
+    key = credentials.api_key.get_secret_value().encode()
+    identity = await cache.identity_of_key(key, request.scope)
+    token = new_session_token()
+    draft = SessionDraft(
+        digest=api_keys.digest(token.encode()).hex(),
+        key_digest=api_keys.digest(key).hex(),
+        client=request.headers.get("user-agent", ""),
+    )
+    started = await _request_users(request, "POST", "/internal/sessions", draft)
+    if started.http.status == 404:
+        raise NotSignedIn
+    if started.http.status != 201 or started.body is None:
+        raise BadGateway
+    previous = request.cookies.get(COOKIE)
+    if previous:
+        await _end_session(request, previous)
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=StartedSession.model_validate_json(started.body).seconds,
+        httponly=True,
+        samesite="strict",
+        secure=_is_https(request),
+    )
+    return SessionView(user_id=identity.user_id, administrator=identity.administrator)
+
+
+@router.delete(
+    PATH,
+    summary="Sign out: end the session",
+    responses=responses(CrossSiteRequest),
+    dependencies=[Depends(_refuse_other_sites), Depends(_rate_limited)],
+    openapi_extra={"security": []},
+)
+async def sign_out(request: Request, response: Response) -> Ok:
+    """Ends the session on the server, so that no copy of the cookie works any longer, and removes
+    the cookie. Signing out without a session succeeds too."""
+    token = request.cookies.get(COOKIE)
+    if token:
+        await _end_session(request, token)
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=_is_https(request))
+    return Ok()
+
+
+class SessionDraft(BaseModel):
+    """The request to users that starts a session."""
+
+    digest: str
+    key_digest: str
+    client: str
+
+
+class StartedSession(BaseModel):
+    """The response of users."""
+
+    seconds: int
+
+
+async def _end_session(request: Request, token: str) -> None:
+    """Ends the session with this token if there is one. Raises what Upstream raises."""
+    if not is_session_token(token):
+        return
+    digest = api_keys.digest(token.encode())
+    response = await _request_users(request, "DELETE", f"/internal/sessions/{digest.hex()}")
+    if response.http.status != 200:
+        raise BadGateway
+    # An event tells all gateways a moment later; this one must not use its cache until then.
+    request.app.state.credentials.expire(digest)
+
+
+async def _request_users(
+    request: Request, method: str, path: str, draft: SessionDraft | None = None
+) -> UpstreamResponse:
+    state = request.app.state
+    headers = {IDENTITY_HEADER: state.signer.sign(GATEWAY, "users"), **propagation_headers()}
+    body = None
+    if draft is not None:
+        content = draft.model_dump_json().encode()
+        headers |= {"content-type": "application/json", "content-length": str(len(content))}
+        body = _single_chunk(content)
+    response: UpstreamResponse = await state.upstream.request("users", method, path, headers, body)
+    return response
+
+
+async def _single_chunk(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+def _is_https(request: Request) -> bool:
+    """Also looks at the page's `Origin`, because a proxy that terminates TLS may not report it."""
+    origin = request.headers.get("origin", "")
+    return request.url.scheme == "https" or origin.startswith("https://")

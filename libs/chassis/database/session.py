@@ -1,0 +1,256 @@
+"""One service's database: its engine, its transactions, and statements within them.
+
+The edge opens and commits each transaction: one per HTTP request, one per batch of messages. No
+other code commits, so a command and the events that it records are stored together or not at all.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, NamedTuple
+from weakref import WeakSet
+
+import asyncpg
+from fastapi import Depends, Request
+from sqlalchemy import CursorResult, Executable, event, text
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis import failpoints
+from chassis.database import error_redaction
+from chassis.database.pool import ACQUIRE_TIMEOUT_SECONDS, Pool
+from chassis.http.errors import is_dependency_unavailable
+from chassis.observability import metrics
+from chassis.settings import ServiceSettings
+
+CONNECT_TIMEOUT_SECONDS = 3
+STATEMENT_TIMEOUT_SECONDS = 10
+
+error_redaction.install()
+
+
+class DatabaseUnavailable(ConnectionError):
+    """PostgreSQL cannot be reached, or has stopped answering."""
+
+
+async def _connect(**arguments: Any) -> asyncpg.Connection:
+    """Opens a connection. Raises DatabaseUnavailable, and what asyncpg raises.
+
+    asyncpg raises the same TimeoutError for a connection and for a statement, and FileNotFoundError
+    where a Unix socket is missing: only here is it known that no statement has been sent yet.
+    """
+    try:
+        return await asyncpg.connect(**arguments)
+    except OSError as error:
+        raise DatabaseUnavailable(repr(error)) from error
+
+
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """Makes SQLAlchemy's pool replace a connection that the server has closed.
+
+    asyncio has already noticed the end of the socket, so this check costs nothing. SQLAlchemy's
+    `pool_pre_ping` costs three round trips.
+    """
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
+class PoolState(NamedTuple):
+    """Connections in use, idle connections, and the most that there may be."""
+
+    used: int
+    idle: int
+    max_size: int
+
+
+class Database:
+    """The connection pool of one process. It connects at the first statement, not before."""
+
+    def __init__(self, settings: ServiceSettings, schema: str | None = None) -> None:
+        """`schema` is by default the service's own, which has the service's name; a rebuild gives
+        the schema of its copy."""
+        self.service = settings.service
+        self._schema = schema or settings.service
+        self._url = settings.database_url
+        self._hosts = settings.db_hosts
+        self.engine = create_async_engine(
+            self._url,
+            poolclass=metrics.MeasuredPool,
+            pool_size=settings.db_pool_size,
+            max_overflow=0,
+            pool_timeout=ACQUIRE_TIMEOUT_SECONDS,
+            # People's texts must not reach logs or error reports.
+            hide_parameters=True,
+            connect_args={**self._connect_arguments(), "async_creator_fn": _connect},
+        )
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
+        metrics.time_statements(self.engine.sync_engine)
+        self._bare_pool: Pool | None = None
+        _databases.add(self)
+
+    def _connect_arguments(self) -> dict[str, Any]:
+        return {
+            "host": self._hosts,
+            # A standby accepts connections too. Asking each host whether it accepts writes costs a
+            # round trip, so a single host is not asked.
+            "target_session_attrs": "read-write" if len(self._hosts) > 1 else "any",
+            "timeout": CONNECT_TIMEOUT_SECONDS,
+            "command_timeout": STATEMENT_TIMEOUT_SECONDS,
+            "server_settings": {
+                "search_path": f"{self._schema},extensions",
+                "application_name": f"warble-{self.service}",
+            },
+        }
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A session that commits when the block ends, and rolls back if the block raises.
+
+        `session.info["service"]` is the service's name; `session.info["events"]` lists the ids of
+        recorded events that the response has to name, see `outbox.record`.
+        """
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            session.info.update(service=self.service, events=[])
+            async with session.begin():
+                yield session
+
+    async def connect(self) -> asyncpg.Connection:
+        """Opens a bare connection outside of the pools, which the caller closes.
+
+        PostgreSQL plans each of its statements once, whatever the parameters are: planning them at
+        every execution costs more than running them.
+        """
+        arguments = self._connect_arguments()
+        arguments["server_settings"]["plan_cache_mode"] = "force_generic_plan"
+        return await _connect(**self._address(), **arguments)
+
+    def create_pool(self, max_size: int) -> Pool:
+        """A pool of bare connections; `close` closes it too. A database has at most one."""
+        self._bare_pool = Pool(self.connect, max_size)
+        return self._bare_pool
+
+    def pool_state(self) -> PoolState:
+        """The sums of SQLAlchemy's pool and the bare one."""
+        engine_pool: Any = self.engine.pool
+        state = PoolState(engine_pool.checkedout(), engine_pool.checkedin(), engine_pool.size())
+        bare = self._bare_pool
+        if bare is None:
+            return state
+        return PoolState(
+            state.used + bare.used, state.idle + bare.idle, state.max_size + bare.max_size
+        )
+
+    def _address(self) -> dict[str, Any]:
+        return {
+            "port": self._url.port,
+            "user": self._url.username,
+            "password": self._url.password,
+            "database": self._url.database,
+        }
+
+    async def check(self) -> None:
+        """Raises TimeoutError, or what connecting raises, if the database does not answer."""
+        async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS), self.engine.connect() as connection:
+            await connection.execute(text("select 1"))
+
+    async def is_unavailable(self, error: Exception) -> bool:
+        """Whether the database's outage caused the error.
+
+        A statement times out because it is slow, or because the database has stopped answering. So
+        after a TimeoutError this asks the database. Raises what `check` raises for other reasons.
+        """
+        if not isinstance(error, TimeoutError):
+            return is_dependency_unavailable(error)
+        try:
+            await self.check()
+        except TimeoutError:
+            return True
+        except Exception as check_error:
+            if not is_dependency_unavailable(check_error):
+                raise
+            return True
+        return False
+
+    async def close(self) -> None:
+        if self._bare_pool is not None:
+            self._bare_pool.close()
+        await self.engine.dispose()
+
+
+_databases: "WeakSet[Database]" = WeakSet()
+"""The process's databases, for the gauges below."""
+
+metrics.POOL_CONNECTIONS.labels("used").set_function(
+    lambda: float(sum(database.pool_state().used for database in _databases))
+)
+metrics.POOL_CONNECTIONS.labels("idle").set_function(
+    lambda: float(sum(database.pool_state().idle for database in _databases))
+)
+metrics.POOL_SIZE.set_function(
+    lambda: float(sum(database.pool_state().max_size for database in _databases))
+)
+
+
+async def execute(
+    session: AsyncSession, statement: Executable, parameters: Mapping[str, Any] | None = None
+) -> CursorResult[Any]:
+    """Runs a statement that does not return models, within the session's transaction.
+
+    The statement does not see changes that the session has not flushed.
+    """
+    connection = await session.connection()
+    return await connection.execute(statement, parameters)
+
+
+async def fetch(session: AsyncSession, statement: str, *arguments: object) -> list[asyncpg.Record]:
+    """Runs a statement with `$1`, `$2`, … within the session's transaction; returns its rows.
+
+    It bypasses SQLAlchemy, whose cursor costs several times what asyncpg costs: every write and
+    every event takes this path. The statement does not see changes that the session has not
+    flushed.
+    """
+    driver = session.info.get("driver") or await _driver_connection(session)
+    started_at = time.perf_counter()
+    try:
+        rows: list[asyncpg.Record] = await driver.fetch(statement, *arguments)
+    except Exception as error:
+        metrics.observe_statement(statement, started_at, error)
+        raise
+    metrics.observe_statement(statement, started_at)
+    return rows
+
+
+async def _driver_connection(session: AsyncSession) -> asyncpg.Connection:
+    """asyncpg's connection under the session, with the transaction begun."""
+    pooled: Any = await (await session.connection()).get_raw_connection()
+    adapted = pooled.dbapi_connection
+    # SQLAlchemy begins the transaction at the first statement that it sends itself, so statements
+    # that bypass it would run outside of one. These names are private to SQLAlchemy.
+    if adapted._transaction is None:
+        await adapted._start_transaction()
+    session.info["driver"] = pooled.driver_connection
+    return pooled.driver_connection
+
+
+@asynccontextmanager
+async def request_transaction(request: Request) -> AsyncIterator[AsyncSession]:
+    """A transaction within a request, for a route that works long before or after it.
+
+    After the commit, the ids of the recorded events go to the response's headers.
+    """
+    async with request.app.state.database.transaction() as session:
+        yield session
+    failpoints.reach("request.committed")
+    request.state.events = session.info["events"]
+
+
+async def _transaction(request: Request) -> AsyncIterator[AsyncSession]:
+    async with request_transaction(request) as session:
+        yield session
+
+
+# With FastAPI's default scope, the client would receive its 201 before the commit, which may fail.
+Transaction = Annotated[AsyncSession, Depends(_transaction, scope="function")]
+"""A dependency: the transaction of the whole request, committed before the response is sent."""

@@ -1,0 +1,319 @@
+"""The consumer: passes each message to its handler, and settles it with the broker.
+
+A message is settled in one of three ways: acknowledged once its transaction has committed,
+published again to a retry queue, or published to the dead letters.
+
+*Batches.* The consumer handles all messages that have arrived meanwhile, BATCH at most, in one
+transaction: the more load, the less each message costs. The transaction inserts the ids into the
+inbox, which says which events are new, and runs the handlers of those.
+*Split.* When a batch fails, its transaction rolls back and each of its messages is handled in a
+transaction of its own, so that one bad message does not stop its neighbours.
+*Retry ladder.* A message that fails alone goes to the retry queue of the next delay (RETRY_DELAYS),
+with the number of the attempt in a header of ours: RabbitMQ does not count a requeue.
+*Dead letters.* After the last attempt the message goes to `<queue>.dead` with the reason in a
+header, and `replay` moves it back when the bug is fixed. A message that cannot be parsed goes there
+at once.
+
+An outage of the database is not the message's fault: the consumer waits for the database and does
+not count an attempt. If the broker fails before a message is settled, the broker delivers it again,
+and the inbox recognises the events that were handled. See docs/adr/0003.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from functools import partial
+
+import aio_pika
+import structlog
+from aio_pika.abc import (
+    AbstractChannel,
+    AbstractExchange,
+    AbstractIncomingMessage,
+    AbstractQueue,
+    AbstractRobustConnection,
+)
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
+from opentelemetry.trace import SpanKind
+
+from chassis import failpoints
+from chassis.database.session import Database
+from chassis.messaging import broker, inbox
+from chassis.messaging.events import Event, EventId
+from chassis.messaging.subscriptions import RETRY_DELAYS, Subscription, Subscriptions
+from chassis.observability import access_log, error_reporting, tracing
+from chassis.observability.event_metrics import (
+    EVENT_DELIVERY_SECONDS,
+    EVENTS_DEAD_LETTERED,
+    EVENTS_HANDLED,
+    EVENTS_RETRIED,
+    OCCURRED_AT_HEADER,
+)
+from chassis.observability.request_context import message_context, message_fields
+
+BATCH = 50
+HANDLER_TIMEOUT_SECONDS = 20
+"""For the transaction of one batch."""
+DATABASE_RETRY_SECONDS = 1
+PUBLISH_TIMEOUT_SECONDS = 20
+"""For publishing to a retry queue or to the dead letters: a broker that is out of memory or disk
+does not confirm."""
+REQUEUE_DELAY_SECONDS = 1
+ATTEMPT_HEADER = "warble-attempt"
+ERROR_HEADER = "warble-error"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message, parsed as an event of the subscription's class."""
+
+    subscription: Subscription
+    message: AbstractIncomingMessage
+    event_id: EventId
+    event: Event
+
+
+class Consumer:
+    def __init__(
+        self,
+        database: Database,
+        connection: AbstractRobustConnection,
+        subscriptions: Subscriptions,
+    ) -> None:
+        self._database = database
+        self._connection = connection
+        self._subscriptions = subscriptions
+        self._channel: AbstractChannel | None = None
+        self._service_exchange: AbstractExchange | None = None
+        self._consumer_tags: list[tuple[AbstractQueue, str]] = []
+        self._deliveries: asyncio.Queue[Delivery | None] = asyncio.Queue()
+        """None tells the handling task to end."""
+        self._handling: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Declares the queues and begins to consume. Raises what aio_pika raises."""
+        self._channel = await self._connection.channel(on_return_raises=True)
+        await self._channel.set_qos(prefetch_count=BATCH)
+        legacy = await broker.legacy_queues(self._connection, self._subscriptions)
+        await broker.declare_queues(self._channel, self._subscriptions, legacy)
+        self._service_exchange = await broker.service_exchange(
+            self._channel, self._subscriptions.service
+        )
+        self._handling = asyncio.create_task(self._handle_batches())
+        for subscription in self._subscriptions:
+            queue = await self._channel.get_queue(subscription.queue)
+            tag = await queue.consume(partial(self._receive, subscription))
+            self._consumer_tags.append((queue, tag))
+
+    async def stop(self) -> None:
+        """Finishes the current batch. The broker delivers the remaining messages again."""
+        for queue, tag in self._consumer_tags:
+            try:
+                await queue.cancel(tag)
+            except (AMQPError, ChannelInvalidStateError) as error:
+                log.info("consumer.cancel_failed", error=repr(error))
+        if self._handling is not None:
+            while not self._deliveries.empty():
+                self._deliveries.get_nowait()
+            self._deliveries.put_nowait(None)
+            await self._handling
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def _receive(self, subscription: Subscription, message: AbstractIncomingMessage) -> None:
+        try:
+            event_id = EventId.parse(message.message_id or "")
+            event = subscription.event.model_validate_json(message.body)
+        except ValueError as error:
+            with message_context(message):
+                try:
+                    await self._dead_letter(subscription, message, error)
+                except (
+                    AMQPError,
+                    ChannelInvalidStateError,
+                    broker.BrokerUnavailable,
+                ) as broker_error:
+                    log.warning("consumer.not_settled", error=repr(broker_error))
+                    await asyncio.sleep(REQUEUE_DELAY_SECONDS)
+                    await _requeue(message)
+        else:
+            delivery = Delivery(subscription, message, event_id, event)
+            if subscription.is_relevant(event):
+                self._deliveries.put_nowait(delivery)
+            else:
+                await self._skip(delivery)
+
+    async def _skip(self, delivery: Delivery) -> None:
+        try:
+            await delivery.message.ack()
+        except (AMQPError, ChannelInvalidStateError) as error:
+            log.warning("consumer.not_settled", error=repr(error))
+        else:
+            self._record_handled(delivery)
+
+    async def _handle_batches(self) -> None:
+        while (first := await self._deliveries.get()) is not None:
+            batch = [first]
+            while len(batch) < BATCH and not self._deliveries.empty():
+                delivery = self._deliveries.get_nowait()
+                if delivery is None:
+                    self._deliveries.put_nowait(None)
+                    break
+                batch.append(delivery)
+            try:
+                async with broker.deadline():
+                    await self._settle(batch)
+            except Exception as error:
+                # The broker delivers them again; the inbox recognises those that were handled.
+                log.error("consumer.not_settled", exc_info=error)
+                for delivery in batch:
+                    await _requeue(delivery.message)
+
+    async def _settle(self, batch: Sequence[Delivery]) -> None:
+        """Handles and acknowledges the batch; splits it, or retries its one message, on failure."""
+        try:
+            await self.handle(batch)
+        except Exception as error:
+            if len(batch) > 1:
+                log.warning("consumer.batch_split", events=len(batch), error=repr(error))
+                for delivery in batch:
+                    await self._settle([delivery])
+                return
+            (delivery,) = batch
+            with message_context(delivery.message):
+                await self._retry_or_dead_letter(delivery, error)
+            return
+        failpoints.reach("consumer.committed")
+        for delivery in batch:
+            await delivery.message.ack()
+            self._record_handled(delivery)
+
+    async def handle(self, batch: Sequence[Delivery]) -> None:
+        """Inserts the ids into the inbox and runs the handlers, in one transaction.
+
+        Waits while the database is unavailable. Raises what a handler raises; the transaction is
+        rolled back then.
+        """
+        while True:
+            try:
+                async with (
+                    asyncio.timeout(HANDLER_TIMEOUT_SECONDS),
+                    self._database.transaction() as session,
+                ):
+                    new = await inbox.insert_new(session, (each.event_id for each in batch))
+                    for delivery in batch:
+                        if delivery.event_id not in new:
+                            continue
+                        # A batch may hold two deliveries of one event.
+                        new.remove(delivery.event_id)
+                        with message_context(delivery.message), _span(delivery):
+                            await delivery.subscription.handler(
+                                session, delivery.event, delivery.event_id.number
+                            )
+                return
+            except Exception as error:
+                # An outage does not count as an attempt, since the message is not its cause. A
+                # handler that ran out of time while the database answers does count.
+                if not await self._database.is_unavailable(error):
+                    raise
+                log.warning("consumer.database_unavailable", error=repr(error))
+            await asyncio.sleep(DATABASE_RETRY_SECONDS)
+
+    def _record_handled(self, delivery: Delivery) -> None:
+        """Writes metrics and a log line."""
+        key = delivery.event.routing_key
+        EVENTS_HANDLED.labels(key).inc()
+        occurred_at = delivery.message.headers.get(OCCURRED_AT_HEADER)
+        if isinstance(occurred_at, int):
+            EVENT_DELIVERY_SECONDS.labels(key).observe(max(0.0, time.time() - occurred_at / 1000))
+        access_log.write("event.handled", message_fields(delivery.message))
+
+    async def _retry_or_dead_letter(self, delivery: Delivery, error: Exception) -> None:
+        attempt = _attempt(delivery.message)
+        if attempt > len(RETRY_DELAYS):
+            await self._dead_letter(delivery.subscription, delivery.message, error)
+            return
+        delay = RETRY_DELAYS[attempt - 1]
+        log.warning("consumer.retried", attempt=attempt, delay=delay, exc_info=error)
+        assert self._channel is not None
+        async with broker.deadline(PUBLISH_TIMEOUT_SECONDS):
+            exchange = await self._channel.get_exchange(self._subscriptions.retry_exchange(delay))
+            await exchange.publish(
+                _copy(delivery.message, attempt + 1, error), delivery.subscription.queue
+            )
+        await delivery.message.ack()
+        EVENTS_RETRIED.labels(delivery.event.routing_key).inc()
+
+    async def _dead_letter(
+        self, subscription: Subscription, message: AbstractIncomingMessage, error: Exception
+    ) -> None:
+        log.error("consumer.dead_lettered", exc_info=error)
+        error_reporting.report(error)
+        assert self._service_exchange is not None
+        async with broker.deadline(PUBLISH_TIMEOUT_SECONDS):
+            await self._service_exchange.publish(_copy(message, 1, error), subscription.dead_queue)
+        await message.ack()
+        EVENTS_DEAD_LETTERED.labels(subscription.event.routing_key).inc()
+
+
+def _span(delivery: Delivery) -> AbstractContextManager[str | None]:
+    """A span in the event's own trace: a batch holds events of several traces."""
+    return tracing.message_span(
+        f"process {delivery.subscription.queue}",
+        SpanKind.CONSUMER,
+        delivery.message.headers.get("traceparent"),
+        str(delivery.event_id),
+    )
+
+
+async def _requeue(message: AbstractIncomingMessage) -> None:
+    """Returns a message that is not settled, for another delivery to this worker or another one."""
+    if message.processed:
+        return
+    with suppress(AMQPError, ChannelInvalidStateError):
+        # If the connection is lost, the broker has requeued the message already.
+        await message.reject(requeue=True)
+
+
+def _attempt(message: AbstractIncomingMessage) -> int:
+    value = message.headers.get(ATTEMPT_HEADER, 1)
+    return value if isinstance(value, int) else 1
+
+
+def _copy(
+    message: AbstractIncomingMessage, attempt: int, error: Exception | None = None
+) -> aio_pika.Message:
+    """The message to publish again, with the number of its next attempt and the last error."""
+    copied = (OCCURRED_AT_HEADER, "request_id", "traceparent")
+    headers = {name: message.headers.get(name) for name in copied} | {ATTEMPT_HEADER: attempt}
+    if error is not None:
+        headers[ERROR_HEADER] = f"{type(error).__name__}: {error}"[:500]
+    return aio_pika.Message(
+        message.body,
+        message_id=message.message_id,
+        type=message.type,
+        content_type=message.content_type,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        headers=headers,
+    )
+
+
+async def replay(channel: AbstractChannel, subscriptions: Subscriptions) -> int:
+    """Moves all dead letters of the service back to their queues; returns how many."""
+    moved = 0
+    exchange = await broker.service_exchange(channel, subscriptions.service)
+    for subscription in subscriptions:
+        dead = await channel.get_queue(subscription.dead_queue)
+        # Limited to the messages that are there now, because one may fail and return meanwhile.
+        for _ in range(dead.declaration_result.message_count or 0):
+            message = await dead.get(fail=False)
+            if message is None:
+                break
+            await exchange.publish(_copy(message, 1), subscription.queue)
+            await message.ack()
+            moved += 1
+    return moved

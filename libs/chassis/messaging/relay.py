@@ -1,0 +1,220 @@
+"""The relay: publishes the rows of the outbox, and marks each as published once it is confirmed.
+
+One transaction publishes one batch. It selects rows that are not marked, with `for update skip
+locked`, so that several relays of one service may run at once. It publishes all of them and waits
+for the broker's confirms, marks the confirmed rows and commits. If the process dies in between, the
+rows are not marked and are published again: consumers drop the second copy by their inbox.
+Selecting "ids greater than the last one" instead would lose events, because ids commit out of
+order.
+
+A trigger on the outbox notifies the relay with LISTEN/NOTIFY, so that an event leaves within
+milliseconds; a poll every five seconds covers a notification that was lost with its connection.
+Messages are published as `mandatory`: an event that no queue takes comes back as an error, stays
+pending and is tried again later, while the events behind it go out. When the broker or the database
+fails, the relay closes both connections and starts again with new ones. See docs/adr/0003.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import aio_pika
+import asyncpg
+import structlog
+from aio_pika import Connection
+from aio_pika.abc import AbstractExchange
+from aio_pika.exceptions import (
+    AMQPError,
+    ChannelInvalidStateError,
+    DeliveryError,
+    PublishError,
+)
+from opentelemetry.trace import SpanKind
+from sqlalchemy import text
+
+from chassis import failpoints
+from chassis.database.session import Database
+from chassis.http.errors import report_job_error
+from chassis.messaging import broker
+from chassis.messaging.events import EventId
+from chassis.observability import tracing
+from chassis.observability.event_metrics import (
+    EVENTS_PUBLISHED,
+    OCCURRED_AT_HEADER,
+    OUTBOX_OLDEST_SECONDS,
+    OUTBOX_PENDING,
+)
+
+BATCH = 200
+"""Events of one transaction at most. The transaction stays open until all are confirmed."""
+POLL_INTERVAL_SECONDS = 5
+OPEN_TIMEOUT_SECONDS = 10
+"""For opening a channel and declaring the exchange."""
+CONFIRM_TIMEOUT_SECONDS = 5
+UNROUTABLE_DELAY_SECONDS = 5
+"""How long an event that no queue took waits for its next attempt."""
+RECONNECT_DELAY_SECONDS = 1
+MEASURE_INTERVAL_SECONDS = 5
+
+_PENDING = """
+select id, routing_key, payload, request_id, traceparent, occurred_at from outbox
+where published_at is null and due_at <= now()
+order by due_at, id limit $1 for update skip locked
+"""
+_MARK = "update outbox set published_at = now() where id = any($1::bigint[])"
+_POSTPONE = "update outbox set due_at = now() + $2 * interval '1 s' where id = any($1::bigint[])"
+_DEPTH = text("""
+select count(*) as pending, coalesce(extract(epoch from now() - min(occurred_at)), 0) as age
+from outbox where published_at is null
+""")
+
+log = structlog.get_logger()
+
+
+class Relay:
+    def __init__(self, database: Database, connect: Callable[[], Awaitable[Connection]]) -> None:
+        """`connect` opens a connection to the broker for the relay alone.
+
+        A broker that runs out of memory or disk blocks connections that publish. The consumer must
+        go on meanwhile, because consuming frees the broker's space.
+        """
+        self._database = database
+        self._connect = connect
+        self._notified = asyncio.Event()
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Lets `run` finish the current batch and return."""
+        self._stopping = True
+        self._notified.set()
+
+    async def run(self) -> None:
+        """Publishes until `stop`. Reconnects after any failure, so it raises nothing."""
+        while not self._stopping:
+            try:
+                async with broker.deadline():
+                    await self._publish_while_connected()
+            except (AMQPError, ChannelInvalidStateError, broker.BrokerUnavailable) as error:
+                log.warning("relay.broker_unavailable", error=repr(error))
+            except Exception as error:
+                # Nothing else restarts the relay, and the pending events have to be published.
+                report_job_error(
+                    error, unavailable="relay.database_unavailable", failed="relay.failed"
+                )
+            if not self._stopping:
+                await asyncio.sleep(RECONNECT_DELAY_SECONDS)
+
+    async def _publish_while_connected(self) -> None:
+        """Returns when the relay is stopped; raises when either connection fails."""
+        async with AsyncExitStack() as stack:
+            broker_connection = await self._connect()
+            stack.push_async_callback(broker.close_quietly, broker_connection)
+            async with broker.deadline(OPEN_TIMEOUT_SECONDS):
+                channel = await broker_connection.channel(
+                    publisher_confirms=True, on_return_raises=True
+                )
+                exchange = await broker.events_exchange(channel)
+            connection = await self._database.connect()
+            stack.callback(connection.terminate)
+            await connection.add_listener(f"{self._database.service}_outbox", self._on_notify)
+            try:
+                await self._publish_when_notified(connection, exchange)
+            except broker.BrokerUnavailable:
+                # The broker may block this connection, and would block a new one as well.
+                await broker.wait_until_unblocked(broker_connection)
+                raise
+
+    async def _publish_when_notified(
+        self, connection: asyncpg.Connection, exchange: AbstractExchange
+    ) -> None:
+        while not self._stopping:
+            self._notified.clear()
+            if await self.publish_pending(connection, exchange) == BATCH:
+                continue
+            try:
+                async with asyncio.timeout(POLL_INTERVAL_SECONDS):
+                    await self._notified.wait()
+            except TimeoutError:
+                continue
+
+    def _on_notify(self, *_: object) -> None:
+        self._notified.set()
+
+    async def publish_pending(
+        self, connection: asyncpg.Connection, exchange: AbstractExchange
+    ) -> int:
+        """Publishes one batch, marks the events that the broker confirmed, and returns the size of
+        the batch.
+
+        Raises what aio_pika and `broker.deadline` raise when the broker fails. Events that are not
+        confirmed stay pending.
+        """
+        async with connection.transaction():
+            rows = await connection.fetch(_PENDING, BATCH)
+            if not rows:
+                return 0
+            failpoints.reach("relay.selected")
+            outcomes = await asyncio.gather(
+                *(self._publish(exchange, row) for row in rows), return_exceptions=True
+            )
+            failpoints.reach("relay.published")
+            failures = [
+                (row, outcome)
+                for row, outcome in zip(rows, outcomes, strict=True)
+                if outcome is not None
+            ]
+            failed = {row["id"] for row, _ in failures}
+            await connection.execute(_MARK, [row["id"] for row in rows if row["id"] not in failed])
+            # The broker returned these, because no queue is bound to their routing key, or rejected
+            # them, because a queue is full. They are postponed, so that they do not fill each
+            # batch.
+            unroutable = [row for row, outcome in failures if isinstance(outcome, DeliveryError)]
+            if unroutable:
+                ids = [row["id"] for row in unroutable]
+                await connection.execute(_POSTPONE, ids, UNROUTABLE_DELAY_SECONDS)
+                keys = sorted({row["routing_key"] for row in unroutable})
+                log.error("relay.unroutable", routing_keys=keys, events=len(ids))
+        for _, outcome in failures:
+            # PublishError means that the broker returned the event: the channel works. Anything
+            # else, a rejection included, needs a new channel: after a cluster has lost a node, an
+            # old channel still asks that node for a queue that another one leads by now (seen with
+            # RabbitMQ 3.10), and rejects.
+            if not isinstance(outcome, PublishError):
+                raise outcome
+        return len(rows)
+
+    async def _publish(self, exchange: AbstractExchange, row: asyncpg.Record) -> None:
+        key: str = row["routing_key"]
+        event_id = str(EventId(source=self._database.service, number=row["id"]))
+        with tracing.message_span(
+            f"publish {key}", SpanKind.PRODUCER, row["traceparent"], event_id
+        ) as traceparent:
+            message = aio_pika.Message(
+                row["payload"].encode(),
+                message_id=event_id,
+                type=key,
+                content_type="application/json",
+                delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+                timestamp=row["occurred_at"],
+                headers={
+                    OCCURRED_AT_HEADER: int(row["occurred_at"].timestamp() * 1000),
+                    "request_id": row["request_id"],
+                    "traceparent": traceparent or row["traceparent"],
+                },
+            )
+            async with broker.deadline(CONFIRM_TIMEOUT_SECONDS):
+                await exchange.publish(message, key, mandatory=True)
+        EVENTS_PUBLISHED.labels(key).inc()
+
+    async def measure_outbox(self) -> None:
+        """Sets the gauges of the outbox until it is cancelled.
+
+        The worker runs it as a task of its own, because the outbox grows while `run` waits for the
+        broker.
+        """
+        while True:
+            async with self._database.engine.connect() as connection:
+                depth = (await connection.execute(_DEPTH)).one()
+            OUTBOX_PENDING.set(depth.pending)
+            OUTBOX_OLDEST_SECONDS.set(float(depth.age))
+            await asyncio.sleep(MEASURE_INTERVAL_SECONDS)

@@ -1,0 +1,99 @@
+"""Which events a service reacts to, and the names of the queues that deliver them."""
+
+import importlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, TypeVar
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis.messaging.events import Event
+
+RETRY_DELAYS = (1, 5, 30, 120)
+"""Seconds that a failed message waits before its second, third, … and last attempt."""
+
+DELIVERY_LIMIT = 20
+"""Deliveries without an acknowledgement, because the worker died, after which the broker moves the
+message to the dead letters."""
+
+E = TypeVar("E", bound=Event)
+Handler = Callable[[AsyncSession, E, int], Awaitable[None]]
+"""Takes the transaction, the event and its version. Handlers commute: see docs/adr/0004."""
+
+
+def queue_name(service: str, routing_key: str) -> str:
+    return f"{service}.{routing_key}"
+
+
+def dead_queue_name(queue: str) -> str:
+    """The queue for the dead letters of `queue`."""
+    return f"{queue}.dead"
+
+
+@dataclass(frozen=True)
+class Subscription:
+    service: str
+    event: type[Event]
+    handler: Handler[Any]
+    is_relevant: Callable[[Any], bool]
+    """Whether the handler has anything to do for this event. If not, the consumer acknowledges the
+    message without opening a transaction."""
+
+    @property
+    def queue(self) -> str:
+        return queue_name(self.service, self.event.routing_key)
+
+    @property
+    def dead_queue(self) -> str:
+        return dead_queue_name(self.queue)
+
+
+def _always(_: Event) -> bool:
+    return True
+
+
+class Subscriptions:
+    """A service's handlers by event. `handlers.py` registers each function with the decorator `on`.
+
+    `sources` are the services that produce these events. `retired` are the routing keys of events
+    that the service no longer reacts to: their queues are deleted, because nothing consumes them
+    and they would grow.
+    """
+
+    def __init__(
+        self, service: str, *, sources: Sequence[str] = (), retired: Sequence[str] = ()
+    ) -> None:
+        self.service = service
+        self.sources = sources
+        self.retired = [queue_name(service, key) for key in retired]
+        self._by_key: dict[str, Subscription] = {}
+
+    def on(
+        self, event: type[E], *, when: Callable[[E], bool] = _always
+    ) -> Callable[[Handler[E]], Handler[E]]:
+        """Registers the decorated handler. An event for which `when` is false is not handled."""
+
+        def subscribe(handler: Handler[E]) -> Handler[E]:
+            self._by_key[event.routing_key] = Subscription(self.service, event, handler, when)
+            return handler
+
+        return subscribe
+
+    def __iter__(self) -> Iterator[Subscription]:
+        return iter(self._by_key.values())
+
+    def __getitem__(self, routing_key: str) -> Subscription:
+        return self._by_key[routing_key]
+
+    def retry_exchange(self, delay: int) -> str:
+        """The name of the exchange, and of its queue, for messages that wait `delay` seconds."""
+        return f"{self.service}.retry.{delay}s"
+
+
+def load_subscriptions(package: str) -> Subscriptions | None:
+    """The subscriptions of the service in `package`, such as `services.feed`; None without any."""
+    if find_spec(f"{package}.handlers") is None:
+        return None
+    subscriptions: Subscriptions = importlib.import_module(f"{package}.handlers").subscriptions
+    return subscriptions

@@ -1,0 +1,69 @@
+"""Removes an erased person's messages from a service's dead letters."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection
+
+from chassis.messaging import broker
+from chassis.messaging.events import Event
+from chassis.messaging.subscriptions import Subscription, Subscriptions
+
+
+@dataclass(frozen=True)
+class DeadLetters:
+    """A service's dead letters, and how to recognise those of a person."""
+
+    subscriptions: Subscriptions
+    erasure_event: type[Event]
+    """The event that starts an erasure. It stays among the dead letters: an operator replays it
+    once its handler works, or the service never erases the person."""
+    person_fields: Collection[str]
+    """The fields by which the events name a person, as their producers write them: a consumer's own
+    class may lack some of them."""
+
+    async def purge(self, connection: AbstractRobustConnection, user_id: int) -> None:
+        """Deletes the person's dead letters. Raises what aio_pika raises."""
+        async with connection.channel(on_return_raises=True) as channel:
+            for subscription in self.subscriptions:
+                await self._purge_queue(channel, subscription, user_id)
+
+    async def _purge_queue(
+        self, channel: AbstractChannel, subscription: Subscription, user_id: int
+    ) -> None:
+        """Takes each message out of the queue; publishes those of other people to its end."""
+        queue = await channel.get_queue(subscription.dead_queue)
+        exchange = await broker.service_exchange(channel, subscription.service)
+        # Limited to the messages that are there now, because those of other people return.
+        for _ in range(queue.declaration_result.message_count or 0):
+            message = await queue.get(fail=False)
+            if message is None:
+                break
+            if not self._names(message, user_id):
+                await exchange.publish(_copy(message), subscription.dead_queue)
+            await message.ack()
+
+    def _names(self, message: AbstractIncomingMessage, user_id: int) -> bool:
+        """Whether the message is to be deleted. A message that is not JSON stays: nothing says
+        whose it is."""
+        try:
+            event = json.loads(message.body)
+        except ValueError:
+            return False
+        if not isinstance(event, dict) or message.type == self.erasure_event.routing_key:
+            return False
+        return any(event.get(name) == user_id for name in self.person_fields)
+
+
+def _copy(message: AbstractIncomingMessage) -> aio_pika.Message:
+    return aio_pika.Message(
+        message.body,
+        headers=message.headers,
+        message_id=message.message_id,
+        type=message.type,
+        content_type=message.content_type,
+        timestamp=message.timestamp,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+    )

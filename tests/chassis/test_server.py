@@ -1,0 +1,162 @@
+"""How a process serves, and how it stops without failing a request."""
+
+import asyncio
+import signal
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.waiting import PATIENCE_SECONDS, eventually
+
+APPLICATION = """
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"served"})
+
+def create_app():
+    return app
+"""
+
+REPORTS_ADDRESSES = """
+import json
+
+class App:
+    internal_address = "127.0.0.1:%d"
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            seen = [scope["server"][1], scope["client"][0], scope["scheme"]]
+            await send({"type": "http.response.body", "body": json.dumps(seen).encode()})
+
+def create_app():
+    return App()
+"""
+
+BUSY = """
+import asyncio
+import time
+
+turns = 0
+
+async def turn():
+    global turns
+    while True:
+        turns += 1
+        time.sleep(0.01)
+        await asyncio.sleep(0)
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        app.turning = asyncio.create_task(turn())
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+    else:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"%d" % turns})
+
+def create_app():
+    return app
+"""
+
+
+async def _responds(http: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await http.get(url)).is_success
+    except httpx.TransportError:
+        return False
+
+
+@asynccontextmanager
+async def served(
+    folder: Path, application: str, port: int, **environment: str
+) -> AsyncIterator[Process]:
+    (folder / "served.py").write_text(application)
+    libs = Path(__file__).parents[2] / "libs"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "chassis", "serve", "served:create_app", "--port", str(port)),
+        env={"PYTHONPATH": f"{folder}:{libs}", **environment},
+    )
+    async with httpx.AsyncClient() as http:
+        url = f"http://127.0.0.1:{port}/"
+        await eventually(lambda: _responds(http, url))
+    yield process
+    if process.returncode is None:
+        process.terminate()
+    await process.wait()
+
+
+async def test_a_client_with_an_idle_connection_is_served_and_asked_to_close_it(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
+    url = f"http://127.0.0.1:{unused_tcp_port}/"
+    async with (
+        served(tmp_path, APPLICATION, unused_tcp_port) as process,
+        httpx.AsyncClient() as http,
+    ):
+        before = await http.get(url)
+        process.send_signal(signal.SIGTERM)
+        last = before
+        while "connection" not in last.headers:
+            last = await http.get(url)
+
+    assert "connection" not in before.headers
+    assert (last.status_code, last.text, last.headers["connection"]) == (200, "served", "close")
+    assert await process.wait() in (0, -signal.SIGTERM)
+
+
+async def test_the_application_sees_which_address_a_request_came_to(
+    tmp_path: Path, unused_tcp_port_factory: Callable[[], int]
+) -> None:
+    port, internal = unused_tcp_port_factory(), unused_tcp_port_factory()
+    async with (
+        served(tmp_path, REPORTS_ADDRESSES % internal, port),
+        httpx.AsyncClient(headers={"host": "elsewhere:1"}) as http,
+    ):
+        for address in (port, internal):
+            seen = (await http.get(f"http://127.0.0.1:{address}/")).json()
+            assert seen == [address, "127.0.0.1", "http"]
+
+
+@pytest.mark.parametrize(
+    ("trusted_proxies", "seen"),
+    [("127.0.0.0/8", ["192.0.2.7", "https"]), ("10.244.0.0/16", ["127.0.0.1", "http"])],
+)
+async def test_forwarded_headers_are_believed_from_trusted_proxies_only(
+    tmp_path: Path,
+    unused_tcp_port_factory: Callable[[], int],
+    trusted_proxies: str,
+    seen: list[str],
+) -> None:
+    port, internal = unused_tcp_port_factory(), unused_tcp_port_factory()
+    forwarded = {"x-forwarded-for": "192.0.2.7", "x-forwarded-proto": "https"}
+    async with (
+        served(tmp_path, REPORTS_ADDRESSES % internal, port, FORWARDED_ALLOW_IPS=trusted_proxies),
+        httpx.AsyncClient(headers=forwarded) as http,
+    ):
+        assert (await http.get(f"http://127.0.0.1:{port}/")).json()[1:] == seen
+
+
+async def test_new_connections_are_accepted_while_the_event_loop_is_busy(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
+    url = f"http://127.0.0.1:{unused_tcp_port}/"
+    count = 200
+    no_reuse = httpx.Limits(max_connections=count, max_keepalive_connections=0)
+
+    async with (
+        served(tmp_path, BUSY, unused_tcp_port),
+        httpx.AsyncClient(limits=no_reuse, timeout=PATIENCE_SECONDS) as http,
+    ):
+        responses = await asyncio.gather(*(http.get(url) for _ in range(count)))
+    turns = [int(response.text) for response in responses]
+
+    assert max(turns) - min(turns) < count / 2

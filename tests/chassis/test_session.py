@@ -1,0 +1,91 @@
+"""Statements that bypass SQLAlchemy belong to the session's transaction; outages are recognised."""
+
+import asyncio
+import os
+import subprocess
+import sys
+
+import pytest
+from sqlalchemy import text
+
+from chassis.database.session import Database, execute, fetch
+from chassis.http.errors import is_dependency_unavailable
+from chassis.messaging.outbox import record
+from services.tweets.settings import Settings
+
+from .conftest import ProbeEvent
+
+
+async def count_events(database: Database, routing_key: str) -> int:
+    async with database.transaction() as session:
+        statement = "select count(*) from outbox where routing_key = $1"
+        (row,) = await fetch(session, statement, routing_key)
+        return int(row["count"])
+
+
+@pytest.mark.parametrize("first", ["fetch", "execute"])
+async def test_what_is_written_in_either_way_is_rolled_back_together(
+    database: Database, probe_event: type[ProbeEvent], first: str
+) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with database.transaction() as session:
+            if first == "execute":
+                await execute(session, text("create table scratch (number int)"))
+            await record(session, probe_event(number=1))
+            if first == "fetch":
+                await execute(session, text("create table scratch (number int)"))
+            raise ZeroDivisionError
+
+    assert await count_events(database, probe_event.routing_key) == 0
+    async with database.transaction() as session:
+        assert await fetch(session, "select 1 from pg_tables where tablename = 'scratch'") == []
+
+
+async def test_a_connection_that_is_cut_is_an_outage_and_the_next_one_works(
+    database: Database, probe_event: type[ProbeEvent]
+) -> None:
+    with pytest.raises(Exception) as cut:
+        async with database.transaction() as session:
+            await record(session, probe_event(number=1))
+            await fetch(session, "select pg_terminate_backend(pg_backend_pid())")
+
+    assert is_dependency_unavailable(cut.value)
+    assert await count_events(database, probe_event.routing_key) == 0
+
+
+async def test_a_deadlock_counts_as_unavailable_so_that_the_client_tries_again(
+    database: Database,
+) -> None:
+    both_hold = asyncio.Barrier(2)
+
+    async def hold(first: int, second: int) -> None:
+        async with database.transaction() as session:
+            await fetch(session, "select pg_advisory_xact_lock($1)", first)
+            await both_hold.wait()
+            await fetch(session, "select pg_advisory_xact_lock($1)", second)
+
+    outcomes = await asyncio.gather(hold(1, 2), hold(2, 1), return_exceptions=True)
+
+    (error,) = [each for each in outcomes if each is not None]
+    assert isinstance(error, Exception)
+    assert is_dependency_unavailable(error)
+
+
+async def test_of_several_hosts_one_that_answers_is_used(database: Database) -> None:
+    settings = Settings()
+    several = Database(Settings(db_host=f"127.0.0.9, {settings.db_host}"))
+    try:
+        async with several.transaction() as session:
+            assert (await execute(session, text("select 1"))).scalar_one() == 1
+        connection = await several.connect()
+        assert await connection.fetchval("show transaction_read_only") == "off"
+        await connection.close()
+    finally:
+        await several.close()
+
+
+def test_an_api_process_does_not_load_alembic() -> None:
+    program = "import sys, services.tweets.main; sys.exit('alembic' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)

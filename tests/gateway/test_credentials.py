@@ -1,0 +1,123 @@
+"""The credential cache: what it caches, for how long, and which events expire it."""
+
+import json
+from typing import Any
+
+import aio_pika
+import httpx
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from chassis import testing
+from chassis.auth import api_keys
+from chassis.auth.identity import Identity, KeyScope, Verifier
+from chassis.messaging import broker
+from devstack.instance import Instance
+from tests.waiting import eventually
+
+from .fake_services import OWNER, Behaviour, RunningGateway, StartGateway, error
+
+KEY = {"api-key": api_keys.generate()}
+
+
+def owner(**facts: Any) -> Behaviour:
+    async def response(request: Request) -> Response:
+        return JSONResponse(OWNER | facts)
+
+    return response
+
+
+def lookups(running: RunningGateway) -> int:
+    return len(running.users.requests)
+
+
+async def refusal(running: RunningGateway) -> httpx.Response:
+    """Waits for the first response that refuses the key."""
+
+    async def look() -> httpx.Response | None:
+        response = await running.client.get("/api/tweets", headers=KEY)
+        return None if response.is_success else response
+
+    return await eventually(look)
+
+
+async def test_a_mistyped_key_is_refused_without_asking_users(start_gateway: StartGateway) -> None:
+    async with start_gateway() as running:
+        good = KEY["api-key"]
+        for key in (good[:-1], good + "x", good[:4] + good[4:].swapcase()):
+            read = await running.client.get("/api/tweets", headers={"api-key": key})
+            signed_in = await running.client.post("/api/session", json={"api_key": key})
+
+            assert error(read) == error(signed_in) == (401, "NotSignedIn")
+        assert lookups(running) == 0
+
+
+async def test_a_service_is_told_the_scope_of_the_key(start_gateway: StartGateway) -> None:
+    async with start_gateway(users=owner(scope="read", key_id=5, key_expires_at=2**31)) as running:
+        await running.client.get("/api/tweets", headers=KEY)
+
+        token = running.feed.requests[-1]["headers"]["warble-identity"]
+        identity = Verifier(testing.PUBLIC_KEY, "feed").verify(token)
+        assert identity == Identity(7, KeyScope.read, key_id=5, key_expires_at=2**31)
+
+
+async def test_a_key_is_cached_no_longer_than_it_lives(start_gateway: StartGateway) -> None:
+    async with start_gateway(users=owner(scope="write", seconds_left=0)) as running:
+        for _ in range(3):
+            assert (await running.client.get("/api/tweets", headers=KEY)).status_code == 200
+        assert lookups(running) == 3
+    async with start_gateway(users=owner(scope="write", seconds_left=3600)) as running:
+        for _ in range(3):
+            await running.client.get("/api/tweets", headers=KEY)
+        assert lookups(running) == 1
+
+
+async def test_a_malformed_revocation_does_not_block_later_ones(
+    start_gateway: StartGateway, infrastructure: Instance
+) -> None:
+    revoked = False
+
+    async def users(request: Request) -> Response:
+        return await owner()(request) if not revoked else JSONResponse({"result": False}, 404)
+
+    connection = await aio_pika.connect(infrastructure.broker_url)
+    async with start_gateway(users=users) as running, connection:
+        exchange = await broker.events_exchange(await connection.channel())
+        for body in (b'{"user_id": 1e999}', b"[" * 100_000):
+            assert (await running.client.get("/api/tweets", headers=KEY)).status_code == 200
+            lookups_before = lookups(running)
+            await exchange.publish(aio_pika.Message(body, message_id="users:1"), "key.revoked.v1")
+
+            async def users_is_asked_again(before: int = lookups_before) -> bool:
+                await running.client.get("/api/tweets", headers=KEY)
+                return lookups(running) > before
+
+            await eventually(users_is_asked_again)
+        revoked = True
+        message = aio_pika.Message(b'{"user_id": 7}', message_id="users:2")
+        await exchange.publish(message, "key.revoked.v1")
+
+        assert error(await refusal(running)) == (401, "NotSignedIn")
+
+
+async def test_every_gateway_receives_a_revocation(
+    start_gateway: StartGateway, infrastructure: Instance
+) -> None:
+    revoked = False
+
+    async def users(request: Request) -> Response:
+        if revoked:
+            return JSONResponse({"result": False}, 404)
+        return await owner()(request)
+
+    connection = await aio_pika.connect(infrastructure.broker_url)
+    async with start_gateway(users=users) as one, start_gateway(users=users) as other, connection:
+        for running in (one, other):
+            assert (await running.client.get("/api/tweets", headers=KEY)).status_code == 200
+        revoked = True
+        exchange = await broker.events_exchange(await connection.channel())
+        message = aio_pika.Message(json.dumps({"user_id": 7}).encode(), message_id="users:1")
+        await exchange.publish(message, "key.revoked.v1")
+
+        for running in (one, other):
+            assert error(await refusal(running)) == (401, "NotSignedIn")

@@ -1,0 +1,1 @@
+"""Example data and imports, sent through the public API."""

@@ -1,0 +1,195 @@
+"""Fills an empty system with a small example company, through the public API.
+
+Running it again adds only what is missing: people are found by name, tweets by author and text.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+
+from rich.console import Console
+from rich.markup import escape
+
+from devstack.instance import BadSettings, Instance
+from devstack.keys import write_private
+
+from . import company, pictures
+from .client import Account, ApiError, Client, GatewayUnreachable
+from .progress import ProgressReport
+
+KEY = "test"
+
+
+class KeyNotGranted(Exception):
+    """The key `test` could not be granted. The message says why."""
+
+
+class Demo:
+    def __init__(self, client: Client, console: Console) -> None:
+        self._client = client
+        self._console = console
+        self._progress = ProgressReport(console)
+        self._accounts_file = client.instance.root / "demo.json"
+        self._accounts: dict[str, Account] = {}
+        self._people_with_new_keys: list[str] = []
+
+    async def create(self) -> int:
+        """Returns the id of the person with the key `test`. Raises KeyNotGranted."""
+        await self._create_people()
+        await self._create_follows()
+        await self._create_likes(await self._create_tweets())
+        if self._people_with_new_keys:
+            names = ", ".join(company.PEOPLE[name] for name in self._people_with_new_keys)
+            self._console.print(
+                f"\n{self._accounts_file} contained no valid key of these people, so they got new "
+                f"ones and their old keys were revoked: {names}.",
+                highlight=False,
+                markup=False,
+            )
+        tester = self._accounts[company.TESTER]
+        await asyncio.to_thread(_grant_key, self._client.instance, tester.id)
+        return tester.id
+
+    async def _create_people(self) -> None:
+        """Collects everyone's id and key: stored by an earlier run, new, or replaced."""
+        file = self._accounts_file
+        stored = json.loads(file.read_text()) if file.exists() else {}
+        with self._progress.stage("people", len(company.PEOPLE)) as progress:
+            for name, full_name in company.PEOPLE.items():
+                user_id = await self._client.find_user(full_name)
+                if user_id is None:
+                    account = await self._client.register(full_name)
+                elif await self._is_valid(stored.get(name), user_id):
+                    account = Account(user_id, stored[name]["key"])
+                else:
+                    account = await self._client.rotate_key(user_id)
+                    self._people_with_new_keys.append(name)
+                self._accounts[name] = account
+                stored[name] = {"id": account.id, "key": account.key}
+                # Written after each person, so that an interrupted run loses no key.
+                write_private(file, json.dumps(stored, indent=1))
+                progress.advance()
+
+    async def _is_valid(self, stored: dict[str, str] | None, user_id: int) -> bool:
+        """Whether the stored key still works and belongs to this person."""
+        if stored is None:
+            return False
+        try:
+            return bool((await self._client.whoami(stored["key"]))["id"] == user_id)
+        except ApiError as error:
+            if error.status == 401:
+                return False
+            raise
+
+    async def _create_follows(self) -> None:
+        follows = [
+            (follower, followed)
+            for follower, names in company.FOLLOWS.items()
+            for followed in names.split()
+        ]
+        with self._progress.stage("follows", len(follows)) as progress:
+            for follower, followed in follows:
+                key = self._accounts[follower].key
+                await self._client.follow(key, self._accounts[followed].id)
+                progress.advance()
+
+    async def _create_tweets(self) -> list[int]:
+        """Returns the ids of all example tweets, in their order."""
+        existing: dict[tuple[str, str], int] = {}
+        for name, account in self._accounts.items():
+            async for posted in self._client.tweets_of(account.key, account.id):
+                existing[name, posted["content"]] = posted["id"]
+        ids = [existing.get((tweet.author, tweet.text)) for tweet in company.TWEETS]
+        tweet_ids = []
+        before = len(ids) - ids.count(None)
+        with self._progress.stage("tweets", len(ids), before) as progress:
+            # One after another, because a feed shows tweets in the order of posting.
+            for tweet, tweet_id in zip(company.TWEETS, ids, strict=True):
+                if tweet_id is not None:
+                    tweet_ids.append(tweet_id)
+                    continue
+                tweet_ids.append(await self._post(tweet))
+                progress.advance()
+        return tweet_ids
+
+    async def _post(self, tweet: company.ExampleTweet) -> int:
+        key = self._accounts[tweet.author].key
+        media_ids = [
+            await self._client.upload(
+                key, pictures.read(name), f"{name}.webp", pictures.DESCRIPTIONS[name]
+            )
+            for name in tweet.pictures
+        ]
+        return await self._client.post(key, tweet.text, media_ids)
+
+    async def _create_likes(self, tweet_ids: list[int]) -> None:
+        likes = [
+            (name, tweet_id)
+            for tweet, tweet_id in zip(company.TWEETS, tweet_ids, strict=True)
+            for name in tweet.likers()
+        ]
+        with self._progress.stage("likes", len(likes)) as progress:
+            for name, tweet_id in likes:
+                await self._client.like(self._accounts[name].key, tweet_id)
+                progress.advance()
+
+
+def _grant_key(instance: Instance, user_id: int) -> None:
+    """Sets the weak key with the operator's console: the API accepts no chosen keys.
+
+    Raises KeyNotGranted.
+    """
+    result = subprocess.run(
+        [sys.executable, "-m", "services.users.console",
+         "grant-key", "--user", str(user_id), "--key", KEY],
+        env=instance.service_environment("users"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    if result.returncode:
+        reason = result.stderr.strip().rpartition("\n")[2]
+        raise KeyNotGranted(f"The key `{KEY}` could not be granted: {reason}")
+
+
+def _next_steps(instance: Instance, user_id: int) -> str:
+    url = instance.gateway_url
+    if instance.settings.get("USERS_ADMIN_KEY"):
+        admin_key = "$USERS_ADMIN_KEY"
+    else:
+        admin_key = f"$(cat '{instance.root / 'admin.key'}')"
+    return f"""
+{company.PEOPLE[company.TESTER]} has the key `{KEY}`. Anyone can guess it, so use it for
+demonstrations only. To revoke it, with all other keys of this person (until the next `make demo`):
+  curl -X DELETE -H "api-key: {admin_key}" {url}/api/users/{user_id}/key
+The keys of the other people are in {instance.root / "demo.json"}.
+
+Open  {url} and sign in with the key `{KEY}`. The API is documented at {url}/docs
+Try   curl -H 'api-key: {KEY}' '{url}/api/tweets?offset=1&limit=3'
+      curl -H 'api-key: {KEY}' {url}/api/users/me
+      curl -H 'api-key: {KEY}' '{url}/api/tweets?scope=everyone&order=recent&limit=3'"""
+
+
+async def run(console: Console) -> None:
+    async with Client() as client:
+        user_id = await Demo(client, console).create()
+        console.print(_next_steps(client.instance, user_id), highlight=False, markup=False)
+
+
+def main() -> int:
+    console = Console(soft_wrap=True)
+    error_console = Console(soft_wrap=True, stderr=True, highlight=False)
+    try:
+        asyncio.run(run(console))
+    except (GatewayUnreachable, KeyNotGranted, ApiError, BadSettings) as error:
+        error_console.print(f"[red]✗[/] {escape(str(error))}")
+        return 1
+    except KeyboardInterrupt:
+        error_console.print("Interrupted. Run the command again to add what is missing.")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
