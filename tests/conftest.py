@@ -113,6 +113,9 @@ def running_stack() -> Instance:
 def stack(running_stack: Instance, request: pytest.FixtureRequest) -> Iterator[Instance]:
     """The running system: shared with other tests, unless the test is marked `exclusive`."""
     exclusive = request.node.get_closest_marker("exclusive") is not None
+    if exclusive and "WARBLE_TEST_ADMIN_KEY" not in os.environ:
+        # An exclusive test may stop the broker.
+        request.getfixturevalue("broker_turn")
     run = running_stack.root / "run"
     with (run / "stack.lock").open("w") as lock, (run / "stack-queue.lock").open("w") as queue:
         # A test holds the queue while it waits. Without the queue, tests that share the lock could

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from aio_pika.abc import AbstractRobustConnection
@@ -12,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chassis.database.session import Database
 from chassis.messaging import broker
 from chassis.messaging.subscriptions import Subscriptions
+from chassis.process.loops import run_forever
 from devstack.instance import Instance
 from tests.waiting import PATIENCE_SECONDS
 
@@ -40,7 +42,9 @@ async def test_a_deleted_queue_or_binding_is_declared_again(
         await insert_effect(session, event)
 
     async with consuming(database, connection, subscriptions):
-        declaring = asyncio.create_task(broker.keep_queues_declared(connection, subscriptions))
+        # As the worker runs it: an error ends one round, not the loop.
+        keep_declared = partial(broker.keep_queues_declared, connection, subscriptions)
+        declaring = asyncio.create_task(run_forever("declare", keep_declared))
         (subscription,) = subscriptions
         async with connection.channel() as channel:
             if deleted == "the queue":
@@ -50,15 +54,18 @@ async def test_a_deleted_queue_or_binding_is_declared_again(
                 queue = await channel.get_queue(subscription.queue)
                 await queue.unbind(exchange, probe_event.routing_key)
         number = first
-        # A connection of its own: the robust one restores all of its channels when it reconnects.
-        publisher = await broker.connect_once(infrastructure.broker_url, "warble-test")
-        async with asyncio.timeout(PATIENCE_SECONDS), publisher:
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not await effects():
                 number += 1
-                # The broker never confirms what it put into a queue that is being deleted.
+                # The broker never confirms what it put into a queue that is being deleted. So each
+                # attempt has a connection and a deadline of its own.
                 with suppress(DeliveryError, TimeoutError):
                     async with asyncio.timeout(_CONFIRM_SECONDS):
-                        await publish(publisher, probe_event.routing_key, [message(number)])
+                        publisher = await broker.connect_once(
+                            infrastructure.broker_url, "warble-test"
+                        )
+                        async with publisher:
+                            await publish(publisher, probe_event.routing_key, [message(number)])
         declaring.cancel()
         await asyncio.wait([declaring])
 
