@@ -32,7 +32,9 @@ def subscriptions(monkeypatch: pytest.MonkeyPatch) -> Subscriptions:
     return copy
 
 
-@pytest.mark.usefixtures("broker_turn")
+# The queues receive the events of every test that uses the running system: none may run meanwhile.
+@pytest.mark.exclusive
+@pytest.mark.usefixtures("stack")
 async def test_a_failing_tweet_delays_no_other_event_and_appears_after_its_replay(
     infrastructure: Instance,
     feed: httpx.AsyncClient,
