@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -15,7 +14,7 @@ from chassis.messaging import broker
 from chassis.messaging.subscriptions import Subscriptions
 from chassis.process.loops import run_forever
 from devstack.instance import Instance
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import eventually
 
 from .conftest import ProbeEvent
 from .test_consumer import consuming, insert_effect, message, publish
@@ -54,18 +53,24 @@ async def test_a_deleted_queue_or_binding_is_declared_again(
                 queue = await channel.get_queue(subscription.queue)
                 await queue.unbind(exchange, probe_event.routing_key)
         number = first
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not await effects():
-                number += 1
-                # The broker never confirms what it put into a queue that is being deleted. So each
-                # attempt has a connection and a deadline of its own.
-                with suppress(DeliveryError, TimeoutError):
-                    async with asyncio.timeout(_CONFIRM_SECONDS):
-                        publisher = await broker.connect_once(
-                            infrastructure.broker_url, "warble-test"
-                        )
-                        async with publisher:
-                            await publish(publisher, probe_event.routing_key, [message(number)])
+
+        async def queue_takes_an_event() -> bool:
+            nonlocal number
+            number += 1
+            # The broker never confirms what it put into a queue that is being deleted. So each
+            # attempt has a connection and a deadline of its own.
+            try:
+                async with asyncio.timeout(_CONFIRM_SECONDS):
+                    publisher = await broker.connect_once(infrastructure.broker_url, "warble-test")
+                    async with publisher:
+                        await publish(publisher, probe_event.routing_key, [message(number)])
+            except (DeliveryError, TimeoutError):
+                return False
+            return True
+
+        await eventually(queue_takes_an_event)
+        # aio_pika looks for consumers that the broker cancelled every five seconds.
+        await eventually(effects)
         declaring.cancel()
         await asyncio.wait([declaring])
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import aio_pika
 import httpx
+import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -72,6 +73,7 @@ async def test_a_key_is_cached_no_longer_than_it_lives(start_gateway: StartGatew
         assert lookups(running) == 1
 
 
+@pytest.mark.exclusive  # Other tests' gateways receive these revocations too.
 async def test_a_malformed_revocation_does_not_block_later_ones(
     start_gateway: StartGateway, infrastructure: Instance
 ) -> None:
@@ -100,6 +102,7 @@ async def test_a_malformed_revocation_does_not_block_later_ones(
         assert error(await refusal(running)) == (401, "NotSignedIn")
 
 
+@pytest.mark.exclusive  # Other tests' gateways receive these revocations too.
 async def test_every_gateway_receives_a_revocation(
     start_gateway: StartGateway, infrastructure: Instance
 ) -> None:
