@@ -59,7 +59,7 @@ class Person(Table, table=True):
     )
     name: str
     folded: str
-    """The name in the form in which it is searched for: see `names.fold`."""
+    """The name in the form in which it is searched for: see `names.search_form`."""
     name_version: int | None = Field(default=None, sa_type=BigInteger)
     """The id of the event that announced the name. Null for a name older than this column."""
     administrator: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})

@@ -3,9 +3,10 @@
 A name exists in two forms. `normalized` is the stored and displayed one: NFC, single spaces, and no
 invisible characters, so that two names never differ only in what people cannot see. `fold` is the
 search form: different spellings of a name give the same string, so that "Muller", "Müller" and
-"MÜLLER" find each other. Names and queries are folded with the same function; a query then matches
-the folded names by substring and by trigram similarity. A change of `fold` therefore needs a
-migration that folds all stored names again.
+"MÜLLER" find each other. A query is folded too, and matches folded names by substring and by
+trigram similarity. The stored search form of a name, `search_form`, also contains the name in Latin
+letters, and a query is also looked for in Latin letters, so that "Анна" and "Anna" find each other.
+A change of these functions needs a migration that computes all stored search forms again.
 
 Invisible characters cannot simply be removed. Zero-width joiners and variation selectors belong to
 many emoji and to the spelling of Persian, Hindi and other languages. `_CONTEXTUAL` keeps them where
@@ -64,6 +65,13 @@ _IGNORED_IN_SEARCH = regex.compile(
 )
 """Apostrophes, also those that transcriptions use for letters, and invisible characters."""
 _LATIN = regex.compile(r"\p{Latin}+")
+_LETTERS = regex.compile(r"\p{L}+")
+_NO_LETTER = regex.compile(r"[^a-z]")
+
+_ENGLISH_LAYOUT = "`qwertyuiop[]asdfghjkl;'zxcvbnm,."
+_RUSSIAN_LAYOUT = "ёйцукенгшщзхъфывапролджэячсмитьбю"
+_OTHER_LAYOUT = str.maketrans(_ENGLISH_LAYOUT + _RUSSIAN_LAYOUT, _RUSSIAN_LAYOUT + _ENGLISH_LAYOUT)
+"""The letter that the same key gives on the other keyboard layout."""
 
 
 def clean(name: str, limit: int) -> str:
@@ -108,3 +116,20 @@ def fold(text: str) -> str:
     unmarked = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     latin = _LATIN.sub(lambda match: anyascii(match[0]), unmarked)
     return " ".join(latin.split())
+
+
+def search_form(name: str) -> str:
+    """The stored search form: the folded name and, if it is another text, the name in Latin letters
+    on a second line."""
+    folded = fold(name)
+    return "\n".join(dict.fromkeys((folded, in_latin_letters(folded))))
+
+
+def in_latin_letters(folded: str) -> str:
+    """A folded text with all letters transliterated: `юлия 2` becomes `yuliya 2`."""
+    return _LETTERS.sub(lambda match: _NO_LETTER.sub("", anyascii(match[0]).lower()), folded)
+
+
+def on_other_layout(query: str) -> str:
+    """What the same keys give on the other keyboard layout: `fyyf` becomes `анна`."""
+    return query.lower().translate(_OTHER_LAYOUT)

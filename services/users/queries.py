@@ -26,16 +26,33 @@ everybody, also deactivated people, whom the lists leave out."""
 MAX_SEARCH_RESULTS = 500
 """A search can be paged up to this many results."""
 
-_SEARCH = text("""
+_SEARCH = """
 select id, name, coalesce(
     (select active from follow where follower_id = :reader_id and followed_id = person.id), false
 ) as followed
 from person
-where deactivated_at is null and (folded like :containing escape '\\' or :query <% folded)
-order by folded like :starting escape '\\' desc, folded like :containing escape '\\' desc,
-         word_similarity(:query, folded) desc, follower_count desc, id
+where deactivated_at is null and ({containing} or {similar})
+order by {starting} desc, {containing} desc, {similarity} desc, follower_count desc, id
 limit :limit offset :offset
-""")
+"""
+_CONTAINING = "folded like :containing"
+# A match may start either line of a search form: see `names.search_form`.
+_STARTING = "E'\\n' || folded like :starting"
+_SIMILAR = ":query <% folded"
+_SIMILARITY = "word_similarity(:query, folded)"
+_SEARCH_AS_TYPED = text(
+    _SEARCH.format(
+        containing=_CONTAINING, similar=_SIMILAR, starting=_STARTING, similarity=_SIMILARITY
+    )
+)
+_SEARCH_ALSO_IN_LATIN = text(
+    _SEARCH.format(
+        containing=f"({_CONTAINING} or {_CONTAINING}_latin)",
+        similar=f"({_SIMILAR} or :latin <% folded)",
+        starting=f"({_STARTING} or {_STARTING}_latin)",
+        similarity=f"greatest({_SIMILARITY}, word_similarity(:latin, folded))",
+    )
+)
 _LATEST_PEOPLE = """
     select coalesce(
         json_agg(json_build_object('id', id, 'name', name) order by version desc), '[]'
@@ -281,32 +298,60 @@ async def _follow_page(
 async def people_by_name(
     session: AsyncSession, query: str, reader_id: int, limit: int, cursor: str | None
 ) -> PeoplePage:
-    """People whose name contains the query or something similar, the best match first."""
-    offset = paging.decode(cursor, 1)[0] if cursor else 0
+    """People whose name contains the query or something similar, the best match first.
+
+    If there is nobody, the query is read as typed on the wrong keyboard layout, English or Russian.
+    """
+    offset, other_layout = paging.decode(cursor, 2) if cursor else (0, 0)
+    if not other_layout:
+        found = await _people_matching(session, query, reader_id, limit, offset)
+        if found or cursor or not names.fold(query):
+            return _search_page(found, limit, offset, other_layout=0)
+    found = await _people_matching(session, names.on_other_layout(query), reader_id, limit, offset)
+    return _search_page(found, limit, offset, other_layout=1)
+
+
+async def _people_matching(
+    session: AsyncSession, query: str, reader_id: int, limit: int, offset: int
+) -> list[ListedPerson]:
+    """Up to `limit` + 1 people."""
     folded = names.fold(query)
     if not folded:
         # Folding leaves nothing of a query of accents only, and every name contains the empty
         # string, so such a query would find everybody.
-        return PeoplePage([], None)
-    escaped = folded.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        return []
+    parameters = {
+        "query": folded,
+        "reader_id": reader_id,
+        "containing": f"%{_escaped(folded)}%",
+        "starting": f"%\n{_escaped(folded)}%",
+        "limit": max(0, min(limit + 1, MAX_SEARCH_RESULTS - offset)),
+        "offset": min(offset, MAX_SEARCH_RESULTS),
+    }
+    statement = _SEARCH_AS_TYPED
+    latin = names.in_latin_letters(folded).strip()
+    if latin not in ("", folded):
+        statement = _SEARCH_ALSO_IN_LATIN
+        parameters |= {
+            "latin": latin,
+            "containing_latin": f"%{_escaped(latin)}%",
+            "starting_latin": f"%\n{_escaped(latin)}%",
+        }
     await execute(session, _TYPO_TOLERANCE)
-    result = await execute(
-        session,
-        _SEARCH,
-        {
-            "query": folded,
-            "reader_id": reader_id,
-            "containing": f"%{escaped}%",
-            "starting": f"{escaped}%",
-            "limit": max(0, min(limit + 1, MAX_SEARCH_RESULTS - offset)),
-            "offset": min(offset, MAX_SEARCH_RESULTS),
-        },
-    )
-    rows = result.all()
-    next_cursor = paging.encode(offset + limit) if len(rows) > limit else None
-    return PeoplePage(
-        [ListedPerson(row.id, row.name, row.followed) for row in rows[:limit]], next_cursor
-    )
+    result = await execute(session, statement, parameters)
+    return [ListedPerson(row.id, row.name, row.followed) for row in result]
+
+
+def _escaped(query: str) -> str:
+    """The query for a LIKE pattern, in which `%` and `_` have no special meaning."""
+    return query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _search_page(
+    found: list[ListedPerson], limit: int, offset: int, *, other_layout: int
+) -> PeoplePage:
+    next_cursor = paging.encode(offset + limit, other_layout) if len(found) > limit else None
+    return PeoplePage(found[:limit], next_cursor)
 
 
 async def people_by_followers(

@@ -116,6 +116,14 @@ async def test_an_id_out_of_range_is_refused(users: httpx.AsyncClient, id: str) 
         ("Conan O´Brien", "O'Br"),
         ("𝒜𝓃𝓃 Fancy", "ann f"),
         ("علی\u200cرضا", "علیرضا"),
+        ("Анна Ким", "anna"),
+        ("Щукина Юлия", "shchukina"),
+        ("Boris Gray", "борис"),
+        ("Boris Gray", "Грэй Борис"),
+        ("王芳", "wang"),
+        ("Анна Ким", "fyyf"),
+        ("Женя Волков", ";tyz"),
+        ("Norbert Quill", "Йгшдд"),
     ],
 )
 async def test_a_person_is_found_whatever_the_case_the_marks_and_a_typo(
@@ -144,6 +152,20 @@ async def test_an_invalid_search_is_refused(users: httpx.AsyncClient, query: str
     response = await users.get(f"/api/users?query={query}", headers=signed(1))
 
     assert (response.status_code, response.json()["error_type"]) == (422, "InvalidRequest")
+
+
+async def test_names_that_start_with_the_query_come_first_in_either_alphabet(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    inside = await people.register("Zhanna Zimina")
+    cyrillic = await people.register("Жанна Зимина")
+    starting = await people.register("Анна Зимина")
+
+    response = await users.get("/api/users", params={"query": "anna zimina"}, headers=signed(1))
+
+    found = [user["id"] for user in response.json()["users"]]
+    assert found[0] == starting
+    assert {inside, cyrillic} <= set(found)
 
 
 async def test_a_search_pages_through_everyone_once(

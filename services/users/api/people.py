@@ -123,7 +123,8 @@ async def find_users(
         Query(
             max_length=100,
             pattern=r"^[^\x00]*$",
-            description="Part of a name; small typos are tolerated. Without it, everybody.",
+            description="Part of a name, in Latin or in its own letters; small typos and the wrong "
+            "keyboard layout are tolerated. Without it, everybody.",
         ),
     ] = "",
     limit: Limit = 20,

@@ -22,7 +22,7 @@ async def register_user(
 ) -> int:
     """Creates a person and returns the id. Raises NameNotAccepted."""
     name = names.clean(name, max_name_length)
-    person = Person(name=name, folded=names.fold(name), administrator=administrator)
+    person = Person(name=name, folded=names.search_form(name), administrator=administrator)
     session.add(person)
     await session.flush()
     event = UserRegistered(user_id=person.id, name=name)
@@ -40,7 +40,7 @@ async def rename_user(
         if person.name_version is not None:
             outbox.name_in_response(session, person.name_version)
         return
-    person.name, person.folded = name, names.fold(name)
+    person.name, person.folded = name, names.search_form(name)
     event = UserRenamed(user_id=user_id, name=name)
     person.name_version = await outbox.record(session, event)
 
