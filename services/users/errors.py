@@ -86,6 +86,10 @@ class NameNotAccepted(Problem):
     status = 422
     message = "A name has 1 to {limit} characters, at least one of them visible."
 
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit=limit)
+        self.details = {"limit": limit}
+
 
 class KeyNotFound(Problem):
     status = 404

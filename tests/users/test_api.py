@@ -230,6 +230,7 @@ async def test_a_name_that_cannot_be_shown_is_refused(
     response = await users.post("/api/users", json={"name": name}, headers=people.administrator)
 
     assert (response.status_code, response.json()["error_type"]) == (422, "NameNotAccepted")
+    assert response.json()["error_details"] == {"limit": 100}
 
 
 async def test_a_key_works_until_it_is_rotated_or_revoked(
