@@ -7,10 +7,9 @@ from typing import Any
 from chassis.http import errors
 from chassis.http.errors import Problem
 
-from .sign_in import COOKIE, CrossSiteRequest
+from .sign_in import CrossSiteRequest
 
 API_KEY = "api-key"
-SESSION = "session"
 _REF = "#/components/schemas/"
 _ERROR = "ErrorBody"
 _PUBLIC_PREFIXES = ("/api/", "/uploads/")
@@ -21,9 +20,8 @@ _DESCRIPTION = """\
 
     curl -H 'api-key: wrb_…' https://warble.example.com/api/tweets
 
-A browser signs in with `POST /api/session` and sends the session cookie from then on. With the
-cookie, only Warble's own page may change something; a request from any other page gets 403
-`CrossSiteRequest`.
+A browser signs in with `POST /api/session` and sends the session cookie from then on. Only
+Warble's own page may change data with the cookie; any other page gets 403 `CrossSiteRequest`.
 
 **Errors.** Every error has the same shape. `error_type` is a stable name for programs,
 `error_message` a sentence for people:
@@ -31,7 +29,7 @@ cookie, only Warble's own page may change something; a request from any other pa
     {"result": false, "error_type": "NotSignedIn", "error_message": "…"}
 
 **Rate limits.** Each kind of call (reading, writing, uploading, searching) has a limit per person.
-Every response tells the limit and what is left of it. In this example 1200 calls are allowed in 60
+Every response states the limit and what is left of it. In this example 1200 calls are allowed in 60
 seconds, 1180 are left, and all 1200 are available again in 2 seconds:
 
     RateLimit-Policy: "read";q=1200;w=60
@@ -40,9 +38,9 @@ seconds, 1180 are left, and all 1200 are available again in 2 seconds:
 A call over the limit gets 429 `TooManyRequests` and `Retry-After` in seconds.
 
 **Reading your own writes.** The response of a write names its event, for example
-`warble-events: tweets:31`. Your next read of the feed includes it. If that read may reach another
-gateway, send the header `warble-events` back with it; browsers do so by a cookie. A feed that could
-not include the write within a second has the header `warble-stale: true`.
+`warble-events: tweets:31`. Your next read of the feed includes it. If Warble runs several
+gateways, send the header `warble-events` back with that read; browsers do so with a cookie. If the
+feed cannot include the write within a second, the response has the header `warble-stale: true`.
 """
 
 _INFO = {
@@ -53,12 +51,14 @@ _INFO = {
     "license": {"name": "MIT", "identifier": "MIT"},
 }
 _TAGS = {
-    "session": "Sign in and out in a browser.",
-    "users": "People: profiles, follows, keys, sessions, erasure.",
-    "tweets": "Post and delete tweets, like them.",
+    "tweets": "Post, delete and like tweets.",
+    "feed": "Read your feed, a person's tweets, and who liked a tweet.",
     "media": "Upload pictures for tweets, and download them.",
-    "feed": "Read the feed, and the tweets of one person.",
+    "users": "People: profiles, follows, keys and sessions.",
+    "session": "Sign in and out in a browser.",
+    "administration": "Administrators, erasures and the audit log.",
 }
+"""In the order in which Swagger UI shows them: the most used first."""
 
 
 def merge(documents: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def merge(documents: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": _INFO,
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
-        "security": [{API_KEY: []}, {SESSION: []}],
+        "security": [{API_KEY: []}],
         "paths": {path: paths[path] for path in sorted(paths)},
         "components": {
             "schemas": {name: schemas[name] for name in sorted(schemas)},
@@ -101,12 +101,8 @@ def merge(documents: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
                     "name": API_KEY,
                     "description": "One of your keys. A key is shown once, when it is created.",
                 },
-                SESSION: {
-                    "type": "apiKey",
-                    "in": "cookie",
-                    "name": COOKIE,
-                    "description": "The cookie that `POST /api/session` sets.",
-                },
+                # The session cookie is not listed: no script may set it, so a field for it in the
+                # dialog "Authorize" of Swagger UI could not work.
             },
         },
     }

@@ -27,7 +27,7 @@ class ErasurePart(BaseModel):
     """The progress of one service.
 
     `state` is `waiting` before the service has learned of the erasure, `erasing` while it deletes
-    rows, `settling` when nothing is left but late events may still arrive, and then `finished`.
+    data, `settling` for five minutes after the last deletion, and then `finished`.
     `erased` counts deleted tweets, likes, follows or pictures.
     """
 
@@ -70,19 +70,19 @@ class ErasureView(BaseModel):
     parts: dict[str, ErasurePart]
 
 
-router = APIRouter(tags=["users"])
+router = APIRouter(tags=["administration"])
 """Needs `app.state.credentials`, `upstream`, `signer` and `limits`."""
 
 
 @router.head(PATH, include_in_schema=False)
 @router.get(
     PATH,
-    summary="Show the progress of a person's erasure (administrators)",
+    summary="Progress of an erasure (administrators)",
     responses=responses(NotAnAdministrator, ErasureNotFound),
 )
 async def erasure(id: Id, identity: CallingAdministrator, request: Request) -> ErasureView:
-    """`finished` becomes true five minutes after the last row is deleted, so that late events are
-    covered. Until then ask again, for example every ten seconds."""
+    """`finished` becomes true five minutes after the last data is deleted. Until then ask again,
+    for example every ten seconds."""
     parts = await asyncio.gather(*(_part(request, identity, name, id) for name in SERVICES))
     part_of = dict(zip(SERVICES, parts, strict=True))
     if part_of["users"].state == "waiting":

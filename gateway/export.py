@@ -84,7 +84,7 @@ class _ArchiveResponse(StreamingResponse):
 @router.head(PATH, include_in_schema=False)
 @router.get(
     PATH,
-    summary="Download all of your own data as a ZIP archive",
+    summary="Download your own data",
     response_class=StreamingResponse,
     responses={
         200: {

@@ -165,25 +165,27 @@ async def feed(
     ] = Order.popular,
     scope: Annotated[
         Scope,
-        Query(description="`following`: people whom you follow, and you. `everyone`: all people."),
+        Query(description="`following`: you and the people you follow. `everyone`: all people."),
     ] = Scope.following,
     limit: Annotated[
         int | None,
         Query(
             ge=1,
             le=100,
-            description="Maximum number of tweets on a page. Without paging: the whole feed.",
+            description="Maximum number of tweets per page. Without paging you get the whole feed.",
         ),
     ] = None,
     offset: Annotated[
         int | None,
         Query(
-            ge=1, le=MAX_ID, description="Number of the page, from 1. Not together with `cursor`."
+            ge=1,
+            le=MAX_ID,
+            description="Page number, starting at 1. Cannot be combined with `cursor`.",
         ),
     ] = None,
     cursor: Cursor = None,
 ) -> Response:
-    """The tweets of the people whom you follow, and your own.
+    """Your own tweets and those of the people you follow.
 
     Without `limit`, `offset` and `cursor`, the response contains the whole feed, up to 1,000
     tweets.
@@ -223,7 +225,7 @@ async def tweets_by_author(
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Response:
-    """The list is empty if the person has written nothing or does not exist."""
+    """The list is empty if the person has posted nothing or does not exist."""
     selection = Selection(
         identity.user_id, Order.recent, Scope.everyone, author_id=id, cursor=cursor, limit=limit
     )
@@ -232,7 +234,7 @@ async def tweets_by_author(
 
 @router.get(
     "/tweets/{id}/likes",
-    summary="List the people who like a tweet, earliest like first",
+    summary="Who liked a tweet, earliest first",
     response_model=LikerPage,
     responses=responses(InvalidRequest, TweetNotFound),
 )

@@ -100,8 +100,8 @@ async def upload(
         ),
     ] = "",
 ) -> MediaResponse:
-    """Accepts JPEG, PNG, WebP and GIF. The content decides which format it is, so the part `file`
-    needs no file name. Metadata such as the place is removed. An animated PNG becomes its first
+    """Accepts JPEG, PNG, WebP and GIF. The format is detected from the content, so the part `file`
+    needs no file name. Metadata such as the location is removed. An animated PNG becomes its first
     frame. Attach the picture to a tweet by its `media_id`: a picture that is not attached to a
     tweet is deleted after a day, unless the operator sets another time."""
     storage: Storage = request.app.state.storage
@@ -177,13 +177,13 @@ _PICTURE_RESPONSE = {
 
 @router.head(
     "/uploads/{name}",
-    summary="The headers of a picture",
+    summary="Get the headers of a picture",
     response_class=Response,
     responses={200: {"description": "The picture's headers"}},
 )
 @router.get(
     "/uploads/{name}",
-    summary="A picture",
+    summary="Download a picture",
     response_class=Response,
     responses={
         200: _PICTURE_RESPONSE,

@@ -33,16 +33,14 @@ DRAFT_ID_PATTERN = "^[!-~]{1,100}$"
 
 class TweetDraft(BaseModel):
     model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"tweet_data": "Готово: the new office is open!", "tweet_media_ids": [12]}]
-        }
+        json_schema_extra={"examples": [{"tweet_data": "Готово: the new office is open!"}]}
     )
 
     tweet_data: str = Field(description="The text of the tweet.")
     tweet_media_ids: list[Annotated[int, Field(ge=1, le=MAX_ID)]] | None = Field(
         default=None,
         max_length=100,
-        description="The ids of pictures that the author has uploaded.",
+        description="The ids of your uploaded pictures, as `POST /api/medias` returned them.",
     )
     draft_id: str | None = Field(
         default=None,
@@ -134,9 +132,7 @@ async def like_tweet(id: Id, identity: SignedIn, session: Transaction) -> Ok:
     return Ok()
 
 
-@router.delete(
-    "/{id}/likes", summary="Remove your like from a tweet", responses=responses(TweetNotFound)
-)
+@router.delete("/{id}/likes", summary="Unlike a tweet", responses=responses(TweetNotFound))
 async def unlike_tweet(id: Id, identity: SignedIn, session: Transaction) -> Ok:
     await commands.unlike_tweet(session, id, identity.user_id)
     return Ok()

@@ -11,7 +11,7 @@ from .. import audit, commands
 from ..audit import AuditAction
 from ..errors import LastAdministrator, UserNotFound
 
-router = APIRouter(prefix="/api/users/{id}/administrator", tags=["users"])
+router = APIRouter(prefix="/api/users/{id}/administrator", tags=["administration"])
 
 
 @router.put(

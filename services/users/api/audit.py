@@ -15,7 +15,7 @@ from .. import queries
 from ..audit import AuditAction
 from ..models import AuditEntry
 
-router = APIRouter(prefix="/api/audit", tags=["users"])
+router = APIRouter(prefix="/api/audit", tags=["administration"])
 
 
 class AuditEntryView(BaseModel):
@@ -60,7 +60,7 @@ class AuditPage(BaseModel):
 
 @router.get(
     "",
-    summary="The audit log: what administrators did, the latest first (administrators)",
+    summary="Read the audit log of administrator actions, newest first (administrators)",
     responses=responses(NotAnAdministrator, InvalidRequest),
 )
 async def audit_log(

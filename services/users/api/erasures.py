@@ -20,7 +20,7 @@ from ..errors import (
     UserNotFound,
 )
 
-router = APIRouter(prefix="/api/erasures", tags=["users"])
+router = APIRouter(prefix="/api/erasures", tags=["administration"])
 
 
 class ErasureDraft(BaseModel):
@@ -39,7 +39,7 @@ class ErasureDraft(BaseModel):
 @router.post(
     "",
     status_code=202,
-    summary="Erase a person for good (the person, or an administrator)",
+    summary="Erase a person permanently (the person, or an administrator)",
     responses=responses(
         NotYourself,
         AccountScopeRequired,

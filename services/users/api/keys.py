@@ -154,9 +154,9 @@ async def _owner_or_administrator(id: Id, identity: SignedIn) -> Identity:
 OwnerOrAdministrator = Annotated[Identity, Depends(_owner_or_administrator)]
 
 
-@router.get("", summary="A person's keys", responses=responses(NotYourKeys, UserNotFound))
+@router.get("", summary="List a person's keys", responses=responses(NotYourKeys, UserNotFound))
 async def keys(id: Id, caller: OwnerOrAdministrator, session: Transaction) -> KeyList:
-    """The active keys, the latest first. The list describes each key without revealing it."""
+    """The active keys, newest first. The list describes each key without revealing it."""
     return KeyList(
         keys=[
             KeyView(

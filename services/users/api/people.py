@@ -109,7 +109,7 @@ def _settings(request: Request) -> Settings:
     return settings
 
 
-@router.get("/me", summary="Your own profile", response_model=ProfileResponse)
+@router.get("/me", summary="Get your own profile", response_model=ProfileResponse)
 async def my_profile(identity: SignedIn, session: Transaction) -> Response:
     return await _profile(session, identity.user_id, identity.user_id)
 
@@ -123,8 +123,8 @@ async def find_users(
         Query(
             max_length=100,
             pattern=r"^[^\x00]*$",
-            description="Part of a name, in Latin or in its own letters; small typos and the wrong "
-            "keyboard layout are tolerated. Without it, everybody.",
+            description="Part of a name, in its own letters or in Latin ones. Small typos and the"
+            " wrong keyboard layout are tolerated. Without it you get everybody.",
         ),
     ] = "",
     limit: Limit = 20,
@@ -159,7 +159,7 @@ async def register_user(
 
 @router.get(
     "/{id}",
-    summary="A person's profile",
+    summary="Get a person's profile",
     response_model=ProfileResponse,
     responses=responses(UserNotFound),
 )
@@ -225,7 +225,7 @@ async def revoke_keys(id: Id, identity: Administrator, session: Transaction) -> 
 
 
 @router.get(
-    "/{id}/followers", summary="The people who follow a person", responses=responses(UserNotFound)
+    "/{id}/followers", summary="List a person's followers", responses=responses(UserNotFound)
 )
 async def followers(
     id: Id, identity: SignedIn, session: Transaction, limit: Limit = 20, cursor: Cursor = None
@@ -235,7 +235,7 @@ async def followers(
 
 
 @router.get(
-    "/{id}/following", summary="The people whom a person follows", responses=responses(UserNotFound)
+    "/{id}/following", summary="List the people a person follows", responses=responses(UserNotFound)
 )
 async def following(
     id: Id, identity: SignedIn, session: Transaction, limit: Limit = 20, cursor: Cursor = None
@@ -254,7 +254,7 @@ async def follow(id: Id, identity: SignedIn, session: Transaction) -> Ok:
     return Ok()
 
 
-@router.delete("/{id}/follow", summary="Stop following a person", responses=responses(UserNotFound))
+@router.delete("/{id}/follow", summary="Unfollow a person", responses=responses(UserNotFound))
 async def unfollow(id: Id, identity: SignedIn, session: Transaction) -> Ok:
     await commands.unfollow(session, identity.user_id, id)
     return Ok()

@@ -63,11 +63,11 @@ class SessionList(BaseModel):
 
 @router.get(
     "",
-    summary="A person's sessions: the browsers that are signed in",
+    summary="List a person's sessions (signed-in browsers)",
     responses=responses(NotYourKeys, UserNotFound),
 )
 async def sessions(id: Id, caller: OwnerOrAdministrator, session: Transaction) -> SessionList:
-    """The active sessions, the latest first."""
+    """The active sessions, newest first."""
     return SessionList(
         sessions=[
             UserSessionView(
