@@ -72,7 +72,7 @@ async def _take_all(executable: str | None, url: str) -> None:
         await _take(page, "profile")
         await page.get_by_role("button", name="Write").click()
         form = page.get_by_role("dialog").get_by_role("form")
-        await form.get_by_role("textbox", name="What is going on?").fill(
+        await form.get_by_role("textbox", name="What's new?").fill(
             "Two ways to see one building: the plan that we drew and the light that came by itself."
         )
         await form.locator("input[type=file]").set_input_files(

@@ -41,7 +41,7 @@ async def test_a_refused_like_is_taken_back_and_said(
     tweet = window.tweet("likeable")
 
     await tweet.get_by_role("button", name="Like").click()
-    await expect(tweet.get_by_role("button", name="Take the like back")).to_be_visible()
+    await expect(tweet.get_by_role("button", name="Unlike")).to_be_visible()
     await expect(tweet.get_by_text("1 like")).to_be_visible()
     (route,) = held
     await route.fulfill(
@@ -51,7 +51,7 @@ async def test_a_refused_like_is_taken_back_and_said(
 
     await expect(tweet.get_by_role("button", name="Like", exact=True)).to_be_visible()
     await expect(tweet.get_by_text("1 like")).to_be_hidden()
-    await expect(window.page.get_by_role("status")).to_contain_text(["A part of Warble is away"])
+    await expect(window.page.get_by_role("status")).to_contain_text(["Part of Warble is down"])
 
 
 async def test_the_last_of_many_clicks_is_what_the_server_has(
@@ -88,12 +88,12 @@ async def test_a_tweet_is_deleted_by_its_author_alone(
     await page.route("**/api/tweets/*", lambda route: route.abort(), times=1)
     await own.get_by_role("button", name="Delete").click()
     await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    await expect(page.get_by_text("There is no connection")).to_be_visible()
+    await expect(page.get_by_text("Try again when you're connected")).to_be_visible()
     await expect(own).to_be_visible()
     await own.get_by_role("button", name="Delete").click()
     await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
 
-    await expect(page.get_by_text("The tweet is deleted.")).to_be_visible()
+    await expect(page.get_by_text("Tweet deleted")).to_be_visible()
     await expect(own).to_have_count(0)
     assert [tweet["content"] for tweet in await ann.feed()] == ["from Bob"]
 
@@ -106,7 +106,7 @@ async def test_the_scroll_is_endless_and_keeps_its_place(
         await ann.post(f"number {number}.")
     window = await opens(ann, screen)
     page = window.page
-    await page.get_by_text("Recent").click()
+    await page.get_by_text("Latest").click()
 
     await expect(window.tweet("number 69.")).to_be_visible()
     while not await window.tweet("number 5.").count():
@@ -134,7 +134,7 @@ async def test_new_tweets_are_announced_and_the_text_under_the_eyes_stays(
     page = window.page
     await page.clock.install()
     await page.reload()
-    await page.get_by_text("Recent").click()
+    await page.get_by_text("Latest").click()
     read = window.tweet("number 14.")
     await read.scroll_into_view_if_needed()
     before = await read.bounding_box()
@@ -165,7 +165,7 @@ async def test_an_empty_feed_says_whom_to_follow(
     page = window.page
 
     suggested = page.get_by_role("main").get_by_role("listitem")
-    await expect(page.get_by_text("Follow somebody")).to_be_visible()
+    await expect(page.get_by_text("Follow people to see")).to_be_visible()
     await suggested.first.get_by_role("button", name="Follow").click()
     await expect(suggested.first.get_by_role("button", name="Following")).to_be_visible()
 
@@ -178,11 +178,11 @@ async def test_what_is_seen_while_offline_says_so(company: Company, opens: Opens
 
     await expect(window.tweet("kept")).to_be_visible()
     await page.context.set_offline(True)
-    await expect(page.get_by_text("You are offline")).to_be_visible()
+    await expect(page.get_by_text("What you see may be out of date")).to_be_visible()
     await page.get_by_role("link", name="People").first.click()
-    await expect(page.get_by_text("There is no connection")).to_be_visible()
+    await expect(page.get_by_text("Try again when you're connected")).to_be_visible()
     await page.context.set_offline(False)
     await page.get_by_role("button", name="Try again").click()
 
     await expect(page.get_by_role("main").get_by_role("listitem").first).to_be_visible()
-    await expect(page.get_by_text("You are offline")).to_be_hidden()
+    await expect(page.get_by_text("What you see may be out of date")).to_be_hidden()

@@ -112,7 +112,7 @@ async def test_what_comes_back_to_the_reader_is_text_too(
     await page.route("**/api/users?**", find_nobody)
     await page.goto("/people")
     await page.get_by_role("main").get_by_role("searchbox").fill(text)
-    await expect(page.get_by_text(f"Nobody is called “{text}”")).to_be_visible()
+    await expect(page.get_by_text(f"No one found for “{text}”")).to_be_visible()
     await nothing_lives(page)
     await page.goto("/")
     await page.route("**/api/tweets", refuse)

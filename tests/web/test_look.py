@@ -59,9 +59,9 @@ async def test_axe_finds_nothing_on_any_view(
     page = window.page
     found: dict[str, list[str]] = {}
 
-    await expect(page.get_by_label("Your api-key")).to_be_visible()
+    await expect(page.get_by_label("Your access key")).to_be_visible()
     found["signing in"] = await axe(page)
-    await page.get_by_label("Your api-key").fill(ann.key)
+    await page.get_by_label("Your access key").fill(ann.key)
     await page.get_by_role("button", name="Sign in").click()
     await expect(window.tweets).to_have_count(2)
     found["home"] = await axe(page)
@@ -70,8 +70,8 @@ async def test_axe_finds_nothing_on_any_view(
         ("followers", f"/profile/{bob.id}/followers", "Ann Kim"),
         ("following", f"/profile/{bob.id}/following", "Ann Kim"),
         ("people", "/people", "Follow"),
-        ("nobody", "/profile/900000000", "There is no such person"),
-        ("nothing", "/some/where", "There is nothing here"),
+        ("nobody", "/profile/900000000", "Profile not found"),
+        ("nothing", "/some/where", "Page not found"),
     ):
         await page.goto(path)
         await expect(page.get_by_role("main").get_by_text(shown).first).to_be_visible()
@@ -94,7 +94,7 @@ async def test_axe_finds_nothing_on_any_view(
     await look_at_dialog("shortcuts", "Keyboard shortcuts")
     await page.route("**/api/**", lambda route: route.abort())
     await page.goto("/")
-    await expect(page.get_by_text("Warble cannot be reached")).to_be_visible()
+    await expect(page.get_by_text("Can't reach Warble")).to_be_visible()
     found["unreachable"] = await axe(page)
 
     assert {view: problems for view, problems in found.items() if problems} == {}
@@ -105,7 +105,7 @@ def _dialogs(window: Visitor) -> list[tuple[str, Any, str]]:
     pictures = window.tweet("With pictures")
     return [
         ("settings", page.get_by_role("button", name="Settings"), "Settings"),
-        ("writing", page.get_by_role("button", name="Write"), "A new tweet"),
+        ("writing", page.get_by_role("button", name="Write"), "New tweet"),
         ("likers", pictures.get_by_role("button", name="1 like"), "Liked by"),
         ("pictures", pictures.get_by_role("button", name="Open picture 1"), "Picture 1 of 3"),
         (

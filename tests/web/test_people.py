@@ -43,7 +43,7 @@ async def test_a_follow_changes_the_feed_one_comes_back_to(
     window = await opens(ann, screen)
     page = window.page
 
-    await expect(page.get_by_text("Follow somebody")).to_be_visible()
+    await expect(page.get_by_text("Follow people to see")).to_be_visible()
     await page.goto(f"/profile/{bob.id}")
     # The feed that Home asks for contains the follow if the follow was acknowledged before.
     async with page.expect_response(re.compile("/follow$")):
@@ -74,7 +74,7 @@ async def test_a_refused_follow_is_taken_back_and_said(
 
     await expect(main.get_by_role("button", name="Follow: Bob")).to_be_visible()
     await expect(page.get_by_role("link", name="0 followers", exact=True)).to_be_visible()
-    await expect(page.get_by_text("There is no connection")).to_be_visible()
+    await expect(page.get_by_text("Try again when you're connected")).to_be_visible()
 
 
 async def test_people_are_found_while_one_types(
@@ -89,21 +89,21 @@ async def test_people_are_found_while_one_types(
     found = page.get_by_role("main").get_by_role("listitem")
     await expect(found.filter(has_text="Екатерина Длинная").first).to_be_visible()
     await field.fill("qqqqq zzzzz")
-    await expect(page.get_by_text("Nobody is called “qqqqq zzzzz”")).to_be_visible()
+    await expect(page.get_by_text("No one found for “qqqqq zzzzz”")).to_be_visible()
 
 
 async def test_what_is_not_there_is_said_to_be_not_there(company: Company, opens: Opens) -> None:
     window = await opens(await company.hire("Ann"), path="/profile/900000000")
     page = window.page
 
-    await expect(page.get_by_text("There is no such person")).to_be_visible()
+    await expect(page.get_by_text("Profile not found")).to_be_visible()
     await page.goto("/profile/0")
-    await expect(page.get_by_text("There is nothing here")).to_be_visible()
+    await expect(page.get_by_text("Page not found")).to_be_visible()
     await page.goto("/some/where")
-    await expect(page.get_by_text("There is nothing here")).to_be_visible()
-    await page.get_by_role("link", name="To the home page").click()
+    await expect(page.get_by_text("Page not found")).to_be_visible()
+    await page.get_by_role("link", name="Go to Home").click()
 
-    await expect(page.get_by_text("Follow somebody")).to_be_visible()
+    await expect(page.get_by_text("Follow people to see")).to_be_visible()
 
 
 async def test_one_changes_ones_own_name(company: Company, opens: Opens) -> None:

@@ -22,14 +22,14 @@ async def test_a_key_is_exchanged_for_a_session_that_no_script_can_read(
     window = await opens(screen=screen)
     page = window.page
 
-    await page.get_by_label("Your api-key").fill("not a key")
+    await page.get_by_label("Your access key").fill("not a key")
     await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_role("alert")).to_contain_text("not valid")
-    await page.get_by_label("Your api-key").fill(f" {ann.key} ")
+    await expect(page.get_by_role("alert")).to_contain_text("That key isn't valid")
+    await page.get_by_label("Your access key").fill(f" {ann.key} ")
     await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_text("Follow somebody, and their tweets are here")).to_be_visible()
+    await expect(page.get_by_text("Follow people to see their tweets here")).to_be_visible()
     await page.reload()
-    await expect(page.get_by_text("Follow somebody, and their tweets are here")).to_be_visible()
+    await expect(page.get_by_text("Follow people to see their tweets here")).to_be_visible()
 
     assert ann.key not in await page.evaluate(_READABLE)
     (session,) = [c for c in await page.context.cookies() if c["name"] == "warble_session"]
@@ -44,10 +44,10 @@ async def test_who_signs_out_is_out(company: Company, opens: Opens, screen: str)
 
     await page.get_by_role("button", name="Settings").click()
     await page.get_by_role("button", name="Sign out").click()
-    await expect(page.get_by_label("Your api-key")).to_be_visible()
+    await expect(page.get_by_label("Your access key")).to_be_visible()
     await page.goto("/people")
 
-    await expect(page.get_by_label("Your api-key")).to_be_visible()
+    await expect(page.get_by_label("Your access key")).to_be_visible()
 
 
 async def test_a_revoked_key_ends_the_session_and_costs_no_draft(
@@ -65,14 +65,12 @@ async def test_a_revoked_key_ends_the_session_and_costs_no_draft(
 
     await eventually(is_refused)
     await form.get_by_role("button", name="Post").click()
-    await expect(page.get_by_label("Your api-key")).to_be_visible()
+    await expect(page.get_by_label("Your access key")).to_be_visible()
     new = await company.administrator.done("POST", f"/api/users/{ann.id}/key")
-    await page.get_by_label("Your api-key").fill(new["api_key"])
+    await page.get_by_label("Your access key").fill(new["api_key"])
     await page.get_by_role("button", name="Sign in").click()
 
-    await expect(page.get_by_role("textbox", name="What is going on?")).to_have_value(
-        "nearly finished"
-    )
+    await expect(page.get_by_role("textbox", name="What's new?")).to_have_value("nearly finished")
 
 
 async def test_another_site_can_neither_write_nor_frame(company: Company, opens: Opens) -> None:
@@ -112,7 +110,7 @@ async def test_who_leaves_can_take_along_what_is_theirs(
 
     await page.get_by_role("button", name="Settings").click()
     async with page.expect_download() as coming:
-        await page.get_by_role("link", name="Take your data along").click()
+        await page.get_by_role("link", name="Download your data").click()
     download = await coming.value
 
     assert download.suggested_filename == f"warble-{ann.id}.zip"

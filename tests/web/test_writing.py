@@ -52,7 +52,7 @@ async def test_the_page_counts_as_the_server_counts(
     ann = await company.hire("Ann")
     window = await opens(ann)
     full = COUNTED[script]
-    box = window.page.get_by_role("textbox", name="What is going on?")
+    box = window.page.get_by_role("textbox", name="What's new?")
 
     await box.fill(full + "!" if full[-1] != "\n" else full.strip() + "!")
     await expect(box).to_have_accessible_description("1 character too many")
@@ -79,7 +79,7 @@ async def test_a_draft_survives_a_reload_with_its_pictures(
     await window.page.reload()
     form = await window.writes()
 
-    await expect(form.get_by_role("textbox", name="What is going on?")).to_have_value("not yet")
+    await expect(form.get_by_role("textbox", name="What's new?")).to_have_value("not yet")
     await expect(form.get_by_label("Description of picture 1")).to_have_value("half a thought")
     await window.posts(form)
     await expect(window.tweet("not yet").get_by_role("button", name="half a")).to_be_visible()
@@ -102,11 +102,9 @@ async def test_an_upload_that_fails_in_the_middle_keeps_all_and_goes_on_where_it
     await window.attaches(form, *((f"{n}.png", png(40 + n, 30)) for n in range(3)))
     await form.get_by_role("button", name="Post").click()
 
-    await expect(form.get_by_role("alert")).to_contain_text("Nothing is lost")
-    await expect(form.get_by_text("Not sent")).to_have_count(1)
-    await expect(form.get_by_role("textbox", name="What is going on?")).to_have_value(
-        "three pictures"
-    )
+    await expect(form.get_by_role("alert")).to_contain_text("Your draft is saved")
+    await expect(form.get_by_text("Upload failed")).to_have_count(1)
+    await expect(form.get_by_role("textbox", name="What's new?")).to_have_value("three pictures")
     assert await ann.feed() == []
     await window.posts(form)
     (tweet,) = await ann.feed()
@@ -127,7 +125,7 @@ async def test_a_tweet_whose_answer_was_lost_is_not_posted_twice(
     form = await window.writes("once")
     await window.page.route("**/api/tweets", answer_lost, times=1)
     await form.get_by_role("button", name="Post").click()
-    await expect(form.get_by_role("alert")).to_contain_text("no connection")
+    await expect(form.get_by_role("alert")).to_contain_text("You're offline")
     await window.posts(form)
 
     await expect(window.tweet("once")).to_have_count(1)
@@ -148,11 +146,11 @@ async def test_a_draft_whose_tweet_was_deleted_is_kept_and_can_be_posted_anew(
     form = await window.writes("once more")
     await window.page.route("**/api/tweets", posted_and_deleted_but_unanswered, times=1)
     await form.get_by_role("button", name="Post").click()
-    await expect(form.get_by_role("alert")).to_contain_text("no connection")
+    await expect(form.get_by_role("alert")).to_contain_text("You're offline")
     await form.get_by_role("button", name="Post").click()
 
     await expect(form.get_by_role("alert")).to_contain_text("was posted and then deleted")
-    await expect(form.get_by_role("textbox", name="What is going on?")).to_have_value("once more")
+    await expect(form.get_by_role("textbox", name="What's new?")).to_have_value("once more")
     assert await ann.feed() == []
     await window.posts(form)
     assert [tweet["content"] for tweet in await ann.feed()] == ["once more"]
@@ -177,11 +175,11 @@ async def test_pictures_come_by_dropping_and_pasting_and_what_does_not_fit_is_sa
         target.dispatchEvent(event);
     }"""
 
-    box = form.get_by_role("textbox", name="What is going on?")
+    box = form.get_by_role("textbox", name="What's new?")
     picture = ["a.png", "image/png", encoded]
     await box.evaluate(hand, ["drop", [picture, ["a.pdf", "application/pdf", encoded]]])
     await expect(page.get_by_text("Only JPEG, PNG, WebP and GIF")).to_be_visible()
     await box.evaluate(hand, ["paste", [picture] * 4])
-    await expect(page.get_by_text("A tweet has four pictures at most")).to_be_visible()
+    await expect(page.get_by_text("You can add up to four pictures")).to_be_visible()
 
     await expect(form.get_by_role("listitem")).to_have_count(4)

@@ -51,9 +51,9 @@ class Visitor:
         """The form for a new tweet, with the text filled in."""
         if self.screen != "wide":
             await self.page.get_by_role("button", name="Write").click()
-        form = self.page.get_by_role("form", name="A new tweet").filter(visible=True)
+        form = self.page.get_by_role("form", name="New tweet").filter(visible=True)
         if text:
-            await form.get_by_role("textbox", name="What is going on?").fill(text)
+            await form.get_by_role("textbox", name="What's new?").fill(text)
         return form
 
     async def attaches(self, form: Locator, *pictures: tuple[str, bytes]) -> None:
@@ -65,7 +65,7 @@ class Visitor:
 
     async def posts(self, form: Locator) -> None:
         await form.get_by_role("button", name="Post").click()
-        await expect(self.page.get_by_text("Posted.")).to_be_visible()
+        await expect(self.page.get_by_text("Tweet posted")).to_be_visible()
 
     async def scrolled(self) -> float:
         at: float = await self.page.evaluate("scrollY")
