@@ -29,7 +29,7 @@ _MAX_BODY_BYTES = 4096
 
 class CrossSiteRequest(Problem):
     status = 403
-    message = "This request did not come from Warble's own page."
+    message = "This request didn't come from Warble's own page."
 
 
 def is_same_origin(headers: Mapping[str, str]) -> bool | None:
@@ -83,7 +83,7 @@ async def _credentials(request: Request) -> Credentials:
         body = b"".join([chunk async for chunk in RequestBody(request.receive, _MAX_BODY_BYTES)])
         return Credentials.model_validate_json(body)
     except (ClientDisconnected, ValidationError) as error:
-        raise InvalidRequest(reason='The body is not {"api_key": "…"}.') from error
+        raise InvalidRequest(reason='Send {"api_key": "…"} as the body.') from error
 
 
 router = APIRouter(tags=["session"])

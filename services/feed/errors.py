@@ -5,4 +5,4 @@ from chassis.http.errors import Problem
 
 class TweetNotFound(Problem):
     status = 404
-    message = "There is no such tweet."
+    message = "This tweet doesn't exist."

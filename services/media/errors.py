@@ -7,17 +7,17 @@ from chassis.http.errors import PayloadTooLarge, Problem, megabytes
 
 class MediaNotFound(Problem):
     status = 404
-    message = "There is no such picture."
+    message = "This picture doesn't exist."
 
 
 class ImageTooLarge(PayloadTooLarge):
-    message = "The picture has {actual}. The limit is {limit}."
+    message = "This picture is {actual}. The limit is {limit}."
 
 
 class ImageTooManyPixels(Problem):
     status = 413
     message = (
-        "The picture has {actual} million pixels, counting all frames of an animation."
+        "This picture has {actual} million pixels, counting all frames of an animation."
         " The limit is {limit} million."
     )
 
@@ -28,7 +28,7 @@ class ImageTooManyPixels(Problem):
 
 class ImageTooManyFrames(Problem):
     status = 413
-    message = "The animation has {actual} frames. The limit is {limit}."
+    message = "This animation has {actual} frames. The limit is {limit}."
 
     def __init__(self, limit: int, actual: int) -> None:
         super().__init__(limit=limit, actual=actual)
@@ -38,8 +38,8 @@ class ImageTooManyFrames(Problem):
 class ImageTooCostly(Problem):
     status = 413
     message = (
-        "Processing this picture would take more than {memory} of memory, {seconds} seconds of CPU"
-        " time or {stored} of storage. Send a smaller or simpler picture."
+        "This picture is too complex: it needs more than {memory} of memory, {seconds} seconds of"
+        " CPU time or {stored} of storage. Send a smaller one."
     )
 
     def __init__(self, memory_bytes: int, seconds: int, stored_bytes: int) -> None:
@@ -55,16 +55,16 @@ class ImageTooCostly(Problem):
 
 class ImageNotAccepted(Problem):
     status = 415
-    message = "This file is not a picture in a supported format. Send a JPEG, PNG, WebP or GIF."
+    message = "This file can't be opened as a picture. Send a JPEG, PNG, WebP or GIF."
 
 
 class AltNotAccepted(Problem):
     status = 422
     message = (
-        "A picture's description has at most {limit} characters, all of which can be displayed."
+        "A picture's description can have up to {limit} characters, and no control characters."
     )
 
 
 class RangeNotSatisfiable(Problem):
     status = 416
-    message = "The picture does not have the requested bytes."
+    message = "The picture doesn't have the requested bytes."

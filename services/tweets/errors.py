@@ -5,7 +5,7 @@ from chassis.http.errors import Problem
 
 class TweetNotFound(Problem):
     status = 404
-    message = "There is no such tweet."
+    message = "This tweet doesn't exist."
 
 
 class NotTheAuthor(Problem):
@@ -20,12 +20,12 @@ class TweetEmpty(Problem):
 
 class TweetTooLong(Problem):
     status = 422
-    message = "A tweet has at most {limit} characters."
+    message = "A tweet can have up to {limit} characters."
 
 
 class TextNotAccepted(Problem):
     status = 422
-    message = "The text contains a character that cannot be displayed."
+    message = "The text has characters that aren't allowed."
 
 
 class IdempotencyKeyReused(Problem):
@@ -42,17 +42,17 @@ class TweetAlreadyDeleted(Problem):
 
 class TooManyImages(Problem):
     status = 422
-    message = "A tweet has at most {limit} pictures."
+    message = "A tweet can have up to {limit} pictures."
 
 
 class MediaNotFound(Problem):
     status = 404
-    message = "There is no such picture. Upload it again."
+    message = "This picture doesn't exist. Upload it again."
 
 
 class NotYourMedia(Problem):
     status = 403
-    message = "Somebody else uploaded this picture. You can attach only your own pictures."
+    message = "Someone else uploaded this picture. You can attach only your own pictures."
 
 
 class MediaTaken(Problem):

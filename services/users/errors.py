@@ -8,7 +8,7 @@ class UserNotFound(Problem):
     with 401 instead: see `api/callers.py`."""
 
     status = 404
-    message = "There is no such person."
+    message = "This person doesn't exist, or has left."
 
     def __init__(self, user_id: int) -> None:
         super().__init__()
@@ -17,12 +17,12 @@ class UserNotFound(Problem):
 
 class CannotFollowYourself(Problem):
     status = 409
-    message = "You cannot follow yourself."
+    message = "You can't follow yourself."
 
 
 class CannotDeactivateYourself(Problem):
     status = 409
-    message = "You cannot deactivate yourself. Ask another administrator."
+    message = "You can't deactivate yourself. Ask another administrator."
 
 
 class LastAdministrator(Problem):
@@ -32,54 +32,54 @@ class LastAdministrator(Problem):
 
 class NotYourself(Problem):
     status = 403
-    message = "You can erase only your own account, unless you are an administrator."
+    message = "You can erase only your own account, unless you're an administrator."
 
 
 class CannotEraseYourself(Problem):
     status = 409
-    message = "You cannot erase yourself while you are an administrator. Ask another administrator."
+    message = "You can't erase yourself while you're an administrator. Ask another administrator."
 
 
 class NameNotConfirmed(Problem):
     status = 409
     message = (
-        "This is not the person's name. Erasing cannot be undone, so send the exact current name."
+        "This isn't the person's name. Erasing can't be undone, so send the exact current name."
     )
 
 
 class NotYourName(Problem):
     status = 403
-    message = "You can change only your own name, unless you are an administrator."
+    message = "You can change only your own name, unless you're an administrator."
 
 
 class NotYourKeys(Problem):
     status = 403
     message = (
-        "You can see and change only your own keys and sessions, unless you are an administrator."
+        "You can see and change only your own keys and sessions, unless you're an administrator."
     )
 
 
 class ScopeTooWide(Problem):
     status = 403
-    message = "A key cannot create, replace or revoke a key that allows more than the key itself."
+    message = "A key can't create, replace or revoke a key that allows more than it does."
 
 
 class AccountScopeRequired(Problem):
     status = 403
     message = (
-        "This key does not allow you to manage the account. Use a key with the scope `account`,"
+        "This key doesn't allow managing the account. Use a key with the scope `account`,"
         " such as the key that you sign in with."
     )
 
 
 class KeyWouldOutliveYours(Problem):
     status = 403
-    message = "A key cannot create a key that lasts longer than itself. Your key expires on {end}."
+    message = "A key can't create a key that lasts longer than it does. Your key expires on {end}."
 
 
 class TooManyKeys(Problem):
     status = 409
-    message = "A person has at most {limit} keys. Revoke a key that is no longer needed."
+    message = "A person can have up to {limit} keys. Revoke one that's no longer needed."
 
 
 class NameNotAccepted(Problem):
@@ -93,12 +93,12 @@ class NameNotAccepted(Problem):
 
 class KeyNotFound(Problem):
     status = 404
-    message = "There is no such key."
+    message = "This key doesn't exist."
 
 
 class SessionNotFound(Problem):
     status = 404
-    message = "There is no such session."
+    message = "This session doesn't exist."
 
 
 class SessionEnded(Problem):

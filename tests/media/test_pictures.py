@@ -289,26 +289,26 @@ async def test_a_frame_outside_of_the_canvas_does_not_enlarge_it(media: httpx.As
         (
             bytes(10_400_001),
             "ImageTooLarge",
-            "The picture has 10.5 MB. The limit is 10 MB.",
+            "This picture is 10.5 MB. The limit is 10 MB.",
             {"limit": 10_000_000, "actual": 10_400_001},
         ),
         (
             samples.bomb(),
             "ImageTooManyPixels",
-            "The picture has 3,600 million pixels, counting all frames of an animation."
+            "This picture has 3,600 million pixels, counting all frames of an animation."
             " The limit is 50 million.",
             {"limit": 50_000_000, "actual": 3_600_000_000},
         ),
         (
             samples.animation("GIF", frames=201),
             "ImageTooManyFrames",
-            "The animation has 201 frames. The limit is 200.",
+            "This animation has 201 frames. The limit is 200.",
             {"limit": 200, "actual": 201},
         ),
         (
             samples.animation("WEBP", frames=230),
             "ImageTooManyFrames",
-            "The animation has 230 frames. The limit is 200.",
+            "This animation has 230 frames. The limit is 200.",
             {"limit": 200, "actual": 230},
         ),
     ],

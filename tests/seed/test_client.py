@@ -47,10 +47,10 @@ async def test_a_call_to_a_busy_api_is_repeated_after_retry_after(tmp_path: Path
 
 async def test_an_error_has_the_message_of_the_api(tmp_path: Path) -> None:
     async def api(_: web.Request) -> web.Response:
-        return refusal(404, "There is no such person.")
+        return refusal(404, "This person doesn't exist.")
 
     async with client_of(tmp_path, api) as client:
-        with pytest.raises(ApiError, match=r"There is no such person\. \(404 Whatever\)"):
+        with pytest.raises(ApiError, match=r"This person doesn't exist\. \(404 Whatever\)"):
             await client.follow("ann", 2)
 
 

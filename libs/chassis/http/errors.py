@@ -121,17 +121,17 @@ def megabytes(count: int, *, round_up: bool = False) -> str:
 
 class MalformedRequest(Problem):
     status = 400
-    message = "The request is not valid HTTP."
+    message = "The request isn't valid HTTP."
 
 
 class NotSignedIn(Problem):
     status = 401
-    message = "The api-key is missing or not valid."
+    message = "The api-key is missing or isn't valid."
 
 
 class NotAnAdministrator(Problem):
     status = 403
-    message = "Only an administrator may do this."
+    message = "Only administrators can do this."
 
 
 class ReadOnlyKey(Problem):
@@ -141,12 +141,12 @@ class ReadOnlyKey(Problem):
 
 class NotFound(Problem):
     status = 404
-    message = "There is nothing at this address."
+    message = "There's nothing at this address."
 
 
 class MethodNotAllowed(Problem):
     status = 405
-    message = "This address does not support this method."
+    message = "This address doesn't support this method."
 
     def __init__(self, allowed: str) -> None:
         """`allowed` is the value of the `Allow` header, such as `GET, HEAD`."""
@@ -181,7 +181,7 @@ class InvalidRequest(Problem):
 
 class TooManyRequests(Problem):
     status = 429
-    message = "Too many requests. Please try again in a moment."
+    message = "Too many requests. Try again in a moment."
 
     def __init__(self, headers: Mapping[str, str] = _RETRY_SOON) -> None:
         super().__init__()
@@ -199,13 +199,13 @@ class InternalError(Problem):
 
 class BadGateway(Problem):
     status = 502
-    message = "Part of the service did not respond properly. Please try again in a moment."
+    message = "Part of the service isn't responding properly. Try again in a moment."
     headers = _RETRY_SOON
 
 
 class ServiceUnavailable(Problem):
     status = 503
-    message = "Part of the service is unavailable. Please try again in a moment."
+    message = "Part of the service is down. Try again in a moment."
     headers = _RETRY_SOON
 
 
@@ -213,13 +213,13 @@ class ServiceOverloaded(Problem):
     """The work has not started, so the client may repeat any call safely."""
 
     status = 503
-    message = "The service is busy. Please try again in a moment."
+    message = "The service is very busy. Try again in a moment."
     headers = _RETRY_SOON
 
 
 class ServiceTimeout(Problem):
     status = 504
-    message = "Part of the service took too long to respond. Please try again in a moment."
+    message = "Part of the service took too long to respond. Try again in a moment."
     headers = _RETRY_SOON
 
 
@@ -262,7 +262,7 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
     if error.status_code in _BY_STATUS:
         return problem_response(_BY_STATUS[error.status_code]())
     if 400 <= error.status_code < 500:
-        return problem_response(InvalidRequest(reason="The request body could not be read."))
+        return problem_response(InvalidRequest(reason="The request body couldn't be read."))
     return problem_response(InternalError())
 
 
@@ -270,7 +270,7 @@ async def _on_invalid_request(request: Request, error: Exception) -> JSONRespons
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     if first["type"] == "json_invalid":
-        return problem_response(InvalidRequest(reason="The request body is not valid JSON."))
+        return problem_response(InvalidRequest(reason="The request body isn't valid JSON."))
     field = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
     return problem_response(InvalidRequest(reason=f"{field}: {first['msg']}."))
 

@@ -44,4 +44,4 @@ def decode(cursor: str, length: int) -> tuple[int, ...]:
 
 
 def _invalid_cursor() -> InvalidRequest:
-    return InvalidRequest(reason="The cursor is not valid. Use next_cursor of the previous page.")
+    return InvalidRequest(reason="The cursor isn't valid. Use next_cursor of the previous page.")
