@@ -13,6 +13,9 @@ export const isLong = ({ width, height }: Media) => (height ?? 0) > 2 * (width ?
 
 /** Somebody in a list, who tells the reader whether they are followed. */
 export type Listed = Schemas["UserPage"]["users"][number];
+export type Key = Schemas["KeyView"];
+export type NewKey = Schemas["KeyResponse"];
+export type UserSession = Schemas["UserSessionView"];
 export type Order = "popular" | "recent";
 export type Scope = "following" | "everyone";
 
@@ -120,6 +123,28 @@ export async function profile(id: number): Promise<Profile> {
 }
 
 export const rename = (id: number, name: string) => call("PATCH", `/users/${id}`, { name });
+
+export async function keysOf(id: number): Promise<Key[]> {
+  return (await call<Schemas["KeyList"]>("GET", `/users/${id}/keys`)).keys;
+}
+
+/** `days` is how long the key works; null for no end. The answer alone contains the key. */
+export const createKey = (id: number, name: string, scope: Key["scope"], days: number | null) =>
+  call<NewKey>("POST", `/users/${id}/keys`, { name, scope, expires_in_days: days });
+
+export const revokeKey = (id: number, keyId: number) =>
+  call("DELETE", `/users/${id}/keys/${keyId}`);
+
+export async function sessionsOf(id: number): Promise<UserSession[]> {
+  return (await call<Schemas["SessionList"]>("GET", `/users/${id}/sessions`)).sessions;
+}
+
+export const endSession = (id: number, sessionId: number) =>
+  call("DELETE", `/users/${id}/sessions/${sessionId}`);
+
+/** `name` is the person's current name, as a confirmation. */
+export const eraseAccount = (id: number, name: string) =>
+  call("POST", "/erasures", { user_id: id, name });
 
 export const feed = (order: Order, scope: Scope, cursor: string | null, limit = PAGE) =>
   tweets("/tweets", { order, scope, cursor, limit });

@@ -9,6 +9,8 @@ export type Dialog =
   | { kind: "delete"; tweet: Tweet }
   | { kind: "rename" }
   | { kind: "settings" }
+  | { kind: "access" }
+  | { kind: "erase" }
   | { kind: "shortcuts" };
 
 let open = $state.raw<Dialog | null>(null);

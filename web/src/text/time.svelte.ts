@@ -30,6 +30,9 @@ export function ago(instant: string): string {
   return relative.format(-Math.floor(seconds / DAY), "day");
 }
 
+export const onDate = (instant: string) =>
+  new Date(instant).toLocaleDateString(preferences.language, { dateStyle: "long" });
+
 /** The instant itself, for those who want to know it. */
 export const exactly = (instant: string) =>
   new Date(instant).toLocaleString(preferences.language, {
