@@ -90,6 +90,10 @@ async def test_axe_finds_nothing_on_any_view(
     for name, opener, dialog in _dialogs(window):
         await opener.click()
         await look_at_dialog(name, dialog)
+    for name, dialog in (("access", "Keys and devices"), ("erasing", "Erase my account")):
+        await page.get_by_role("button", name="Settings").click()
+        await page.get_by_role("button", name=dialog).click()
+        await look_at_dialog(name, dialog)
     await page.keyboard.press("?")
     await look_at_dialog("shortcuts", "Keyboard shortcuts")
     await page.route("**/api/**", lambda route: route.abort())

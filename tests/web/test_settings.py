@@ -14,7 +14,7 @@ from .conftest import Opens
 
 async def open_access(page: Page) -> None:
     await page.get_by_role("button", name="Settings").first.click()
-    await page.get_by_role("button", name="Manage keys and devices").click()
+    await page.get_by_role("button", name="Keys and devices").click()
 
 
 async def test_one_makes_a_key_that_is_shown_once_and_revokes_it(

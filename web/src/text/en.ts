@@ -156,7 +156,6 @@ export const en = {
 
   access: {
     title: "Keys and devices",
-    open: "Manage keys and devices",
     more: "See where you're signed in, and make keys for scripts and apps.",
     sessions: "Where you're signed in",
     thisBrowser: "This browser",
@@ -180,7 +179,7 @@ export const en = {
     scopes: {
       read: "Read",
       write: "Read and post",
-      account: "Also manage keys and the account",
+      account: "Everything on my account",
       admin: "Administration",
     } as Record<string, string>,
     lifetime: "Works for",

@@ -154,11 +154,10 @@ export const ru: Words = {
 
   access: {
     title: "Ключи и устройства",
-    open: "Управлять ключами и устройствами",
     more: "Посмотрите, где выполнен вход, и создайте ключи для скриптов и приложений.",
     sessions: "Где выполнен вход",
     thisBrowser: "Этот браузер",
-    lastUsed: (when: string) => `Последний вход: ${when}`,
+    lastUsed: (when: string) => `Последнее использование: ${when}`,
     neverUsed: "Ещё не использовался",
     ends: (date: string) => `Действует до ${date}`,
     noEnd: "Бессрочный",
@@ -178,7 +177,7 @@ export const ru: Words = {
     scopes: {
       read: "Чтение",
       write: "Чтение и публикация",
-      account: "Ещё и управление ключами и учётной записью",
+      account: "Всё, включая управление учётной записью",
       admin: "Администрирование",
     } as Record<string, string>,
     lifetime: "Срок действия",
