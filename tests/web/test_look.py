@@ -1,14 +1,18 @@
 """Appearance and accessibility: languages, themes, sizes, scripts, keyboard, screen readers."""
 
 import gzip
+import io
 import json
 import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from PIL import Image
 from playwright.async_api import Page, expect
 
+from devstack.instance import Instance
 from devstack.web_build import BUILT, WEB
 from tests.journeys.company import Company, Person
 
@@ -135,6 +139,20 @@ async def test_no_text_breaks_the_page_or_runs(company: Company, opens: Opens, t
         assert await page.evaluate(width) <= 320, path
     assert re.search("Warble", await page.title())
     assert await page.locator("img[src=x], main script").count() == 0
+
+
+async def test_the_page_can_be_installed_as_an_app(stack: Instance) -> None:
+    async with httpx.AsyncClient(base_url=stack.gateway_url) as browser:
+        manifest = (await browser.get("/manifest.webmanifest")).json()
+        pictures = [icon for icon in manifest["icons"] if icon["type"] == "image/png"]
+        sizes = {}
+        for icon in pictures:
+            content = (await browser.get(icon["src"])).content
+            sizes[icon["src"]] = "{}x{}".format(*Image.open(io.BytesIO(content)).size)
+
+    assert sizes == {icon["src"]: icon["sizes"] for icon in pictures}
+    assert set(sizes.values()) == {"192x192", "512x512"}
+    assert "maskable" in [icon.get("purpose") for icon in pictures]
 
 
 async def test_the_page_speaks_the_readers_language(company: Company, opens: Opens) -> None:
