@@ -50,12 +50,23 @@ const PLACES: Record<string, () => string> = {
   m: () => profilePath(who.me.id),
 };
 
+/**
+ * The key that is meant. A layout without Latin letters is read by the place of the key: Cyrillic
+ * "о" is on J. Such a layout may have "." and "," where the Latin one has "/" and "?".
+ */
+function meant({ key, code, shiftKey }: KeyboardEvent): string {
+  if (code === "Slash" && (key === "." || key === ",")) return shiftKey ? "?" : "/";
+  if (key.length > 1 || key <= "~") return key.toLowerCase();
+  if (code === "Period") return ".";
+  return code.startsWith("Key") ? code.slice(3).toLowerCase() : key;
+}
+
 export function shortcut(event: KeyboardEvent) {
   if (!preferences.shortcuts || who.state !== "signed in") return;
   if (document.querySelector("dialog[open]")) return;
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if ((event.target as Element).closest("input, textarea, select, [contenteditable]")) return;
-  const key = event.key.toLowerCase();
+  const key = meant(event);
   const place = performance.now() - led < SECOND_KEY_MS ? PLACES[key] : undefined;
   led = key === "g" ? performance.now() : 0;
   const act = place ? () => go(place()) : ACTIONS[key];
