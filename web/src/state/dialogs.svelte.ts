@@ -1,5 +1,6 @@
 /** The one dialog that is open above the page, if any. */
 
+import { enterDialog, leaveDialog } from "./route.svelte";
 import type { Tweet } from "./tweets.svelte";
 
 export type Dialog =
@@ -22,10 +23,15 @@ export const dialogs = {
 };
 
 export function show(dialog: Dialog) {
+  // One that is open already gives the focus back, so that the next one can return it there.
+  document.querySelector<HTMLDialogElement>("dialog[open]")?.close();
+  enterDialog();
   open = dialog;
 }
 
 /** A dialog tells of its end a moment later: by then another one may be open. */
 export function closed(dialog: Dialog | null) {
-  if (open === dialog) open = null;
+  if (open !== dialog) return;
+  open = null;
+  leaveDialog();
 }

@@ -17,7 +17,7 @@ const PROFILE = /^\/profile\/([1-9]\d{0,15})(?:\/(followers|following))?\/?$/;
 function read(path: string): Route {
   // Another page, named by GATEWAY_WEB_DIR, may sign in at an address of its own; here that has none.
   if (path === HOME || path === "/login") return { view: "home" };
-  if (path === PEOPLE) return { view: "people" };
+  if (path === PEOPLE || path === `${PEOPLE}/`) return { view: "people" };
   const found = PROFILE.exec(path);
   if (found === null) return { view: "nothing" };
   const tab = (found[2] ?? "tweets") as "tweets" | "followers" | "following";
@@ -27,7 +27,18 @@ function read(path: string): Route {
 let path = $state(location.pathname);
 const current = $derived(read(path));
 
+/** Whether the reader came here by the browser's Back or Forward, and wants the place as it was. */
+let returned = false;
+/** How often the reader asked, at the top of a view, for the same view again. */
+let repeats = $state(0);
+
 export const route = {
+  get returned() {
+    return returned;
+  },
+  get repeats() {
+    return repeats;
+  },
   get current() {
     return current;
   },
@@ -36,12 +47,16 @@ export const route = {
   },
 };
 
+/** What the browser's history holds of an entry. An open dialog has one, so that Back closes it. */
 interface Entry {
   scrolled: number;
+  dialog?: boolean;
 }
 
+const entry = () => history.state as Entry | null;
+
 function keepScroll() {
-  history.replaceState({ scrolled: scrollY } satisfies Entry, "");
+  history.replaceState({ ...entry(), scrolled: scrollY } satisfies Entry, "");
 }
 
 async function show(to: string, scrolled: number) {
@@ -52,24 +67,53 @@ async function show(to: string, scrolled: number) {
 
 export function go(to: string) {
   if (to === location.pathname) {
-    scrollTo({ top: 0, behavior: "smooth" });
+    if (scrollY === 0) repeats++;
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    scrollTo({ top: 0, behavior: calm ? "instant" : "smooth" });
     return;
   }
   // Tabs of one profile are one place: changing them does not move the reader.
   const stays = read(to).view === "profile" && idOf(to) === idOf(location.pathname);
-  keepScroll();
-  history.pushState({ scrolled: 0 } satisfies Entry, "", to);
+  const next: Entry = { scrolled: 0 };
+  // A link in a dialog leads away from it: the entry of the dialog becomes that of the new place.
+  if (entry()?.dialog) {
+    history.replaceState(next, "", to);
+  } else {
+    keepScroll();
+    history.pushState(next, "", to);
+  }
+  returned = false;
   void show(to, stays ? scrollY : 0);
   if (!stays) document.getElementById("main")?.focus({ preventScroll: true });
 }
 
 const idOf = (at: string) => PROFILE.exec(at)?.[1];
 
+/** Gives a dialog an entry of the history. One that follows another dialog takes over its entry. */
+export function enterDialog() {
+  if (entry()?.dialog) return;
+  keepScroll();
+  history.pushState({ scrolled: scrollY, dialog: true } satisfies Entry, "");
+}
+
+/** Takes the entry of a dialog that was closed in the page off the history. */
+export function leaveDialog() {
+  if (entry()?.dialog) history.back();
+}
+
 /** Follows the links of the page and the browser's own buttons. */
 export function startRouting() {
   history.scrollRestoration = "manual";
+  // After a reload no dialog is open.
+  if (entry()?.dialog) history.replaceState({ scrolled: 0 } satisfies Entry, "");
   addEventListener("popstate", (event) => {
-    void show(location.pathname, (event.state as Entry | null)?.scrolled ?? 0);
+    const to = event.state as Entry | null;
+    // The element itself is closed, so that the focus returns to where it was.
+    if (!to?.dialog) document.querySelector<HTMLDialogElement>("dialog[open]")?.close();
+    // Between a dialog and the page under it nothing moves.
+    if (location.pathname === path) return;
+    returned = true;
+    void show(location.pathname, to?.scrolled ?? 0);
   });
   // The browser goes back before it tells: by then it is too late to ask how far it was scrolled.
   addEventListener("scrollend", keepScroll);
@@ -82,6 +126,7 @@ export function startRouting() {
       return;
     if (read(link.pathname).view === "nothing") return;
     event.preventDefault();
-    go(link.pathname);
+    if (link.hash) document.querySelector<HTMLElement>(link.hash)?.focus();
+    else go(link.pathname);
   });
 }

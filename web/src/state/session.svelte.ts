@@ -5,10 +5,18 @@ import * as api from "../api/client";
 type Session = "unknown" | "nobody" | "unreachable" | api.Profile;
 
 let session = $state<Session>("unknown");
+/** Whether a session ended that this page has seen, without a word of the reader in this page. */
+let ended = $state(false);
+
+/** All tabs of a browser share one session: a tab that changes it tells the others. */
+const tabs = new BroadcastChannel("warble.session");
 
 export const who = {
   get state(): "unknown" | "nobody" | "unreachable" | "signed in" {
     return typeof session === "string" ? session : "signed in";
+  },
+  get ended() {
+    return ended;
   },
   /** The reader. Asked only below a view that is shown to somebody signed in. */
   get me(): api.Profile {
@@ -27,25 +35,42 @@ export async function recognize() {
     if (before !== null && before !== me.id) return location.reload();
     before = me.id;
     session = me;
+    ended = false;
   } catch (error) {
     if (!(error instanceof api.ApiError)) throw error;
-    session =
-      error.status === 401 ? "nobody" : typeof session === "string" ? "unreachable" : session;
+    if (error.status === 401) lose();
+    else if (typeof session === "string") session = "unreachable";
   }
 }
 
 export async function enter(key: string) {
   await api.signIn(key);
+  tabs.postMessage(null);
   await recognize();
 }
 
 /** `forget` takes what this device keeps of the reader. */
 export async function leave(forget: () => void) {
   await api.signOut();
+  tabs.postMessage(null);
   forget();
   location.assign("/");
 }
 
-api.onSignedOut(() => {
+function lose() {
+  ended ||= typeof session !== "string";
   session = "nobody";
-});
+}
+
+api.onSignedOut(lose);
+
+/** Asks again whenever somebody else may be signed in: another tab said so, or time has passed. */
+export function followSession() {
+  tabs.onmessage = () => void recognize();
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) void recognize();
+  });
+  addEventListener("online", () => {
+    if (session === "unreachable") void recognize();
+  });
+}

@@ -50,6 +50,14 @@ export async function toggleLike(tweet: Tweet) {
   );
 }
 
+/** Shows a person's new name on all that this page has. */
+export function showName(userId: number, name: string) {
+  for (const { author, likes } of seen.values()) {
+    if (author.id === userId) author.name = name;
+    for (const like of likes) if (like.user_id === userId) like.name = name;
+  }
+}
+
 export async function deleteTweet(tweet: Tweet) {
   tweet.deleted = true;
   try {

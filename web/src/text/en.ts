@@ -33,6 +33,8 @@ export const en = {
   key: "Your access key",
   keyHint: "You got it with your account. Lost it? Ask an administrator for a new one.",
   keyWrong: "That key isn't valid. Make sure you copied all of it.",
+  signedOut: "You've been signed out.",
+  signedOutDraft: "Your draft is safe.",
   showKey: "Show",
   hideKey: "Hide",
   signOutMore: "Your unposted draft will be deleted from this device.",
@@ -56,6 +58,8 @@ export const en = {
   emptyEveryoneMore: "Be the first: what are you working on?",
   suggestions: "Who to follow",
   allPeople: "Show all",
+  showFeed: "Show my feed",
+  showEveryone: "Show everyone's tweets",
 
   // Writing.
   write: "Write",
@@ -81,6 +85,7 @@ export const en = {
   },
   firstFrameOnly: "This is an animated PNG: only its first frame is kept.",
   draftKept: "Your draft is saved.",
+  cancelPosting: "Cancel posting",
 
   // A tweet.
   like: "Like",
@@ -129,6 +134,7 @@ export const en = {
   noneFoundMore: "Part of a name is enough; small typos are fine.",
   rename: "Change name",
   name: "Name",
+  nameHint: (n: number) => `Up to ${n} characters, in one line.`,
   save: "Save",
 
   // Settings.
@@ -208,6 +214,7 @@ export const en = {
     ReadOnlyKey: "Your key is read-only.",
     NotSignedIn: "You've been signed out. Sign in again.",
     TweetNotFound: "This tweet was deleted.",
+    InvalidRequest: "That can't be sent as it is. Check what you entered.",
     TweetAlreadyDeleted: "This tweet was posted and then deleted. Post again to make a new one.",
     TweetEmpty: "Write something first.",
     TweetTooLong: "The text is too long.",

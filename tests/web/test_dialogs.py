@@ -1,0 +1,120 @@
+"""Dialogs: room for the text, the browser's Back, and where the focus goes afterwards."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from tests.journeys.company import Company, png
+
+from .conftest import Opens
+
+_HAS_ROOM = """field => field.clientHeight >= 2 * parseFloat(getComputedStyle(field).lineHeight)
+    && field.scrollHeight <= field.clientHeight + 1"""
+
+
+@pytest.mark.parametrize("draft", ["", "half a line of a longer thought " * 7])
+async def test_the_writer_opens_with_room_for_the_whole_draft(
+    company: Company, opens: Opens, screen: str, draft: str
+) -> None:
+    window = await opens(await company.hire("Ann"), screen)
+    write = window.page.get_by_role("button", name="Write")
+    field = window.page.get_by_role("dialog").get_by_role("textbox")
+
+    await write.click()
+    await field.fill(draft)
+    await window.page.keyboard.press("Escape")
+    await write.click()
+
+    await expect(field).to_be_focused()
+    assert await field.evaluate(_HAS_ROOM)
+
+
+async def test_back_closes_a_dialog_and_leaves_the_page_under_it(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    ann, bob = await company.hire("Ann"), await company.hire("Bob")
+    await ann.post("pictured", [await ann.upload()])
+    tweet_id = (await ann.feed_ids())[0]
+    await bob.done("POST", f"/api/tweets/{tweet_id}/likes")
+    window = await opens(ann, screen)
+    page = window.page
+    dialog = page.get_by_role("dialog")
+    tweet = window.tweet("pictured")
+    opener = tweet.get_by_role("button", name=re.compile("picture", re.I))
+
+    await tweet.get_by_role("link", name="Ann").click()
+    await expect(page).to_have_url(re.compile(f"/profile/{ann.id}$"))
+    await opener.click()
+    await expect(dialog).to_be_visible()
+    await page.go_back()
+    await expect(dialog).to_have_count(0)
+    await expect(page).to_have_url(re.compile(f"/profile/{ann.id}$"))
+    await expect(opener).to_be_focused()
+    # One that is closed in the page leaves nothing in the history.
+    await opener.click()
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_have_count(0)
+    await page.wait_for_function("!history.state.dialog")
+    await page.go_back()
+    await expect(page).to_have_url(re.compile("[0-9]/$"))
+    # A link out of a dialog takes the place of the dialog in the history.
+    await tweet.get_by_role("button", name=re.compile("^(1 like|Liked by)")).click()
+    await dialog.get_by_role("link", name="Bob").click()
+    await expect(page).to_have_url(re.compile(f"/profile/{bob.id}$"))
+    await page.go_back()
+
+    await expect(page).to_have_url(re.compile("[0-9]/$"))
+    await expect(tweet).to_be_visible()
+    await expect(dialog).to_have_count(0)
+
+
+async def test_the_focus_comes_back_through_two_dialogs(company: Company, opens: Opens) -> None:
+    window = await opens(await company.hire("Ann"))
+    page = window.page
+    settings = page.get_by_role("button", name="Settings")
+
+    await settings.click()
+    await page.get_by_role("dialog").get_by_role("button", name="Keyboard shortcuts").click()
+    await expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    await page.keyboard.press("Escape")
+
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await expect(settings).to_be_focused()
+
+
+async def test_on_a_phone_four_pictures_leave_post_on_the_screen(
+    company: Company, opens: Opens
+) -> None:
+    window = await opens(await company.hire("Ann"), "phone")
+    form = await window.writes("four")
+
+    await window.attaches(form, *((f"{n}.png", png(90, 200)) for n in range(4)))
+
+    await expect(form.get_by_role("listitem")).to_have_count(4)
+    await expect(form.get_by_role("button", name="Post")).to_be_in_viewport(ratio=1)
+    for part in (*await form.get_by_role("listitem").all(), form.get_by_role("textbox").first):
+        await expect(part).to_be_in_viewport(ratio=1)
+    box = await window.page.get_by_role("dialog").bounding_box()
+    assert box is not None
+    assert (box["y"], box["height"]) == (0, 844)
+    await window.posts(form)
+
+
+async def test_a_new_name_is_shown_everywhere_at_once(company: Company, opens: Opens) -> None:
+    ann = await company.hire("Ann")
+    await ann.post("signed")
+    window = await opens(ann)
+    page = window.page
+
+    await window.tweet("signed").get_by_role("link", name="Ann").click()
+    await page.get_by_role("button", name="Change name").click()
+    field = page.get_by_role("dialog").get_by_role("textbox")
+    await expect(field).to_be_focused()
+    await expect(field).to_have_accessible_description(re.compile("100"))
+    await field.fill("Anna Kim")
+    await page.get_by_role("button", name="Save").click()
+
+    await expect(window.tweet("signed").get_by_role("link", name="Anna Kim")).to_be_visible()
+    await page.go_back()
+    await expect(window.tweet("signed").get_by_role("link", name="Anna Kim")).to_be_visible()
