@@ -53,22 +53,29 @@ export function onSignedOut(act: () => void) {
 }
 
 const PATIENCE_MS = 20_000;
+/** How long an upload may stand still: its whole time depends on the connection. */
+const STALLED_MS = 30_000;
+/** How long the server may need for a picture that it has (GATEWAY_UPLOAD_TIMEOUT_SECONDS). */
+const PREPARED_MS = 60_000;
 
 async function call<T>(method: string, path: string, body?: unknown, quiet = false): Promise<T> {
-  let answer: Response;
+  let status: number;
+  let text: string;
   try {
-    answer = await fetch(`/api${path}`, {
+    const answer = await fetch(`/api${path}`, {
       method,
       signal: AbortSignal.timeout(PATIENCE_MS),
       ...(body === undefined
         ? {}
         : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
     });
+    status = answer.status;
+    text = await answer.text();
   } catch (error) {
     const late = error instanceof DOMException && error.name === "TimeoutError";
     throw new ApiError(late ? "ServiceTimeout" : "Offline", "");
   }
-  return understood(answer.status, await answer.text().catch(() => ""), quiet) as T;
+  return understood(status, text, quiet) as T;
 }
 
 function understood(status: number, text: string, quiet = false): unknown {
@@ -182,21 +189,36 @@ export async function postTweet(
   return (await call<Schemas["TweetResponse"]>("POST", "/tweets", draft)).tweet_id;
 }
 
-/** Uploads a picture. `progress` is called with the share that is sent, from 0 to 1. */
+/**
+ * Uploads a picture. `progress` is called with the share that is sent, from 0 to 1. Raises the reason
+ * of `signal` when it is aborted.
+ */
 export function upload(
   picture: Blob,
   alt: string,
   progress: (share: number) => void,
+  signal: AbortSignal,
 ): Promise<Schemas["MediaResponse"]> {
   const form = new FormData();
   form.append("file", picture);
   form.append("alt", alt);
   // fetch reports no progress of an upload.
   const request = new XMLHttpRequest();
-  request.upload.onprogress = (event) => {
-    if (event.lengthComputable) progress(event.loaded / event.total);
-  };
-  return new Promise((resolve, reject) => {
+  return new Promise<Schemas["MediaResponse"]>((resolve, reject) => {
+    let timer: ReturnType<typeof setTimeout>;
+    const wait = (milliseconds: number) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        reject(new ApiError("ServiceTimeout", ""));
+        request.abort();
+      }, milliseconds);
+    };
+    request.upload.onprogress = (event) => {
+      wait(STALLED_MS);
+      if (event.lengthComputable) progress(event.loaded / event.total);
+    };
+    request.upload.onload = () => wait(PREPARED_MS);
+    request.onloadend = () => clearTimeout(timer);
     request.onerror = () => reject(new ApiError("Offline", ""));
     request.onload = () => {
       try {
@@ -205,7 +227,13 @@ export function upload(
         reject(error);
       }
     };
+    signal.throwIfAborted();
+    signal.onabort = () => {
+      reject(signal.reason);
+      request.abort();
+    };
     request.open("POST", "/api/medias");
     request.send(form);
+    wait(STALLED_MS);
   });
 }

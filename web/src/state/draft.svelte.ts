@@ -2,6 +2,7 @@
 
 import { del, get, set } from "idb-keyval";
 import * as api from "../api/client";
+import { reason } from "../text/reason";
 import { showPosted } from "./feeds.svelte";
 import { tell } from "./notices.svelte";
 import { words } from "./preferences.svelte";
@@ -32,18 +33,18 @@ export class Picture {
     this.alt = alt;
   }
 
-  async send(): Promise<number> {
+  async send(signal: AbortSignal): Promise<number> {
     const alt = this.alt.trim();
     if (this.sent?.alt === alt) return this.sent.mediaId;
     this.failed = false;
     this.share = 0;
     try {
-      const uploaded = await api.upload(this.blob, alt, (share) => (this.share = share));
+      const uploaded = await api.upload(this.blob, alt, (share) => (this.share = share), signal);
       this.sent = { mediaId: uploaded.media_id, alt };
       if (uploaded.first_frame_only) tell(words().firstFrameOnly);
       return uploaded.media_id;
     } catch (error) {
-      this.failed = true;
+      this.failed = error instanceof api.ApiError;
       throw error;
     } finally {
       this.share = null;
@@ -60,13 +61,12 @@ export function count(text: string): number {
   return counted;
 }
 
-/** Why a file cannot be attached, where the server would not say it. */
-export type Unfit = "kind" | "number";
-
 let text = $state("");
 let pictures = $state<Picture[]>([]);
 let sending = $state(false);
 let failure = $state<api.ApiError | null>(null);
+/** Ends the uploads that are under way. */
+let uploads = $state.raw<AbortController | null>(null);
 /** What the last try was and its name: the same again, after a lost answer, is the same tweet. */
 let tried: { content: string; id: string } | null = null;
 
@@ -99,10 +99,16 @@ export const draft = {
   get isEmpty() {
     return text.trim() === "" && pictures.length === 0;
   },
-  get isReady() {
-    return text.trim() !== "" && left >= 0 && !sending;
+  /** Whether Post does something: without words it says that they are missing. */
+  get canPost() {
+    return !draft.isEmpty && left >= 0 && !sending;
+  },
+  get uploading() {
+    return uploads !== null;
   },
 };
+
+export const cancelUploads = () => uploads?.abort();
 
 /** Keeps the pictures and their texts for after a reload. */
 export async function keepPictures() {
@@ -117,7 +123,8 @@ export async function keepPictures() {
 
 export async function restoreDraft() {
   failure = null;
-  text = kept(textKey()) ?? "";
+  // What is on the screen stays: where nothing may be kept, or when the session ended meanwhile.
+  text = kept(textKey()) || text;
   let held: { blob: Blob; alt: string }[] | undefined;
   try {
     held = await get(picturesKey());
@@ -127,17 +134,25 @@ export async function restoreDraft() {
   if (held && pictures.length === 0) pictures = held.map(({ blob, alt }) => new Picture(blob, alt));
 }
 
-/** Adds the files that can be attached; returns why the others cannot. */
-export function attach(files: Iterable<File>): Set<Unfit | api.ApiError> {
-  const refused = new Set<Unfit | api.ApiError>();
+/** Adds the files that can be attached, and says why the others cannot. */
+export function attach(files: Iterable<File>) {
+  if (sending) return;
+  const refused = new Set<string>();
   for (const file of files) {
-    if (!PICTURE_KINDS.includes(file.type)) refused.add("kind");
-    else if (file.size > PICTURE_BYTES) refused.add(tooLarge(file.size));
-    else if (pictures.length >= PICTURES) refused.add("number");
+    if (!PICTURE_KINDS.includes(file.type)) refused.add(words().unfit.kind);
+    else if (file.size > PICTURE_BYTES) refused.add(reason(tooLarge(file.size)));
+    else if (pictures.length >= PICTURES) refused.add(words().unfit.number);
     else pictures.push(new Picture(file));
   }
+  for (const sentence of refused) tell(sentence, true);
   void keepPictures();
-  return refused;
+}
+
+/** Takes a file away that this browser cannot show; the server could not, either. */
+export function refuse(picture: Picture) {
+  if (sending) return;
+  detach(picture);
+  tell(reason(new api.ApiError("ImageNotAccepted", "")), true);
 }
 
 /** The error with which the server would answer the upload. */
@@ -160,9 +175,13 @@ export function forgetDraft() {
 
 /** Sends the tweet; whatever goes wrong, what was written stays. Gives whether it is posted. */
 export async function post(): Promise<boolean> {
-  if (!draft.isReady) return false;
-  sending = true;
+  if (!draft.canPost) return false;
   failure = null;
+  if (text.trim() === "") {
+    failure = new api.ApiError("TweetEmpty", "");
+    return false;
+  }
+  sending = true;
   try {
     const posted = await send();
     tried = null;
@@ -171,6 +190,7 @@ export async function post(): Promise<boolean> {
     await showPosted(posted).catch(() => {});
     return true;
   } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") return false;
     if (!(error instanceof api.ApiError)) throw error;
     // An upload that no tweet took in time is gone from the server: the next try sends it anew.
     if (error.type === "MediaNotFound") for (const picture of pictures) picture.sent = null;
@@ -189,7 +209,12 @@ export async function post(): Promise<boolean> {
 
 async function send(): Promise<number> {
   const mediaIds = [];
-  for (const picture of pictures) mediaIds.push(await picture.send());
+  const { signal } = (uploads = new AbortController());
+  try {
+    for (const picture of pictures) mediaIds.push(await picture.send(signal));
+  } finally {
+    uploads = null;
+  }
   const content = JSON.stringify([text.trim(), mediaIds]);
   if (tried?.content !== content) tried = { content, id: newId() };
   return api.postTweet(text.trim(), mediaIds, tried.id);
