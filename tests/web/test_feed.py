@@ -60,11 +60,11 @@ async def test_the_last_of_many_clicks_is_what_the_server_has(
     ann = await company.hire("Ann")
     await ann.post("clicked")
     window = await opens(ann)
-    heart = window.tweet("clicked").locator("[aria-pressed]")
+    heart = window.tweet("clicked").locator("button.like")
 
     for _ in range(5):
         await heart.click()
-    await expect(heart).to_have_attribute("aria-pressed", "true")
+    await expect(heart).to_contain_class("liked")
     await window.page.wait_for_load_state("networkidle")
 
     assert [tweet["liked"] for tweet in await ann.feed()] == [True]
@@ -182,7 +182,6 @@ async def test_what_is_seen_while_offline_says_so(company: Company, opens: Opens
     await page.get_by_role("link", name="People").first.click()
     await expect(page.get_by_text("Try again when you're connected")).to_be_visible()
     await page.context.set_offline(False)
-    await page.get_by_role("button", name="Try again").click()
 
     await expect(page.get_by_role("main").get_by_role("listitem").first).to_be_visible()
     await expect(page.get_by_text("What you see may be out of date")).to_be_hidden()

@@ -12,7 +12,7 @@ export class Feed extends Paged<Tweet> {
   /** New tweets that are not in the list yet, the newest first. */
   waiting = $state<Tweet[]>([]);
   /** What it shows is outdated: the reader follows others now. */
-  outdated = false;
+  outdated = $state(false);
 
   #newest: number | null = null;
 

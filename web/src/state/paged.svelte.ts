@@ -14,6 +14,7 @@ export class Paged<T extends { id: number }> {
   #cursor: string | null = null;
   #fetch: (cursor: string | null) => Promise<Page<T>>;
   #turn = 0;
+  #failed: string | null = null;
 
   constructor(fetch: (cursor: string | null) => Promise<Page<T>>) {
     this.#fetch = fetch;
@@ -28,6 +29,11 @@ export class Paged<T extends { id: number }> {
   /** Fetches the first page again; what is here stays until it has come. */
   async refresh() {
     await this.#load(null);
+  }
+
+  /** Fetches again what failed. */
+  async retry() {
+    if (this.failure && !this.loading) await this.#load(this.#failed);
   }
 
   async #load(cursor: string | null) {
@@ -48,6 +54,7 @@ export class Paged<T extends { id: number }> {
       if (turn !== this.#turn) return;
       if (!(error instanceof ApiError)) throw error;
       this.failure = error;
+      this.#failed = cursor;
     } finally {
       if (turn === this.#turn) this.loading = false;
     }

@@ -21,7 +21,7 @@ let language = $state(
   chosen<Language>("language", ["en", "ru"], (spoken as Language | undefined) ?? "en"),
 );
 let theme = $state(chosen<Theme>("theme", THEMES, "system"));
-let order = $state(chosen<Order>("order", ["popular", "recent"], "popular"));
+let order = $state(chosen<Order>("order", ["popular", "recent"], "recent"));
 let scope = $state(chosen<Scope>("scope", ["following", "everyone"], "following"));
 let shortcuts = $state(chosen("shortcuts", ["on", "off"], "on"));
 

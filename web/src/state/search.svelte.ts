@@ -4,6 +4,9 @@ import type { Listed } from "../api/client";
 import type { Paged } from "./paged.svelte";
 import { peopleCalled } from "./people.svelte";
 
+/** The longest name that the API looks for. */
+export const NAME_CHARACTERS = 100;
+
 const PAUSE_MS = 200;
 
 let name = $state("");
