@@ -214,7 +214,6 @@ export const en = {
     ReadOnlyKey: "Your key is read-only.",
     NotSignedIn: "You've been signed out. Sign in again.",
     TweetNotFound: "This tweet was deleted.",
-    InvalidRequest: "That can't be sent as it is. Check what you entered.",
     TweetAlreadyDeleted: "This tweet was posted and then deleted. Post again to make a new one.",
     TweetEmpty: "Write something first.",
     TweetTooLong: "The text is too long.",
