@@ -31,7 +31,7 @@ select id, name, coalesce(
     (select active from follow where follower_id = :reader_id and followed_id = person.id), false
 ) as followed
 from person
-where deactivated_at is null and ({containing} or {similar})
+where deactivated_at is null and ({containing} or :typos and {similar})
 order by {starting} desc, {containing} desc, {similarity} desc, follower_count desc, id
 limit :limit offset :offset
 """
@@ -307,14 +307,22 @@ async def people_by_name(
         found = await _people_matching(session, query, reader_id, limit, offset)
         if found or cursor or not names.fold(query):
             return _search_page(found, limit, offset, other_layout=0)
-    found = await _people_matching(session, names.on_other_layout(query), reader_id, limit, offset)
+    # A typo on top of this guess would match too many names.
+    other = names.on_other_layout(query)
+    found = await _people_matching(session, other, reader_id, limit, offset, typos=False)
     return _search_page(found, limit, offset, other_layout=1)
 
 
 async def _people_matching(
-    session: AsyncSession, query: str, reader_id: int, limit: int, offset: int
+    session: AsyncSession,
+    query: str,
+    reader_id: int,
+    limit: int,
+    offset: int,
+    *,
+    typos: bool = True,
 ) -> list[ListedPerson]:
-    """Up to `limit` + 1 people."""
+    """Up to `limit` + 1 people, also with similar names if `typos`."""
     folded = names.fold(query)
     if not folded:
         # Folding leaves nothing of a query of accents only, and every name contains the empty
@@ -323,6 +331,7 @@ async def _people_matching(
     parameters = {
         "query": folded,
         "reader_id": reader_id,
+        "typos": typos,
         "containing": f"%{_escaped(folded)}%",
         "starting": f"%\n{_escaped(folded)}%",
         "limit": max(0, min(limit + 1, MAX_SEARCH_RESULTS - offset)),

@@ -154,6 +154,16 @@ async def test_an_invalid_search_is_refused(users: httpx.AsyncClient, query: str
     assert (response.status_code, response.json()["error_type"]) == (422, "InvalidRequest")
 
 
+async def test_the_other_keyboard_layout_finds_names_without_typos_only(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    await people.register("Екатерина Длинная")
+
+    response = await users.get("/api/users", params={"query": "z" * 100}, headers=signed(1))
+
+    assert response.json()["users"] == []
+
+
 async def test_names_that_start_with_the_query_come_first_in_either_alphabet(
     users: httpx.AsyncClient, people: People
 ) -> None:

@@ -55,7 +55,7 @@ async def test_back_closes_a_dialog_and_leaves_the_page_under_it(
     await opener.click()
     await page.keyboard.press("Escape")
     await expect(dialog).to_have_count(0)
-    await page.wait_for_function("!history.state.dialog")
+    await window.dialog_left_the_history()
     await page.go_back()
     await expect(page).to_have_url(re.compile("[0-9]/$"))
     # A link out of a dialog takes the place of the dialog in the history.

@@ -86,8 +86,7 @@ async def test_axe_finds_nothing_on_any_view(
         found[name] = await axe(page)
         await page.keyboard.press("Escape")
         await expect(page.get_by_role("dialog")).to_have_count(0)
-        # Closing goes back in the history; a navigation at the same time would be aborted.
-        await page.wait_for_function("!history.state?.dialog")
+        await window.dialog_left_the_history()
 
     await page.goto(f"/profile/{ann.id}")
     await page.get_by_role("button", name="Change name").click()
@@ -175,6 +174,17 @@ async def test_the_page_speaks_the_readers_language(company: Company, opens: Ope
     await page.reload()
 
     await expect(page.get_by_role("link", name="5 followers", exact=True)).to_be_visible()
+
+
+async def test_words_that_cannot_be_fetched_leave_the_page_in_english(
+    company: Company, opens: Opens
+) -> None:
+    page = (await opens(None, locale="ru-RU")).page
+    await expect(page.get_by_label("Ваш ключ доступа")).to_be_visible()
+    await page.route("**/assets/ru-*.js", lambda route: route.abort())
+    await page.reload()
+
+    await expect(page.get_by_label("Your access key")).to_be_visible()
 
 
 async def test_all_can_be_done_by_keyboard(company: Company, opens: Opens) -> None:

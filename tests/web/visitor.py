@@ -5,6 +5,8 @@ from typing import Any
 
 from playwright.async_api import ConsoleMessage, Error, FilePayload, Locator, Page, Request, expect
 
+from tests.waiting import eventually
+
 SCREENS: dict[str, dict[str, Any]] = {
     "wide": {"viewport": {"width": 1280, "height": 900}},
     "phone": {
@@ -66,6 +68,14 @@ class Visitor:
     async def posts(self, form: Locator) -> None:
         await form.get_by_role("button", name="Post").click()
         await expect(self.page.get_by_text("Tweet posted")).to_be_visible()
+
+    async def dialog_left_the_history(self) -> None:
+        """Closing a dialog goes back in the history; a navigation meanwhile would be aborted."""
+
+        async def is_gone() -> bool:
+            return not await self.page.evaluate("history.state?.dialog")
+
+        await eventually(is_gone)
 
     async def scrolled(self) -> float:
         at: float = await self.page.evaluate("scrollY")

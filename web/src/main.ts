@@ -1,9 +1,11 @@
 import { mount } from "svelte";
 import App from "./App.svelte";
+import { loadWords } from "./state/preferences.svelte";
 import { startRouting } from "./state/route.svelte";
 import { followSession } from "./state/session.svelte";
 import "./styles/base.css";
 
 startRouting();
 followSession();
+await loadWords();
 mount(App, { target: document.getElementById("app") as HTMLElement });

@@ -1,11 +1,10 @@
 /** What a person chose for this browser. */
 
 import type { Order, Scope } from "../api/client";
-import { en } from "../text/en";
-import { ru } from "../text/ru";
+import { en, type Words } from "../text/en";
 import { keep, kept } from "./storage";
 
-export const LANGUAGES = { en, ru };
+export const LANGUAGES = { en: "English", ru: "Русский" };
 export type Language = keyof typeof LANGUAGES;
 export const THEMES = ["system", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
@@ -17,9 +16,14 @@ function chosen<T extends string>(name: string, allowed: readonly T[], otherwise
 
 const spoken = navigator.languages.find((tag) => /^(en|ru)\b/.test(tag))?.slice(0, 2);
 
-let language = $state(
-  chosen<Language>("language", ["en", "ru"], (spoken as Language | undefined) ?? "en"),
+const preferred = chosen<Language>(
+  "language",
+  ["en", "ru"],
+  (spoken as Language | undefined) ?? "en",
 );
+let language = $state<Language>("en");
+/** English is part of the first script; Russian is fetched by those who read it. */
+const texts: Record<Language, Words | null> = { en, ru: null };
 let theme = $state(chosen<Theme>("theme", THEMES, "system"));
 let order = $state(chosen<Order>("order", ["popular", "recent"], "recent"));
 let scope = $state(chosen<Scope>("scope", ["following", "everyone"], "following"));
@@ -30,8 +34,8 @@ export const preferences = {
     return language;
   },
   set language(value) {
-    language = value;
     keep("language", value);
+    void speak(value);
   },
   get theme() {
     return theme;
@@ -63,5 +67,18 @@ export const preferences = {
   },
 };
 
+/** Shows the page in a language. If its words cannot be fetched, the page stays as it is. */
+async function speak(wanted: Language) {
+  try {
+    if (wanted === "ru") texts.ru ??= (await import("../text/ru")).ru;
+  } catch {
+    return;
+  }
+  language = wanted;
+}
+
+/** Fetches the words that the first view needs. */
+export const loadWords = () => speak(preferred);
+
 /** The words of the page, in the language that is chosen. */
-export const words = () => LANGUAGES[language];
+export const words = (): Words => texts[language] ?? en;

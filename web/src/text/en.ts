@@ -8,7 +8,6 @@ const many = plurals("en");
 const { bytes, millions } = units("en", { kB: "kB", MB: "MB" });
 
 export const en = {
-  language: "English",
   claim: "What your company is talking about.",
 
   // Getting around.

@@ -8,7 +8,6 @@ const many = plurals("ru");
 const { bytes, millions } = units("ru", { kB: "кБ", MB: "МБ" });
 
 export const ru: Words = {
-  language: "Русский",
   claim: "О чём говорят у вас в компании.",
 
   home: "Лента",
