@@ -170,6 +170,7 @@ async def test_the_page_speaks_the_readers_language(company: Company, opens: Ope
     await page.get_by_role("button", name="Настройки").click()
     await page.get_by_text("English").click()
     await page.keyboard.press("Escape")
+    await window.dialog_left_the_history()
     await expect(page.get_by_role("link", name="5 followers", exact=True)).to_be_visible()
     await page.reload()
 

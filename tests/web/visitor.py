@@ -68,6 +68,7 @@ class Visitor:
     async def posts(self, form: Locator) -> None:
         await form.get_by_role("button", name="Post").click()
         await expect(self.page.get_by_text("Tweet posted")).to_be_visible()
+        await self.dialog_left_the_history()
 
     async def dialog_left_the_history(self) -> None:
         """Closing a dialog goes back in the history; a navigation meanwhile would be aborted."""

@@ -89,8 +89,17 @@ export function go(to: string) {
 
 const idOf = (at: string) => PROFILE.exec(at)?.[1];
 
+/** Whether the entry of a closed dialog is being taken off; the browser does that a moment later. */
+let leaving = false;
+/** Whether another dialog was opened in that moment. */
+let entering = false;
+
 /** Gives a dialog an entry of the history. One that follows another dialog takes over its entry. */
 export function enterDialog() {
+  if (leaving) {
+    entering = true;
+    return;
+  }
   if (entry()?.dialog) return;
   keepScroll();
   history.pushState({ scrolled: scrollY, dialog: true } satisfies Entry, "");
@@ -98,7 +107,10 @@ export function enterDialog() {
 
 /** Takes the entry of a dialog that was closed in the page off the history. */
 export function leaveDialog() {
-  if (entry()?.dialog) history.back();
+  entering = false;
+  if (leaving || !entry()?.dialog) return;
+  leaving = true;
+  history.back();
 }
 
 /** Follows the links of the page and the browser's own buttons. */
@@ -108,8 +120,14 @@ export function startRouting() {
   if (entry()?.dialog) history.replaceState({ scrolled: 0 } satisfies Entry, "");
   addEventListener("popstate", (event) => {
     const to = event.state as Entry | null;
-    // The element itself is closed, so that the focus returns to where it was.
-    if (!to?.dialog) document.querySelector<HTMLDialogElement>("dialog[open]")?.close();
+    if (leaving) {
+      leaving = false;
+      if (entering) enterDialog();
+      entering = false;
+    } else if (!to?.dialog) {
+      // The element itself is closed, so that the focus returns to where it was.
+      document.querySelector<HTMLDialogElement>("dialog[open]")?.close();
+    }
     // Between a dialog and the page under it nothing moves.
     if (location.pathname === path) return;
     returned = true;
