@@ -48,7 +48,7 @@ async def test_a_tab_that_is_looked_at_again_asks_who_is_signed_in(
     await shows(page, bob)
 
 
-async def test_a_session_that_ends_is_said_and_the_draft_is_there_afterwards(
+async def test_a_session_that_ends_is_announced_and_the_draft_is_kept(
     company: Company, opens: Opens
 ) -> None:
     ann = await company.hire("Ann")

@@ -30,6 +30,7 @@ export function ago(instant: string): string {
   return relative.format(-Math.floor(seconds / DAY), "day");
 }
 
+/** The day of an instant. */
 export const onDate = (instant: string) =>
   new Date(instant).toLocaleDateString(preferences.language, { dateStyle: "long" });
 
