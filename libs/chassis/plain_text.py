@@ -1,6 +1,7 @@
 """Cleaning of text that people write, the same in every service."""
 
 import re
+import unicodedata
 
 _LINE_BREAKS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -22,3 +23,10 @@ def clean(text: str) -> str:
 def is_storable(text: str) -> bool:
     """Whether PostgreSQL can store the text. It cannot store NUL or half of a surrogate pair."""
     return not _UNSTORABLE.search(text)
+
+
+def fold(text: str) -> str:
+    """The text for comparisons: NFKC, without case, and with `е` for `ё`. Nothing else is folded:
+    `й` stays different from `и`, and `ü` from `u`."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return folded.replace("ё", "е")

@@ -12,19 +12,25 @@ from chassis.http.models import Id, Ok
 from chassis.http.paging import MAX_ID
 
 from . import commands
+from .commands import NewTweet
+from .entities import AmbiguousMention, Mention
 from .errors import (
     IdempotencyKeyReused,
     MediaNotFound,
     MediaTaken,
+    MentionNotAccepted,
     NotTheAuthor,
     NotYourMedia,
+    RepliesRestricted,
     TextNotAccepted,
     TooManyImages,
+    TooManyMentions,
     TweetAlreadyDeleted,
     TweetEmpty,
     TweetNotFound,
     TweetTooLong,
 )
+from .models import WhoMayReply
 
 router = APIRouter(prefix="/api/tweets", tags=["tweets"])
 
@@ -42,6 +48,24 @@ class TweetDraft(BaseModel):
         max_length=100,
         description="The ids of your uploaded pictures, as `POST /api/medias` returned them.",
     )
+    reply_to: int | None = Field(
+        default=None, ge=1, le=MAX_ID, description="The id of the tweet to which this one replies."
+    )
+    mentions: list[Mention] | None = Field(
+        default=None,
+        max_length=100,
+        description=(
+            "The people whom the text mentions. If you leave it out, a mention is `@` followed by"
+            " the full name of exactly one person."
+        ),
+    )
+    replies: WhoMayReply = Field(
+        default=WhoMayReply.everyone,
+        description=(
+            "Who may reply: everyone, the people whom you follow, or nobody. You always may. On the"
+            " first tweet of a thread it applies to the whole thread."
+        ),
+    )
     draft_id: str | None = Field(
         default=None,
         pattern=DRAFT_ID_PATTERN,
@@ -58,6 +82,13 @@ class TweetResponse(BaseModel):
 
     result: Literal[True] = True
     tweet_id: int
+    ambiguous: list[AmbiguousMention] | None = Field(
+        default=None,
+        description=(
+            "Names in the text that several people have: the tweet mentions none of them. Missing"
+            " if there are none."
+        ),
+    )
 
 
 async def _prepare_draft(draft: TweetDraft, identity: SignedIn, request: Request) -> TweetDraft:
@@ -76,10 +107,15 @@ async def _prepare_draft(draft: TweetDraft, identity: SignedIn, request: Request
     "",
     status_code=201,
     summary="Post a tweet",
+    response_model_exclude_none=True,
     responses=responses(
         NotYourMedia,
         MediaNotFound,
         MediaTaken,
+        TweetNotFound,
+        RepliesRestricted,
+        MentionNotAccepted,
+        TooManyMentions,
         TweetEmpty,
         TweetTooLong,
         TextNotAccepted,
@@ -107,15 +143,21 @@ async def post_tweet(
         raise InvalidRequest(
             reason="draft_id and Idempotency-Key differ. Send the same value in both, or only one."
         )
-    tweet_id = await commands.post_tweet(
-        session,
-        identity.user_id,
+    new = NewTweet(
         draft.tweet_data,
         draft.tweet_media_ids or [],
+        draft.reply_to,
+        draft.mentions,
+        draft.replies,
+    )
+    posted = await commands.post_tweet(
+        session,
+        identity.user_id,
+        new,
         idempotency_key or draft.draft_id,
         must_match=idempotency_key is not None,
     )
-    return TweetResponse(tweet_id=tweet_id)
+    return TweetResponse(tweet_id=posted.tweet_id, ambiguous=list(posted.ambiguous) or None)
 
 
 @router.delete(

@@ -13,11 +13,17 @@ so of two equal requests at the same moment the second one waits for the first. 
 tweet's id in the row and returns it, and names the same event in the response. A digest of text and
 pictures detects a client that uses one Idempotency-Key for two different tweets. If the first
 attempt fails, the draft is rolled back with it, and its id can be used again.
+
+*Replies.* A reply takes its place in the thread from its parent: `_LOCK_PARENT` reads it and keeps
+the parent from being deleted until the reply is committed. A parent exists before its replies, so a
+thread has no cycles. A reply stores the nearest tweets above it: nothing ever walks a thread step
+by step, however long it is. If a tweet is deleted, its replies keep their places.
 """
 
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlmodel import col, select
@@ -27,24 +33,48 @@ from chassis.database import clock
 from chassis.database.session import fetch
 from chassis.messaging import outbox
 
-from . import tweet_text
+from . import entities, tweet_text
+from .entities import AmbiguousMention, Mention
 from .errors import (
     IdempotencyKeyReused,
     MediaNotFound,
     MediaTaken,
     NotTheAuthor,
     NotYourMedia,
+    RepliesRestricted,
     TooManyImages,
     TweetAlreadyDeleted,
     TweetNotFound,
 )
-from .events import Picture, TweetDeleted, TweetLiked, TweetPosted, TweetUnliked
-from .models import Media, Tweet
+from .events import Picture, ThreadPlace, TweetDeleted, TweetLiked, TweetPosted, TweetUnliked
+from .models import Media, Tweet, WhoMayReply
 from .settings import Settings
 
+MAX_ANCESTORS = 10
+"""How many of the tweets above a reply are stored with it, the nearest first."""
+
 _INSERT_TWEET = """
-insert into tweet (author_id, content, created_at) values ($1, $2, $3) returning id
+insert into tweet (author_id, content, created_at, replies) values ($1, $2, $3, $4) returning id
 """
+_INSERT_REPLY = """
+insert into tweet (
+    author_id, content, created_at, replies, parent_id, root_id, depth, ancestors, self_replies
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+returning id
+"""
+# Reads the place of the parent, and keeps it from being deleted until the transaction ends. The
+# second author and rule are those of the root: whoever begins a thread may restrict all of it.
+_LOCK_PARENT = """
+select parent.author_id, parent.root_id, parent.depth, parent.ancestors, parent.self_replies,
+    array[parent.author_id, root.author_id] as authors, array[parent.replies, root.replies] as rules
+from tweet as parent
+left join tweet as root on root.id = parent.root_id
+where parent.id = $1 and parent.deleted_at is null
+    and not exists (select from person where id = parent.author_id and not active)
+for key share of parent
+"""
+_FOLLOWS = "select from follow where follower_id = $1 and followed_id = $2 and active"
 
 # Inserts the draft if it is new. The update of an existing row changes nothing: it takes the lock,
 # and makes RETURNING return the row.
@@ -81,6 +111,33 @@ from tweet left join existing on existing.tweet_id = tweet.id
 _SET_LIKE = "update tweet_like set active = $3, version = $4 where tweet_id = $1 and user_id = $2"
 
 
+@dataclass(frozen=True)
+class NewTweet:
+    """A draft whose text `clean_draft` has accepted."""
+
+    content: str
+    media_ids: Sequence[int] = ()
+    reply_to: int | None = None
+    mentions: Sequence[Mention] | None = None
+    """None if the client gives no mentions: then they are found in the text."""
+    replies: WhoMayReply = WhoMayReply.everyone
+
+    def digest(self) -> bytes:
+        parts: list[object] = [self.content, list(self.media_ids)]
+        if self.reply_to or self.mentions or self.replies is not WhoMayReply.everyone:
+            mentions = [mention.model_dump() for mention in self.mentions or ()]
+            parts += [self.reply_to, mentions, self.replies]
+        return hashlib.sha256(json.dumps(parts).encode()).digest()
+
+
+@dataclass(frozen=True)
+class Posted:
+    tweet_id: int
+    version: int
+    """The id of the event of its posting."""
+    ambiguous: Sequence[AmbiguousMention] = ()
+
+
 def clean_draft(content: str, media_ids: Sequence[int], settings: Settings) -> str:
     """Checks the rules that need no database and returns the text to store.
 
@@ -97,21 +154,20 @@ def clean_draft(content: str, media_ids: Sequence[int], settings: Settings) -> s
 async def post_tweet(
     session: AsyncSession,
     author_id: int,
-    content: str,
-    media_ids: Sequence[int],
+    new: NewTweet,
     draft_id: str | None = None,
     *,
     must_match: bool = False,
-) -> int:
-    """Posts a draft that `clean_draft` accepted and returns the tweet's id.
+) -> Posted:
+    """Posts a tweet or a reply. A draft that is posted again gives its first tweet.
 
-    A draft that is posted again returns the id of its first tweet. Raises IdempotencyKeyReused if
-    `must_match` is set and the draft differs from the first one, TweetAlreadyDeleted if its tweet
-    has been deleted, and MediaNotFound, NotYourMedia or MediaTaken.
+    Raises IdempotencyKeyReused if `must_match` is set and the draft differs from the first one,
+    TweetAlreadyDeleted if its tweet has been deleted, TweetNotFound and RepliesRestricted for a
+    reply, MentionNotAccepted, TooManyMentions, and MediaNotFound, NotYourMedia or MediaTaken.
     """
     if draft_id is None:
-        return (await _post(session, author_id, content, media_ids))[0]
-    digest = _draft_digest(content, media_ids)
+        return await _post(session, author_id, new)
+    digest = new.digest()
     (draft,) = await fetch(session, _LOCK_DRAFT, author_id, draft_id, digest)
     if draft["tweet_id"] is not None:
         # A draft from before there were digests has none: then every repetition counts as equal.
@@ -121,31 +177,30 @@ async def post_tweet(
         if tweet["deleted"]:
             raise TweetAlreadyDeleted
         outbox.name_in_response(session, draft["version"])
-        return int(draft["tweet_id"])
-    tweet_id, version = await _post(session, author_id, content, media_ids)
-    await fetch(session, _SET_DRAFT, author_id, draft_id, tweet_id, version)
-    return tweet_id
+        return Posted(draft["tweet_id"], draft["version"])
+    posted = await _post(session, author_id, new)
+    await fetch(session, _SET_DRAFT, author_id, draft_id, posted.tweet_id, posted.version)
+    return posted
 
 
-def _draft_digest(content: str, media_ids: Sequence[int]) -> bytes:
-    return hashlib.sha256(json.dumps([content, list(media_ids)]).encode()).digest()
-
-
-async def _post(
-    session: AsyncSession, author_id: int, content: str, media_ids: Sequence[int]
-) -> tuple[int, int]:
-    """Inserts the tweet; returns its id and the id of its event."""
-    attached = await _lock_media(session, author_id, media_ids)
+async def _post(session: AsyncSession, author_id: int, new: NewTweet) -> Posted:
+    found = await entities.find(session, new.content, new.mentions)
+    thread = await _lock_parent(session, author_id, new.reply_to) if new.reply_to else None
+    attached = await _lock_media(session, author_id, new.media_ids)
     created_at = clock.now()
-    (row,) = await fetch(session, _INSERT_TWEET, author_id, content, created_at)
+    values = (author_id, new.content, created_at, new.replies)
+    if thread is None:
+        (row,) = await fetch(session, _INSERT_TWEET, *values)
+    else:
+        (row,) = await fetch(session, _INSERT_REPLY, *values, *thread.model_dump().values())
     tweet_id: int = row["id"]
     for media in attached:
         media.tweet_id = tweet_id
     event = TweetPosted(
         tweet_id=tweet_id,
         author_id=author_id,
-        content=content,
-        media_ids=list(media_ids),
+        content=new.content,
+        media_ids=list(new.media_ids),
         attachments=[media.path for media in attached],
         media=[
             Picture(
@@ -157,9 +212,31 @@ async def _post(
             )
             for media in attached
         ],
+        entities=found.entities,
+        thread=thread,
         created_at=created_at,
     )
-    return tweet_id, await outbox.record(session, event)
+    return Posted(tweet_id, await outbox.record(session, event), found.ambiguous)
+
+
+async def _lock_parent(session: AsyncSession, author_id: int, parent_id: int) -> ThreadPlace:
+    """The place of a reply to this tweet. Raises TweetNotFound and RepliesRestricted."""
+    rows = await fetch(session, _LOCK_PARENT, parent_id)
+    if not rows:
+        raise TweetNotFound
+    (parent,) = rows
+    for owner_id, rule in zip(parent["authors"], parent["rules"], strict=True):
+        if owner_id in (author_id, None) or rule == WhoMayReply.everyone:
+            continue
+        if rule == WhoMayReply.nobody or not await fetch(session, _FOLLOWS, owner_id, author_id):
+            raise RepliesRestricted
+    return ThreadPlace(
+        parent_id=parent_id,
+        root_id=parent["root_id"] or parent_id,
+        depth=parent["depth"] + 1,
+        ancestors=[parent_id, *parent["ancestors"]][:MAX_ANCESTORS],
+        self_replies=parent["self_replies"] + 1 if parent["author_id"] == author_id else 0,
+    )
 
 
 async def _lock_media(
@@ -200,9 +277,18 @@ async def delete_tweet(session: AsyncSession, tweet_id: int, caller_id: int) -> 
     for media in attached:
         media.closed = True
     event = TweetDeleted(
-        tweet_id=tweet_id, author_id=caller_id, media_ids=[media.id for media in attached]
+        tweet_id=tweet_id,
+        author_id=caller_id,
+        media_ids=[media.id for media in attached],
+        thread=_thread_place(tweet),
     )
     await outbox.record(session, event)
+
+
+def _thread_place(tweet: Tweet) -> ThreadPlace | None:
+    if tweet.parent_id is None:
+        return None
+    return ThreadPlace.model_validate(tweet, from_attributes=True)
 
 
 async def like_tweet(session: AsyncSession, tweet_id: int, user_id: int) -> None:

@@ -8,6 +8,11 @@ class TweetNotFound(Problem):
     message = "This tweet doesn't exist."
 
 
+class RepliesRestricted(Problem):
+    status = 403
+    message = "The author has limited who can reply to this tweet."
+
+
 class NotTheAuthor(Problem):
     status = 403
     message = "You can delete only your own tweets."
@@ -43,6 +48,19 @@ class TweetAlreadyDeleted(Problem):
 class TooManyImages(Problem):
     status = 422
     message = "A tweet can have up to {limit} pictures."
+
+
+class MentionNotAccepted(Problem):
+    status = 422
+    message = (
+        "A mention must be a part of the text that begins with @, must not overlap another one, and"
+        " must name a person who exists."
+    )
+
+
+class TooManyMentions(Problem):
+    status = 422
+    message = "A tweet can mention up to {limit} people."
 
 
 class MediaNotFound(Problem):

@@ -1,9 +1,9 @@
 """The events that tweets publishes, and those that it reads from other services."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer
 
 from chassis.messaging.events import Event
 
@@ -16,6 +16,41 @@ class Picture(BaseModel):
     alt: str
 
 
+class Entity(BaseModel):
+    """A part of the text that pages show as a link. `start` and `length` count code points.
+
+    A mention has `user_id`, a hashtag `tag`, a link `url`.
+    """
+
+    type: Literal["mention", "hashtag", "link"]
+    start: int
+    length: int
+    text: str
+    """The part of the text itself."""
+    user_id: int | None = None
+    tag: str | None = None
+    """The folded tag: equal for all spellings of the same tag."""
+    url: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialize(self).items() if value is not None}
+
+
+class ThreadPlace(BaseModel):
+    """Where a reply stands in its thread."""
+
+    parent_id: int
+    root_id: int
+    """The tweet with which the thread begins."""
+    depth: int
+    """The number of tweets above this one: 1 for a reply to the root."""
+    ancestors: list[int]
+    """The nearest tweets above this one, `commands.MAX_ANCESTORS` at most, the parent first."""
+    self_replies: int
+    """How many of the tweets above it, counted from the parent, are by the same author."""
+
+
 class TweetPosted(Event):
     routing_key: ClassVar[str] = "tweet.posted.v1"
     tweet_id: int
@@ -26,6 +61,10 @@ class TweetPosted(Event):
     """The URL paths of the pictures, in the author's order."""
     media: list[Picture]
     """The same pictures, with their sizes and descriptions."""
+    entities: list[Entity]
+    """The mentions, hashtags and links of `content`, in its order."""
+    thread: ThreadPlace | None
+    """None for a tweet that is not a reply."""
     created_at: datetime
 
 
@@ -34,6 +73,8 @@ class TweetDeleted(Event):
     tweet_id: int
     author_id: int
     media_ids: list[int]
+    thread: ThreadPlace | None
+    """As in the event of its posting, which a consumer may receive later."""
 
 
 class TweetLiked(Event):
@@ -54,6 +95,35 @@ class MediaReleased(Event):
     routing_key: ClassVar[str] = "media.released.v1"
     named_in_response: ClassVar[bool] = False
     media_id: int
+
+
+class UserRegistered(Event):
+    routing_key: ClassVar[str] = "user.registered.v1"
+    user_id: int
+    name: str
+
+
+class UserRenamed(Event):
+    routing_key: ClassVar[str] = "user.renamed.v1"
+    user_id: int
+    name: str
+
+
+class UserDeactivated(Event):
+    routing_key: ClassVar[str] = "user.deactivated.v1"
+    user_id: int
+
+
+class UserFollowed(Event):
+    routing_key: ClassVar[str] = "user.followed.v1"
+    follower_id: int
+    followed_id: int
+
+
+class UserUnfollowed(Event):
+    routing_key: ClassVar[str] = "user.unfollowed.v1"
+    follower_id: int
+    followed_id: int
 
 
 class UserErased(Event):

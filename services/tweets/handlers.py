@@ -1,25 +1,98 @@
-"""Reactions to events of other services: pictures are uploaded or expire, a person is erased.
+"""Reactions to events of other services: they keep the copies of names, follows and pictures.
 
 The handlers commute: an event that arrives twice or late changes nothing that matters. A picture's
-record is inserted only once, and an erased person's tombstone stops events that arrive after it.
+record is inserted only once, names and follows have versions, and an erased person's tombstone
+stops events that arrive after it.
 """
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from chassis import plain_text
+from chassis.database.session import fetch
 from chassis.messaging import outbox
 from chassis.messaging.subscriptions import Subscriptions
 from chassis.privacy import erasure
 
 from . import attachments
-from .events import MediaExpired, MediaReleased, MediaUploaded, UserErased
+from .events import (
+    MediaExpired,
+    MediaReleased,
+    MediaUploaded,
+    UserDeactivated,
+    UserErased,
+    UserFollowed,
+    UserRegistered,
+    UserRenamed,
+    UserUnfollowed,
+)
 from .models import Media
 
 subscriptions = Subscriptions("tweets", sources=("users", "media"))
+
+_SET_NAME = """
+insert into person (id, name, folded, version) values ($1, $2, $3, $4)
+on conflict (id)
+do update set name = excluded.name, folded = excluded.folded, version = excluded.version
+where person.version < excluded.version
+"""
+_DEACTIVATE = """
+insert into person (id, name, folded, active, version) values ($1, '', '', false, 0)
+on conflict (id) do update set active = false
+"""
+_DELETE_PERSON = "delete from person where id = $1"
+_SET_FOLLOW = """
+insert into follow (follower_id, followed_id, active, version) values ($1, $2, $3, $4)
+on conflict (follower_id, followed_id)
+do update set active = excluded.active, version = excluded.version
+where follow.version < excluded.version
+"""
+
+
+@subscriptions.on(UserRegistered)
+async def on_user_registered(session: AsyncSession, event: UserRegistered, version: int) -> None:
+    await _set_name(session, event, version)
+
+
+@subscriptions.on(UserRenamed)
+async def on_user_renamed(session: AsyncSession, event: UserRenamed, version: int) -> None:
+    await _set_name(session, event, version)
+
+
+async def _set_name(
+    session: AsyncSession, event: UserRegistered | UserRenamed, version: int
+) -> None:
+    if not await erasure.is_erased(session, event.user_id):
+        folded = plain_text.fold(event.name)
+        await fetch(session, _SET_NAME, event.user_id, event.name, folded, version)
+
+
+@subscriptions.on(UserDeactivated)
+async def on_user_deactivated(session: AsyncSession, event: UserDeactivated, version: int) -> None:
+    if not await erasure.is_erased(session, event.user_id):
+        await fetch(session, _DEACTIVATE, event.user_id)
 
 
 @subscriptions.on(UserErased)
 async def on_user_erased(session: AsyncSession, event: UserErased, version: int) -> None:
     await erasure.mark_erased(session, event.user_id)
+    await fetch(session, _DELETE_PERSON, event.user_id)
+
+
+@subscriptions.on(UserFollowed)
+async def on_user_followed(session: AsyncSession, event: UserFollowed, version: int) -> None:
+    await _set_follow(session, event, version, active=True)
+
+
+@subscriptions.on(UserUnfollowed)
+async def on_user_unfollowed(session: AsyncSession, event: UserUnfollowed, version: int) -> None:
+    await _set_follow(session, event, version, active=False)
+
+
+async def _set_follow(
+    session: AsyncSession, event: UserFollowed | UserUnfollowed, version: int, *, active: bool
+) -> None:
+    if not await erasure.is_erased(session, event.follower_id, event.followed_id):
+        await fetch(session, _SET_FOLLOW, event.follower_id, event.followed_id, active, version)
 
 
 @subscriptions.on(MediaUploaded)

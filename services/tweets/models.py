@@ -1,6 +1,7 @@
 """The tables of the schema `tweets`."""
 
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
@@ -9,10 +10,12 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     Text,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -30,6 +33,12 @@ inbox.define(metadata)
 outbox.define(metadata)
 
 
+class WhoMayReply(StrEnum):
+    everyone = "everyone"
+    following = "following"
+    nobody = "nobody"
+
+
 class Tweet(Table, table=True):
     """A tweet. The row of a deleted tweet stays, without the text."""
 
@@ -42,6 +51,50 @@ class Tweet(Table, table=True):
     content: str = Field(sa_column=Column(Text, nullable=False))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     deleted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    replies: str = Field(
+        default=WhoMayReply.everyone,
+        sa_column=Column(Text, nullable=False, server_default=text("'everyone'")),
+    )
+    """Who may reply: a `WhoMayReply`."""
+    parent_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    """The tweet that this one replies to. It may have been erased."""
+    root_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    """The tweet with which the thread of a reply begins."""
+    depth: int = Field(
+        default=0, sa_column=Column(Integer, nullable=False, server_default=text("0"))
+    )
+    ancestors: list[int] = Field(
+        default=[],
+        sa_column=Column(ARRAY(BigInteger), nullable=False, server_default=text("'{}'")),
+    )
+    self_replies: int = Field(
+        default=0, sa_column=Column(Integer, nullable=False, server_default=text("0"))
+    )
+    """For `depth`, `ancestors` and `self_replies` see `events.ThreadPlace`."""
+
+
+class Person(Table, table=True):
+    """The copy of a person's name from users, to find mentions in a text: see `entities`."""
+
+    __table_args__ = (Index("person_by_name", "folded", "id", postgresql_where=text("active")),)
+
+    id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    folded: str = Field(sa_column=Column(Text, nullable=False))
+    """`plain_text.fold` of the name."""
+    active: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
+    version: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class Follow(Table, table=True):
+    """The copy of a follow from users: an author may open a tweet to the people they follow."""
+
+    __table_args__ = (Index("follow_by_followed", "followed_id"),)
+
+    follower_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    followed_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    active: bool
+    version: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 class Draft(Table, table=True):

@@ -6,13 +6,15 @@ A change that adds a table or a column with a person's data changes both halves 
 `chassis.privacy.export` explains the parameters.
 
 *Erasure.* The sweep deletes the person's tweets first, then the person's likes, the copies of media
-records and the drafts. The difficulty is the likes of other people: one tweet may have millions, so
-a batch counts likes and not tweets. While the likes of a tweet are being deleted, new ones must not
-arrive faster than the job deletes them. Therefore the job first closes the tweets of the batch as
-if they were deleted, which makes every later like fail, and deletes the likes in several
-transactions. A like whose transaction began before that holds a lock on the tweet; the job waits
-for it with a lock of its own, deletes the late likes, and deletes the tweets in the same
-transaction.
+records, the drafts and the copies of follows. The handler of the erasure has deleted the copy of
+the name at once. Replies of other people stay; the feed shows that a tweet is missing above them.
+
+The difficulty is the likes of other people: one tweet may have millions, so a batch counts likes
+and not tweets. While the likes of a tweet are being deleted, new ones must not arrive faster than
+the job deletes them. Therefore the job first closes the tweets of the batch as if they were
+deleted, which makes every later like or reply fail, and deletes the likes in several transactions.
+A like or a reply whose transaction began before that holds a lock on the tweet; the job waits for
+it with a lock of its own, deletes the late likes, and deletes the tweets in the same transaction.
 """
 
 from sqlalchemy import text
@@ -26,7 +28,7 @@ from .handlers import subscriptions
 
 _TWEETS = """
 select id as key, json_build_object(
-    'id', id, 'content', content, 'created_at', created_at,
+    'id', id, 'reply_to', parent_id, 'content', content, 'created_at', created_at,
     'attachments', (
         select coalesce(json_agg(path order by media.id), '[]')
         from media where media.tweet_id = tweet.id
@@ -79,6 +81,15 @@ where tweet_like.user_id = :user_id and tweet_like.tweet_id = batch.tweet_id
 _DELETE_MEDIA = text("""
 delete from media where id in (select id from media where owner_id = :user_id limit :batch)
 """)
+_DELETE_FOLLOWS = text("""
+delete from follow using (
+    (select follower_id, followed_id from follow where follower_id = :user_id limit :batch)
+    union all
+    (select follower_id, followed_id from follow where followed_id = :user_id limit :batch)
+    limit :batch
+) as edge
+where follow.follower_id = edge.follower_id and follow.followed_id = edge.followed_id
+""")
 _DELETE_DRAFTS_BY_PERSON = text("""
 delete from draft where author_id = :user_id and id in (
     select id from draft where author_id = :user_id limit :batch
@@ -94,7 +105,12 @@ async def _sweep(database: Database, user_id: int) -> int:
         if tweets:
             return await _delete_tweets(session, tweets)
         deleted = 0
-        for statement in (_DELETE_LIKES_BY_PERSON, _DELETE_MEDIA, _DELETE_DRAFTS_BY_PERSON):
+        for statement in (
+            _DELETE_LIKES_BY_PERSON,
+            _DELETE_MEDIA,
+            _DELETE_DRAFTS_BY_PERSON,
+            _DELETE_FOLLOWS,
+        ):
             deleted += (await execute(session, statement, parameters)).rowcount
         return deleted
 
@@ -119,8 +135,9 @@ eraser = Eraser(
     _sweep,
     {
         "tweet.posted.v1": Redaction(
-            "author_id", {"content": "", "media_ids": [], "attachments": [], "media": []}
+            "author_id",
+            {"content": "", "media_ids": [], "attachments": [], "media": [], "entities": []},
         )
     },
-    DeadLetters(subscriptions, UserErased, ("owner_id",)),
+    DeadLetters(subscriptions, UserErased, ("owner_id", "user_id", "follower_id", "followed_id")),
 )

@@ -29,7 +29,7 @@ async def post(
     author_id: int,
     content: str = "…",
     media_ids: object = None,
-    **more: str,
+    **more: object,
 ) -> httpx.Response:
     draft = {"tweet_data": content, "tweet_media_ids": media_ids, "mood": "ignored", **more}
     return await tweets.post("/api/tweets", json=draft, headers=signed(author_id))
@@ -215,6 +215,7 @@ async def test_only_the_author_deletes_a_tweet_and_only_once(
         "tweet_id": tweet_id,
         "author_id": ANN,
         "media_ids": [media_id],
+        "thread": None,
     }
     assert (await tweets.post(f"{path}/likes", headers=signed(BORIS))).status_code == 404
 
