@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Annotated, Literal
+from enum import StrEnum
+from typing import Annotated, Any, Literal
 
 import structlog
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
+from chassis import plain_text
 from chassis.auth.identity import SignedIn
 from chassis.http import etags
 from chassis.http.errors import InvalidRequest, responses
@@ -17,10 +19,10 @@ from chassis.http.paging import MAX_ID, Cursor, Limit
 from chassis.messaging.events import EventId
 
 from . import queries
-from .errors import TweetNotFound
+from .errors import TweetHidden, TweetNotFound, TweetWasDeleted
 from .page_cache_middleware import AFTER
-from .pages import PageKey, PageRequest
-from .queries import Order, Scope, Selection
+from .pages import Page, PageKey, PageRequest
+from .queries import Order, Replies, Scope, Selection
 from .read_your_writes import Freshness
 
 STALE = "warble-stale"
@@ -53,6 +55,39 @@ class MediaView(BaseModel):
     alt: str
 
 
+class EntityView(BaseModel):
+    """A part of the text that a page shows as a link. `start` and `length` count code points."""
+
+    type: Literal["mention", "hashtag", "link"]
+    start: int
+    length: int
+    text: str
+    """The part of the text itself. If a client finds another text there, it shows no link."""
+    user_id: int | None = None
+    name: str | None = None
+    """The present name of the mentioned person."""
+    tag: str | None = None
+    """The hashtag for the parameter `tag`: equal for all its spellings."""
+    url: str | None = None
+
+
+class ConversationView(BaseModel):
+    """Why a feed with `replies=conversations` shows a tweet: the newest replies in its thread by
+    people whom you follow, to people whom you follow."""
+
+    reply_count: int
+    person_count: int
+    latest_reply_id: int
+    people: list[AuthorView]
+    """Those who replied last, three at most."""
+
+
+class ParentView(BaseModel):
+    id: int
+    author: AuthorView | None
+    """Null if the tweet is deleted or its author has left."""
+
+
 class TweetView(BaseModel):
     # For the OpenAPI document only: `tweet_json` writes the responses.
     id: int
@@ -63,8 +98,74 @@ class TweetView(BaseModel):
     created_at: datetime
     stamp: datetime
     media: list[MediaView]
+    reply_to: int | None
+    """The tweet to which this one replies."""
+    root_id: int
+    """The tweet with which the thread begins; its own id if it is not a reply."""
+    entities: list[EntityView]
+    reply_count: int
     like_count: int
     liked: bool
+    conversation: ConversationView | None = None
+    followed_tag: str | None = None
+    """A hashtag that you follow, and because of which the feed shows the tweet."""
+    in_reply_to: ParentView | None = None
+    """Only in lists that contain replies."""
+
+
+class TombstoneView(BaseModel):
+    """The place of a tweet that is deleted, or whose author has left, in a thread."""
+
+    id: int
+    reply_to: int | None
+    root_id: int
+    reply_count: int
+    tombstone: Literal["deleted", "hidden"]
+
+
+class SingleTweet(BaseModel):
+    result: Literal[True] = True
+    tweet: TweetView
+
+
+class ThreadResponse(BaseModel):
+    result: Literal[True] = True
+    ancestors: list[TweetView | TombstoneView]
+    """The tweets above it, from the first one down: the root and the nearest ones."""
+    omitted_ancestors: int
+    """How many tweets between the root and the next ancestor are left out. To read them, request
+    the thread of that ancestor."""
+    tweet: TweetView | TombstoneView
+    replies: list[TweetView | TombstoneView]
+    """The replies below it, also those to replies: the author's own continuation first, then the
+    oldest first."""
+    previous_cursor: str | None
+    next_cursor: str | None
+
+
+class TagView(BaseModel):
+    tag: str
+    """The hashtag for the parameter `tag`: equal for all its spellings."""
+    name: str
+    """The spelling that was used first."""
+    count: int
+    followed: bool
+
+
+class TagList(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "result": True,
+                    "tags": [{"tag": "релиз", "name": "Релиз", "count": 12, "followed": False}],
+                }
+            ]
+        }
+    )
+
+    result: Literal[True] = True
+    tags: list[TagView]
 
 
 class LikerPage(BaseModel):
@@ -109,6 +210,10 @@ class TweetPage(BaseModel):
                                     "alt": "The new office, from the street",
                                 }
                             ],
+                            "reply_to": None,
+                            "root_id": 31,
+                            "entities": [],
+                            "reply_count": 2,
                             "like_count": 1,
                             "liked": False,
                         }
@@ -142,11 +247,29 @@ async def _wait_for_own_writes(request: Request) -> Freshness:
     return freshness
 
 
+class Period(StrEnum):
+    week = "week"
+    month = "month"
+    all = "all"
+
+
+_DAYS = {Period.week: 7, Period.month: 30}
+
 WaitedFor = Annotated[Freshness, Depends(_wait_for_own_writes)]
 
 
 def _stale(freshness: Freshness) -> dict[str, str]:
     return {STALE: "true"} if freshness is Freshness.timed_out else {}
+
+
+FeedLimit = Annotated[
+    int | None,
+    Query(
+        ge=1,
+        le=100,
+        description="Maximum number of tweets per page. Without paging you get the whole feed.",
+    ),
+]
 
 
 @router.get(
@@ -167,14 +290,38 @@ async def feed(
         Scope,
         Query(description="`following`: you and the people you follow. `everyone`: all people."),
     ] = Scope.following,
-    limit: Annotated[
-        int | None,
+    replies: Annotated[
+        Replies,
         Query(
-            ge=1,
-            le=100,
-            description="Maximum number of tweets per page. Without paging you get the whole feed.",
+            description=(
+                "`none`: no replies. `conversations`: also tweets to which people whom you follow"
+                " have replied to each other or to you, and tweets with hashtags that you follow;"
+                " newest activity first instead of newest first. `all`: also every reply by"
+                " itself. For `scope=everyone`, `conversations` is the same as `none`."
+            )
+        ),
+    ] = Replies.none,
+    tag: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=200,
+            description=(
+                "Only tweets with this hashtag, by everyone, replies among them. `popular` sorts"
+                " the newest 1,000 of them."
+            ),
         ),
     ] = None,
+    since: Annotated[
+        Period,
+        Query(
+            description=(
+                "For `order=popular`: only tweets of the last 7 or 30 days. Of each author the"
+                " newest 500 are considered, of everyone the newest 20,000."
+            )
+        ),
+    ] = Period.all,
+    limit: FeedLimit = None,
     offset: Annotated[
         int | None,
         Query(
@@ -188,13 +335,23 @@ async def feed(
     """Your own tweets and those of the people you follow.
 
     Without `limit`, `offset` and `cursor`, the response contains the whole feed, up to 1,000
-    tweets.
+    tweets. Pages with `replies=conversations` have a cursor and no number.
     """
     if offset is not None and cursor is not None:
         raise InvalidRequest(reason="Use offset or cursor, not both.")
     connections, settings = request.app.state.connections, request.app.state.settings
-    if limit is None and offset is None and cursor is None:
-        selection = Selection(identity.user_id, order, scope, limit=settings.max_tweets)
+    if scope is Scope.everyone and replies is Replies.conversations:
+        replies = Replies.none
+    filters: dict[str, Any] = {"replies": replies}
+    if tag is not None:
+        filters = {"tag": plain_text.fold(tag.removeprefix("#"))}
+    elif order is Order.popular and since is not Period.all:
+        filters["since_id"] = await request.app.state.periods.first_id(_DAYS[since])
+    has_conversations = filters.get("replies") is Replies.conversations
+    if has_conversations and offset is not None:
+        raise InvalidRequest(reason="Use cursor, not offset, with replies=conversations.")
+    if limit is None and offset is None and cursor is None and not has_conversations:
+        selection = Selection(identity.user_id, order, scope, limit=settings.max_tweets, **filters)
         return StreamingResponse(
             await _start(queries.whole_feed(connections, selection)),
             media_type="application/json",
@@ -206,7 +363,7 @@ async def feed(
     if offset is not None:
         limit = min(limit, settings.max_tweets - skipped)
     selection = Selection(
-        identity.user_id, order, scope, cursor=cursor, offset=skipped, limit=limit
+        identity.user_id, order, scope, cursor=cursor, offset=skipped, limit=limit, **filters
     )
     return await _page(request, selection, freshness)
 
@@ -222,14 +379,141 @@ async def tweets_by_author(
     request: Request,
     identity: SignedIn,
     freshness: WaitedFor,
+    replies: Annotated[
+        Replies,
+        Query(description="`none`: no replies. `all` and `conversations`: replies too."),
+    ] = Replies.none,
+    media: Annotated[
+        bool, Query(description="Only tweets with pictures, replies among them.")
+    ] = False,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Response:
     """The list is empty if the person has posted nothing or does not exist."""
     selection = Selection(
-        identity.user_id, Order.recent, Scope.everyone, author_id=id, cursor=cursor, limit=limit
+        identity.user_id,
+        Order.recent,
+        Scope.everyone,
+        author_id=id,
+        cursor=cursor,
+        limit=limit,
+        replies=Replies.none if replies is Replies.none else Replies.all,
+        only_media=media,
     )
     return await _page(request, selection, freshness)
+
+
+@router.get(
+    "/users/{id}/likes",
+    summary="List the tweets that a person likes, latest like first",
+    response_model=TweetPage,
+    responses=responses(InvalidRequest),
+)
+async def liked_tweets(
+    id: Id,
+    request: Request,
+    identity: SignedIn,
+    freshness: WaitedFor,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Response:
+    """The list is empty if the person likes nothing or does not exist."""
+    body = await queries.liked_tweets(
+        request.app.state.connections, identity.user_id, id, cursor, limit
+    )
+    return _json(request, body, freshness)
+
+
+@router.get(
+    "/tweets/{id}",
+    summary="Read a tweet",
+    response_model=SingleTweet,
+    responses=responses(TweetNotFound, TweetWasDeleted, TweetHidden),
+)
+async def tweet(id: Id, request: Request, identity: SignedIn, freshness: WaitedFor) -> Response:
+    connections = request.app.state.connections
+    found = await queries.tweets_by_id(connections, identity.user_id, [id], with_parents=True)
+    if id not in found:
+        raise await queries.missing_tweet(connections, id)
+    return _json(request, b'{"result":true,"tweet":%b}' % found[id], freshness)
+
+
+@router.get(
+    "/tweets/{id}/thread",
+    summary="Read a tweet with the tweets above it and the replies below it",
+    response_model=ThreadResponse,
+    responses=responses(InvalidRequest, TweetNotFound, TweetWasDeleted, TweetHidden),
+)
+async def thread(
+    id: Id,
+    request: Request,
+    identity: SignedIn,
+    freshness: WaitedFor,
+    around: Annotated[
+        int | None,
+        Query(
+            ge=1,
+            le=MAX_ID,
+            description="A reply: the first page has this one in its middle. Ignored with `cursor`"
+            " and if it is not below the tweet.",
+        ),
+    ] = None,
+    limit: Limit = 50,
+    cursor: Annotated[
+        str | None,
+        Query(
+            max_length=200,
+            description="`previous_cursor` or `next_cursor` of another page of this thread.",
+        ),
+    ] = None,
+) -> Response:
+    """A deleted tweet that has replies is an object with `tombstone`, without author and text."""
+    body = await request.app.state.threads.page(
+        identity.user_id,
+        id,
+        cursor=cursor,
+        around=around,
+        limit=limit,
+        from_cache=freshness is Freshness.applied,
+    )
+    return _json(request, body, freshness)
+
+
+@router.get("/tags", summary="List hashtags", response_model=TagList)
+async def tags(
+    request: Request,
+    identity: SignedIn,
+    freshness: WaitedFor,
+    query: Annotated[
+        str | None,
+        Query(
+            max_length=200,
+            description=(
+                "Hashtags that begin with this, with the numbers of their tweets in the last 30"
+                " days. Without it: the hashtags of most tweets in the last 7 days."
+            ),
+        ),
+    ] = None,
+    followed: Annotated[
+        bool, Query(description="The hashtags that you follow, instead of others.")
+    ] = False,
+    limit: Annotated[int, Query(ge=1, le=100, description="Maximum number of hashtags.")] = 10,
+) -> TagList:
+    """The counts are a few seconds behind."""
+    state = request.app.state
+    own = await state.tags.followed(identity.user_id)
+    if followed:
+        counts = [(count, count.month) for count in [await state.tags.one(tag) for tag in own]]
+    elif query:
+        counts = [(count, count.month) for count in await state.tags.matching(query, limit)]
+    else:
+        counts = [(count, count.week) for count in await state.tags.of_the_week(limit)]
+    return TagList(
+        tags=[
+            TagView(tag=count.tag, name=count.name, count=number, followed=count.tag in own)
+            for count, number in counts
+        ]
+    )
 
 
 @router.get(
@@ -253,18 +537,38 @@ async def likers(
 async def _page(request: Request, selection: Selection, freshness: Freshness) -> Response:
     """A page. First pages use the cache, and their URL is added to the middleware's index."""
     state = request.app.state
-    if selection.cursor is not None or selection.offset or not selection.limit:
-        body = await queries.page(state.connections, selection)
-        return Response(body, media_type="application/json", headers=_stale(freshness))
+    has_conversations = selection.replies is Replies.conversations
+    is_first = selection.cursor is None and not selection.offset and selection.limit
+    if not is_first or selection.may_contain_replies:
+        if has_conversations:
+            body = await state.pages.conversation_page(selection)
+        else:
+            body = await queries.page(state.connections, selection)
+        return _json(request, body, freshness)
     page_request = PageRequest(
-        selection.order, selection.scope, selection.author_id, selection.limit
+        selection.order,
+        selection.scope,
+        selection.author_id,
+        selection.limit,
+        selection.replies,
+        selection.since_id,
     )
     key = PageKey(selection.reader_id, page_request)
     if freshness is Freshness.applied:
-        state.url_index.add(request.scope, page_request)
+        # The first tweet of a period changes with time, so such a URL stands for no fixed page.
+        if selection.since_id is None:
+            state.url_index.add(request.scope, page_request)
         page = state.pages.cached(key) or await state.pages.assemble(key)
     else:
         page = await state.pages.read_from_database(key)
+    return _response(request, page, freshness)
+
+
+def _json(request: Request, body: bytes, freshness: Freshness) -> Response:
+    return _response(request, Page.of(body), freshness)
+
+
+def _response(request: Request, page: Page, freshness: Freshness) -> Response:
     headers = {**_stale(freshness), "etag": page.etag, "cache-control": "private, no-cache"}
     if etags.matches(request.headers.get("if-none-match"), page.etag):
         return Response(status_code=304, headers=headers)

@@ -26,8 +26,7 @@ from .events import (
     UserRegistered,
     UserUnfollowed,
 )
-from .handlers import on_tweet_posted
-from .tweet_json import render_card
+from .handlers import insert_tweets
 
 # `distinct on`: one insert cannot change the same row twice.
 _SET_NAMES = """
@@ -48,15 +47,6 @@ order by follower_id, followed_id, version desc
 on conflict (follower_id, followed_id)
 do update set active = excluded.active, version = excluded.version
 where follow.version < excluded.version
-"""
-_INSERT_TWEETS = """
-insert into tweet (id, author_id, card)
-select id, author_id, card
-from unnest($1::bigint[], $2::bigint[], $3::text[]) as event (id, author_id, card)
-where not exists (select from erasure where user_id = author_id)
-on conflict (id) do update set author_id = excluded.author_id, card = excluded.card
-where tweet.author_id is null and not tweet.deleted
-returning id
 """
 _INSERT_PLACEHOLDERS = """
 insert into tweet (id) select distinct unnest($1::bigint[]) on conflict do nothing
@@ -106,13 +96,7 @@ async def _set_follows(
 
 
 async def _insert_tweets(session: AsyncSession, events: Sequence[tuple[TweetPosted, int]]) -> None:
-    rows = ((event.tweet_id, event.author_id, render_card(event)) for event, _ in events)
-    inserted = await fetch(session, _INSERT_TWEETS, *zip(*rows, strict=True))
-    inserted_ids = {row["id"] for row in inserted}
-    for event, version in events:
-        if event.tweet_id not in inserted_ids:
-            # The tweet exists, or its author is erased.
-            await on_tweet_posted(session, event, version)
+    await insert_tweets(session, [event for event, _ in events])
 
 
 async def _set_likes(

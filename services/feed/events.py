@@ -1,7 +1,8 @@
 """The events of users and tweets that the feed handles, with the fields that it uses."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel
 
@@ -50,6 +51,28 @@ class Picture(BaseModel):
     alt: str = ""
 
 
+class Entity(BaseModel):
+    """A part of the text that a page shows as a link. See the class of the same name in tweets."""
+
+    type: Literal["mention", "hashtag", "link"]
+    start: int
+    length: int
+    text: str
+    user_id: int | None = None
+    tag: str | None = None
+    url: str | None = None
+
+
+class ThreadPlace(BaseModel):
+    """Where a reply stands in its thread. See the class of the same name in tweets."""
+
+    parent_id: int
+    root_id: int
+    depth: int
+    ancestors: list[int]
+    self_replies: int
+
+
 class TweetPosted(Event):
     routing_key: ClassVar[str] = "tweet.posted.v1"
     tweet_id: int
@@ -58,12 +81,16 @@ class TweetPosted(Event):
     attachments: list[str]
     media: list[Picture] | None = None
     """The attachments with their metadata. Old events lack this field."""
+    entities: Sequence[Entity] = ()
+    """Old events lack this field and the next one."""
+    thread: ThreadPlace | None = None
     created_at: datetime
 
 
 class TweetDeleted(Event):
     routing_key: ClassVar[str] = "tweet.deleted.v1"
     tweet_id: int
+    thread: ThreadPlace | None = None
 
 
 class TweetLiked(Event):

@@ -26,7 +26,7 @@ select author_id, {columns}
 from unnest($1::bigint[]) as author (author_id)
 cross join lateral (
     select id, like_count from tweet
-    where visible and author_id = author.author_id
+    where visible and parent_id is null and author_id = author.author_id
     order by {sort} limit $2
 ) as first
 where not exists (select from person where id = author.author_id and hidden)

@@ -8,13 +8,15 @@ the handlers commute. Whatever the order, the tables end up the same. Three mean
   with `active` false, so that its version is known.
 - *Tombstones.* The row of a deleted tweet stays without its text. An erased person keeps a row in
   `erasure`. Late events about them change nothing.
-- *Placeholders.* A like may arrive before its tweet. Then its handler inserts a row for the tweet,
-  which is invisible until the tweet arrives.
+- *Placeholders.* A like or a reply may arrive before its tweet. Then its handler inserts a row for
+  the tweet, which is invisible until the tweet arrives.
 
-All handlers about a tweet's likes lock the row of the tweet first. `bulk_handlers` has the same
+All handlers about a tweet's likes lock the row of the tweet first. `replies` keeps the counts and
+lists of replies. `bulk_handlers` has the same
 rules in statements for many events; a change of one module is a change of both. See docs/adr/0004.
 """
 
+import json
 from collections.abc import Sequence
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -23,7 +25,9 @@ from chassis.database.session import fetch
 from chassis.messaging.subscriptions import Subscriptions
 from chassis.privacy import erasure
 
+from . import replies
 from .events import (
+    ThreadPlace,
     TweetDeleted,
     TweetLiked,
     TweetPosted,
@@ -59,12 +63,37 @@ on conflict (follower_id, followed_id)
 do update set active = excluded.active, version = excluded.version
 where follow.version < excluded.version
 """
-_INSERT_TWEET = """
-insert into tweet (id, author_id, card)
-select $1, $2, $3 where not exists (select from erasure where user_id = $2)
-on conflict (id) do update set author_id = excluded.author_id, card = excluded.card
+# $1 is a JSON array with an object for each tweet.
+_INSERT_TWEETS = """
+insert into tweet (
+    id, author_id, card, entities, mentioned, has_media,
+    parent_id, root_id, depth, ancestors, self_replies
+)
+select
+    id, author_id, card, entities, mentioned, has_media,
+    parent_id, root_id, coalesce(depth, 0), coalesce(ancestors, '{}'), coalesce(self_replies, 0)
+from json_to_recordset($1::json) as posted (
+    id bigint, author_id bigint, card text, entities text[], mentioned bigint[], has_media boolean,
+    parent_id bigint, root_id bigint, depth integer, ancestors bigint[], self_replies integer
+)
+where not exists (select from erasure where user_id = author_id)
+on conflict (id) do update set
+    author_id = excluded.author_id, card = excluded.card, entities = excluded.entities,
+    mentioned = excluded.mentioned, has_media = excluded.has_media,
+    parent_id = excluded.parent_id, root_id = excluded.root_id, depth = excluded.depth,
+    ancestors = excluded.ancestors, self_replies = excluded.self_replies
 where tweet.author_id is null and not tweet.deleted
 returning id
+"""
+_INSERT_TAGS = """
+insert into tweet_tag (tag, tweet_id, spelling)
+select * from unnest($1::text[], $2::bigint[], $3::text[])
+on conflict do nothing
+"""
+_DELETE_TAGS = "delete from tweet_tag where tweet_id = any($1::bigint[])"
+_SET_PLACE = """
+update tweet set parent_id = $2, root_id = $3, depth = $4, ancestors = $5, self_replies = $6
+where id = $1 and parent_id is null
 """
 # Locks the tweet's row, and inserts a placeholder if there is none. All handlers about a tweet's
 # likes do this first. So if two workers handle a like and the deletion of its tweet at the same
@@ -75,7 +104,9 @@ on conflict (id) do update set id = excluded.id
 returning deleted
 """
 _MARK_DELETED = """
-update tweet set deleted = true, author_id = null, card = null, like_count = 0
+update tweet set
+    deleted = true, author_id = null, card = null, entities = null, mentioned = null,
+    has_media = false, like_count = 0
 where id = any($1::bigint[])
 """
 # Deletes at most $2 likes of these tweets. Rows are locked in the order (tweet, person), as in an
@@ -161,19 +192,52 @@ async def _set_follow(
 
 @subscriptions.on(TweetPosted)
 async def on_tweet_posted(session: AsyncSession, event: TweetPosted, version: int) -> None:
-    card = render_card(event)
-    inserted = await fetch(session, _INSERT_TWEET, event.tweet_id, event.author_id, card)
-    if not inserted and await erasure.is_erased(session, event.author_id):
-        await _delete_tweet(session, event.tweet_id)
+    await insert_tweets(session, [event])
+
+
+async def insert_tweets(session: AsyncSession, events: Sequence[TweetPosted]) -> None:
+    """Inserts the tweets that are new. Those of erased people become tombstones."""
+    inserted = await fetch(session, _INSERT_TWEETS, json.dumps([_row(event) for event in events]))
+    new = {row["id"] for row in inserted}
+    for event in events:
+        if event.tweet_id not in new and await erasure.is_erased(session, event.author_id):
+            await _delete_tweet(session, event.tweet_id, event.thread)
+    new_replies = [event.tweet_id for event in events if event.thread and event.tweet_id in new]
+    if new_replies:
+        await replies.add(session, new_replies)
+    tags = [
+        (entity.tag, event.tweet_id, entity.text.removeprefix("#"))
+        for event in events
+        if event.tweet_id in new
+        for entity in event.entities
+        if entity.tag is not None
+    ]
+    if tags:
+        await fetch(session, _INSERT_TAGS, *zip(*tags, strict=True))
+
+
+def _row(event: TweetPosted) -> dict[str, object]:
+    card = render_card(event)._asdict()
+    place = event.thread.model_dump() if event.thread else {}
+    has_media = bool(event.attachments)
+    return {
+        "id": event.tweet_id,
+        "author_id": event.author_id,
+        "has_media": has_media,
+        **card,
+        **place,
+    }
 
 
 @subscriptions.on(TweetDeleted)
 async def on_tweet_deleted(session: AsyncSession, event: TweetDeleted, version: int) -> None:
-    await _delete_tweet(session, event.tweet_id)
+    await _delete_tweet(session, event.tweet_id, event.thread)
 
 
-async def _delete_tweet(session: AsyncSession, tweet_id: int) -> None:
+async def _delete_tweet(session: AsyncSession, tweet_id: int, place: ThreadPlace | None) -> None:
     await fetch(session, _LOCK_TWEET, tweet_id)
+    if place:
+        await fetch(session, _SET_PLACE, tweet_id, *place.model_dump().values())
     await delete_tweets(session, [tweet_id])
 
 
@@ -182,7 +246,10 @@ async def delete_tweets(session: AsyncSession, tweet_ids: Sequence[int]) -> None
 
     The worker deletes the rest of the likes later: see `privacy.eraser`.
     """
+    await replies.uncount(session, tweet_ids)
     await fetch(session, _MARK_DELETED, tweet_ids)
+    await fetch(session, _DELETE_TAGS, tweet_ids)
+    await replies.remove(session, tweet_ids)
     if await delete_likes(session, tweet_ids) == LIKES_BATCH:
         await fetch(session, _DEFER_LIKES, tweet_ids)
 

@@ -62,6 +62,11 @@ def person_tag(user_id: int) -> Tag:
     return -ALL_AUTHORS - user_id
 
 
+def hashtag_tag(number: int) -> Tag:
+    """The tweets with a hashtag. `number` is a hash of it, as the trigger of `tweet_tag` has it."""
+    return 2 * ALL_AUTHORS + number
+
+
 def parse_tag(payload: str) -> Tag:
     """The tag in the payload of a notification, such as `author 7`.
 
@@ -73,6 +78,8 @@ def parse_tag(payload: str) -> Tag:
         return int(number)
     if kind == "tweet":
         return tweet_tag(int(number))
+    if kind == "hashtag":
+        return hashtag_tag(int(number))
     if kind == "person":
         return person_tag(int(number))
     return reader_tag(int(number)) if kind == "reader" else EVERYTHING

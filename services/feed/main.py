@@ -15,9 +15,12 @@ from .handlers import subscriptions
 from .invalidating_cache import InvalidatingCache
 from .page_cache_middleware import PageCacheMiddleware, UrlIndex
 from .pages import Pages
+from .periods import Periods
 from .privacy import eraser
 from .read_your_writes import InboxListener
 from .settings import Settings
+from .tags import Tags
+from .threads import Threads
 
 
 @contextlib.asynccontextmanager
@@ -28,7 +31,10 @@ async def _api_lifespan(application: FastAPI) -> AsyncIterator[None]:
     cache = InvalidatingCache(settings.cache_bytes)
     inbox_listener = InboxListener(database, cache, connections)
     application.state.connections = connections
-    application.state.pages = Pages(connections, cache)
+    application.state.pages = pages = Pages(connections, cache)
+    application.state.threads = Threads(connections, pages)
+    application.state.periods = periods = Periods(connections)
+    application.state.tags = Tags(connections, periods)
     application.state.inbox_listener = inbox_listener
     listening = asyncio.create_task(inbox_listener.listen())
     yield

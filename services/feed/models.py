@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Computed, Index, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Computed, Index, Integer, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import registry
+from sqlalchemy.sql.elements import TextClause
 from sqlmodel import Field, SQLModel
 
 from chassis.messaging import inbox
@@ -18,7 +20,19 @@ metadata = Table.metadata
 erasure.define(metadata)
 inbox.define(metadata)
 
-_VISIBLE = text("visible")
+_NO_REPLY = text("visible and parent_id is null")
+_REPLY = text("visible and parent_id is not null")
+
+
+def _orders(prefix: str, where: TextClause) -> tuple[Index, ...]:
+    """The indexes for each order and scope of a list."""
+    popular, recent = text("like_count desc"), text("id desc")
+    return (
+        Index(f"{prefix}_popular", popular, recent, postgresql_where=where),
+        Index(f"{prefix}_recent", recent, postgresql_where=where),
+        Index(f"{prefix}_popular_by_author", "author_id", popular, recent, postgresql_where=where),
+        Index(f"{prefix}_recent_by_author", "author_id", recent, postgresql_where=where),
+    )
 
 
 class Person(Table, table=True):
@@ -49,26 +63,51 @@ class Follow(Table, table=True):
 class Tweet(Table, table=True):
     """A tweet, or a placeholder for one: its likes and its deletion may arrive before it.
 
-    A placeholder has no author. A deleted tweet stays as a tombstone, without author and text.
+    A placeholder has no author. A deleted tweet stays as a tombstone, without author and text, and
+    keeps its place in the thread: see `replies`.
     """
 
     __table_args__ = (
-        Index("tweet_popular", text("like_count desc"), text("id desc"), postgresql_where=_VISIBLE),
-        Index("tweet_recent", text("id desc"), postgresql_where=_VISIBLE),
+        *_orders("tweet", _NO_REPLY),
+        *_orders("reply", _REPLY),
+        Index("reply_in_thread", "root_id", "id", postgresql_where=_REPLY),
         Index(
-            "tweet_popular_by_author",
+            "picture_by_author",
             "author_id",
-            text("like_count desc"),
             text("id desc"),
-            postgresql_where=_VISIBLE,
+            postgresql_where=text("visible and has_media"),
         ),
-        Index("tweet_recent_by_author", "author_id", text("id desc"), postgresql_where=_VISIBLE),
     )
 
     id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     author_id: int | None = Field(default=None, sa_column=Column(BigInteger))
     card: str | None = Field(default=None, sa_column=Column(Text))
     """The members of the JSON object that are the same for every reader: see `tweet_json`."""
+    entities: list[str] | None = Field(default=None, sa_column=Column(ARRAY(Text)))
+    """Only if the text mentions people: its entities, each as JSON, those of people without their
+    names, which may change. See `tweet_json`."""
+    mentioned: list[int] | None = Field(default=None, sa_column=Column(ARRAY(BigInteger)))
+    """The person of each entity; null for hashtags and links."""
+    has_media: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    parent_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    """The tweet to which this one replies."""
+    root_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    """The tweet with which the thread of a reply begins."""
+    depth: int = Field(
+        default=0, sa_column=Column(Integer, nullable=False, server_default=text("0"))
+    )
+    """How many tweets are above a reply."""
+    ancestors: list[int] = Field(
+        default=[],
+        sa_column=Column(ARRAY(BigInteger), nullable=False, server_default=text("'{}'")),
+    )
+    """The nearest tweets above a reply, the parent first."""
+    self_replies: int = Field(
+        default=0, sa_column=Column(Integer, nullable=False, server_default=text("0"))
+    )
+    """How many of the tweets above a reply, from the parent on, are by the same author."""
+    reply_count: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    """The number of direct replies that are not deleted."""
     like_count: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     deleted: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     visible: Any = Field(
@@ -79,11 +118,44 @@ class Tweet(Table, table=True):
     )
 
 
+class Reply(Table, table=True):
+    """A reply, listed below a tweet: see `replies`."""
+
+    ancestor_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    aside: bool = Field(primary_key=True)
+    """False if the reply continues the tweet: it and all tweets between are by the same author."""
+    tweet_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+
+
+class TaggedTweet(Table, table=True):
+    """A tweet that is not deleted, and a hashtag in it."""
+
+    __tablename__ = "tweet_tag"
+    __table_args__ = (Index("tag_of_tweet", "tweet_id"),)
+
+    tag: str = Field(sa_column=Column(Text, primary_key=True))
+    tweet_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    spelling: str = Field(sa_column=Column(Text, nullable=False))
+    """The tag as the author wrote it."""
+
+
+class FollowedTag(Table, table=True):
+    __tablename__ = "tag_follow"
+
+    user_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    tag: str = Field(sa_column=Column(Text, primary_key=True))
+    active: bool
+    version: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
 class Like(Table, table=True):
     __tablename__ = "tweet_like"
     __table_args__ = (
         Index("like_earliest", "tweet_id", "version", "user_id", postgresql_where=text("active")),
         Index("like_by_user", "user_id"),
+        Index(
+            "like_latest_by_user", "user_id", text("version desc"), postgresql_where=text("active")
+        ),
     )
 
     tweet_id: int = Field(sa_column=Column(BigInteger, primary_key=True))

@@ -19,6 +19,9 @@ Fragments are read at different moments. If one of them changes in between, they
 together. Either a tweet is missing, and the page is read from the database instead, or the
 invalidation of the changed fragment also drops the page, which is stored with the tags of all its
 fragments. See docs/adr/0016.
+
+A page with conversations is chosen by the database (`conversations`), and shows the same cached
+tweets.
 """
 
 import hashlib
@@ -32,10 +35,17 @@ from prometheus_client import Counter
 
 from chassis.database.pool import Pool
 
-from . import fragments, queries
+from . import conversations, fragments, queries
 from .fragments import ID_INDEX, SortKey
-from .invalidating_cache import ALL_AUTHORS, InvalidatingCache, Tag, reader_tag, tweet_tag
-from .queries import MAX_LISTED_LIKES, Order, Scope, Selection
+from .invalidating_cache import (
+    ALL_AUTHORS,
+    InvalidatingCache,
+    Tag,
+    hashtag_tag,
+    reader_tag,
+    tweet_tag,
+)
+from .queries import MAX_LISTED_LIKES, Order, Replies, Scope, Selection
 from .tweet_json import CardJson
 
 TWEETS_PER_AUTHOR = 20
@@ -62,6 +72,8 @@ class PageRequest(NamedTuple):
     scope: Scope
     author_id: int | None
     limit: int
+    replies: Replies = Replies.none
+    since_id: int | None = None
 
 
 class PageKey(NamedTuple):
@@ -73,6 +85,10 @@ class PageKey(NamedTuple):
 class Page:
     body: bytes
     etag: str
+
+    @classmethod
+    def of(cls, body: bytes) -> "Page":
+        return cls(body, f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"')
 
 
 class Pages:
@@ -91,7 +107,19 @@ class Pages:
         version = self._cache.version
         tags = await self._tags(key)
         assembled = None
-        if self._cache.connected and key.request.limit <= TWEETS_PER_AUTHOR:
+        if key.request.replies is Replies.conversations:
+            chosen = await conversations.choose(self._connections, _selection(key))
+            page = Page.of(await self._conversations_body(key.reader_id, chosen, from_cache=True))
+            _ASSEMBLED.inc()
+            tags = {
+                *tags,
+                *map(tweet_tag, (*chosen.details, *chosen.candidates)),
+                *map(hashtag_tag, chosen.hashtag_numbers),
+            }
+            self._cache.put(key, page, len(page.body), tags, version, names=page.body)
+            return page
+        has_fragments = key.request.since_id is None and key.request.limit <= TWEETS_PER_AUTHOR
+        if self._cache.connected and has_fragments:
             assembled = await self._assemble_body(key, tags)
         if assembled is None:
             _MISS.inc()
@@ -102,7 +130,7 @@ class Pages:
             # NOTIFY deduplicates payloads within a transaction: the author's notification may come
             # before that of the last of the author's tweets. So the page depends on its tweets too.
             tags = {*tags, *map(tweet_tag, tweet_ids)}
-        page = _page(body)
+        page = Page.of(body)
         self._cache.put(key, page, len(body), tags, version, names=body)
         return page
 
@@ -110,7 +138,44 @@ class Pages:
         """Reads a page without the cache: for a change that the database has committed but whose
         notification has not arrived yet."""
         _MISS.inc()
-        return _page(await queries.page(self._connections, _selection(key)))
+        selection = _selection(key)
+        if selection.replies is Replies.conversations:
+            return Page.of(await self.conversation_page(selection))
+        return Page.of(await queries.page(self._connections, selection))
+
+    async def conversation_page(self, selection: Selection) -> bytes:
+        """A page with conversations, read from the database."""
+        chosen = await conversations.choose(self._connections, selection)
+        return await self._conversations_body(selection.reader_id, chosen, from_cache=False)
+
+    async def _conversations_body(
+        self, reader_id: int, chosen: conversations.Conversations, *, from_cache: bool
+    ) -> bytes:
+        tweets = await self.tweets(reader_id, list(chosen.details), from_cache=from_cache)
+        brace = len(b"}")
+        bodies = [
+            tweets[tweet_id][:-brace] + details + b"}"
+            for tweet_id, details in chosen.details.items()
+            if tweet_id in tweets
+        ]
+        return queries.page_body(b",".join(bodies), chosen.last)
+
+    async def tweets(
+        self, reader_id: int, ids: Sequence[int], *, from_cache: bool
+    ) -> dict[int, bytes]:
+        """Tweets as JSON, for this reader; those that do not exist are missing.
+
+        From the cache if possible. Without it, those whose authors are hidden are missing too.
+        """
+        if not from_cache or not self._cache.connected:
+            return await queries.tweets_by_id(self._connections, reader_id, ids)
+        cards = await self._cards(ids)
+        # A card whose list of likes is not full lists everybody who likes the tweet.
+        full = [each for each, card in cards.items() if len(card.likers) >= MAX_LISTED_LIKES]
+        own_likes = await fragments.own_likes(self._connections, reader_id, full) if full else {}
+        return {
+            each: card.render_for(reader_id, own_likes.get(each)) for each, card in cards.items()
+        }
 
     async def _tags(self, key: PageKey) -> Collection[Tag]:
         """What the page depends on: the authors whose tweets it may show, and its reader."""
@@ -142,20 +207,12 @@ class Pages:
         authors = [tag for tag in tags if tag > 0]
         sort_keys = _highest(await self._first_tweets(authors, order), limit)
         ids = [sort_key[ID_INDEX[order]] for sort_key in sort_keys]
-        cards = await self._cards(ids)
-        if len(cards) < len(ids):
+        tweets = await self.tweets(key.reader_id, ids, from_cache=True)
+        if len(tweets) < len(ids):
             return None
-        # A card whose list of likes is not full lists everybody who likes the tweet.
-        full = [tweet_id for tweet_id in ids if len(cards[tweet_id].likers) >= MAX_LISTED_LIKES]
-        own_likes = (
-            await fragments.own_likes(self._connections, key.reader_id, full) if full else {}
-        )
-        tweets = [
-            cards[tweet_id].render_for(key.reader_id, own_likes.get(tweet_id)) for tweet_id in ids
-        ]
         last = sort_keys[-1] if len(sort_keys) == limit else None
         cursor = (last[1 - ID_INDEX[order]], last[ID_INDEX[order]]) if last else None
-        return queries.page_body(b",".join(tweets), cursor), ids
+        return queries.page_body(b",".join(tweets.values()), cursor), ids
 
     async def _first_tweets(self, authors: Sequence[int], order: Order) -> list[Sequence[SortKey]]:
         """The first tweets of each author who has any."""
@@ -189,10 +246,6 @@ class Pages:
         return {tweet_id: card for tweet_id, card in cards.items() if card is not None}
 
 
-def _page(body: bytes) -> Page:
-    return Page(body, f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"')
-
-
 def _highest(by_author: list[Sequence[SortKey]], limit: int) -> list[SortKey]:
     """The highest sort keys of all authors. Each list of `by_author` has its highest key first.
 
@@ -211,5 +264,4 @@ def _highest(by_author: list[Sequence[SortKey]], limit: int) -> list[SortKey]:
 
 
 def _selection(key: PageKey) -> Selection:
-    order, scope, author_id, limit = key.request
-    return Selection(key.reader_id, order, scope, author_id=author_id, limit=limit)
+    return Selection(key.reader_id, **key.request._asdict())

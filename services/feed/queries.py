@@ -5,14 +5,15 @@ scans, one per followed author, find the order of a page. Only the rows of tweet
 fetched.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from chassis.database.pool import Pool
 from chassis.http import paging
+from chassis.http.errors import Problem
 
-from .errors import TweetNotFound
+from .errors import TweetHidden, TweetNotFound, TweetWasDeleted
 from .tweet_json import LIKE_COUNT, LIKED, NOT_LIKED, expand
 
 MAX_LISTED_LIKES = 100
@@ -28,6 +29,12 @@ class Order(StrEnum):
     recent = "recent"
 
 
+class Replies(StrEnum):
+    none = "none"
+    conversations = "conversations"
+    all = "all"
+
+
 class Scope(StrEnum):
     following = "following"
     everyone = "everyone"
@@ -35,7 +42,12 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Selection:
-    """Which tweets to read, and for which reader. With `author_id`, those of one author only."""
+    """Which tweets to read, and for which reader.
+
+    With `author_id`, those of one author only, and with `tag`, those with a hashtag. With
+    `since_id`, only those of a period, which begins with this tweet. `conversations` reads the
+    selections with Replies.conversations.
+    """
 
     reader_id: int
     order: Order = Order.popular
@@ -44,10 +56,25 @@ class Selection:
     cursor: str | None = None
     offset: int = 0
     limit: int = 20
+    replies: Replies = Replies.none
+    only_media: bool = False
+    tag: str | None = None
+    since_id: int | None = None
+
+    @property
+    def may_contain_replies(self) -> bool:
+        return self.replies is Replies.all or self.only_media or self.tag is not None
 
 
-# $1 the reader, $2 the limit, $3 the offset, $4 and $5 the sort key of the cursor, $6 the author.
-# Every statement uses all six parameters, because PostgreSQL derives their types from their use.
+NEWEST_OF_AUTHOR = 500
+NEWEST_OF_EVERYONE = 20_000
+NEWEST_WITH_TAG = 1_000
+"""How many of the newest tweets are sorted by popularity, of a period or of those with a tag. No
+index is sorted by both, so without a bound the cost would grow with all tweets."""
+
+# $1 the reader, $2 the limit, $3 the offset, $4 and $5 the sort key of the cursor, $6 the author,
+# and $7 the hashtag or the first tweet of the period. Every statement uses the first six, because
+# PostgreSQL derives their types from their use.
 _BEHIND = {
     Order.popular: "(like_count, id) < ($4::int, $5::bigint)",
     Order.recent: "id < $5::bigint and $4::int is not null",
@@ -56,13 +83,13 @@ SORT = {Order.popular: "like_count desc, id desc", Order.recent: "id desc"}
 
 _ONE_AUTHOR = """
     select id, like_count from tweet
-    where visible and author_id = $6 and $1::bigint is not null and {behind}
+    where visible and {kind} and author_id = $6 and $1::bigint is not null and {behind}
       and not exists (select from person where id = $6 and hidden)
     order by {sort} limit $2 offset $3
 """
 _EVERYONE = """
     select id, like_count from tweet
-    where visible and $6::bigint is null and $1::bigint is not null and {behind}
+    where visible and {kind} and $6::bigint is null and $1::bigint is not null and {behind}
       and not exists (select from person where person.id = tweet.author_id and hidden)
     order by {sort} limit $2 offset $3
 """
@@ -78,7 +105,8 @@ _FOLLOWING = """
         ) as authors
         cross join lateral (
             select id, like_count from tweet
-            where visible and author_id = authors.author_id and $6::bigint is null and {behind}
+            where visible and {kind} and author_id = authors.author_id and $6::bigint is null
+                and {behind}
             order by {sort} limit 1
         ) as first
         where not exists (select from person where person.id = authors.author_id and hidden)
@@ -86,11 +114,59 @@ _FOLLOWING = """
     ) as candidate
     cross join lateral (
         select id, like_count from tweet
-        where visible and author_id = candidate.author_id and {behind}
+        where visible and {kind} and author_id = candidate.author_id and {behind}
         order by {sort} limit $2::bigint + $3::bigint
     ) as top
     order by {sort} limit $2 offset $3
 """
+_FOLLOWING_SINCE = """
+    select id, like_count
+    from (
+        select followed_id as author_id from follow where follower_id = $1 and active
+        union select $1
+    ) as authors
+    cross join lateral (
+        select id, like_count from tweet
+        where visible and {kind} and author_id = authors.author_id and id >= $7::bigint
+        order by id desc limit {newest_of_author}
+    ) as newest
+    where $6::bigint is null and {behind}
+      and not exists (select from person where person.id = authors.author_id and hidden)
+    order by {sort} limit $2 offset $3
+"""
+_EVERYONE_SINCE = """
+    select id, like_count
+    from (
+        select id, like_count, author_id from tweet
+        where visible and {kind} and id >= $7::bigint
+        order by id desc limit {newest_of_everyone}
+    ) as newest
+    where $6::bigint is null and $1::bigint is not null and {behind}
+      and not exists (select from person where person.id = newest.author_id and hidden)
+    order by {sort} limit $2 offset $3
+"""
+_TAGGED = """
+    select id, like_count
+    from (
+        select tweet_id from tweet_tag where tag = $7 and {tag_behind}
+        order by tweet_id desc {newest_with_tag}
+    ) as newest
+    cross join lateral (
+        -- `offset 0`: for many tweets the planner would rather read the whole table.
+        select id, like_count, author_id from tweet
+        where tweet.id = newest.tweet_id and visible offset 0
+    ) as tweet
+    where $6::bigint is null and $1::bigint is not null and {behind}
+      and not exists (select from person where person.id = tweet.author_id and hidden)
+    order by {sort} limit $2 offset $3
+"""
+# Replies and other tweets have indexes of their own.
+_BOTH = """
+    select id, like_count from (({tweets}) union all ({replies})) as tweet
+    order by {sort} limit $2 offset $3
+"""
+NO_REPLY = "parent_id is null"
+REPLY = "parent_id is not null"
 # {chosen} is a statement for the ids of the tweets. A reader's own like is always listed: the
 # others get one place less.
 _TWEETS = """
@@ -101,7 +177,7 @@ select
     tweet_head(tweet)
         || coalesce(likes.listed, '')
         || '{like_count}' || tweet.like_count
-        || case when own.user_id is null then '{not_liked}' else '{liked}' end as json
+        || case when own.user_id is null then '{not_liked}' else '{liked}' end {more} as json
 from chosen
 join tweet on tweet.id = chosen.id
 left join tweet_like as own
@@ -140,19 +216,36 @@ from tweets
 """
 
 
-def _tweets(chosen: str, order: str) -> str:
+def _tweets(chosen: str, order: str, *, with_parents: bool) -> str:
+    brace = len("}")
     statement = _TWEETS.format(
         chosen=chosen,
         order=order,
         like_count=LIKE_COUNT,
-        liked=LIKED,
-        not_liked=NOT_LIKED,
+        liked=LIKED[:-brace] if with_parents else LIKED,
+        not_liked=NOT_LIKED[:-brace] if with_parents else NOT_LIKED,
+        more="|| in_reply_to_json(tweet) || '}'" if with_parents else "",
         max_listed=MAX_LISTED_LIKES,
     )
     return expand(statement)
 
 
-_TWEETS_BY_ID = _tweets(_BY_ID, order="chosen.place")
+_TWEETS_BY_ID = _tweets(_BY_ID, order="chosen.place", with_parents=False)
+_TWEETS_WITH_PARENTS_BY_ID = _tweets(_BY_ID, order="chosen.place", with_parents=True)
+
+# $1 the person, $2 the version behind which the page begins, $3 the limit.
+_LIKED = """
+select tweet.id, version
+from tweet_like join tweet on tweet.id = tweet_like.tweet_id
+where tweet_like.user_id = $1 and active and version < $2 and visible
+    and not exists (select from person where person.id = tweet.author_id and hidden)
+    and not exists (select from person where person.id = $1 and hidden)
+order by version desc limit $3
+"""
+_STATE = """
+select deleted, exists (select from person where person.id = tweet.author_id and hidden) as hidden
+from tweet where id = $1
+"""
 
 # $1 the tweet, $2 the version behind which the page begins, $3 the limit.
 _LIKERS = expand("""
@@ -173,18 +266,43 @@ select
 from chosen
 """)
 
-_HIGHEST = (2**31 - 1, paging.MAX_ID)
+HIGHEST = (2**31 - 1, paging.MAX_ID)
 
 
 def _chosen(selection: Selection) -> str:
     """The statement for the ids and like counts of the tweets, in the order of the selection."""
-    if selection.author_id is not None:
-        chosen = _ONE_AUTHOR
-    elif selection.scope is Scope.everyone:
-        chosen = _EVERYONE
+    is_popular = selection.order is Order.popular
+    everyone = selection.scope is Scope.everyone
+    if selection.tag is not None:
+        template = _TAGGED
+    elif selection.author_id is not None:
+        template = _ONE_AUTHOR
+    elif selection.since_id is not None:
+        template = _EVERYONE_SINCE if everyone else _FOLLOWING_SINCE
     else:
-        chosen = _FOLLOWING
-    return chosen.format(behind=_BEHIND[selection.order], sort=SORT[selection.order])
+        template = _EVERYONE if everyone else _FOLLOWING
+    sort = SORT[selection.order]
+
+    def chosen(kind: str) -> str:
+        return template.format(
+            kind=kind,
+            behind=_BEHIND[selection.order],
+            sort=sort,
+            newest_of_author=NEWEST_OF_AUTHOR,
+            newest_of_everyone=NEWEST_OF_EVERYONE,
+            newest_with_tag=f"limit {NEWEST_WITH_TAG}" if is_popular else "",
+            tag_behind="true" if is_popular else "tweet_id < $5::bigint",
+        )
+
+    if selection.only_media:
+        return chosen("has_media")
+    if selection.tag is not None or selection.replies is not Replies.all:
+        return chosen(NO_REPLY)
+    to_merge = "limit $2::bigint + $3::bigint".join
+    tweets, replies = (
+        to_merge(chosen(kind).rsplit("limit $2 offset $3", 1)) for kind in (NO_REPLY, REPLY)
+    )
+    return _BOTH.format(tweets=tweets, replies=replies, sort=sort)
 
 
 def _statement(selection: Selection) -> str:
@@ -192,21 +310,70 @@ def _statement(selection: Selection) -> str:
     return _tweets(
         _chosen(selection),
         order=sort.replace("like_count", "chosen.like_count").replace("id desc", "chosen.id desc"),
+        with_parents=selection.may_contain_replies,
     )
 
 
-def _arguments(selection: Selection) -> tuple[int | None, ...]:
-    like_count, tweet_id = _HIGHEST
-    if selection.cursor is not None:
-        like_count, tweet_id = paging.decode(selection.cursor, 2)
-    return (
+def _arguments(selection: Selection) -> tuple[int | str | None, ...]:
+    like_count, tweet_id = decode_cursor(selection.cursor)
+    arguments = (
         selection.reader_id,
         selection.limit,
         selection.offset,
-        min(like_count, _HIGHEST[0]),
+        like_count,
         tweet_id,
         selection.author_id,
     )
+    if selection.tag is not None:
+        return (*arguments, selection.tag)
+    return arguments if selection.since_id is None else (*arguments, selection.since_id)
+
+
+def decode_cursor(cursor: str | None) -> tuple[int, int]:
+    """The like count and the id behind which a page begins. Raises InvalidRequest."""
+    if cursor is None:
+        return HIGHEST
+    like_count, tweet_id = paging.decode(cursor, 2)
+    return min(like_count, HIGHEST[0]), tweet_id
+
+
+async def sort_keys(connections: Pool, selection: Selection) -> list[tuple[int, int]]:
+    """The like counts and ids of the tweets of a page, in its order."""
+    statement = _chosen(selection)
+    rows = await connections.fetch(statement, *_arguments(selection))
+    return [(row["like_count"], row["id"]) for row in rows]
+
+
+async def tweets_by_id(
+    connections: Pool, reader_id: int, ids: Sequence[int], *, with_parents: bool = False
+) -> dict[int, bytes]:
+    """The tweets with these ids as JSON; those that do not exist or are hidden are missing."""
+    statement = _TWEETS_WITH_PARENTS_BY_ID if with_parents else _TWEETS_BY_ID
+    rows = await connections.fetch(statement, reader_id, ids)
+    return {row["id"]: row["json"].encode() for row in rows}
+
+
+async def liked_tweets(
+    connections: Pool, reader_id: int, user_id: int, cursor: str | None, limit: int
+) -> bytes:
+    """The tweets that a person likes, the latest like first, as the body of the response.
+
+    Raises InvalidRequest for an invalid cursor.
+    """
+    (behind,) = paging.decode(cursor, 1) if cursor is not None else (paging.MAX_ID,)
+    rows = await connections.fetch(_LIKED, user_id, behind, limit)
+    ids = [row["id"] for row in rows]
+    tweets = await tweets_by_id(connections, reader_id, ids, with_parents=True)
+    last = (rows[-1]["version"],) if len(rows) == limit else None
+    return page_body(b",".join(tweets.values()), last)
+
+
+async def missing_tweet(connections: Pool, tweet_id: int) -> Problem:
+    """Why there is no tweet with this id."""
+    rows = await connections.fetch(_STATE, tweet_id)
+    if not rows or not (rows[0]["deleted"] or rows[0]["hidden"]):
+        return TweetNotFound()
+    return TweetWasDeleted() if rows[0]["deleted"] else TweetHidden()
 
 
 async def page(connections: Pool, selection: Selection) -> bytes:
@@ -218,13 +385,13 @@ async def page(connections: Pool, selection: Selection) -> bytes:
     return page_body(row["body"], last)
 
 
-def page_body(tweets: bytes, last: tuple[int, int] | None) -> bytes:
-    """The body of a page. `last` is the like count and the id of its last tweet, behind which the
-    next page begins; None if there is no next page."""
-    return b'{"result":true,"tweets":[%b],"next_cursor":%b}' % (tweets, _cursor(last))
+def page_body(tweets: bytes, last: tuple[int, ...] | None) -> bytes:
+    """The body of a page. `last` is the sort key of its last tweet, behind which the next page
+    begins, such as the like count and the id; None if there is no next page."""
+    return b'{"result":true,"tweets":[%b],"next_cursor":%b}' % (tweets, cursor_json(last))
 
 
-def _cursor(key: tuple[int, ...] | None) -> bytes:
+def cursor_json(key: tuple[int, ...] | None) -> bytes:
     return b"null" if key is None else f'"{paging.encode(*key)}"'.encode()
 
 
@@ -239,7 +406,7 @@ async def likers(connections: Pool, tweet_id: int, cursor: str | None, limit: in
     if not row["found"]:
         raise TweetNotFound
     last = None if row["last"] is None else (row["last"],)
-    return b'{"result":true,"users":[%b],"next_cursor":%b}' % (row["body"], _cursor(last))
+    return b'{"result":true,"users":[%b],"next_cursor":%b}' % (row["body"], cursor_json(last))
 
 
 async def whole_feed(connections: Pool, selection: Selection) -> AsyncIterator[bytes]:
@@ -250,20 +417,19 @@ async def whole_feed(connections: Pool, selection: Selection) -> AsyncIterator[b
     sent, and a client that reads slowly holds neither a connection nor a transaction: see
     docs/adr/0009.
     """
-    chosen = _chosen(selection)
-    async with connections.acquire_timed(chosen) as connection:
-        rows = await connection.fetch(chosen, *_arguments(selection))
-    ids = [row["id"] for row in rows]
+    keys = await sort_keys(connections, selection)
+    ids = [tweet_id for _, tweet_id in keys]
     separator = b'{"result":true,"tweets":['
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
-        async with connections.acquire_timed(_TWEETS_BY_ID) as connection:
-            tweets = await connection.fetch(_TWEETS_BY_ID, selection.reader_id, chunk)
+        tweets = await tweets_by_id(
+            connections, selection.reader_id, chunk, with_parents=selection.may_contain_replies
+        )
         if tweets:
-            yield separator + ",".join(row["json"] for row in tweets).encode()
+            yield separator + b",".join(tweets.values())
             separator = b","
     last = None
-    if len(rows) == selection.limit:
-        last = (rows[-1]["like_count"], rows[-1]["id"])
-    end = b'],"next_cursor":%b}' % _cursor(last)
+    if len(keys) == selection.limit:
+        last = keys[-1]
+    end = b'],"next_cursor":%b}' % cursor_json(last)
     yield end if separator == b"," else separator + end

@@ -2,24 +2,27 @@
 
 A tweet in a response is one JSON object with three parts:
 
-    {"id":31,"content":…,"created_at":…,"media":[…]        the card: rendered once, by `render_card`
-    ,"author":{"id":7,"name":"Ann"},"likes":[…]            `expand`: `tweet_head` and `like_json`
+    {"id":31,"content":…,"media":[…],"reply_to":null,…     the card: rendered once, by `render_card`
+    ,"reply_count":2,"author":{"id":7,"name":"Ann"},"likes":[…]  `expand`: `tweet_head`, `like_json`
     ,"like_count":1,"liked":false}                         LIKE_COUNT, LIKED and NOT_LIKED
 
 The card is the same for every reader and never changes, so it is stored as text in `tweet.card`.
-Names and likes do change, so PostgreSQL appends them to the card when a tweet is read. No read
-builds a tweet as a Python object. `queries` writes whole pages in this way, for one reader;
+Names, counts and likes do change, so PostgreSQL appends them to the card when a tweet is read. A
+text that mentions people shows their present names, so its entities are stored beside the card. No
+read builds a tweet as a Python object. `queries` writes whole pages in this way, for one reader;
 `fragments` reads a `CardJson`, which all readers share, and `CardJson.render_for` completes it for
-one of them. Both must give the same bytes; tests/feed/test_pages.py compares them. `api.TweetView`
-documents the members for the OpenAPI document.
+one of them. Both must give the same bytes; tests/feed/test_pages.py compares them. Lists that
+contain replies also say to whom they reply: see `in_reply_to_json`. `api.TweetView` documents the
+members for the OpenAPI document.
 """
 
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from .events import Picture, TweetPosted
+from .events import Entity, Picture, TweetPosted
 
 LIKE_COUNT = '],"like_count":'
 """Ends the list of likes, and begins the count."""
@@ -34,7 +37,34 @@ _PERSON = re.compile(rb'id":(\d+),"name":')
 _MACROS = (
     (
         "tweet_head",
-        r"""'{' || \1.card || ',"author":' || person_json(\1.author_id) || ',"likes":['""",
+        r"""'{' || \1.card || case when \1.entities is null then '' else entities_json(\1) end
+        || ',"reply_count":' || \1.reply_count
+        || ',"author":' || person_json(\1.author_id) || ',"likes":['""",
+    ),
+    (
+        "entities_json",
+        r"""(
+            select ',"entities":[' || coalesce(string_agg(
+                entity.json || case
+                    when entity.user_id is null then ''
+                    else ',"name":' || name_json(entity.user_id) || '}'
+                end,
+                ',' order by entity.place
+            ), '') || ']'
+            from unnest(\1.entities, \1.mentioned) with ordinality as entity (json, user_id, place)
+            where not exists (select from person where person.id = entity.user_id and hidden)
+        )""",
+    ),
+    (
+        "in_reply_to_json",
+        r"""(case when \1.parent_id is null then '' else
+            ',"in_reply_to":{"id":' || \1.parent_id || ',"author":' || coalesce((
+                select person_json(parent.author_id) from tweet as parent
+                where parent.id = \1.parent_id and parent.visible and not exists (
+                    select from person where person.id = parent.author_id and hidden
+                )
+            ), 'null') || '}'
+        end)""",
     ),
     ("person_json", r"""'{"id":' || \1 || ',"name":' || name_json(\1) || '}'"""),
     ("like_json", r"""'{"user_id":' || \1 || ',"name":' || name_json(\1) || '}'"""),
@@ -46,6 +76,8 @@ def expand(statement: str) -> str:
     """Replaces the macros in an SQL statement by the expressions for which they stand.
 
     - `tweet_head(tweet)`: of a row of `tweet`, everything up to the first like
+    - `in_reply_to_json(tweet)`: for a reply, a member with the tweet above it and its author
+    - `entities_json(tweet)`: the member `entities` of a tweet that mentions people
     - `person_json(user_id)`, `like_json(user_id)`: a person and a like as JSON objects
     - `name_json(user_id)`: a person's name as a JSON string; empty if the name is unknown
 
@@ -57,11 +89,18 @@ def expand(statement: str) -> str:
     return statement
 
 
-def render_card(event: TweetPosted) -> str:
-    """The members of the JSON object that are the same for every reader, without braces.
+class Card(NamedTuple):
+    """The columns of `tweet` that contain its JSON."""
 
-    The card contains no person's name and no like, since these change.
-    """
+    card: str
+    """The members of the JSON object that never change, without braces."""
+    entities: list[str] | None
+    """None if the card contains the entities: then no person's name stands in them."""
+    mentioned: list[int | None] | None
+
+
+def render_card(event: TweetPosted) -> Card:
+    """The parts of the tweet's JSON that are the same for every reader."""
     created_at = event.created_at.isoformat().replace("+00:00", "Z")
     media = event.media
     if media is None:
@@ -73,8 +112,24 @@ def render_card(event: TweetPosted) -> str:
         "created_at": created_at,
         "stamp": created_at,
         "media": [picture.model_dump() for picture in media],
+        "reply_to": event.thread.parent_id if event.thread else None,
+        "root_id": event.thread.root_id if event.thread else event.tweet_id,
     }
-    return json.dumps(members, ensure_ascii=False, separators=(",", ":"))[1:-1]
+    mentioned = [entity.user_id for entity in event.entities]
+    if any(mentioned):
+        return Card(_json(members)[1:-1], list(map(_entity_json, event.entities)), mentioned)
+    members["entities"] = [entity.model_dump(exclude_none=True) for entity in event.entities]
+    return Card(_json(members)[1:-1], None, None)
+
+
+def _entity_json(entity: Entity) -> str:
+    """Without the closing brace for a mention: the name is appended when the tweet is read."""
+    text = _json(entity.model_dump(exclude_none=True))
+    return text if entity.user_id is None else text[:-1]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)

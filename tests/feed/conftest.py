@@ -17,6 +17,7 @@ async def feed(as_service: Callable[[str], None]) -> AsyncIterator[httpx.AsyncCl
     async with testing.client_for(app) as client:
         client.database = app.state.database  # type: ignore[attr-defined]
         client.connections = app.state.connections  # type: ignore[attr-defined]
+        client.periods = app.state.periods  # type: ignore[attr-defined]
         yield client
 
 

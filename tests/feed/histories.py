@@ -1,5 +1,6 @@
 """Generated histories of a few people, and the feeds that they must read afterwards."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,13 +9,17 @@ from hypothesis import strategies as st
 
 from chassis.messaging.events import Event
 from services.feed import events
+from services.feed.events import Entity, ThreadPlace
 
 PEOPLE = 4
+MAX_ANCESTORS = 2
+"""Fewer than tweets stores, so that short histories have threads that are deeper."""
 STEPS = [
     *("rename", "deactivate", "erase", "delete"),
     *["follow"] * 2,
-    *["post", "like"] * 3,
+    *["post", "reply", "like"] * 3,
 ]
+THREAD_STEPS = ["post", *["reply"] * 7, *["delete"] * 4, "erase", "deactivate", "follow"]
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -39,6 +44,9 @@ class FeedModel:
     posted: int = 0
     hidden: set[int] = field(default_factory=set)
     erased: set[int] = field(default_factory=set)
+    places: dict[int, ThreadPlace] = field(default_factory=dict)
+    """The place of each reply, also of a deleted one."""
+    entities: dict[int, list[Entity]] = field(default_factory=dict)
 
     def record(self, source: str, event: Event) -> None:
         self.events.append(RecordedEvent(source, len(self.events) + 1, event))
@@ -47,30 +55,87 @@ class FeedModel:
         """Tweets of the reader and of people whom they follow: most likes first, then newest."""
         visible = [
             tweet_id
-            for tweet_id, (author, _) in self.tweets.items()
-            if author not in self.hidden and (author == reader or (reader, author) in self.follows)
+            for tweet_id in self.tweets
+            if tweet_id not in self.places and self._is_shown_to(reader, tweet_id)
         ]
         visible.sort(key=lambda tweet_id: (len(self.likes[tweet_id]), tweet_id), reverse=True)
-        return [
-            {
-                "id": tweet_id,
-                "content": self.tweets[tweet_id][1],
-                "author": {
-                    "id": self.tweets[tweet_id][0],
-                    "name": self.names[self.tweets[tweet_id][0]],
-                },
-                "likes": [
-                    {"user_id": liker, "name": self.names[liker]} for liker in self.likes[tweet_id]
-                ],
-                "like_count": len(self.likes[tweet_id]),
-                "liked": reader in self.likes[tweet_id],
-            }
-            for tweet_id in visible
+        return [self.tweet(reader, tweet_id) for tweet_id in visible]
+
+    def _is_shown_to(self, reader: int, tweet_id: int) -> bool:
+        author = self.tweets[tweet_id][0]
+        return author not in self.hidden and (author == reader or (reader, author) in self.follows)
+
+    def tweet(self, reader: int, tweet_id: int) -> dict[str, Any]:
+        author, content = self.tweets[tweet_id]
+        return {
+            "id": tweet_id,
+            "content": content,
+            "author": {"id": author, "name": self.names[author]},
+            "likes": [
+                {"user_id": liker, "name": self.names[liker]} for liker in self.likes[tweet_id]
+            ],
+            "like_count": len(self.likes[tweet_id]),
+            "liked": reader in self.likes[tweet_id],
+            "reply_count": sum(
+                place.parent_id == tweet_id and each in self.tweets
+                for each, place in self.places.items()
+            ),
+            "entities": [
+                entity.model_dump(exclude_none=True)
+                | ({"name": self.names[entity.user_id]} if entity.user_id else {})
+                for entity in self.entities[tweet_id]
+                if entity.user_id not in self.hidden
+            ],
+        }
+
+    def thread(self, tweet_id: int) -> tuple[list[int], list[int]]:
+        """What is listed above and below a tweet: live tweets, and deleted ones above live ones."""
+        above = list(reversed(self._above(tweet_id)))
+        below = [
+            each
+            for each in self.places
+            if tweet_id in self._above(each) and self._holds_a_place(each)
         ]
+        below.sort(key=lambda each: (not self._continues(each, tweet_id), each))
+        return above, below
+
+    def _above(self, tweet_id: int) -> list[int]:
+        above = []
+        while tweet_id in self.places:
+            tweet_id = self.places[tweet_id].parent_id
+            above.append(tweet_id)
+        return above
+
+    def _holds_a_place(self, tweet_id: int) -> bool:
+        return tweet_id in self.tweets or any(
+            tweet_id in self._above(each) for each in self.places if each in self.tweets
+        )
+
+    def _continues(self, reply_id: int, tweet_id: int) -> bool:
+        place = self.places[reply_id]
+        return place.self_replies > self._above(reply_id).index(tweet_id)
+
+    def conversations(self, reader: int) -> list[int]:
+        """The tweets of a recent feed with conversations, without hashtags that are followed."""
+        newest: dict[int, int] = {}
+        for each in self.tweets:
+            place = self.places.get(each)
+            if not self._is_shown_to(reader, each):
+                continue
+            if place is None:
+                newest[each] = max(each, newest.get(each, 0))
+            elif place.parent_id in self.tweets and self._is_shown_to(reader, place.parent_id):
+                newest[place.root_id] = max(each, newest.get(place.root_id, 0))
+        shown = [
+            root
+            for root in newest
+            if root in self.tweets and self.tweets[root][0] not in self.hidden
+        ]
+        return sorted(shown, key=lambda root: newest[root], reverse=True)
 
 
 @st.composite
-def feed_models(draw: st.DrawFn) -> FeedModel:
+def feed_models(draw: st.DrawFn, kinds: Sequence[str] = STEPS, min_steps: int = 0) -> FeedModel:
     """A history of which each step is one that the services would have allowed."""
     model = FeedModel()
     person = st.integers(1, PEOPLE)
@@ -79,7 +144,8 @@ def feed_models(draw: st.DrawFn) -> FeedModel:
         model.record("users", events.UserRegistered(user_id=user_id, name=f"Person {user_id}"))
     steps = draw(
         st.lists(
-            st.sampled_from(STEPS),
+            st.sampled_from(kinds),
+            min_size=min_steps,
             max_size=25,
         )
     )
@@ -98,14 +164,33 @@ def feed_models(draw: st.DrawFn) -> FeedModel:
         elif step == "follow":
             toggle_follow(model, user_id, draw(person))
         elif step == "post":
-            post(model, user_id, draw(st.text(min_size=1, max_size=8).filter(_storable)))
+            content = draw(st.text(min_size=1, max_size=8).filter(_storable))
+            post(model, user_id, content, entities=draw(entities(content)))
         elif model.tweets:
-            tweet_id = draw(st.sampled_from(sorted(model.tweets)))
-            if step == "like":
-                toggle_like(model, tweet_id, user_id)
-            else:
-                delete(model, tweet_id)
+            _act_on(model, draw(st.sampled_from(sorted(model.tweets))), step, user_id)
     return model
+
+
+def _act_on(model: FeedModel, tweet_id: int, step: str, user_id: int) -> None:
+    if step == "like":
+        toggle_like(model, tweet_id, user_id)
+    elif step == "delete":
+        delete(model, tweet_id)
+    elif model.tweets[tweet_id][0] not in model.hidden:
+        post(model, user_id, "…", tweet_id)
+
+
+@st.composite
+def entities(draw: st.DrawFn, content: str) -> list[Entity]:
+    """A mention or a hashtag, or none, or both."""
+    part = {"start": 0, "length": 1, "text": content[0]}
+    found = []
+    if draw(st.booleans()):
+        user_id = draw(st.integers(1, PEOPLE))
+        found.append(Entity(type="mention", user_id=user_id, **part))
+    if draw(st.booleans()):
+        found.append(Entity(type="hashtag", tag=draw(st.sampled_from("ab")), **part))
+    return found
 
 
 def _storable(text: str) -> bool:
@@ -145,13 +230,33 @@ def erase(model: FeedModel, user_id: int) -> None:
     model.record("users", events.UserErased(user_id=user_id))
 
 
-def post(model: FeedModel, author_id: int, content: str) -> None:
-    """An erased person can post for a minute, with an identity signed before. The feed drops it."""
+def post(
+    model: FeedModel,
+    author_id: int,
+    content: str,
+    reply_to: int | None = None,
+    entities: Sequence[Entity] = (),
+) -> int:
+    """Returns the id. An erased person can post for a minute, with an identity signed before. The
+    feed drops it."""
     model.posted += 1
     tweet_id = model.posted
+    place = None
+    if reply_to is not None:
+        parent = model.places.get(reply_to)
+        above = [reply_to, *(parent.ancestors if parent else [])]
+        is_own = model.tweets[reply_to][0] == author_id
+        place = model.places[tweet_id] = ThreadPlace(
+            parent_id=reply_to,
+            root_id=parent.root_id if parent else reply_to,
+            depth=parent.depth + 1 if parent else 1,
+            ancestors=above[:MAX_ANCESTORS],
+            self_replies=(parent.self_replies if parent else 0) + 1 if is_own else 0,
+        )
     if author_id not in model.erased:
         model.tweets[tweet_id] = (author_id, content)
         model.likes[tweet_id] = []
+        model.entities[tweet_id] = list(entities)
     model.record(
         "tweets",
         events.TweetPosted(
@@ -159,14 +264,18 @@ def post(model: FeedModel, author_id: int, content: str) -> None:
             author_id=author_id,
             content=content,
             attachments=[],
+            entities=entities,
+            thread=place,
             created_at=_START + timedelta(seconds=tweet_id),
         ),
     )
+    return tweet_id
 
 
 def delete(model: FeedModel, tweet_id: int) -> None:
     del model.tweets[tweet_id], model.likes[tweet_id]
-    model.record("tweets", events.TweetDeleted(tweet_id=tweet_id))
+    place = model.places.get(tweet_id)
+    model.record("tweets", events.TweetDeleted(tweet_id=tweet_id, thread=place))
 
 
 def toggle_like(model: FeedModel, tweet_id: int, user_id: int) -> None:

@@ -20,7 +20,9 @@ from services.feed.privacy import eraser
 from tests.row_counts import count_rows, largest
 
 from .histories import (
+    MAX_ANCESTORS,
     PEOPLE,
+    THREAD_STEPS,
     FeedModel,
     RecordedEvent,
     delete,
@@ -35,6 +37,9 @@ COLUMNS = {
     "person": "*",
     "follow": "*",
     "tweet": "*",
+    "reply": "*",
+    "tweet_tag": "*",
+    "tag_follow": "*",
     "tweet_like": "*",
     "likes_to_delete": "*",
     # The times of handling and erasure, and the number of steps, depend on the order.
@@ -119,7 +124,7 @@ async def test_no_statement_deletes_more_likes_than_a_batch(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(model=feed_models(), data=st.data())
+@given(model=feed_models() | feed_models(THREAD_STEPS, min_steps=15), data=st.data())
 async def test_events_in_any_order_and_repeated_lead_to_the_same_tables(
     database: Database, feed: httpx.AsyncClient, model: FeedModel, data: st.DataObject
 ) -> None:
@@ -139,11 +144,47 @@ async def test_events_in_any_order_and_repeated_lead_to_the_same_tables(
     assert await _tables(database) == in_order
     for reader in set(range(1, PEOPLE + 1)) - model.hidden:
         response = await feed.get("/api/tweets", headers=testing.identity_headers("feed", reader))
-        tweets = [
-            {key: tweet[key] for key in ("id", "content", "author", "likes", "like_count", "liked")}
-            for tweet in response.json()["tweets"]
+        expected = model.feed(reader)
+        assert [_part(tweet) for tweet in response.json()["tweets"]] == expected
+    await _compare_threads(feed, model)
+
+
+def _part(tweet: dict[str, Any]) -> dict[str, Any]:
+    """The members of a tweet that the model has."""
+    members = ("content", "author", "likes", "like_count", "liked", "reply_count", "entities")
+    return {"id": tweet["id"], **{key: tweet[key] for key in members if key in tweet}}
+
+
+async def _compare_threads(feed: httpx.AsyncClient, model: FeedModel) -> None:
+    reader = PEOPLE + 1
+    headers = testing.identity_headers("feed", reader)
+    for tweet_id in range(1, model.posted + 1):
+        response = await feed.get(f"/api/tweets/{tweet_id}/thread?limit=100", headers=headers)
+        above, below = model.thread(tweet_id)
+        is_shown = tweet_id in model.tweets and model.tweets[tweet_id][0] not in model.hidden
+        assert response.status_code == (200 if is_shown or below else 404), response.text
+        if response.status_code == 404:
+            continue
+        thread = response.json()
+        omitted = thread["omitted_ancestors"]
+        assert omitted == max(len(above) - MAX_ANCESTORS - 1, 0)
+        # Of the tweets far below, only those of the root are listed.
+        near = [
+            each
+            for each in below
+            if tweet_id in (*model.places[each].ancestors, model.places[each].root_id)
         ]
-        assert tweets == model.feed(reader)
+        expected = [*above[:1], *above[1 + omitted :], tweet_id, *near]
+        listed = [*thread["ancestors"], thread["tweet"], *thread["replies"]]
+        assert [each["id"] for each in listed] == expected
+        for each in listed:
+            author = model.tweets.get(each["id"], (None,))[0]
+            if author is None:
+                assert each["tombstone"] == "deleted"
+            elif author in model.hidden:
+                assert each["tombstone"] == "hidden"
+            else:
+                assert _part(each) == model.tweet(reader, each["id"])
 
 
 @settings(
@@ -151,7 +192,7 @@ async def test_events_in_any_order_and_repeated_lead_to_the_same_tables(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(model=feed_models(), data=st.data())
+@given(model=feed_models() | feed_models(THREAD_STEPS, min_steps=15), data=st.data())
 async def test_bulk_handlers_lead_to_the_same_tables_as_handlers(
     database: Database, model: FeedModel, data: st.DataObject
 ) -> None:

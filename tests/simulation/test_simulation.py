@@ -7,6 +7,7 @@ requests. Hypothesis then shrinks a failing sequence of steps to a short one.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -69,6 +70,8 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
             self.follows: set[tuple[int, int]] = set()
             self.tweets: dict[int, tuple[int, str]] = {}
             self.likes: dict[int, set[int]] = {}
+            self.parents: dict[int, int] = {}
+            """The tweet above each reply, also above a deleted one."""
             self.uploads: dict[int, int] = {}
             self.taken: dict[int, int] = {}
             self.gone: set[int] = set()
@@ -92,21 +95,40 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
             if done:
                 (self.follows.discard if ends else self.follows.add)(edge)
 
-        @rule(author=person, rolled_back=st.booleans(), pictured=st.booleans())
-        def post(self, author: int, rolled_back: bool, pictured: bool) -> None:
+        @rule(
+            author=person,
+            rolled_back=st.booleans(),
+            pictured=st.booleans(),
+            replies=st.booleans(),
+            data=st.data(),
+        )
+        def post(
+            self,
+            author: int,
+            rolled_back: bool,
+            pictured: bool,
+            replies: bool,
+            data: st.DataObject,
+        ) -> None:
             author_id = self.people[author]
             own = [m for m, owner in self.uploads.items() if owner == author_id]
             media_ids = own[-1:] if pictured else []
             self.posted += 1
             text = f"number {self.posted}"
-            done, tweet_id = runner.run(
+            live = sorted(self.tweets)
+            parent_id = data.draw(st.sampled_from(live)) if replies and live else None
+            new = tweets.NewTweet(text, media_ids, parent_id)
+            done, posted = runner.run(
                 world.request(
                     "tweets",
-                    lambda s: tweets.post_tweet(s, author_id, text, media_ids),
+                    lambda s: tweets.post_tweet(s, author_id, new),
                     rolled_back=rolled_back,
                 )
             )
             if done:
+                tweet_id = posted.tweet_id
+                if parent_id is not None:
+                    self.parents[tweet_id] = parent_id
                 self.tweets[tweet_id] = (author_id, text)
                 self.likes[tweet_id] = set()
                 self.taken |= dict.fromkeys(media_ids, tweet_id)
@@ -188,6 +210,31 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
         def teardown(self) -> None:
             runner.run(self._check())
 
+        def _above(self, tweet_id: int) -> list[int]:
+            above = []
+            while tweet_id in self.parents:
+                tweet_id = self.parents[tweet_id]
+                above.append(tweet_id)
+            return above
+
+        async def _check_threads(self) -> None:
+            """Every live reply is counted by its parent, and can be reached from its root."""
+            counted = await world.rows(
+                "feed", "select id, reply_count from tweet where reply_count <> 0 order by id"
+            )
+            live = [self.parents[each] for each in self.tweets if each in self.parents]
+            assert counted == sorted(Counter(live).items())
+            listed = await world.rows("feed", "select ancestor_id, tweet_id from reply")
+            above_live = {each for tweet_id in self.tweets for each in self._above(tweet_id)}
+            assert sorted(listed) == sorted(
+                (above, reply_id)
+                for reply_id in self.parents
+                if reply_id in self.tweets or reply_id in above_live
+                for above in self._above(reply_id)
+                if above in self._above(reply_id)[: tweets.MAX_ANCESTORS]
+                or above not in self.parents
+            )
+
         async def _check(self) -> None:
             await world.calm()
             shown = await world.rows(
@@ -197,6 +244,7 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
                 (tweet_id, author_id, len(self.likes[tweet_id]))
                 for tweet_id, (author_id, _) in sorted(self.tweets.items())
             ]
+            await self._check_threads()
             cards = await world.rows("feed", "select id, card from tweet where visible")
             for tweet_id, card in cards:
                 assert self.tweets[tweet_id][1] in card

@@ -92,6 +92,12 @@ class Pool:
                 raise
             metrics.observe_statement(statement, started_at)
 
+    async def fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        """The rows of one statement on a connection of its own, timed as by `acquire_timed`."""
+        async with self.acquire_timed(statement) as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
+            return rows
+
     def close(self) -> None:
         """Closes all connections at once, without PostgreSQL's goodbye: the server may hang."""
         for connection in (*self._acquired, *self._idle):

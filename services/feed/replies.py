@@ -1,0 +1,104 @@
+"""Keeps the counts and the lists of replies, from which threads are read.
+
+The table `reply` lists, for each tweet, the replies below it: not only the direct ones, but as deep
+as `ancestors` reaches, and for the root of a thread all of them. So a page of a thread is a range
+of an index, and no statement walks from reply to reply. `aside` is false for the author's own
+continuation of the tweet, which comes first.
+
+A deleted reply stays listed as long as replies are listed below it: it holds their place, without
+author or text. When its last listed reply goes, it goes too, and so may the deleted tweet above it.
+`add` and `remove` keep this rule in whatever order the events arrive, also for replies to a tweet
+whose own event has not arrived: its row is a placeholder then.
+
+Rows are locked from a reply upwards: first the reply, then its parent.
+"""
+
+from collections.abc import Sequence
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis.database.session import fetch
+
+_INSERT_PARENTS = """
+insert into tweet (id) select distinct parent_id from tweet
+where id = any($1::bigint[]) and parent_id is not null
+on conflict do nothing
+"""
+_COUNT = """
+update tweet set reply_count = reply_count + change.step
+from (
+    select parent_id, count(*)::int * $2::int as step from tweet
+    where id = any($1::bigint[]) and visible and parent_id is not null
+    group by parent_id
+) as change
+where tweet.id = change.parent_id
+"""
+# Lists the live ones of these replies, and the deleted ones that have listed replies.
+_LIST = """
+insert into reply (ancestor_id, aside, tweet_id)
+select above.id, tweet.self_replies < above.level, tweet.id
+from tweet
+cross join lateral (
+    select id, level from unnest(tweet.ancestors) with ordinality as nearest (id, level)
+    union all
+    select tweet.root_id, tweet.depth where tweet.depth > cardinality(tweet.ancestors)
+) as above
+where tweet.id = any($1::bigint[]) and tweet.parent_id is not null
+    and (tweet.visible or exists (select from reply where reply.ancestor_id = tweet.id))
+on conflict do nothing
+returning tweet_id
+"""
+_UNLISTED_PARENTS = """
+select distinct parent.id
+from tweet join tweet as parent on parent.id = tweet.parent_id
+where tweet.id = any($1::bigint[]) and parent.deleted and parent.parent_id is not null
+    and not exists (
+        select from reply
+        where ancestor_id = parent.parent_id and aside in (false, true) and tweet_id = parent.id
+    )
+"""
+_LOCK = "select from tweet where id = any($1::bigint[]) order by id for update"
+# Takes the deleted ones of these replies off all lists, unless replies are listed below them.
+_UNLIST = """
+with gone as (
+    select id, parent_id, ancestors, root_id from tweet
+    where id = any($1::bigint[]) and deleted and parent_id is not null
+        and not exists (select from reply where reply.ancestor_id = tweet.id)
+), unlisted as (
+    delete from reply using gone
+    where reply.ancestor_id = any(gone.ancestors || gone.root_id)
+        and reply.aside in (false, true) and reply.tweet_id = gone.id
+)
+select distinct parent_id from gone
+"""
+
+
+async def add(session: AsyncSession, tweet_ids: Sequence[int]) -> None:
+    """Counts and lists new replies. Tweets that are no replies are ignored."""
+    await fetch(session, _INSERT_PARENTS, tweet_ids)
+    await fetch(session, _COUNT, tweet_ids, 1)
+    await _list(session, tweet_ids)
+
+
+async def uncount(session: AsyncSession, tweet_ids: Sequence[int]) -> None:
+    """Takes tweets that are about to be deleted out of the counts."""
+    await fetch(session, _COUNT, tweet_ids, -1)
+
+
+async def remove(session: AsyncSession, tweet_ids: Sequence[int]) -> None:
+    """Takes deleted replies off the lists, or lists them if there are replies below them."""
+    await _list(session, tweet_ids)
+    while tweet_ids:
+        # Of two transactions that delete the last two replies to a deleted tweet, the second one
+        # waits here, and then sees that both are gone.
+        await fetch(session, _LOCK, tweet_ids)
+        tweet_ids = [row["parent_id"] for row in await fetch(session, _UNLIST, tweet_ids)]
+
+
+async def _list(session: AsyncSession, tweet_ids: Sequence[int]) -> None:
+    while tweet_ids:
+        listed = await fetch(session, _LIST, tweet_ids)
+        above = list({row["tweet_id"] for row in listed})
+        # A deleted tweet above a listed reply is listed too.
+        parents = await fetch(session, _UNLISTED_PARENTS, above) if above else ()
+        tweet_ids = [row["id"] for row in parents]
