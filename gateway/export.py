@@ -34,7 +34,7 @@ MAX_DURATION_SECONDS = 3600
 
 LISTS = {
     "users": ("profile", "following", "followers", "keys", "sessions"),
-    "tweets": ("tweets", "likes"),
+    "tweets": ("tweets", "likes", "tags"),
     "media": ("pictures",),
 }
 """The lists that each service exports at `/internal/export/{name}`."""
@@ -96,8 +96,9 @@ class _ArchiveResponse(StreamingResponse):
 )
 async def export(identity: Caller, request: Request) -> Response:
     """The archive contains `profile.json`, `following.json`, `followers.json`, `keys.json` and
-    `sessions.json` (without their secrets), `tweets.json`, `likes.json`, `pictures.json` with the
-    descriptions, and the pictures in the folder `pictures`.
+    `sessions.json` (without their secrets), `tweets.json`, `likes.json`, `tags.json` (the
+    hashtags that you follow), `pictures.json` with the descriptions, and the pictures in the folder
+    `pictures`.
 
     The archive has no `Content-Length`, because it is packed while it is sent. If the download is
     interrupted, the file cannot be opened: download it again."""

@@ -87,6 +87,18 @@ class TweetPosted(Event):
     created_at: datetime
 
 
+class TagFollowed(Event):
+    routing_key: ClassVar[str] = "tag.followed.v1"
+    user_id: int
+    tag: str
+
+
+class TagUnfollowed(Event):
+    routing_key: ClassVar[str] = "tag.unfollowed.v1"
+    user_id: int
+    tag: str
+
+
 class TweetDeleted(Event):
     routing_key: ClassVar[str] = "tweet.deleted.v1"
     tweet_id: int

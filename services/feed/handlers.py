@@ -27,6 +27,8 @@ from chassis.privacy import erasure
 
 from . import replies
 from .events import (
+    TagFollowed,
+    TagUnfollowed,
     ThreadPlace,
     TweetDeleted,
     TweetLiked,
@@ -91,6 +93,11 @@ select * from unnest($1::text[], $2::bigint[], $3::text[])
 on conflict do nothing
 """
 _DELETE_TAGS = "delete from tweet_tag where tweet_id = any($1::bigint[])"
+_SET_TAG_FOLLOW = """
+insert into tag_follow (user_id, tag, active, version) values ($1, $2, $3, $4)
+on conflict (user_id, tag) do update set active = excluded.active, version = excluded.version
+where tag_follow.version < excluded.version
+"""
 _SET_PLACE = """
 update tweet set parent_id = $2, root_id = $3, depth = $4, ancestors = $5, self_replies = $6
 where id = $1 and parent_id is null
@@ -188,6 +195,23 @@ async def _set_follow(
 ) -> None:
     if not await erasure.is_erased(session, event.follower_id, event.followed_id):
         await fetch(session, _SET_FOLLOW, event.follower_id, event.followed_id, active, version)
+
+
+@subscriptions.on(TagFollowed)
+async def on_tag_followed(session: AsyncSession, event: TagFollowed, version: int) -> None:
+    await _set_tag_follow(session, event, version, active=True)
+
+
+@subscriptions.on(TagUnfollowed)
+async def on_tag_unfollowed(session: AsyncSession, event: TagUnfollowed, version: int) -> None:
+    await _set_tag_follow(session, event, version, active=False)
+
+
+async def _set_tag_follow(
+    session: AsyncSession, event: TagFollowed | TagUnfollowed, version: int, *, active: bool
+) -> None:
+    if not await erasure.is_erased(session, event.user_id):
+        await fetch(session, _SET_TAG_FOLLOW, event.user_id, event.tag, active, version)
 
 
 @subscriptions.on(TweetPosted)

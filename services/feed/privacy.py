@@ -4,8 +4,8 @@ A change that adds a table or a column with a person's data changes this module 
 nothing to export here: the feed only has copies of what users and tweets export.
 
 `handlers.on_user_erased` empties the name and hides the person at once. The sweep below then
-deletes the person's tweets, likes and follows, in batches. Of a tweet only the id stays, as of any
-deleted tweet, so that late likes find the tombstone.
+deletes the person's tweets, likes and follows, in batches. Of a tweet only the id and the place in
+its thread stay, as of any deleted tweet, so that late likes and replies find the tombstone.
 """
 
 from sqlalchemy import text
@@ -44,6 +44,7 @@ with deleted as (
 )
 select count(*) from deleted
 """)
+_DELETE_TAG_FOLLOWS = text("delete from tag_follow where user_id = :user_id")
 _DELETE_FOLLOWS_OF = text("""
 delete from follow using (
     (select follower_id, followed_id from follow where follower_id = :user_id limit :batch)
@@ -68,7 +69,8 @@ async def _sweep(database: Database, user_id: int) -> int:
             likes = {"user_id": user_id, "tweets": liked}
             await execute(session, _LOCK_TWEETS, likes)
             return int((await execute(session, _DELETE_LIKES_BY, likes)).scalar_one())
-        return (await execute(session, _DELETE_FOLLOWS_OF, batch)).rowcount
+        tags = (await execute(session, _DELETE_TAG_FOLLOWS, batch)).rowcount
+        return tags + (await execute(session, _DELETE_FOLLOWS_OF, batch)).rowcount
 
 
 async def _clean_up(database: Database) -> int:

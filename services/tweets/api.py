@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.auth.identity import IDENTITY_HEADER, SignedIn
@@ -11,7 +11,7 @@ from chassis.http.errors import InvalidRequest, responses
 from chassis.http.models import Id, Ok
 from chassis.http.paging import MAX_ID
 
-from . import commands
+from . import commands, entities
 from .commands import NewTweet
 from .entities import AmbiguousMention, Mention
 from .errors import (
@@ -22,9 +22,11 @@ from .errors import (
     NotTheAuthor,
     NotYourMedia,
     RepliesRestricted,
+    TagNotAccepted,
     TextNotAccepted,
     TooManyImages,
     TooManyMentions,
+    TooManyTags,
     TweetAlreadyDeleted,
     TweetEmpty,
     TweetNotFound,
@@ -32,7 +34,7 @@ from .errors import (
 )
 from .models import WhoMayReply
 
-router = APIRouter(prefix="/api/tweets", tags=["tweets"])
+router = APIRouter(prefix="/api", tags=["tweets"])
 
 DRAFT_ID_PATTERN = "^[!-~]{1,100}$"
 
@@ -77,6 +79,12 @@ class TweetDraft(BaseModel):
     )
 
 
+class Tag(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"tag": "релиз"}]})
+
+    tag: str = Field(max_length=1_000, description="A hashtag, with or without `#`.")
+
+
 class TweetResponse(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"result": True, "tweet_id": 31}]})
 
@@ -104,7 +112,7 @@ async def _prepare_draft(draft: TweetDraft, identity: SignedIn, request: Request
 
 
 @router.post(
-    "",
+    "/tweets",
     status_code=201,
     summary="Post a tweet",
     response_model_exclude_none=True,
@@ -161,20 +169,43 @@ async def post_tweet(
 
 
 @router.delete(
-    "/{id}", summary="Delete your own tweet", responses=responses(NotTheAuthor, TweetNotFound)
+    "/tweets/{id}",
+    summary="Delete your own tweet",
+    responses=responses(NotTheAuthor, TweetNotFound),
 )
 async def delete_tweet(id: Id, identity: SignedIn, session: Transaction) -> Ok:
     await commands.delete_tweet(session, id, caller_id=identity.user_id)
     return Ok()
 
 
-@router.post("/{id}/likes", summary="Like a tweet", responses=responses(TweetNotFound))
+@router.post("/tweets/{id}/likes", summary="Like a tweet", responses=responses(TweetNotFound))
 async def like_tweet(id: Id, identity: SignedIn, session: Transaction) -> Ok:
     await commands.like_tweet(session, id, identity.user_id)
     return Ok()
 
 
-@router.delete("/{id}/likes", summary="Unlike a tweet", responses=responses(TweetNotFound))
+@router.delete("/tweets/{id}/likes", summary="Unlike a tweet", responses=responses(TweetNotFound))
 async def unlike_tweet(id: Id, identity: SignedIn, session: Transaction) -> Ok:
     await commands.unlike_tweet(session, id, identity.user_id)
+    return Ok()
+
+
+@router.post(
+    "/tags/followed",
+    summary="Follow a hashtag",
+    responses=responses(TagNotAccepted, TooManyTags),
+)
+async def follow_tag(body: Tag, identity: SignedIn, session: Transaction) -> Ok:
+    """Your feed with `replies=conversations` shows tweets with this hashtag from then on."""
+    await commands.follow_tag(session, identity.user_id, entities.fold_tag(body.tag))
+    return Ok()
+
+
+@router.delete("/tags/followed", summary="Unfollow a hashtag", responses=responses(TagNotAccepted))
+async def unfollow_tag(
+    tag: Annotated[str, Query(max_length=1_000, description="A hashtag, with or without `#`.")],
+    identity: SignedIn,
+    session: Transaction,
+) -> Ok:
+    await commands.unfollow_tag(session, identity.user_id, entities.fold_tag(tag))
     return Ok()

@@ -1,4 +1,4 @@
-"""Everything that changes tweets and likes.
+"""Everything that changes tweets, likes and followed hashtags.
 
 *Versions.* The id of the event in the outbox is the new version of what the event is about: a tweet
 or a like. Consumers ignore an event that is older than the version they have. So a command locks
@@ -43,13 +43,25 @@ from .errors import (
     NotYourMedia,
     RepliesRestricted,
     TooManyImages,
+    TooManyTags,
     TweetAlreadyDeleted,
     TweetNotFound,
 )
-from .events import Picture, ThreadPlace, TweetDeleted, TweetLiked, TweetPosted, TweetUnliked
+from .events import (
+    Picture,
+    TagFollowed,
+    TagUnfollowed,
+    ThreadPlace,
+    TweetDeleted,
+    TweetLiked,
+    TweetPosted,
+    TweetUnliked,
+)
 from .models import Media, Tweet, WhoMayReply
 from .settings import Settings
 
+MAX_FOLLOWED_TAGS = 100
+"""How many hashtags a person can follow. Each costs a little at every read of the feed."""
 MAX_ANCESTORS = 10
 """How many of the tweets above a reply are stored with it, the nearest first."""
 
@@ -136,6 +148,19 @@ class Posted:
     version: int
     """The id of the event of its posting."""
     ambiguous: Sequence[AmbiguousMention] = ()
+
+
+# As for a like: the first statement also inserts an inactive follow if there is none.
+_LOCK_TAG_FOLLOW_OR_INSERT = """
+insert into tag_follow (user_id, tag, active, version) values ($1, $2, false, 0)
+on conflict (user_id, tag) do update set active = tag_follow.active
+returning active, version
+"""
+_LOCK_TAG_FOLLOW = """
+select active, version from tag_follow where user_id = $1 and tag = $2 for update
+"""
+_COUNT_TAGS = "select count(*) as tags from tag_follow where user_id = $1 and active"
+_SET_TAG_FOLLOW = "update tag_follow set active = $3, version = $4 where user_id = $1 and tag = $2"
 
 
 def clean_draft(content: str, media_ids: Sequence[int], settings: Settings) -> str:
@@ -314,3 +339,31 @@ async def _set_like(
         await fetch(session, _SET_LIKE, event.tweet_id, event.user_id, active, version)
     elif like["version"]:
         outbox.name_in_response(session, like["version"])
+
+
+async def follow_tag(session: AsyncSession, user_id: int, tag: str) -> None:
+    """Idempotent. `tag` is folded. Raises TooManyTags."""
+    await _set_tag_follow(session, TagFollowed(user_id=user_id, tag=tag))
+
+
+async def unfollow_tag(session: AsyncSession, user_id: int, tag: str) -> None:
+    """Idempotent. `tag` is folded."""
+    await _set_tag_follow(session, TagUnfollowed(user_id=user_id, tag=tag))
+
+
+async def _set_tag_follow(session: AsyncSession, event: TagFollowed | TagUnfollowed) -> None:
+    active = isinstance(event, TagFollowed)
+    lock_statement = _LOCK_TAG_FOLLOW_OR_INSERT if active else _LOCK_TAG_FOLLOW
+    rows = await fetch(session, lock_statement, event.user_id, event.tag)
+    if not rows:
+        return
+    (follow,) = rows
+    if follow["active"] != active:
+        if active:
+            (counted,) = await fetch(session, _COUNT_TAGS, event.user_id)
+            if counted["tags"] >= MAX_FOLLOWED_TAGS:
+                raise TooManyTags(limit=MAX_FOLLOWED_TAGS)
+        version = await outbox.record(session, event)
+        await fetch(session, _SET_TAG_FOLLOW, event.user_id, event.tag, active, version)
+    elif follow["version"]:
+        outbox.name_in_response(session, follow["version"])

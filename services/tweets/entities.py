@@ -25,7 +25,7 @@ from chassis import plain_text
 from chassis.database.session import fetch
 from chassis.http.paging import MAX_ID
 
-from .errors import MentionNotAccepted, TooManyMentions
+from .errors import MentionNotAccepted, TagNotAccepted, TooManyMentions
 from .events import Entity
 
 MAX_MENTIONED_PEOPLE = 10
@@ -137,6 +137,15 @@ def _tags(content: str) -> Iterator[Entity]:
         if len(tag) > MAX_TAG_LENGTH and len(_GRAPHEME_CLUSTER.findall(tag)) > MAX_TAG_LENGTH:
             continue
         yield _entity("hashtag", content, match.start(), len(match[0]), tag=plain_text.fold(tag))
+
+
+def fold_tag(text: str) -> str:
+    """The folded tag of a hashtag with or without its `#`. Raises TagNotAccepted."""
+    hashtag = "#" + plain_text.clean(text).removeprefix("#")
+    for entity in _tags(hashtag):
+        if entity.text == hashtag and entity.tag:
+            return entity.tag
+    raise TagNotAccepted
 
 
 async def _given_mentions(

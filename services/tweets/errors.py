@@ -63,6 +63,16 @@ class TooManyMentions(Problem):
     message = "A tweet can mention up to {limit} people."
 
 
+class TagNotAccepted(Problem):
+    status = 422
+    message = "A hashtag has letters, digits and underscores, at least one letter, and no spaces."
+
+
+class TooManyTags(Problem):
+    status = 422
+    message = "You can follow up to {limit} hashtags."
+
+
 class MediaNotFound(Problem):
     status = 404
     message = "This picture doesn't exist. Upload it again."

@@ -89,6 +89,19 @@ class TweetUnliked(Event):
     user_id: int
 
 
+class TagFollowed(Event):
+    routing_key: ClassVar[str] = "tag.followed.v1"
+    user_id: int
+    tag: str
+    """The folded tag, as in `Entity`."""
+
+
+class TagUnfollowed(Event):
+    routing_key: ClassVar[str] = "tag.unfollowed.v1"
+    user_id: int
+    tag: str
+
+
 class MediaReleased(Event):
     """This picture is not attached to a tweet and cannot be attached any more: media deletes it."""
 

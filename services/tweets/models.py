@@ -124,6 +124,18 @@ class Like(Table, table=True):
     version: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
+class TagFollow(Table, table=True):
+    """One person follows a hashtag. After an unfollow the row stays, inactive, like a `Like`."""
+
+    __tablename__ = "tag_follow"
+
+    user_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    tag: str = Field(sa_column=Column(Text, primary_key=True))
+    """The folded tag: see `entities`."""
+    active: bool
+    version: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
 class Media(Table, table=True):
     """The copy of media's record of an uploaded picture: see `attachments`."""
 

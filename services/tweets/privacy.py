@@ -6,8 +6,9 @@ A change that adds a table or a column with a person's data changes both halves 
 `chassis.privacy.export` explains the parameters.
 
 *Erasure.* The sweep deletes the person's tweets first, then the person's likes, the copies of media
-records, the drafts and the copies of follows. The handler of the erasure has deleted the copy of
-the name at once. Replies of other people stay; the feed shows that a tweet is missing above them.
+records, the drafts, the followed hashtags and the copies of follows. The handler of the erasure has
+deleted the copy of the name at once. Replies of other people stay; the feed shows that a tweet is
+missing above them.
 
 The difficulty is the likes of other people: one tweet may have millions, so a batch counts likes
 and not tweets. While the likes of a tweet are being deleted, new ones must not arrive faster than
@@ -41,7 +42,12 @@ select tweet_id as key, json_build_object('tweet_id', tweet_id)::text as line
 from tweet_like where user_id = $1 and tweet_id > $2 and active order by tweet_id limit $3
 """
 
-EXPORT_LISTS = {"tweets": _TWEETS, "likes": _LIKES}
+_TAGS = """
+select version as key, json_build_object('tag', tag)::text as line
+from tag_follow where user_id = $1 and version > $2 and active order by version limit $3
+"""
+
+EXPORT_LISTS = {"tweets": _TWEETS, "likes": _LIKES, "tags": _TAGS}
 
 LIKES_BATCH = 5_000
 """The most likes of the person's tweets that one statement deletes. No request waits for the locks
@@ -90,6 +96,7 @@ delete from follow using (
 ) as edge
 where follow.follower_id = edge.follower_id and follow.followed_id = edge.followed_id
 """)
+_DELETE_TAG_FOLLOWS = text("delete from tag_follow where user_id = :user_id")
 _DELETE_DRAFTS_BY_PERSON = text("""
 delete from draft where author_id = :user_id and id in (
     select id from draft where author_id = :user_id limit :batch
@@ -110,6 +117,7 @@ async def _sweep(database: Database, user_id: int) -> int:
             _DELETE_MEDIA,
             _DELETE_DRAFTS_BY_PERSON,
             _DELETE_FOLLOWS,
+            _DELETE_TAG_FOLLOWS,
         ):
             deleted += (await execute(session, statement, parameters)).rowcount
         return deleted

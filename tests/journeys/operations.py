@@ -121,6 +121,11 @@ ROWS: dict[str, Row] = {
     "POST /api/tweets/{id}/likes": Row(_about_a_tweet("/api/tweets/{tweet}/likes")),
     "DELETE /api/tweets/{id}/likes": Row(_about_a_tweet("/api/tweets/{tweet}/likes")),
     "GET /api/tweets/{id}/likes": Row(_about_a_tweet("/api/tweets/{tweet}/likes")),
+    "GET /api/tweets/{id}": Row(_about_a_tweet("/api/tweets/{tweet}")),
+    "GET /api/tweets/{id}/thread": Row(_about_a_tweet("/api/tweets/{tweet}/thread")),
+    "GET /api/tags": Row(_at("/api/tags")),
+    "POST /api/tags/followed": Row(_at("/api/tags/followed", json={"tag": "x"})),
+    "DELETE /api/tags/followed": Row(_at("/api/tags/followed?tag=x")),
     "GET /api/users": Row(_at("/api/users?limit=1")),
     "POST /api/users": Row(
         _at("/api/users", json={"name": "Newcomer"}), ADMINISTRATORS, ADMINISTRATORS, MADE
@@ -166,6 +171,7 @@ ROWS: dict[str, Row] = {
     "GET /api/users/{id}/sessions": Row(_at("/api/users/{owner}/sessions"), FINE, NOT_YOURS, FINE),
     "DELETE /api/users/{id}/sessions/{session_id}": Row(_a_session, FINE, NOT_YOURS, FINE, NARROW),
     "GET /api/users/{id}/tweets": Row(_at("/api/users/{owner}/tweets")),
+    "GET /api/users/{id}/likes": Row(_at("/api/users/{owner}/likes")),
     "GET /uploads/{name}": Row(_a_picture),
     "HEAD /uploads/{name}": Row(_a_picture),
 }

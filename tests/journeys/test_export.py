@@ -49,7 +49,7 @@ async def test_an_archive_holds_what_is_ones_own_and_nothing_of_others(company: 
     assert {name.partition("/")[0] for name in archive} == {
         *("profile.json", "following.json", "followers.json"),
         *("keys.json", "sessions.json"),
-        *("tweets.json", "likes.json", "pictures.json", "pictures"),
+        *("tweets.json", "likes.json", "tags.json", "pictures.json", "pictures"),
     }
     (profile,) = archive["profile.json"]
     assert (profile["id"], profile["name"]) == (ann.id, "Анна Ким")

@@ -36,7 +36,7 @@ async def deliver_erasure(database: Database, user_id: int) -> None:
 async def rows(database: Database) -> dict[str, int]:
     counted = {}
     async with database.transaction() as session:
-        for table in ("tweet", "tweet_like", "draft", "media", "person", "follow"):
+        for table in ("tweet", "tweet_like", "draft", "media", "person", "follow", "tag_follow"):
             found = await execute(session, text(f"select count(*) from {table}"))
             counted[table] = int(found.scalar_one())
     return counted
@@ -59,6 +59,9 @@ async def test_an_erasure_deletes_everything_of_the_person_and_nothing_of_others
     for other in (boris, *range(1, 4)):
         await deliver(database, UserFollowed(follower_id=ann, followed_id=other))
         await deliver(database, UserFollowed(follower_id=other, followed_id=ann))
+    for user_id in (ann, boris):
+        await tweets.post("/api/tags/followed", json={"tag": "secret"}, headers=signed(user_id))
+    before["tag_follow"] += 1
     picture = await uploaded(database, ann, alt="A secret door")
     await uploaded(database, ann)
     tweet_ids = [await posted(tweets, ann, [picture])] + [

@@ -1,7 +1,7 @@
-"""Adds replies, and the copies of names and follows that mentions and replies need.
+"""Adds replies, followed hashtags, and copies of names and follows.
 
-The copies are filled by events that are published from now on. For the earlier ones, see "Replaying
-stored events" in docs/operations.md: `backfill` of tweets with the events of users.
+Mentions and replies need the copies. Events that are published from now on fill them; for earlier
+events, see `backfill` in docs/operations.md.
 """
 
 from chassis.database.migrations import run_script
@@ -37,4 +37,12 @@ def upgrade() -> None:
             primary key (follower_id, followed_id)
         );
         create index follow_by_followed on follow (followed_id);
+
+        create table tag_follow (
+            user_id bigint,
+            tag text,
+            active boolean not null,
+            version bigint not null,
+            primary key (user_id, tag)
+        );
     """)
