@@ -29,10 +29,10 @@ from services.feed.invalidating_cache import (
 )
 from services.feed.pages import CACHE, Page, PageKey, PageRequest, Pages
 from services.feed.privacy import eraser
-from services.feed.queries import Order, Scope, Selection
+from services.feed.queries import Order, Replies, Scope, Selection
 from tests.waiting import PATIENCE_SECONDS, eventually
 
-from .histories import FeedModel, feed_models
+from .histories import THREAD_STEPS, FeedModel, feed_models
 from .test_handlers import deliver_one, empty, erase
 
 READERS = (1, 2)
@@ -40,6 +40,12 @@ PAGES = {
     "/api/tweets?limit=20": Selection(0),
     "/api/tweets?limit=2&order=recent": Selection(0, Order.recent, limit=2),
     "/api/tweets?limit=3&scope=everyone": Selection(0, scope=Scope.everyone, limit=3),
+    "/api/tweets?limit=4&replies=conversations": Selection(
+        0, limit=4, replies=Replies.conversations
+    ),
+    "/api/tweets?limit=4&order=recent&replies=conversations": Selection(
+        0, Order.recent, limit=4, replies=Replies.conversations
+    ),
     "/api/users/3/tweets?limit=5": Selection(0, Order.recent, Scope.everyone, author_id=3, limit=5),
 }
 
@@ -63,7 +69,10 @@ async def read(feed: httpx.AsyncClient, reader: int, path: str, **headers: str) 
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(model=feed_models(), data=st.data())
+@given(
+    model=feed_models() | feed_models([*THREAD_STEPS, "follow", "like", "rename"], min_steps=15),
+    data=st.data(),
+)
 async def test_a_cached_page_equals_a_fresh_one_after_any_sequence_of_events(
     database: Database,
     feed: httpx.AsyncClient,
@@ -83,9 +92,14 @@ async def test_a_cached_page_equals_a_fresh_one_after_any_sequence_of_events(
         await read(feed, reader, path)
     await erase(database, model)
 
+    uncached = Pages(connections, InvalidatingCache(0))
     for reader in READERS:
         for path, selection in PAGES.items():
-            fresh = await queries.page(connections, replace(selection, reader_id=reader))
+            own = replace(selection, reader_id=reader)
+            if own.replies is Replies.conversations:
+                fresh = await uncached.conversation_page(own)
+            else:
+                fresh = await queries.page(connections, own)
 
             async def is_fresh(
                 reader: int = reader, path: str = path, fresh: bytes = fresh
