@@ -16,8 +16,8 @@ import httpx
 import uvloop
 from rich.console import Console
 
-from devstack import postgres
 from devstack.repository import REPOSITORY
+from operate import postgres
 
 from . import report, stack
 from .accounting import memory

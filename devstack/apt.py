@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from operate.terminal import CommandFailed
+
 ENGLISH = {"LC_ALL": "C"}
 
 
-class AptFailed(Exception):
+class AptFailed(CommandFailed):
     """The message contains the output of apt or dpkg."""
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 
+from operate.terminal import CommandFailed
+
 from . import apt
-from .terminal import CommandFailed
 
 _PACKAGE = "prometheus"
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport
 
+from operate.terminal import CommandFailed
+
 from . import environment, repository
 
 _MAX_SOCKET_PATH_BYTES = 90
@@ -28,7 +30,7 @@ INSTANCE_VARIABLE = "WARBLE_INSTANCE"
 """Every process of an instance has the instance's folder in this variable of its environment."""
 
 
-class SupervisorUnreachable(Exception):
+class SupervisorUnreachable(CommandFailed):
     """No supervisord of this instance answers."""
 
 

@@ -20,9 +20,9 @@ import asyncpg
 from aio_pika.abc import AbstractChannel
 
 from chassis.messaging.subscriptions import RETRY_DELAYS, Subscription
-from devstack import postgres
 from devstack.instance import Instance
 from devstack.repository import SERVICES
+from operate import postgres
 
 from .company import Company, Person
 

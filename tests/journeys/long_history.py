@@ -17,10 +17,10 @@ from collections import Counter
 
 import httpx
 
-from devstack import postgres
 from devstack.instance import Instance
 from devstack.repository import REPOSITORY
-from devstack.terminal import say
+from operate import postgres
+from operate.terminal import say
 
 from .company import company_at
 from .load import crowd_of

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chassis.auth import api_keys
 from devstack import keys
-from devstack.terminal import CommandFailed
+from operate.terminal import CommandFailed
 from tools.supply_chain import secrets
 
 

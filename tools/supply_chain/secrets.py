@@ -17,7 +17,7 @@ from detect_secrets.plugins.keyword import KeywordDetector
 from detect_secrets.settings import transient_settings
 
 from devstack.repository import REPOSITORY
-from devstack.terminal import CommandFailed
+from operate.terminal import CommandFailed
 
 ALLOWED: Mapping[str, str] = MappingProxyType(
     {
