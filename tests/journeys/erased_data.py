@@ -63,7 +63,7 @@ async def remains(company: Company, left: ErasedData, parts: Instance | None = N
 
     `parts` is the instance with the broker and the store; by default, the company's own.
     """
-    stack = company.stack
+    stack = company.instance
     parts = parts or stack
     return [
         *[place async for place in _in_schemas(stack, left)],

@@ -83,8 +83,8 @@ async def test_a_session_does_for_the_page_what_the_key_does_and_ends_with_it(
     company: Company,
 ) -> None:
     ann = await company.hire("Ann")
-    ours = {"origin": company.stack.gateway_url}
-    async with httpx.AsyncClient(base_url=company.stack.gateway_url, headers=ours) as browser:
+    ours = {"origin": company.instance.gateway_url}
+    async with httpx.AsyncClient(base_url=company.instance.gateway_url, headers=ours) as browser:
         signed_in = await browser.post("/api/session", json={"api_key": ann.key})
         posted = await browser.post("/api/tweets", json={"tweet_data": "From the page"})
         read = await browser.get("/api/tweets")

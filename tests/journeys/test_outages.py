@@ -134,10 +134,10 @@ async def test_killing_a_replica_under_load_fails_no_get(company: Company, stack
 
 
 async def _replaced(company: Company, program: str, before: int) -> bool:
-    if await asyncio.to_thread(company.stack.pid, program) in (0, before):
+    if await asyncio.to_thread(company.instance.pid, program) in (0, before):
         return False
     try:
-        return (await company.http.get(f"{company.stack.url(program)}/health/ready")).is_success
+        return (await company.http.get(f"{company.instance.url(program)}/health/ready")).is_success
     except httpx.TransportError:
         return False
 
