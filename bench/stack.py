@@ -17,7 +17,7 @@ SETTINGS = {
     # The limits would stop the load.
     "GATEWAY_RATE_LIMITS": "off",
 }
-HELLO, FRONT, BACK, SAMPLED = (70, 71), 72, 73, (74, 75)
+HELLO, FRONT, BACK = (70, 71), 72, 73
 """Ports of the other servers, as offsets from the instance's first port."""
 
 
