@@ -18,7 +18,6 @@ from tools.api_client import ATTEMPTS, api_of
 from tools.seed import edges, graph, plan, verify
 from tools.seed.journal import Journal
 from tools.seed.plan import Options, Plan
-from tools.seed.progress import ProgressReport
 from tools.seed.sender import Sender
 
 OPTIONS = Options(tweets=5, likes=150)
@@ -125,7 +124,7 @@ async def test_tweets_that_no_reader_sees_yet_are_not_posted_twice(
     async def ship() -> dict[int, int]:
         journal = Journal(tmp_path / "journal.sqlite")
         try:
-            sender = Sender(api, planned(file), journal, ProgressReport(Console(quiet=True)))
+            sender = Sender(api, planned(file), journal, Console(quiet=True))
             await sender.send()
             return sender.tweets
         finally:

@@ -16,7 +16,7 @@ from devstack.keys import write_private
 from tools.api_client import ATTEMPTS, Api, ApiError, GatewayUnreachable, Person, api_of
 
 from . import company, pictures
-from .progress import ProgressReport
+from .progress import stage
 
 KEY = "test"
 
@@ -29,7 +29,6 @@ class Demo:
     def __init__(self, api: Api, console: Console) -> None:
         self._api = api
         self._console = console
-        self._progress = ProgressReport(console)
         self._accounts_file = api.instance.root / "demo.json"
         self._accounts: dict[str, Person] = {}
         self._people_with_new_keys: list[str] = []
@@ -55,7 +54,7 @@ class Demo:
         """Collects everyone's id and key: stored by an earlier run, new, or replaced."""
         file = self._accounts_file
         stored = json.loads(file.read_text()) if file.exists() else {}
-        with self._progress.stage("people", len(company.PEOPLE)) as progress:
+        with stage(self._console, "people", len(company.PEOPLE)) as progress:
             for name, full_name in company.PEOPLE.items():
                 user_id = await self._api.find(full_name)
                 if user_id is None:
@@ -89,7 +88,7 @@ class Demo:
             for follower, names in company.FOLLOWS.items()
             for followed in names.split()
         ]
-        with self._progress.stage("follows", len(follows)) as progress:
+        with stage(self._console, "follows", len(follows)) as progress:
             for follower, followed in follows:
                 await self._accounts[follower].follow(self._accounts[followed])
                 progress.advance()
@@ -103,7 +102,7 @@ class Demo:
         ids = [existing.get((tweet.author, tweet.text)) for tweet in company.TWEETS]
         tweet_ids = []
         before = len(ids) - ids.count(None)
-        with self._progress.stage("tweets", len(ids), before) as progress:
+        with stage(self._console, "tweets", len(ids), before) as progress:
             # One after another, because a feed shows tweets in the order of posting.
             for tweet, tweet_id in zip(company.TWEETS, ids, strict=True):
                 if tweet_id is not None:
@@ -129,7 +128,7 @@ class Demo:
             for tweet, tweet_id in zip(company.TWEETS, tweet_ids, strict=True)
             for name in tweet.likers()
         ]
-        with self._progress.stage("likes", len(likes)) as progress:
+        with stage(self._console, "likes", len(likes)) as progress:
             for name, tweet_id in likes:
                 await self._accounts[name].like(tweet_id)
                 progress.advance()

@@ -14,7 +14,7 @@ from tools.api_client import ATTEMPTS, Api, ApiError, GatewayUnreachable, api_of
 from . import edges, plan, rate_limits, verify
 from .journal import Journal, JournalLocked
 from .plan import Options, Plan
-from .progress import ProgressReport
+from .progress import stage
 from .sender import ImportInterrupted, Sender
 
 INTERRUPTED = "Interrupted. Run the command again to continue."
@@ -26,7 +26,6 @@ async def load(
     """Returns whether the feeds are as expected. Raises the exceptions that `main` catches."""
     graph = edges.read(file, undirected=options.undirected)
     plan_ = plan.make(file, graph, options)
-    progress_report = ProgressReport(console)
     async with api_of(instance or Instance.from_environment(), ATTEMPTS) as api:
         name = f"import-{plan.short_name(file)}-{plan_.digest}.sqlite"
         journal = Journal(api.instance.root / name)
@@ -36,13 +35,12 @@ async def load(
                     "The system was reset since the last run, so the import starts again."
                 )
                 journal.wipe()
-            sender = Sender(api, plan_, journal, progress_report)
+            sender = Sender(api, plan_, journal, console)
             _stop_on_signals(sender)
             await sender.send()
-            problem = await _verify(plan_, sender, progress_report, options.seed)
+            problem = await _verify(plan_, sender, console, options.seed)
         finally:
             journal.close()
-    console.print(progress_report.table())
     pictures = len(plan_.with_picture)
     console.print(f"{pictures:,} of the tweets have a picture.", highlight=False)
     if problem:
@@ -66,16 +64,14 @@ async def _matches_server(api: Api, plan_: Plan, journal: Journal) -> bool:
     return True
 
 
-async def _verify(
-    plan_: Plan, sender: Sender, progress_report: ProgressReport, seed: int
-) -> str | None:
+async def _verify(plan_: Plan, sender: Sender, console: Console, seed: int) -> str | None:
     ids = {number: user_id for number, (user_id, _) in sender.people.items()}
     readers = verify.readers(plan_, seed)
     people = {reader: sender.person(reader) for reader in readers}
     feeds = verify.expected_feeds(plan_, ids, sender.tweets, readers)
-    with progress_report.stage("catching up", sum(map(verify.weight, feeds.values()))) as progress:
+    with stage(console, "catching up", sum(map(verify.weight, feeds.values()))) as progress:
         await verify.catch_up(people, feeds, progress.reach)
-    with progress_report.stage("verifying", len(feeds)) as progress:
+    with stage(console, "verifying", len(feeds)) as progress:
         for reader, feed in feeds.items():
             wrong = await verify.difference(people[reader], feed)
             if wrong:

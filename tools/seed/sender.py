@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
+from rich.console import Console
+
 from tools.api_client import Api, Person
 
 from .generated_pictures import generate_picture
 from .journal import Journal
 from .plan import Plan
-from .progress import ProgressReport, StageProgress
+from .progress import StageProgress, stage
 
 MAX_CONCURRENCY = 24
 _IN_FLIGHT_SECONDS = 3.0
@@ -22,7 +24,7 @@ class ImportInterrupted(Exception):
 
 
 class Sender:
-    def __init__(self, api: Api, plan: Plan, journal: Journal, progress: ProgressReport) -> None:
+    def __init__(self, api: Api, plan: Plan, journal: Journal, console: Console) -> None:
         self.people = journal.people()
         self.tweets = journal.tweets()
         self.sending = False
@@ -30,7 +32,7 @@ class Sender:
         self._api = api
         self._plan = plan
         self._journal = journal
-        self._progress = progress
+        self._console = console
 
     async def send(self) -> None:
         """Raises ImportInterrupted, and what the API client raises."""
@@ -65,7 +67,7 @@ class Sender:
             self.people[number] = (person.id, person.key)
             self._journal.add_person(number, person.id, person.key)
 
-        with self._progress.stage(PEOPLE, len(names), len(self.people)) as progress:
+        with stage(self._console, PEOPLE, len(names), len(self.people)) as progress:
             await self._each(missing, send_one, progress)
 
     # Tweets. A repeated tweet has the same draft id, so the API returns the first one.
@@ -77,7 +79,7 @@ class Sender:
 
         total = len(self._plan.tweets)
         missing = [number for number in range(total) if number not in self.tweets]
-        with self._progress.stage(TWEETS, total, len(self.tweets)) as progress:
+        with stage(self._console, TWEETS, total, len(self.tweets)) as progress:
             await self._each(missing, send_one, progress)
 
     async def _post(self, number: int) -> int:
@@ -115,7 +117,7 @@ class Sender:
                 position += 1
             self._journal.set_position(name, position)
 
-        with self._progress.stage(name, total, position) as progress:
+        with stage(self._console, name, total, position) as progress:
             await self._each(range(position, total), send_one, progress)
 
     async def _each(
