@@ -10,7 +10,6 @@ from operate.terminal import CommandFailed, print_error, say
 
 from . import down, environment, keys, repository, status, up, web_build
 from .instance import Instance
-from .supervisor import BAD_NAME
 
 
 def _is_confirmed() -> bool:
@@ -71,21 +70,6 @@ def _web(instance: Instance, options: argparse.Namespace) -> int:
     return 0
 
 
-def _start(instance: Instance, options: argparse.Namespace) -> int:
-    instance.start(options.program)
-    return 0
-
-
-def _stop(instance: Instance, options: argparse.Namespace) -> int:
-    instance.stop(options.program)
-    return 0
-
-
-def _kill(instance: Instance, options: argparse.Namespace) -> int:
-    instance.kill(options.program)
-    return 0
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m devstack", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
@@ -109,14 +93,6 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("web", help="build the web page, or run one of its scripts")
     command.add_argument("script", nargs="?", choices=["check", "format"])
     command.set_defaults(run=_web)
-    for name, run, meaning in (
-        ("start", _start, "start one program and wait until it is ready"),
-        ("stop", _stop, "stop one program gracefully"),
-        ("kill", _kill, "send SIGKILL to one program; the supervisor restarts it"),
-    ):
-        command = commands.add_parser(name, help=meaning)
-        command.add_argument("program", help="feed-api-1, feed-worker, gateway, postgres, …")
-        command.set_defaults(run=run)
     return parser
 
 
@@ -129,8 +105,7 @@ def main() -> int:
     except TimeoutError as error:
         print_error(f"{error}.")
     except Fault as fault:
-        hint = " `make status` lists the programs." if fault.faultCode == BAD_NAME else ""
-        print_error(f"The supervisor reports: {fault.faultString}.{hint}")
+        print_error(f"The supervisor reports: {fault.faultString}.")
     except KeyboardInterrupt:
         print_error("Interrupted. `make up` continues from here; `make down` stops everything.")
         return 130
