@@ -29,7 +29,12 @@ def instance() -> Instance:
 
 def devstack(*arguments: str, **settings: str) -> float:
     """Runs a command of devstack. Returns its duration in seconds."""
-    command = [sys.executable, "-m", "devstack", *arguments]
+    return run("devstack", *arguments, **settings)
+
+
+def run(module: str, *arguments: str, **settings: str) -> float:
+    """Likewise `python -m` this module, such as `operate`."""
+    command = [sys.executable, "-m", module, *arguments]
     environment = {**os.environ, **SETTINGS, **settings}
     started_at = time.perf_counter()
     subprocess.run(command, cwd=REPOSITORY, env=environment, check=True)

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,24 +115,3 @@ def test_the_container_with_all_secrets_runs_only_when_an_operator_asks_for_it()
     assert operate["cap_drop"] == ["ALL"]
     assert "ports" not in operate
     assert "outside" not in operate["networks"]
-
-
-def test_documents_name_existing_services() -> None:
-    documents = [*REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("README*.md")]
-
-    named = {
-        (document.name, name)
-        for document in documents
-        for command in re.findall(r"docker compose ([^`|\n]+)", document.read_text())
-        for name in services_of(command)
-    }
-    assert ("README.md", "secrets") in named
-    assert {(where, name) for where, name in named if name not in SERVICES} == set()
-
-
-def services_of(command: str) -> Iterator[str]:
-    """The services that a command names, without shell variables."""
-    verb, *words = re.sub(r"--(since|tail) \S+", "", command).split()
-    words = [word.partition("=")[0] for word in words if not word.startswith("-")]
-    named = words[:1] if verb in {"exec", "run"} else words
-    return (word for word in named if not word.startswith("$"))

@@ -63,8 +63,3 @@ def test_no_committed_file_and_no_bill_names_the_host_of_a_package_registry() ->
     found = {(where, match[0]) for where, text in texts.items() for match in hosts.finditer(text)}
 
     assert found == set()
-
-
-def test_the_same_locks_make_the_same_bill() -> None:
-    assert sbom.sbom("media") == sbom.sbom("media")
-    assert sbom.sbom("users") != sbom.sbom("feed")
