@@ -44,7 +44,7 @@ FROM base AS code-gateway
 COPY gateway gateway
 COPY --from=page-gateway /page/web/dist web/dist
 
-# The operators' commands, with the code of all services: see docs/adr/0030.
+# The operators' commands, with the code of all services: see docs/adr/0031.
 FROM base AS code-operate
 USER root
 RUN install -d -o 10001 /backups
