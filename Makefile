@@ -1,10 +1,11 @@
 # Warble. `make` without a target prints the list below. The recipes only call programs: devstack runs
-# the local system, tools has everything else.
+# the local system, operate has the operators' commands, tools has everything else.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 RUN := .venv/bin/python
 LOCAL := $(RUN) -m devstack
+OPERATE := $(RUN) -m operate
 VENV := @devstack/venv.sh
 
 # Fails unless the variable was given as an argument of make. The environment does not count, because
@@ -39,12 +40,11 @@ logs: ## S=feed: follow the logs of a service
 user: ## NAME="Ann Kim": add a person and print the key
 	$(call required,NAME,NAME="Ann Kim")
 	$(VENV) local
-	@$(LOCAL) user -- "$$NAME"
+	@$(OPERATE) user -- "$$NAME"
 
 admin: ## list the administrators; PERSON="Ann Kim" adds one, with REMOVE=1 removes the role
 	$(VENV) local
-	@variables=$$($(LOCAL) env -- users) && eval "$$variables" && \
-		$(RUN) -m services.users.console administrator \
+	@$(OPERATE) administrator \
 		$(if $(PERSON),$(if $(filter 1,$(REMOVE)),remove,add) -- "$$PERSON",list)
 
 demo: ## add example people and tweets; one person has the key `test`
@@ -59,33 +59,30 @@ import: ## GRAPH=edges.txt [UNDIRECTED=1]: import people and follows from an edg
 replay: ## SERVICE=feed: move a service's dead letters back to its queues
 	$(call required,SERVICE,SERVICE=feed)
 	$(VENV) local
-	@variables=$$($(LOCAL) env -- "$$SERVICE") && eval "$$variables" && \
-		$(RUN) -m chassis replay "services.$$SERVICE"
+	@$(OPERATE) replay -- "$$SERVICE"
 
 erasures: ## print the numbers of erased people; LIST=erased.txt erases them again after a restore
 	$(VENV) local
-	@variables=$$($(LOCAL) env -- users) && eval "$$variables" && \
-		if [ -n "$(LIST)" ]; then $(RUN) -m services.users.console erase-again < "$(LIST)"; \
-		else $(RUN) -m services.users.console erased; fi
+	@$(OPERATE) $(if $(LIST),erase-again < "$$LIST",erased)
 
 backup: ## [TO=folder]: save databases and pictures of one moment while everything runs
 	$(VENV) local
-	@$(LOCAL) backup -- $(if $(TO),"$$TO")
+	@$(OPERATE) backup -- $(if $(TO),"$$TO")
 
 restore: ## FROM=folder: replace all data by a backup; asks first, `YES=1 make restore` does not
 	$(call required,FROM,FROM=.local/backups/…)
 	$(VENV) local
-	@$(LOCAL) restore -- "$$FROM"
+	@$(OPERATE) restore -- "$$FROM"
 
 rebuild: ## SERVICE=feed: build a projection again from the stored events, while the old one serves
 	$(call required,SERVICE,SERVICE=feed)
 	$(VENV) local
-	@$(LOCAL) rebuild -- "$$SERVICE"
+	@$(OPERATE) rebuild -- "$$SERVICE"
 
 backfill: ## SERVICE=feed: apply stored events that a service has not received
 	$(call required,SERVICE,SERVICE=feed)
 	$(VENV) local
-	@$(LOCAL) backfill -- "$$SERVICE"
+	@$(OPERATE) backfill -- "$$SERVICE"
 
 compose-test: ## build and run docker-compose.yml and test it; needs root and a Docker engine
 	$(VENV) dev

@@ -12,12 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import httpx
 import uvloop
 from rich.console import Console
 
-from devstack import postgres
 from devstack.repository import REPOSITORY
+from operate import postgres
+from tools.api_client import api_of
 
 from . import report, stack
 from .accounting import memory
@@ -50,10 +50,10 @@ async def measure(names: list[str], sizes: Sizes) -> dict[str, Any]:
             for port in stack.HELLO
         ]
         async with (
-            httpx.AsyncClient(base_url=system.gateway_url, timeout=60) as http,
+            api_of(system) as api,
             postgres.connect(system.database()) as owner,
         ):
-            fixture = Fixture(system, hello, owner, http, sizes, console)
+            fixture = Fixture(system, hello, owner, api, sizes, console)
             await fixture.prepare()
             found["rest"] = {"cpu": fixture.rest, "memory": memory(stack.pids(system))}
             failed = found["failed"] = {}

@@ -11,10 +11,10 @@ from itertools import count, cycle
 from typing import Any
 
 import asyncpg
-import httpx
 from rich.console import Console
 
 from devstack.instance import Instance
+from tools.api_client import Api, Person
 
 from . import data, graph, stack
 from .accounting import cpu_at_rest
@@ -43,19 +43,13 @@ _CACHE_MISSES = re.compile(
 _names = count(1)
 
 
-@dataclass(frozen=True)
-class Person:
-    id: int
-    key: str
-
-
 @dataclass
 class Fixture:
     system: Instance
     hello: Sequence[Server]
     owner: asyncpg.Connection
     """A connection of the database's owner, who can reach every schema."""
-    http: httpx.AsyncClient
+    api: Api
     sizes: Sizes
     console: Console
     _readers: list[Person] = field(default_factory=list)
@@ -89,19 +83,7 @@ class Fixture:
 
     async def person(self) -> Person:
         """Registers a new person."""
-        response = await self.http.post(
-            "/api/users",
-            json={"name": f"Person {next(_names)}"},
-            headers={"api-key": self.system.admin_key},
-        )
-        body = response.raise_for_status().json()
-        return Person(body["user_id"], body["api_key"])
-
-    async def post(self, person: Person, text: str = "…") -> int:
-        response = await self.http.post(
-            "/api/tweets", json={"tweet_data": text}, headers={"api-key": person.key}
-        )
-        return int(response.raise_for_status().json()["tweet_id"])
+        return await self.api.hire(f"Person {next(_names)}")
 
     def get(
         self,
@@ -142,7 +124,7 @@ class Fixture:
         """How many first pages the feed had to assemble or to read so far."""
         count = 0.0
         for url in self.system.api_urls("feed"):
-            response = await self.http.get(f"{url}/metrics")
+            response = await self.api.http.get(f"{url}/metrics")
             count += sum(map(float, _CACHE_MISSES.findall(response.text)))
         return count
 

@@ -1,14 +1,12 @@
-"""Servers beside the system: hello, the baseline, and replicas that are profiled."""
+"""Servers beside the system: hello and the baseline."""
 
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TextIO
 
 from devstack import health
 from devstack.repository import REPOSITORY
@@ -28,33 +26,8 @@ def serving(application: str, port: int, **settings: str) -> Iterator[Server]:
         "--no-access-log", "--no-server-header", "--log-level", "warning",
         "--timeout-keep-alive", "120",
     ]  # fmt: skip
-    with _running(command, port, {**os.environ, **settings}) as server:
-        yield server
-
-
-@contextmanager
-def sampled(
-    factory: str, port: int, environment: Mapping[str, str], file: Path
-) -> Iterator[Server]:
-    """Runs a replica under the sampling profiler, which writes its counts to `file` at the end."""
-    command = ["bench.sampler", factory, str(port), str(file)]
-    with (
-        file.with_suffix(".log").open("w") as log,
-        _running(command, port, environment, log) as server,
-    ):
-        yield server
-
-
-@contextmanager
-def _running(
-    command: Sequence[str], port: int, environment: Mapping[str, str], log: TextIO | None = None
-) -> Iterator[Server]:
     process = subprocess.Popen(
-        [sys.executable, "-m", *command],
-        cwd=REPOSITORY,
-        env=dict(environment),
-        stdout=log,
-        stderr=log,
+        [sys.executable, "-m", *command], cwd=REPOSITORY, env={**os.environ, **settings}
     )
     try:
         url = f"http://127.0.0.1:{port}"

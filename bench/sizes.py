@@ -24,7 +24,6 @@ class Sizes:
     growth_followers: tuple[int, ...]
     growth_reads: int
     replicas: tuple[int, ...]
-    profile_seconds: int
 
 
 FULL = Sizes(
@@ -44,7 +43,6 @@ FULL = Sizes(
     growth_followers=(10, 1_000, 50_000),
     growth_reads=300,
     replicas=(1, 2, 3),
-    profile_seconds=10,
 )
 QUICK = Sizes(
     rounds=2,
@@ -63,5 +61,4 @@ QUICK = Sizes(
     growth_followers=(10, 2_000),
     growth_reads=30,
     replicas=(1, 2),
-    profile_seconds=2,
 )

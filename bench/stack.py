@@ -17,7 +17,7 @@ SETTINGS = {
     # The limits would stop the load.
     "GATEWAY_RATE_LIMITS": "off",
 }
-HELLO, FRONT, BACK, SAMPLED = (70, 71), 72, 73, (74, 75)
+HELLO, FRONT, BACK = (70, 71), 72, 73
 """Ports of the other servers, as offsets from the instance's first port."""
 
 
@@ -29,7 +29,12 @@ def instance() -> Instance:
 
 def devstack(*arguments: str, **settings: str) -> float:
     """Runs a command of devstack. Returns its duration in seconds."""
-    command = [sys.executable, "-m", "devstack", *arguments]
+    return run("devstack", *arguments, **settings)
+
+
+def run(module: str, *arguments: str, **settings: str) -> float:
+    """Likewise `python -m` this module, such as `operate`."""
+    command = [sys.executable, "-m", module, *arguments]
     environment = {**os.environ, **SETTINGS, **settings}
     started_at = time.perf_counter()
     subprocess.run(command, cwd=REPOSITORY, env=environment, check=True)

@@ -1,5 +1,5 @@
-# The image of a service or the gateway: --build-arg SERVICE=users, tweets, media, feed or gateway. It
-# contains only the dependencies and code of that service, and runs as an unprivileged user.
+# The image of a service or the gateway: --build-arg SERVICE=users, tweets, media, feed, gateway or
+# operate. It contains only the dependencies and code of that service, and runs as an unprivileged user.
 ARG PYTHON=python:3.13-slim-bookworm
 ARG NODE=node:22-bookworm-slim
 ARG SERVICE
@@ -43,6 +43,16 @@ ENTRYPOINT ["/app/start"]
 FROM base AS code-gateway
 COPY gateway gateway
 COPY --from=page-gateway /page/web/dist web/dist
+
+# The operators' commands, with the code of all services: see docs/adr/0031.
+FROM base AS code-operate
+USER root
+RUN install -d -o 10001 /backups
+USER 10001
+COPY services services
+COPY deploy/postgres deploy/postgres
+COPY operate operate
+ENTRYPOINT ["python", "-m", "operate"]
 
 FROM base AS code-service
 ARG SERVICE

@@ -3,14 +3,16 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from operate.terminal import CommandFailed
 
 ENGLISH = {"LC_ALL": "C"}
 
 
-class AptFailed(Exception):
+class AptFailed(CommandFailed):
     """The message contains the output of apt or dpkg."""
 
 
@@ -39,6 +41,17 @@ def options() -> Iterator[list[str]]:
         "-o", f"Dir::Cache={folder / 'cache'}",
         "-o", "Debug::NoLocking=true",
     ]  # fmt: skip
+
+
+def download(names: Callable[[list[str]], list[str]], folder: Path) -> None:
+    """Downloads the packages that `names` returns, given options for apt. Raises AptFailed."""
+    with options() as given:
+        try:
+            run(["apt-get", "download", *given, *names(given)], folder)
+        except AptFailed:
+            # The package lists are missing, or name a version that was replaced since.
+            run(["apt-get", "update", *given])
+            run(["apt-get", "download", *given, *names(given)], folder)
 
 
 def output_of(command: Sequence[str]) -> str:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from operate.terminal import CommandFailed, step
+
 from . import apt
 from .repository import tool
-from .terminal import CommandFailed, step
 
 _NAMES = ("chromium", "google-chrome-stable", "google-chrome")
 _PACKAGES = ("chromium",)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import psutil
 
+from operate.terminal import confirm, say, step
+
 from . import orphans
 from .health import wait_until
 from .instance import Instance, is_application
-from .terminal import confirm, say, step
 
 _EMBEDDED = ("postgres", "rabbitmq", "s3")
 _CONTENTS = ("postgres", "rabbitmq", "uploads", "secrets.json", "admin.key", "logs", "run", "lock")

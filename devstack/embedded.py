@@ -4,10 +4,11 @@ A server that the settings name elsewhere (`DB_HOST`, `…_BROKER_URL`, `MEDIA_S
 embedded.
 """
 
+from operate.terminal import step
+
 from . import object_store, postgres, rabbitmq, rabbitmq_install
 from .instance import Instance
 from .supervised_programs import Program
-from .terminal import step
 
 
 def prepare(instance: Instance) -> None:

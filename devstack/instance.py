@@ -5,12 +5,17 @@ too: `Instance.from_environment().service_environment("feed")`.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from fcntl import LOCK_EX, LOCK_NB, flock
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 from dotenv import dotenv_values
+
+from operate.installation import OWNER
+from operate.terminal import CommandFailed, say
 
 from . import environment, health, keys, port_numbers
 from .repository import REPOSITORY, SERVICES
@@ -21,7 +26,7 @@ _DEVSTACK_SETTINGS = ("REPLICAS", "DB_PASSWORD", "HOST", "INTERNAL_ADDRESS")
 """Settings with a service's prefix that are meant for devstack and not passed to the service."""
 
 
-class BadSettings(Exception):
+class BadSettings(CommandFailed):
     """A setting is invalid or contradicts another one; the message names it."""
 
 
@@ -71,6 +76,18 @@ class Instance:
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in ("logs", "run"):
             (self.root / name).mkdir(mode=0o700, exist_ok=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Only one command at a time changes what runs. The lock ends with the process."""
+        self.make_folder()
+        with (self.root / "lock").open("w") as lock:
+            try:
+                flock(lock, LOCK_EX | LOCK_NB)
+            except BlockingIOError:
+                say("Another make up, down, reset or restore is running: waiting for it …")
+                flock(lock, LOCK_EX)
+            yield
 
     # Servers: embedded, unless the settings name others.
 
@@ -216,6 +233,11 @@ class Instance:
             and name.removeprefix(prefix) not in _DEVSTACK_SETTINGS
         }
         return environment.inherited_environment() | variables | overrides
+
+    def environments(self) -> dict[str, dict[str, str]]:
+        """The environment of each service, and of the database's owner as `postgres`."""
+        services = {name: self.service_environment(name) for name in SERVICES}
+        return services | {OWNER: environment.inherited_environment() | self.database()}
 
     def _store(self) -> dict[str, str]:
         settings = {"MEDIA_S3_BUCKET": self.bucket, "MEDIA_S3_SECURE": "false"}

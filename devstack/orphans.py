@@ -13,8 +13,9 @@ from pathlib import Path
 
 import psutil
 
+from operate.terminal import step
+
 from .supervisor import INSTANCE_VARIABLE
-from .terminal import step
 
 GRACE_SECONDS = 15
 """How long a process may take to stop before it is killed."""

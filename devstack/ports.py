@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import psutil
 
+from operate.terminal import CommandFailed
+
 from . import port_numbers, services
 from .instance import Instance
 from .orphans import instance_folder
-from .terminal import CommandFailed
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 
+from operate.terminal import CommandFailed
+
 from . import apt
-from .terminal import CommandFailed
 
 _PACKAGE = "prometheus"
 
@@ -43,14 +44,7 @@ def _download(folder: Path, root: Path) -> None:
     try:
         if not apt.is_available():
             raise apt.AptFailed("there is no apt-get")
-        with apt.options() as options:
-            download = ["apt-get", "download", *options, _PACKAGE]
-            try:
-                apt.run(download, temporary)
-            except apt.AptFailed:
-                # The package lists are missing, or name a version that was replaced since.
-                apt.run(["apt-get", "update", *options])
-                apt.run(download, temporary)
+        apt.download(lambda _: [_PACKAGE], temporary)
         (package,) = temporary.glob("*.deb")
         apt.run(["dpkg", "-x", str(package), "root"], temporary)
         (temporary / "root").rename(root)

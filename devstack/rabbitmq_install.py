@@ -6,7 +6,6 @@ Unpacking needs no root and installs nothing. The result is shared by all instan
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,7 +65,8 @@ def install(show_detail: ShowDetail) -> RabbitmqInstallation:
             packages = Path(temporary) / "packages"
             packages.mkdir()
             root.mkdir()
-            _download(packages, show_detail)
+            show_detail("downloading")
+            apt.download(_required_packages, packages)
             for package in sorted(packages.glob("*.deb")):
                 show_detail(f"unpacking {package.name.partition('_')[0]}")
                 apt.run(["dpkg", "-x", str(package), str(root)])
@@ -96,65 +96,18 @@ def _relocate_erlang(root: Path) -> None:
         )
 
 
-def _download(folder: Path, show_detail: ShowDetail) -> None:
-    with apt.options() as options:
-        names = _required_packages(options)
-        if not names:
-            show_detail("updating the package lists")
-            apt.run(["apt-get", "update", *options])
-            names = _required_packages(options)
-        if not names:
-            raise AptFailed("apt-get finds no package rabbitmq-server. Check its sources.")
-        try:
-            _download_packages(names, options, folder, show_detail)
-        except AptFailed:
-            # The lists may name a version that a newer one has replaced since.
-            show_detail("updating the package lists again")
-            apt.run(["apt-get", "update", *options])
-            _download_packages(names, options, folder, show_detail)
-
-
-def _download_packages(
-    names: list[str], options: list[str], folder: Path, show_detail: ShowDetail
-) -> None:
-    with subprocess.Popen(
-        ["apt-get", "download", *options, *names],
-        cwd=folder,
-        env={**os.environ, **apt.ENGLISH},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as download:
-        output = []
-        for line in download.stdout or ():
-            output.append(line)
-            if match := re.match(rf"Get:(\d+) .* ({PACKAGE}|erlang-\S+|lib\S+) ", line):
-                show_detail(f"downloading {match[2]} ({match[1]} of {len(names)})")
-    if download.returncode:
-        raise AptFailed(f"apt-get download failed:\n{''.join(output)[-1500:]}")
-
-
 def _required_packages(options: list[str]) -> list[str]:
-    """RabbitMQ, the Erlang packages that it needs, and shared libraries that are not installed."""
-    dependencies = apt.output_of(
-        [
-            "apt-cache",
-            *options,
-            "depends",
-            "--recurse",
-            "--no-recommends",
-            "--no-suggests",
-            "--no-conflicts",
-            "--no-breaks",
-            "--no-replaces",
-            "--no-enhances",
-            PACKAGE,
-        ]
-    )
+    """RabbitMQ, the Erlang packages that it needs, and shared libraries that are not installed.
+
+    Raises AptFailed."""
+    without = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
+    flags = [f"--no-{relation}" for relation in without]
+    command = ["apt-cache", *options, "depends", "--recurse", *flags, PACKAGE]
+    dependencies = apt.output_of(command)
     names = set(re.findall(rf"^({PACKAGE}|erlang-[a-z0-9-]+)$", dependencies, re.MULTILINE))
     names -= {"erlang-base-hipe"}  # An alternative build of erlang-base.
     if PACKAGE not in names:
-        return []
+        raise AptFailed(f"apt-get finds no package {PACKAGE}. Check its sources.")
     simulation = apt.output_of(
         ["apt-get", *options, "install", "--simulate", "--no-install-recommends", PACKAGE]
     )

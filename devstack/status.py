@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import psutil
 from rich.table import Table
 
+from operate.terminal import CommandFailed, console, say
+
 from . import embedded, health, orphans
 from .instance import Instance
 from .supervisor import Process
-from .terminal import CommandFailed, console, say
 
 
 def show(instance: Instance) -> bool:

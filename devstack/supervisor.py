@@ -15,20 +15,22 @@ from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport
 
+from operate.terminal import CommandFailed
+
 from . import environment, repository
 
 _MAX_SOCKET_PATH_BYTES = 90
 """Linux allows 107 bytes; supervisord appends up to a dozen characters for a temporary name."""
 
-BAD_NAME, ALREADY_STARTED, NOT_RUNNING = 10, 60, 70
-"""Fault codes of supervisord. The last two mean that the wanted state is reached already."""
+ALREADY_STARTED, NOT_RUNNING = 60, 70
+"""Fault codes of supervisord, which mean that the wanted state is reached already."""
 
 
 INSTANCE_VARIABLE = "WARBLE_INSTANCE"
 """Every process of an instance has the instance's folder in this variable of its environment."""
 
 
-class SupervisorUnreachable(Exception):
+class SupervisorUnreachable(CommandFailed):
     """No supervisord of this instance answers."""
 
 

@@ -17,12 +17,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from operate.terminal import CommandFailed, say, step
+
 from . import embedded, orphans, ports, postgres, services, supervised_programs, web_build
 from .instance import Instance, is_application
 from .repository import REPOSITORY, SERVICES, python
 from .supervised_programs import Program
 from .supervisor import Supervisor
-from .terminal import CommandFailed, say, step
 
 HEALTHY_TIMEOUT_SECONDS = 120
 CRASH_LOOP_SECONDS, CRASH_LOOP_STARTS = 15, 4
@@ -33,7 +34,7 @@ LOG_LINES_SHOWN = 20
 def bring_up(instance: Instance, *, only_infra: bool) -> None:
     """Starts the embedded servers and, unless `only_infra`, the gateway and the services.
 
-    Raises CommandFailed, PostgresFailed, AptFailed and SupervisorUnreachable.
+    Raises CommandFailed, AptFailed and SupervisorUnreachable.
     """
     instance.make_folder()
     supervisor = instance.supervisor

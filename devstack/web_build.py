@@ -12,9 +12,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from operate.terminal import CommandFailed, step
+
 from .environment import inherited_environment
 from .repository import REPOSITORY, digest, tool
-from .terminal import CommandFailed, step
 
 WEB = REPOSITORY / "web"
 BUILT = WEB / "dist"

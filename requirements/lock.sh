@@ -9,6 +9,7 @@ export_to() {
         --format requirements-txt --output-file "$@" >/dev/null
 }
 export_to requirements/local.txt --all-packages --no-default-groups --group local
+export_to requirements/operate.txt --all-packages --no-default-groups --group operate
 export_to requirements/dev.txt --all-packages --no-default-groups --group dev
 export_to requirements/build.txt --only-group build
 export_to requirements/node.txt --only-group node

@@ -18,6 +18,7 @@ from chassis.database import migrations
 from devstack import postgres
 from devstack.instance import Instance
 from devstack.repository import REPOSITORY
+from operate.postgres import connect
 from tests.journeys.company import Company, company_at
 
 # structlog would format tracebacks with rich, which takes seconds.
@@ -153,7 +154,7 @@ async def company(stack: Instance) -> AsyncIterator[Company]:
 
 
 async def _owner(owner: dict[str, str], statement: str) -> None:
-    async with postgres.connect(owner | {"DB_NAME": "postgres"}) as connection:
+    async with connect(owner | {"DB_NAME": "postgres"}) as connection:
         await connection.execute(statement)
 
 

@@ -10,8 +10,9 @@ from alembic import command
 from alembic.script import ScriptDirectory
 
 from chassis.database import migrations
-from devstack import postgres, repository
+from devstack import repository
 from devstack.instance import Instance
+from operate import postgres
 
 _COLUMNS = """
 select relname || '.' || attname as name, format_type(atttypid, atttypmod) as type,

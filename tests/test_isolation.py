@@ -3,9 +3,9 @@
 import asyncpg
 import pytest
 
-from devstack import postgres
 from devstack.instance import Instance
 from devstack.repository import SERVICES
+from operate import postgres
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -10,8 +10,8 @@ import pytest
 from alembic import command
 
 from chassis.database import migrations
-from devstack import postgres
 from devstack.instance import Instance
+from operate import postgres
 
 Upgraded = Callable[[str, str, str], Awaitable[list[dict[str, Any]]]]
 

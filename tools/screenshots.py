@@ -16,7 +16,7 @@ from playwright.async_api import Browser, FilePayload, Page, async_playwright, e
 from devstack import browser
 from devstack.instance import Instance
 from devstack.repository import REPOSITORY
-from devstack.terminal import CommandFailed, print_error, step
+from operate.terminal import CommandFailed, print_error, step
 from tools.seed import pictures
 from tools.seed.demo import KEY
 

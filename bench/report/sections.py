@@ -227,24 +227,6 @@ def replicas(found: Found) -> str:
     )
 
 
-def profile(found: Found) -> str:
-    if "profile" not in found:
-        return ""
-    return (
-        "A timer of their CPU time interrupts a gateway and a replica of the feed. Each sample "
-        "counts for the innermost function of Warble's own code, including the library code that "
-        "it calls. The CPU time of a read is distributed by these counts.\n\n"
-        + "".join(
-            f"{process}:\n\n"
-            + table(
-                ("step", "µs"), ((f"`{step}`", f"{micros:.1f}") for step, micros in steps.items())
-            )
-            + "\n"
-            for process, steps in found["profile"].items()
-        )
-    )
-
-
 def warnings(found: Found) -> list[str]:
     """Reasons to doubt figures, one sentence each."""
     messages = [f"The scenario `{name}` failed: {error}" for name, error in found["failed"].items()]
@@ -282,16 +264,14 @@ def _figures(found: Found, name: str = "") -> Iterable[tuple[str, Found]]:
             yield from _figures(value, path)
 
 
-SECTIONS: dict[str, tuple[Callable[[Found], str], tuple[str, ...]]] = {
-    "CPU time a request": (costs, ("costs",)),
-    "Baseline": (baseline, ()),
-    "Where a feed read spends it": (profile, ()),
-    "Latency under load": (waits, ()),
-    "The social-network mix": (mix, ()),
-    "Delivery to followers": (delivery, ("delivery",)),
-    "Growth": (growth, ("growth",)),
-    "Likes of an author with many followers": (followers, ()),
-    "Start, idle use and memory": (memory, ()),
-    "Replicas of the feed": (replicas, ()),
+SECTIONS: dict[str, Callable[[Found], str]] = {
+    "CPU time a request": costs,
+    "Baseline": baseline,
+    "Latency under load": waits,
+    "The social-network mix": mix,
+    "Delivery to followers": delivery,
+    "Growth": growth,
+    "Likes of an author with many followers": followers,
+    "Start, idle use and memory": memory,
+    "Replicas of the feed": replicas,
 }
-"""Title, function and names of charts."""

@@ -13,7 +13,7 @@ from bench.servers import serving
 
 async def measure(fixture: Fixture) -> dict[str, Any]:
     await fixture.ordinary()
-    page = (await fixture.http.get(FEED, headers={"api-key": fixture.reader.key})).content
+    page = (await fixture.api.http.get(FEED, headers={"api-key": fixture.reader.key})).content
     await fixture.owner.execute(
         f"create table if not exists {baseline.TABLE} (id int primary key, body bytea not null)"
     )

@@ -16,7 +16,7 @@ TEXT = "слово and word " * 17
 
 async def fresh(fixture: Fixture) -> dict[str, Any]:
     await fixture.ordinary()
-    page = await fixture.http.get(FEED, headers={"api-key": fixture.reader.key})
+    page = await fixture.api.http.get(FEED, headers={"api-key": fixture.reader.key})
     request = fixture.get(FEED)
     found = await figure(fixture, "feed, page fresh", always(request), fixture.sizes.reads)
     return {"page_bytes": len(page.content), **found}
@@ -24,7 +24,7 @@ async def fresh(fixture: Fixture) -> dict[str, Any]:
 
 async def unchanged(fixture: Fixture) -> dict[str, Any]:
     await fixture.ordinary()
-    page = await fixture.http.get(FEED, headers={"api-key": fixture.reader.key})
+    page = await fixture.api.http.get(FEED, headers={"api-key": fixture.reader.key})
     request = fixture.get(FEED, {"if-none-match": page.headers["etag"]}, status=304)
     return await figure(fixture, "feed, unchanged (304)", always(request), fixture.sizes.reads)
 
@@ -59,7 +59,7 @@ async def profile(fixture: Fixture) -> dict[str, Any]:
 async def like(fixture: Fixture) -> dict[str, Any]:
     # Enough tweets that each like has its response before it is removed: a call that changes
     # nothing would cost less.
-    tweets = [await fixture.post(fixture.reader) for _ in range(4 * CONNECTIONS)]
+    tweets = [await fixture.reader.post() for _ in range(4 * CONNECTIONS)]
     requests = cycle(
         fixture.write(method, f"/api/tweets/{tweet}/likes", fixture.reader.key)
         for method in ("POST", "DELETE")

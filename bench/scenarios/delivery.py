@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any
 
 from bench.data import Member
-from bench.fixture import FEED, Fixture, Person
+from bench.fixture import FEED, Fixture
 from bench.load import Request, closed_loop, distribution, open_loop, percentile
 from bench.raw_http import Connection, connect
+from tools.api_client import Person
 
 from .mix import Mix
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from bench import data, stack
 from bench.accounting import CpuMeter
-from bench.fixture import FEED, Fixture, Person
+from bench.fixture import FEED, Fixture
 from bench.load import Request, always, closed_loop
 from bench.measure import figure
+from tools.api_client import Person
 
 ROUNDS = 3
 
@@ -40,7 +41,7 @@ async def _likes(
     fixture: Fixture, author: Person, members: list[data.Member], count: int
 ) -> Iterator[Request]:
     """At least `count` different likes."""
-    tweets = [await fixture.post(author) for _ in range(count // len(members) + 1)]
+    tweets = [await author.post() for _ in range(count // len(members) + 1)]
     return (
         fixture.write("POST", f"/api/tweets/{tweet}/likes", member.key)
         for tweet in tweets
@@ -50,7 +51,7 @@ async def _likes(
 
 async def _invalidation_cost(fixture: Fixture, author: Person, near: list[data.Member]) -> float:
     """CPU microseconds of the feed's api for one like, while the followers' pages are cached."""
-    path = f"/api/tweets/{await fixture.post(author)}/likes"
+    path = f"/api/tweets/{await author.post()}/likes"
     await fixture.settled()
     feed = {name: pid for name, pid in stack.pids(fixture.system).items() if "feed-api" in name}
     used = []

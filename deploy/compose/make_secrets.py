@@ -1,4 +1,5 @@
-"""Generates the secrets of a system in containers. Each service gets a volume with its own only.
+"""Generates the secrets of a system in containers. Each service gets a volume with its own only;
+the operators' commands get those of all services.
 
 The service `secrets` of docker-compose.yml runs this before all others. Existing secrets are never
 changed. /secrets has a folder per service, and `all`, which only this script sees.
@@ -36,6 +37,8 @@ def main() -> None:
             settings["MEDIA_S3_ACCESS_KEY"] = secrets["store_access"]
             settings["MEDIA_S3_SECRET_KEY"] = secrets["store_secret"]
         write(service, "environment", export_lines(settings), WARBLE_UID)
+        write_each(f"operate/{service}", settings)
+    write_each("operate/postgres", {"DB_PASSWORD": secrets["database_owner"]})
     gateway = {
         "GATEWAY_BROKER_URL": broker_urls["gateway"],
         "GATEWAY_IDENTITY_PRIVATE_KEY": secrets["identity"],
@@ -65,6 +68,13 @@ def main() -> None:
 def export_lines(values: dict[str, str]) -> str:
     """Lines for a shell. No generated value contains a quote."""
     return "".join(f"export {name}='{value}'\n" for name, value in values.items())
+
+
+def write_each(folder: str, values: dict[str, str]) -> None:
+    """A file per variable, for the operators' commands, which get those of every service."""
+    (ROOT / folder).mkdir(exist_ok=True)
+    for name, value in values.items():
+        write(folder, name, value, WARBLE_UID)
 
 
 def write(folder: str, name: str, text: str, owner: int = 0) -> None:

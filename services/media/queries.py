@@ -44,7 +44,7 @@ async def media_by_ids(session: AsyncSession, media_ids: Sequence[int]) -> Seque
 
 
 async def backup_in_progress(session: AsyncSession) -> bool:
-    """Whether a backup holds its advisory lock: see devstack/backup.py."""
+    """Whether a backup holds its advisory lock: see operate/backup.py."""
     rows = await fetch(
         session, "select pg_try_advisory_xact_lock_shared(hashtext('warble-backup')) as is_free"
     )

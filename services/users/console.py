@@ -1,9 +1,12 @@
 """The operator's console. It uses the settings of the service and needs no API key.
 
-`python -m services.users.console grant-key --user 5 --key demonstration`
-`python -m services.users.console administrator add 5` (the id, or the person's whole name)
-`python -m services.users.console erased > erased.txt`
-`python -m services.users.console erase-again < erased.txt` (after a backup was restored)
+`python -m operate` has the same commands and runs them with the settings of an installation:
+
+`python -m operate user "Ann Kim"`
+`python -m operate grant-key --user 5 --key demonstration`
+`python -m operate administrator add 5` (the id, or the person's whole name)
+`python -m operate erased > erased.txt`
+`python -m operate erase-again < erased.txt` (after a backup was restored)
 """
 
 import argparse
@@ -14,7 +17,7 @@ from contextlib import asynccontextmanager
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database.session import Database
+from chassis.database.session import Database, DatabaseUnavailable
 from chassis.http.errors import Problem
 from chassis.http.paging import MAX_ID
 
@@ -37,6 +40,19 @@ async def _transaction() -> AsyncIterator[AsyncSession]:
             yield session
     finally:
         await database.close()
+
+
+async def add_user(name: str) -> str:
+    """Adds a person with a key that does not expire. Raises NameNotAccepted."""
+    max_name_length = Settings().max_name_length
+    async with _transaction() as session:
+        user_id = await commands.register_user(session, name, max_name_length=max_name_length)
+        key = await commands.issue_key(session, user_id)
+        audit.record(session, AuditAction.registered, user_id, actor=None)
+    return (
+        f"user_id  {user_id}\napi_key  {key.key}\n"
+        "The key cannot be shown again: give it to the person now."
+    )
 
 
 async def grant_key(user_id: int, key: str) -> str:
@@ -103,6 +119,8 @@ async def erase_again(user_ids: list[int]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="console", description=__doc__)
     commands_parsers = parser.add_subparsers(dest="command", required=True)
+    user_parser = commands_parsers.add_parser("user", help="add a person and print the key")
+    user_parser.add_argument("name")
     grant_parser = commands_parsers.add_parser(
         "grant-key", help="give a person a key that you choose"
     )
@@ -126,7 +144,9 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     try:
-        if arguments.command == "grant-key":
+        if arguments.command == "user":
+            action = add_user(arguments.name)
+        elif arguments.command == "grant-key":
             action = grant_key(arguments.user, arguments.key)
         elif arguments.command == "administrator":
             if arguments.change == "list":
@@ -138,6 +158,9 @@ def main() -> int:
         else:
             action = erase_again([int(line) for line in sys.stdin.read().split()])
         print(asyncio.run(action))
+    except DatabaseUnavailable as error:
+        print(f"The database is unavailable: {error}", file=sys.stderr)
+        return 1
     except (Problem, ValueError) as problem:
         print(problem, file=sys.stderr)
         return 1

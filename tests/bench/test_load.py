@@ -1,8 +1,7 @@
 import asyncio
 import time
-
-from aiohttp import web
-from aiohttp.test_utils import TestServer
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 from bench.load import Request, always, closed_loop, open_loop, percentile
 from bench.raw_http import encode_request
@@ -15,15 +14,19 @@ class Server:
         self.released = asyncio.Event()
         self.request_count = 0
 
-    def serving(self) -> TestServer:
-        application = web.Application()
-        application.router.add_get("/", self._answer)
-        return TestServer(application)
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
+        async with server:
+            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
-    async def _answer(self, _: web.Request) -> web.Response:
-        self.request_count += 1
-        await self.released.wait()
-        return web.Response()
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                self.request_count += 1
+                await self.released.wait()
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
 
 
 async def test_latency_counts_from_when_a_request_was_due_even_if_earlier_ones_hang() -> None:
@@ -38,8 +41,7 @@ async def test_latency_counts_from_when_a_request_was_due_even_if_earlier_ones_h
             server.released.set()
         return Request(encode_request(url, "/"))
 
-    async with server.serving() as listening:
-        url = str(listening.make_url("/"))
+    async with server.serving() as url:
         measured = await open_loop([url], choose, rate=300, seconds=0.5, connections=1)
 
     latencies = measured.all()
@@ -52,8 +54,7 @@ async def test_latency_counts_from_when_a_request_was_due_even_if_earlier_ones_h
 async def test_a_response_with_another_status_is_a_failure() -> None:
     server = Server()
     server.released.set()
-    async with server.serving() as listening:
-        url = str(listening.make_url("/"))
+    async with server.serving() as url:
         request_ = Request(encode_request(url, "/"), status=304)
 
         measured = await closed_loop([url], always(request_), count=7, connections=2)

@@ -10,15 +10,14 @@ once). Writes whose outcome is unknown may be present or absent.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 
 from devstack.instance import Instance
+from tools.api_client import ATTEMPTS, Api, ApiError, Person, api_of
 from tools.seed import verify
-from tools.seed.client import ApiError, Client
 
-from .api_client import ApiClient
 from .history import Author, History, Mark, Outcome, Tweet
+from .load_client import LoadClient
 
 CALM_SECONDS = 360
 """Longer than the longest retry delay of a message (`RETRY_DELAYS` in
@@ -30,9 +29,9 @@ _LOOK_SECONDS = 1.0
 class Checker:
     """Finds differences between a history and the system."""
 
-    def __init__(self, client: Client, api: ApiClient, history: History) -> None:
-        self._client = client
+    def __init__(self, api: Api, load: LoadClient, history: History) -> None:
         self._api = api
+        self._load = load
         self._history = history
         self._there: dict[int, dict[str, Any]] = {}
         """The tweets that their authors' profiles show, by id."""
@@ -60,8 +59,8 @@ class Checker:
             )
             self._history.tweets[tweet.content] = tweet
             try:
-                tweet.id = await self._client.post(
-                    upload.owner.key, tweet.content, tweet.media_ids, f"picture-{upload.id}"
+                tweet.id = await self._person(upload.owner).post(
+                    tweet.content, tweet.media_ids, f"picture-{upload.id}"
                 )
             except ApiError as refusal:
                 self._history.wrong.append(f"picture {upload.id} is lost: {refusal}")
@@ -80,7 +79,7 @@ class Checker:
         self._there.clear()
         seen: Counter[str] = Counter()
         for author in self._history.people:
-            async for shown in self._client.tweets_of(author.key, author.id):
+            async for shown in self._person(author).tweets_of(author.id):
                 self._there[shown["id"]] = shown
                 seen[shown["content"]] += 1
                 sent = self._history.tweets.get(shown["content"])
@@ -108,7 +107,8 @@ class Checker:
         ours = {author.id: author for author in self._history.people}
         for author in self._history.people:
             path = f"/api/users/{author.id}/following"
-            followed = {user async for user in self._pages(author, path, "id")} & ours.keys()
+            users = self._person(author).pages(path, "users")
+            followed = {user["id"] async for user in users} & ours.keys()
             for other in self._history.people:
                 mark = self._history.follow(author.id, other.id)
                 found += _compared(
@@ -136,11 +136,11 @@ class Checker:
         found = []
         for author in self._history.people:
             expected = self._expected(author)
-            if wrong := await verify.difference(self._client, author.key, author.id, expected):
+            if wrong := await verify.difference(self._person(author), expected):
                 found.append(f"feed of {author.name}: {wrong}")
         reader = self._history.people[0]
         ours = {author.id for author in self._history.people}
-        everyones = self._client.feed_pages(reader.key, scope="everyone", order="recent")
+        everyones = self._person(reader).whole_feed(scope="everyone", order="recent")
         shown = [t["id"] async for t in everyones if t["author"]["id"] in ours]
         if sorted(shown) != sorted(self._there):
             found.append(f"everyone's feed differs by {set(shown) ^ self._there.keys()}")
@@ -180,7 +180,7 @@ class Checker:
         for tweet in self._history.tweets.values():
             if tweet.certain:
                 for path in tweet.paths:
-                    if not await self._api.picture(path):
+                    if not await self._load.picture(path):
                         found.append(f"lost: the picture {path} of {tweet.content!r}")
             elif tweet.deletion is Outcome.done or tweet.author.erased:
                 for path in tweet.paths:
@@ -190,21 +190,14 @@ class Checker:
 
     async def _ends(self, path: str) -> bool:
         deadline = time.monotonic() + CALM_SECONDS
-        while await self._api.picture(path):
+        while await self._load.picture(path):
             if time.monotonic() > deadline:
                 return False
             await asyncio.sleep(_LOOK_SECONDS)
         return True
 
-    async def _pages(self, author: Author, path: str, what: str) -> AsyncIterator[int]:
-        asked: dict[str, str | int] = {"limit": 100}
-        while True:
-            page = await self._client.get(path, author.key, asked)
-            for entry in page["users"]:
-                yield entry[what]
-            if page["next_cursor"] is None:
-                return
-            asked["cursor"] = page["next_cursor"]
+    def _person(self, author: Author) -> Person:
+        return self._api.person(author.id, author.name, author.key)
 
 
 def _compared(mark: Mark, there: bool, what: str) -> list[str]:
@@ -214,7 +207,7 @@ def _compared(mark: Mark, there: bool, what: str) -> list[str]:
     return []
 
 
-async def check(stack: Instance, api: ApiClient, history: History) -> list[str]:
+async def check(stack: Instance, load: LoadClient, history: History) -> list[str]:
     """Returns the findings after the system has settled."""
-    async with Client(stack) as client:
-        return await Checker(client, api, history).verdict()
+    async with api_of(stack, ATTEMPTS) as api:
+        return await Checker(api, load, history).verdict()

@@ -20,8 +20,9 @@ import aio_pika
 
 from bench.stack import devstack
 from chassis.messaging.subscriptions import Subscription
-from devstack import health, postgres
+from devstack import health
 from devstack.instance import Instance, is_application
+from operate import postgres
 
 from .checker import CALM_SECONDS
 from .history import Author, History

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
+import httpx
 import yaml
 
 from devstack.instance import Instance
@@ -64,8 +64,8 @@ class Kubelet:
     @asynccontextmanager
     async def watching(self, programs: list[str]) -> AsyncIterator[None]:
         # Like the kubelet, it opens a connection for each probe.
-        connector = aiohttp.TCPConnector(force_close=True)
-        async with aiohttp.ClientSession(connector=connector) as http:
+        limits = httpx.Limits(max_keepalive_connections=0)
+        async with httpx.AsyncClient(limits=limits, verify=False) as http:
             watching = [
                 asyncio.create_task(watch(http, program))
                 for program in programs
@@ -81,7 +81,7 @@ class Kubelet:
             if isinstance(outcome, Exception):
                 raise outcome
 
-    async def _watch_readiness(self, http: aiohttp.ClientSession, program: str) -> None:
+    async def _watch_readiness(self, http: httpx.AsyncClient, program: str) -> None:
         probe = probe_of(program, _READINESS)
         proxy = self._proxies.get(program)
         failed, ready = 0, True
@@ -98,7 +98,7 @@ class Kubelet:
                     proxy.refuse()
             await asyncio.sleep(probe.period_seconds)
 
-    async def _watch_liveness(self, http: aiohttp.ClientSession, program: str) -> None:
+    async def _watch_liveness(self, http: httpx.AsyncClient, program: str) -> None:
         probe = probe_of(program, _LIVENESS)
         failed = 0
         while True:
@@ -111,13 +111,11 @@ class Kubelet:
                     await asyncio.to_thread(self._stack.kill, program)
             await asyncio.sleep(probe.period_seconds)
 
-    async def _succeeds(self, http: aiohttp.ClientSession, program: str, probe: Probe) -> bool:
+    async def _succeeds(self, http: httpx.AsyncClient, program: str, probe: Probe) -> bool:
         self.probes += 1
-        timeout = aiohttp.ClientTimeout(total=probe.timeout_seconds)
         try:
-            async with http.get(
-                f"{self._stack.url(program)}{probe.path}", timeout=timeout
-            ) as response:
-                return 200 <= response.status < 400
-        except (aiohttp.ClientError, TimeoutError):
+            async with asyncio.timeout(probe.timeout_seconds):
+                response = await http.get(f"{self._stack.url(program)}{probe.path}")
+        except (httpx.TransportError, TimeoutError):
             return False
+        return response.status_code < 400

@@ -16,14 +16,14 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-import aiohttp
+import httpx
 
 from devstack.instance import Instance
 from gateway.consistency_tokens import TTL_SECONDS
 from tests.journeys.company import company_at, png
 
-from .api_client import PATIENCE_SECONDS, UPLOAD_SECONDS, UPLOADS, ApiClient, Response
 from .history import Author, History, Outcome, Tweet, Upload
+from .load_client import UPLOADS, LoadClient, Response
 
 PEOPLE = 12
 CALLS_A_SECOND = 20.0
@@ -36,8 +36,6 @@ _REPEATS = 40
 _AGAIN_SECONDS = 0.5
 _REMEMBERED_SECONDS = TTL_SECONDS - 2
 """For so long the gateway certainly applies a consistency token: its lifetime, less a margin."""
-
-_UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=PATIENCE_SECONDS + UPLOAD_SECONDS)
 
 _CHOICES = {
     "post": 29,
@@ -55,9 +53,9 @@ _CHOICES = {
 class Load:
     """The people of a load, with the history of their calls."""
 
-    def __init__(self, session: aiohttp.ClientSession, history: History, seed: str) -> None:
+    def __init__(self, http: httpx.AsyncClient, history: History, seed: str) -> None:
         self.history = history
-        self.api = ApiClient(session, history)
+        self.api = LoadClient(http, history)
         self._actors = [
             _Actor(self, author, Random(f"{seed}:{number}"))
             for number, author in enumerate(history.people)
@@ -85,15 +83,7 @@ async def hired(stack: Instance, seed: str, people: int = PEOPLE) -> AsyncIterat
         for number in range(people):
             person = await company.hire(f"{secrets.token_hex(4)} {number}")
             authors.append(Author(person.id, person.name, person.key))
-    connector = aiohttp.TCPConnector(limit=0)
-    timeout = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
-    async with aiohttp.ClientSession(
-        stack.gateway_url,
-        connector=connector,
-        timeout=timeout,
-        cookie_jar=aiohttp.DummyCookieJar(),
-    ) as session:
-        yield Load(session, History(authors), seed)
+        yield Load(company.http, History(authors), seed)
 
 
 class _Actor:
@@ -165,11 +155,8 @@ class _Actor:
         self._settled_at[tweet.content] = time.monotonic()
 
     async def _post_picture(self) -> None:
-        form = aiohttp.FormData()
-        form.add_field("file", png(), filename="picture.png", content_type="image/png")
-        response = await self._api.write(
-            self._me, "POST", UPLOADS, data=form, timeout=_UPLOAD_TIMEOUT
-        )
+        files = {"file": ("picture.png", png(), "image/png")}
+        response = await self._api.write(self._me, "POST", UPLOADS, files=files)
         if response.outcome is Outcome.done:
             upload = Upload(self._me, response.body["media_id"])
             self._history.uploads.append(upload)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from devstack.instance import Instance
-from tools.seed.client import Client
+from tools.api_client import ATTEMPTS, api_of
 
 from .checker import Checker
 from .history import History, Mark, Outcome, Tweet, Upload
@@ -19,8 +19,8 @@ async def load(stack: Instance) -> AsyncIterator[Load]:
 
 
 async def found(stack: Instance, load: Load) -> str:
-    async with Client(stack) as client:
-        return "\n".join(await Checker(client, load.api, load.history).verdict(patience=0))
+    async with api_of(stack, ATTEMPTS) as api:
+        return "\n".join(await Checker(api, load.api, load.history).verdict(patience=0))
 
 
 async def post(load: Load, content: str) -> Tweet:
@@ -32,8 +32,8 @@ async def post(load: Load, content: str) -> Tweet:
 
 
 async def until_nothing(stack: Instance, history: History, load: Load) -> list[str]:
-    async with Client(stack) as client:
-        return await Checker(client, load.api, history).verdict()
+    async with api_of(stack, ATTEMPTS) as api:
+        return await Checker(api, load.api, history).verdict()
 
 
 async def test_where_all_is_as_it_was_told_nothing_is_found(stack: Instance, load: Load) -> None:

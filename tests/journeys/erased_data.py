@@ -20,9 +20,9 @@ import asyncpg
 from aio_pika.abc import AbstractChannel
 
 from chassis.messaging.subscriptions import RETRY_DELAYS, Subscription
-from devstack import postgres
 from devstack.instance import Instance
 from devstack.repository import SERVICES
+from operate import postgres
 
 from .company import Company, Person
 
@@ -63,7 +63,7 @@ async def remains(company: Company, left: ErasedData, parts: Instance | None = N
 
     `parts` is the instance with the broker and the store; by default, the company's own.
     """
-    stack = company.stack
+    stack = company.instance
     parts = parts or stack
     return [
         *[place async for place in _in_schemas(stack, left)],

@@ -10,17 +10,16 @@ feed handles the events one by one. Then it runs `rebuild` while four people wri
 
 import asyncio
 import os
-import subprocess
 import sys
-import time
 from collections import Counter
 
 import httpx
 
-from devstack import postgres
+from bench.stack import run
 from devstack.instance import Instance
 from devstack.repository import REPOSITORY
-from devstack.terminal import say
+from operate import postgres
+from operate.terminal import say
 
 from .company import company_at
 from .load import crowd_of
@@ -100,18 +99,6 @@ async def insert_events(instance: Instance, events: int) -> None:
             await owner.execute(_INSERT.format(schema=schema, events=query), FIRST, *counts)
 
 
-def devstack(*arguments: str) -> float:
-    """Runs a command of devstack, which prints its progress. Returns the seconds that it took."""
-    started_at = time.monotonic()
-    subprocess.run(
-        [sys.executable, "-m", "devstack", *arguments],
-        cwd=REPOSITORY,
-        env={**os.environ, **SETTINGS, "YES": "1"},
-        check=True,
-    )
-    return time.monotonic() - started_at
-
-
 async def rebuild_in_use(instance: Instance) -> None:
     statuses: Counter[int] = Counter()
 
@@ -122,7 +109,7 @@ async def rebuild_in_use(instance: Instance) -> None:
         crowd = await crowd_of(company, 4)
         company.http.event_hooks = {"response": [count]}
         async with crowd.busy():
-            seconds = await asyncio.to_thread(devstack, "rebuild", "feed")
+            seconds = await asyncio.to_thread(run, "operate", "rebuild", "feed", **SETTINGS)
         say(f"rebuilt in {seconds:.0f} s; responses to reads and writes meanwhile, by status:")
         say("  " + ", ".join(f"{code}: {number}" for code, number in sorted(statuses.items())))
         await crowd.read_what_was_written()
@@ -134,15 +121,15 @@ def main(arguments: list[str]) -> int:
     instance = Instance(
         REPOSITORY / SETTINGS["WARBLE_HOME"], int(SETTINGS["WARBLE_PORT"]), SETTINGS
     )
-    devstack("reset")
+    run("devstack", "reset", YES="1", **SETTINGS)
     try:
-        devstack("up")
+        run("devstack", "up", **SETTINGS)
         asyncio.run(insert_events(instance, events))
-        seconds = devstack("backfill", "feed")
+        seconds = run("operate", "backfill", "feed", **SETTINGS)
         say(f"handled one by one in {seconds:.0f} s")
         asyncio.run(rebuild_in_use(instance))
     finally:
-        devstack("reset")
+        run("devstack", "reset", YES="1", **SETTINGS)
     return 0
 
 

@@ -1,34 +1,17 @@
 """A backup that runs while people write contains every write acknowledged before it started."""
 
 import asyncio
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from devstack.instance import Instance
-from devstack.repository import REPOSITORY
-from tests.conftest import SETTINGS
 from tests.waiting import eventually
 
 from .company import Company, Person, company_at, until
+from .operate import as_in_a_container, operate
 
 pytestmark = pytest.mark.exclusive
-
-
-async def local(stack: Instance, *arguments: str) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "devstack", *arguments,
-        cwd=REPOSITORY,
-        env={**os.environ, **SETTINGS, "YES": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    output, _ = await process.communicate()
-    return process.returncode or 0, output.decode()
 
 
 def the_backup(folder: Path) -> Path:
@@ -57,7 +40,7 @@ async def test_what_was_acknowledged_before_a_backup_comes_back_whole_and_nothin
         writing = group.create_task(keep_writing())
         await eventually(enough)
         before = acknowledged[:6]
-        code, output = await local(stack, "backup", str(tmp_path))
+        code, output = await operate("backup", str(tmp_path))
         done.set()
         await writing
     assert code == 0, output
@@ -65,7 +48,7 @@ async def test_what_was_acknowledged_before_a_backup_comes_back_whole_and_nothin
     await ann.done("DELETE", f"/api/tweets/{before[0]}")
     await ann.post("of a time that did not happen")
 
-    code, output = await local(stack, "restore", str(backup))
+    code, output = await operate("restore", str(backup))
 
     assert code == 0, output
     async with company_at(stack) as again:
@@ -85,18 +68,26 @@ async def test_what_was_acknowledged_before_a_backup_comes_back_whole_and_nothin
         await until(reader, lambda feed: {tweet["id"] for tweet in feed} >= set(tweet_ids))
 
 
-async def test_a_backup_that_is_damaged_or_unfinished_is_refused_before_anything_is_touched(
+async def test_a_restore_is_refused_before_anything_is_touched(
     company: Company, stack: Instance, tmp_path: Path
 ) -> None:
     ann = await company.hire("Ann")
     tweet_id = await ann.post("here", [await ann.upload()])
-    assert (await local(stack, "backup", str(tmp_path)))[0] == 0
+    (tmp_path / "secrets").mkdir()
+    container = as_in_a_container(stack, tmp_path / "secrets")
+    code, output = await operate("backup", str(tmp_path), environment=container)
+    assert code == 0, output
     backup = the_backup(tmp_path)
+
+    # In containers the operator stops the services, and has not.
+    code, output = await operate("restore", str(backup), environment=container)
+    assert code == 1
+    assert "still use the database: feed, media, tweets, users" in output
     with (backup / "database.dump").open("ab") as dump:
         dump.write(b"\0")
 
     for folder, why in ((backup, "damaged"), (tmp_path, "not a complete backup")):
-        code, output = await local(stack, "restore", str(folder))
+        code, output = await operate("restore", str(folder))
         assert code == 1
         assert why in output
     assert await ann.feed_ids() == [tweet_id]

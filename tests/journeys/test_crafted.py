@@ -174,7 +174,7 @@ async def test_a_cursor_that_was_tampered_with_is_refused_or_a_place_in_the_same
 
 
 async def test_a_session_that_was_tampered_with_is_none(company: Company, ann: Person) -> None:
-    url = company.stack.gateway_url
+    url = company.instance.gateway_url
     async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as browser:
         signed_in = await browser.post("/api/session", json={"api_key": ann.key})
         token = signed_in.cookies["warble_session"]
@@ -194,7 +194,7 @@ async def test_a_session_that_was_tampered_with_is_none(company: Company, ann: P
 async def test_a_copied_cookie_is_worthless_after_signing_out(
     company: Company, ann: Person
 ) -> None:
-    url = company.stack.gateway_url
+    url = company.instance.gateway_url
     async with (
         httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as browser,
         httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as thief,

@@ -48,7 +48,7 @@ async def test_no_made_up_call_is_answered_outside_of_the_document(
     throw_away = {
         "SCHEMATHESIS_HOOKS": str(HERE / "throw_away.py"),
         "PYTHONPATH": str(LIBS),
-        "WARBLE_FUZZ_URL": company.stack.gateway_url,
+        "WARBLE_FUZZ_URL": company.instance.gateway_url,
         "WARBLE_FUZZ_ADMIN_KEY": company.administrator.key,
         "WARBLE_FUZZ_PICTURE": found["attachments"][0].removeprefix("/uploads/"),
         "WARBLE_FUZZ_ERASED": str(gone.id),
@@ -59,7 +59,7 @@ async def test_no_made_up_call_is_answered_outside_of_the_document(
             "run",
             CONTRACT,
             "--url",
-            company.stack.gateway_url,
+            company.instance.gateway_url,
             "--header",
             f"api-key: {caller.key}",
         ),

@@ -69,7 +69,7 @@ async def test_an_archive_holds_what_is_ones_own_and_nothing_of_others(company: 
 
 async def test_an_archive_is_for_whoever_signed_in_also_by_a_session(company: Company) -> None:
     ann = await company.hire("Ann")
-    ours = {"origin": company.stack.gateway_url}
+    ours = {"origin": company.instance.gateway_url}
     signed_in = await company.http.post("/api/session", json={"api_key": ann.key}, headers=ours)
     cookie = signed_in.headers["set-cookie"].partition(";")[0]
 

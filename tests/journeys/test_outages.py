@@ -134,10 +134,10 @@ async def test_killing_a_replica_under_load_fails_no_get(company: Company, stack
 
 
 async def _replaced(company: Company, program: str, before: int) -> bool:
-    if await asyncio.to_thread(company.stack.pid, program) in (0, before):
+    if await asyncio.to_thread(company.instance.pid, program) in (0, before):
         return False
     try:
-        return (await company.http.get(f"{company.stack.url(program)}/health/ready")).is_success
+        return (await company.http.get(f"{company.instance.url(program)}/health/ready")).is_success
     except httpx.TransportError:
         return False
 
@@ -166,24 +166,6 @@ async def test_both_replicas_get_work(company: Company, stack: Instance) -> None
             break
 
     assert idle == {}
-
-
-async def test_a_made_up_identity_is_refused_by_every_service(stack: Instance) -> None:
-    calls = {
-        "users": "/api/users/me",
-        "tweets": "/api/tweets/1/likes",
-        "media": "/api/medias",
-        "feed": "/api/tweets",
-    }
-    async with httpx.AsyncClient() as http:
-        for service, path in calls.items():
-            method = "GET" if service in ("users", "feed") else "POST"
-            url = f"{stack.url(f'{service}-api-1')}{path}"
-            for headers in ({}, {"warble-identity": "1"}, testing.identity_headers(service, 1)):
-                response = await http.request(method, url, headers=headers)
-
-                assert response.status_code == 401, (service, headers)
-                assert response.json()["error_type"] == "NotSignedIn"
 
 
 async def test_an_identity_header_from_outside_is_not_passed_on(company: Company) -> None:

@@ -1,41 +1,25 @@
 """A rebuilt projection replaces the serving one while people use it."""
 
-import asyncio
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 
 from devstack.instance import Instance
-from devstack.repository import REPOSITORY
-from tests.conftest import SETTINGS
 
 from .company import Company
 from .load import crowd_of
-
-
-async def _rebuild(stack: Instance) -> tuple[int, str]:
-    """The exit code and the output of `make rebuild SERVICE=feed`."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "devstack", "rebuild", "feed",
-        cwd=REPOSITORY,
-        env={**stack.settings, **SETTINGS, "PATH": "/usr/bin:/bin"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    output, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, output.decode()
+from .operate import as_in_a_container, operate
 
 
 @pytest.mark.exclusive
 async def test_a_rebuilt_feed_is_the_same_and_nobody_who_reads_or_writes_is_disturbed(
-    company: Company, stack: Instance
+    company: Company, stack: Instance, tmp_path: Path
 ) -> None:
     crowd = await crowd_of(company, 4)
 
     async with crowd.busy():
-        code, output = await _rebuild(stack)
+        environment = as_in_a_container(stack, tmp_path)
+        code, output = await operate("rebuild", "feed", environment=environment)
 
     assert code == 0, output
     assert "the rebuilt copy now serves" in output

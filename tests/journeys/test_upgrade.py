@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from devstack import postgres, repository
+from devstack import repository
 from devstack.instance import Instance
 from devstack.repository import REPOSITORY
+from operate import postgres
 from tests.conftest import TWO_REPLICAS
 
 from .company import Company, company_at

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from devstack.repository import REPOSITORY
 COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 JOBS = {"secrets", "database", "users-migrate", "tweets-migrate", "media-migrate", "feed-migrate"}
-LONG_RUNNING = sorted(SERVICES.keys() - JOBS)
+LONG_RUNNING = sorted(SERVICES.keys() - JOBS - {"operate"})
 
 
 def is_application(service: dict[str, Any]) -> bool:
@@ -56,7 +55,7 @@ def test_images_are_pinned_and_the_file_contains_no_secret() -> None:
         assert re.search(r":[^:]*\d+\.\d+|:RELEASE\.", service["image"]), name
         for variable, value in (service.get("environment") or {}).items():
             is_secret = re.search("PASSWORD|SECRET|KEY|TOKEN", variable)
-            assert not is_secret or str(value).startswith("/secrets/"), f"{name}: {variable}"
+            assert not is_secret or str(value).startswith("/secrets"), f"{name}: {variable}"
 
 
 def test_each_service_mounts_only_its_own_secrets() -> None:
@@ -85,13 +84,13 @@ def test_no_service_receives_a_secret_of_another(
     make_secrets.main()
 
     texts = {
-        owner: "".join(file.read_text() for file in (tmp_path / owner).iterdir())
+        owner: "".join(file.read_text() for file in (tmp_path / owner).rglob("*") if file.is_file())
         for owner in owners
     }
     generated = json.loads((tmp_path / "all" / "secrets.json").read_text())
     generated["administrator"] = (tmp_path / "all" / "admin.key").read_text().strip()
     receivers = {
-        name: {owner for owner, text in texts.items() if owner != "all" and secret in text}
+        name: {owner for owner in owners - {"all", "operate"} if secret in texts[owner]}
         for name, secret in generated.items()
     }
     assert receivers.pop("administrator") == {"users"}
@@ -104,42 +103,15 @@ def test_no_service_receives_a_secret_of_another(
     assert receivers.pop("store_access") == receivers.pop("store_secret") == {"media", "minio"}
     assert receivers.pop("broker_password") <= {"rabbitmq"}
     assert receivers == {"broker_cookie": set()}
+    for name in ("identity", "broker_gateway", "broker_password", "grafana_password"):
+        assert generated[name] not in texts["operate"], name
 
 
-def test_documented_commands_in_containers_load_the_secrets() -> None:
-    """`docker compose exec` does not run the entry point, which exports the secrets."""
-    applications = "|".join(name for name, service in SERVICES.items() if is_application(service))
-    documents = [*REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("README*.md")]
+def test_the_container_with_all_secrets_runs_only_when_an_operator_asks_for_it() -> None:
+    operate = SERVICES["operate"]
 
-    commands = [
-        command
-        for document in documents
-        for command in re.findall(
-            rf"docker compose exec (?:-T )?(?:{applications}|\$\S+) +(.* -m .*)",
-            document.read_text(),
-        )
-    ]
-
-    assert commands
-    assert [command for command in commands if not command.startswith("./start ")] == []
-
-
-def test_documents_name_existing_services() -> None:
-    documents = [*REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("README*.md")]
-
-    named = {
-        (document.name, name)
-        for document in documents
-        for command in re.findall(r"docker compose ([^`|\n]+)", document.read_text())
-        for name in services_of(command)
-    }
-    assert ("README.md", "secrets") in named
-    assert {(where, name) for where, name in named if name not in SERVICES} == set()
-
-
-def services_of(command: str) -> Iterator[str]:
-    """The services that a command names, without shell variables."""
-    verb, *words = re.sub(r"--(since|tail) \S+", "", command).split()
-    words = [word.partition("=")[0] for word in words if not word.startswith("-")]
-    named = words[:1] if verb in {"exec", "run"} else words
-    return (word for word in named if not word.startswith("$"))
+    assert operate["profiles"] == ["operate"]
+    assert operate["restart"] == "no"
+    assert operate["cap_drop"] == ["ALL"]
+    assert "ports" not in operate
+    assert "outside" not in operate["networks"]

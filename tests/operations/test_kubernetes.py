@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +16,15 @@ DEPLOYMENTS = {*(f"{name}-{role}" for name in SERVICES for role in ("api", "work
 
 @pytest.fixture(scope="module")
 def objects() -> list[dict[str, Any]]:
+    return rendered(OVERLAY)
+
+
+def rendered(overlay: Path) -> list[dict[str, Any]]:
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         pytest.skip("kubectl is not on the PATH")
     built = subprocess.run(
-        [kubectl, "kustomize", str(OVERLAY)], capture_output=True, text=True, check=False
+        [kubectl, "kustomize", str(overlay)], capture_output=True, text=True, check=False
     )
     assert built.returncode == 0, built.stderr
     return list(yaml.safe_load_all(built.stdout))
@@ -64,6 +69,36 @@ def test_no_container_may_do_more_than_it_needs(objects: list[dict[str, Any]]) -
     assert not named(objects, "Secret")
     for name, given in named(objects, "ConfigMap").items():
         assert not any("PASSWORD" in key or "SECRET" in key for key in given["data"]), name
+
+
+def test_the_operators_commands_get_every_services_secrets_only_in_an_overlay_that_asks(
+    objects: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    assert not named(objects, "CronJob")
+    shutil.copytree(OVERLAY.parents[1], tmp_path, dirs_exist_ok=True)
+    overlay = tmp_path / "overlays" / "production"
+    with (overlay / "kustomization.yaml").open("a") as file:
+        file.write("components: [../../operate]\n")
+
+    with_operate = rendered(overlay)
+
+    pod = named(with_operate, "CronJob")["operate"]["spec"]["jobTemplate"]["spec"]["template"][
+        "spec"
+    ]
+    sources = {
+        volume["name"]: volume["projected"]["sources"]
+        for volume in pod["volumes"]
+        if "projected" in volume
+    }
+    assert sources.keys() == set(SERVICES)
+    for service, (settings, secrets) in sources.items():
+        data = named(with_operate, "ConfigMap")[settings["configMap"]["name"]]["data"]
+        assert data["DB_USER"] == service
+        assert secrets == {"secret": {"name": f"{service}-secrets"}}
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
 def test_readiness_of_a_gateway_is_asked_at_a_port_that_nobody_else_reaches(

@@ -18,9 +18,10 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from devstack import health, postgres
+from devstack import health
 from devstack.instance import Instance
 from devstack.repository import REPOSITORY
+from operate import postgres
 from tests.gateway.fake_services import OWNER, FakeService
 from tests.journeys.company import Company, company_at, png, until
 from tests.waiting import eventually

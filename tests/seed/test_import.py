@@ -14,11 +14,10 @@ from rich.console import Console
 
 from devstack.instance import Instance
 from tests.waiting import eventually
+from tools.api_client import ATTEMPTS, api_of
 from tools.seed import edges, graph, plan, verify
-from tools.seed.client import Client
 from tools.seed.journal import Journal
 from tools.seed.plan import Options, Plan
-from tools.seed.progress import ProgressReport
 from tools.seed.sender import Sender
 
 OPTIONS = Options(tweets=5, likes=150)
@@ -53,15 +52,15 @@ async def load(stack: Instance, file: Path) -> tuple[bool, str]:
 
 async def everything(stack: Instance, plan_: Plan) -> tuple[list[str], list[tuple[str, str]]]:
     """The names of the people on the server, and (name, text) of their tweets."""
-    async with Client(stack) as client:
+    async with api_of(stack) as api:
         tag = plan_.names[0].split()[-1].rpartition("-")[0]
-        query: dict[str, str | int] = {"query": tag, "limit": 100}
-        found = (await client.get("/api/users", client.admin_key, query))["users"]
+        query = {"query": tag, "limit": 100}
+        found = (await api.administrator.done("GET", "/api/users", params=query))["users"]
         people = [person for person in found if tag in person["name"]]
         said = [
             (person["name"], tweet["content"])
             for person in people
-            async for tweet in client.tweets_of(client.admin_key, person["id"])
+            async for tweet in api.administrator.tweets_of(person["id"])
         ]
         return sorted(person["name"] for person in people), sorted(said)
 
@@ -125,13 +124,13 @@ async def test_tweets_that_no_reader_sees_yet_are_not_posted_twice(
     async def ship() -> dict[int, int]:
         journal = Journal(tmp_path / "journal.sqlite")
         try:
-            sender = Sender(client, planned(file), journal, ProgressReport(Console(quiet=True)))
+            sender = Sender(api, planned(file), journal, Console(quiet=True))
             await sender.send()
             return sender.tweets
         finally:
             journal.close()
 
-    async with Client(stack) as client:
+    async with api_of(stack, ATTEMPTS) as api:
         stack.stop("feed-worker")
         try:
             sent = await ship()
@@ -166,8 +165,8 @@ async def test_a_feed_that_differs_from_the_plan_is_reported(stack: Instance, fi
         statement = "select key from person where number = ?"
         (key,) = journal.execute(statement, (reader,)).fetchone()
     journal.close()
-    async with Client(stack) as client:
-        await client.post(key, "Nobody planned this.")
+    async with api_of(stack) as api:
+        await api.person(0, "", key).post("Nobody planned this.")
 
     right, said = await load(stack, file)
 

@@ -69,18 +69,6 @@ def test_an_advisory_of_a_python_package_is_reported() -> None:
     assert result.advisories == ("one 1.0: PYSEC-2026-1, fixed in: 2.0",)
 
 
-def test_an_accepted_advisory_is_ignored_under_any_of_its_names(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(audit, "ACCEPTED", {"CVE-2026-1": "We pass no input to it."})
-
-    result = audit.parse_pip_audit(
-        pip_audit_report({"name": "one", "version": "1.0", "vulns": [ADVISORY]}), ""
-    )
-
-    assert result.advisories == ()
-
-
 def test_a_package_that_the_database_does_not_know_is_not_audited() -> None:
     answer = pip_audit_report(
         {"name": "one", "version": "1.0", "vulns": []},
@@ -129,15 +117,6 @@ def test_an_advisory_of_a_package_of_the_page_is_reported(
     assert result.incomplete == ""
     assert len(result.advisories) == 1
     assert "GHSA-aaaa-bbbb-cccc, Text becomes HTML (high)" in result.advisories[0]
-
-
-def test_a_page_without_advisories_is_audited(registry: type[Registry]) -> None:
-    registry.advisories = {}
-
-    result = audit.npm_packages()
-
-    assert (result.advisories, result.incomplete) == ((), "")
-    assert result.audited > 100
 
 
 def test_a_registry_without_advisories_leaves_the_page_unaudited(

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from chassis import testing
-from devstack import postgres
 from devstack.instance import Instance
+from operate import postgres
 from services.users import console, main
 from services.users.errors import LastAdministrator
 

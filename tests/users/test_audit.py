@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from chassis import testing
-from devstack import postgres
 from devstack.instance import Instance
+from operate import postgres
 from services.users import console
 
 from .conftest import People
@@ -93,8 +93,14 @@ async def test_an_action_at_the_console_is_recorded_without_an_actor(
 
     await console.grant_key(ann, "chosen by hand")
 
-    (latest,) = await audit_entries(users, people, "?limit=1")
-    assert (latest["deed"], latest["actor_id"], latest["subject_id"]) == ("key_made", None, ann)
+    added = await console.add_user("Boris")
+
+    boris = int(added.split()[1])
+    latest = await audit_entries(users, people, "?limit=2")
+    assert [(entry["deed"], entry["actor_id"], entry["subject_id"]) for entry in latest] == [
+        ("registered", None, boris),
+        ("key_made", None, ann),
+    ]
 
 
 async def test_only_administrators_page_through_the_audit_log_from_the_latest_entry(

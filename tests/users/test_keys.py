@@ -11,8 +11,8 @@ import pytest
 from chassis import testing
 from chassis.auth import api_keys
 from chassis.auth.identity import IDENTITY_HEADER, Identity, KeyScope, Signer
-from devstack import postgres
 from devstack.instance import Instance
+from operate import postgres
 
 from .conftest import People
 

@@ -11,8 +11,8 @@ from sqlalchemy import event
 
 from chassis import testing
 from chassis.http import paging
-from devstack import postgres
 from devstack.instance import Instance
+from operate import postgres
 from services.users import main
 
 FOLLOWERS = 50_000

@@ -7,8 +7,8 @@ import httpx
 
 from chassis.auth import api_keys
 from chassis.auth.identity import KeyScope
-from devstack import postgres
 from devstack.instance import Instance
+from operate import postgres
 from services.users.commands.sessions import MAX_SESSIONS
 
 from .conftest import People

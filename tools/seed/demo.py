@@ -13,10 +13,10 @@ from rich.markup import escape
 
 from devstack.instance import BadSettings, Instance
 from devstack.keys import write_private
+from tools.api_client import ATTEMPTS, Api, ApiError, GatewayUnreachable, Person, api_of
 
 from . import company, pictures
-from .client import Account, ApiError, Client, GatewayUnreachable
-from .progress import ProgressReport
+from .progress import stage
 
 KEY = "test"
 
@@ -26,12 +26,11 @@ class KeyNotGranted(Exception):
 
 
 class Demo:
-    def __init__(self, client: Client, console: Console) -> None:
-        self._client = client
+    def __init__(self, api: Api, console: Console) -> None:
+        self._api = api
         self._console = console
-        self._progress = ProgressReport(console)
-        self._accounts_file = client.instance.root / "demo.json"
-        self._accounts: dict[str, Account] = {}
+        self._accounts_file = api.instance.root / "demo.json"
+        self._accounts: dict[str, Person] = {}
         self._people_with_new_keys: list[str] = []
 
     async def create(self) -> int:
@@ -48,22 +47,22 @@ class Demo:
                 markup=False,
             )
         tester = self._accounts[company.TESTER]
-        await asyncio.to_thread(_grant_key, self._client.instance, tester.id)
+        await asyncio.to_thread(_grant_key, self._api.instance, tester.id)
         return tester.id
 
     async def _create_people(self) -> None:
         """Collects everyone's id and key: stored by an earlier run, new, or replaced."""
         file = self._accounts_file
         stored = json.loads(file.read_text()) if file.exists() else {}
-        with self._progress.stage("people", len(company.PEOPLE)) as progress:
+        with stage(self._console, "people", len(company.PEOPLE)) as progress:
             for name, full_name in company.PEOPLE.items():
-                user_id = await self._client.find_user(full_name)
+                user_id = await self._api.find(full_name)
                 if user_id is None:
-                    account = await self._client.register(full_name)
+                    account = await self._api.hire(full_name)
                 elif await self._is_valid(stored.get(name), user_id):
-                    account = Account(user_id, stored[name]["key"])
+                    account = self._api.person(user_id, full_name, stored[name]["key"])
                 else:
-                    account = await self._client.rotate_key(user_id)
+                    account = await self._api.renew(user_id, full_name)
                     self._people_with_new_keys.append(name)
                 self._accounts[name] = account
                 stored[name] = {"id": account.id, "key": account.key}
@@ -76,7 +75,8 @@ class Demo:
         if stored is None:
             return False
         try:
-            return bool((await self._client.whoami(stored["key"]))["id"] == user_id)
+            owner = self._api.person(user_id, "", stored["key"])
+            return bool((await owner.done("GET", "/api/users/me"))["user"]["id"] == user_id)
         except ApiError as error:
             if error.status == 401:
                 return False
@@ -88,22 +88,21 @@ class Demo:
             for follower, names in company.FOLLOWS.items()
             for followed in names.split()
         ]
-        with self._progress.stage("follows", len(follows)) as progress:
+        with stage(self._console, "follows", len(follows)) as progress:
             for follower, followed in follows:
-                key = self._accounts[follower].key
-                await self._client.follow(key, self._accounts[followed].id)
+                await self._accounts[follower].follow(self._accounts[followed])
                 progress.advance()
 
     async def _create_tweets(self) -> list[int]:
         """Returns the ids of all example tweets, in their order."""
         existing: dict[tuple[str, str], int] = {}
         for name, account in self._accounts.items():
-            async for posted in self._client.tweets_of(account.key, account.id):
+            async for posted in account.tweets_of(account.id):
                 existing[name, posted["content"]] = posted["id"]
         ids = [existing.get((tweet.author, tweet.text)) for tweet in company.TWEETS]
         tweet_ids = []
         before = len(ids) - ids.count(None)
-        with self._progress.stage("tweets", len(ids), before) as progress:
+        with stage(self._console, "tweets", len(ids), before) as progress:
             # One after another, because a feed shows tweets in the order of posting.
             for tweet, tweet_id in zip(company.TWEETS, ids, strict=True):
                 if tweet_id is not None:
@@ -114,14 +113,14 @@ class Demo:
         return tweet_ids
 
     async def _post(self, tweet: company.ExampleTweet) -> int:
-        key = self._accounts[tweet.author].key
+        author = self._accounts[tweet.author]
         media_ids = [
-            await self._client.upload(
-                key, pictures.read(name), f"{name}.webp", pictures.DESCRIPTIONS[name]
+            await author.upload(
+                pictures.read(name), f"{name}.webp", alt=pictures.DESCRIPTIONS[name]
             )
             for name in tweet.pictures
         ]
-        return await self._client.post(key, tweet.text, media_ids)
+        return await author.post(tweet.text, media_ids)
 
     async def _create_likes(self, tweet_ids: list[int]) -> None:
         likes = [
@@ -129,9 +128,9 @@ class Demo:
             for tweet, tweet_id in zip(company.TWEETS, tweet_ids, strict=True)
             for name in tweet.likers()
         ]
-        with self._progress.stage("likes", len(likes)) as progress:
+        with stage(self._console, "likes", len(likes)) as progress:
             for name, tweet_id in likes:
-                await self._client.like(self._accounts[name].key, tweet_id)
+                await self._accounts[name].like(tweet_id)
                 progress.advance()
 
 
@@ -172,9 +171,9 @@ Try   curl -H 'api-key: {KEY}' '{url}/api/tweets?offset=1&limit=3'
 
 
 async def run(console: Console) -> None:
-    async with Client() as client:
-        user_id = await Demo(client, console).create()
-        console.print(_next_steps(client.instance, user_id), highlight=False, markup=False)
+    async with api_of(Instance.from_environment(), ATTEMPTS) as api:
+        user_id = await Demo(api, console).create()
+        console.print(_next_steps(api.instance, user_id), highlight=False, markup=False)
 
 
 def main() -> int:

@@ -9,13 +9,13 @@ from pathlib import Path
 from rich.console import Console
 
 from devstack.instance import BadSettings, Instance
+from tools.api_client import ATTEMPTS, Api, ApiError, GatewayUnreachable, api_of
 
 from . import edges, plan, rate_limits, verify
-from .client import ApiError, Client, GatewayUnreachable
 from .journal import Journal, JournalLocked
 from .plan import Options, Plan
-from .progress import ProgressReport
-from .sender import MAX_CONCURRENCY, ImportInterrupted, Sender
+from .progress import stage
+from .sender import ImportInterrupted, Sender
 
 INTERRUPTED = "Interrupted. Run the command again to continue."
 
@@ -26,23 +26,21 @@ async def load(
     """Returns whether the feeds are as expected. Raises the exceptions that `main` catches."""
     graph = edges.read(file, undirected=options.undirected)
     plan_ = plan.make(file, graph, options)
-    progress_report = ProgressReport(console)
-    async with Client(instance, concurrency=MAX_CONCURRENCY) as client:
+    async with api_of(instance or Instance.from_environment(), ATTEMPTS) as api:
         name = f"import-{plan.short_name(file)}-{plan_.digest}.sqlite"
-        journal = Journal(client.instance.root / name)
+        journal = Journal(api.instance.root / name)
         try:
-            if not await _matches_server(client, plan_, journal):
+            if not await _matches_server(api, plan_, journal):
                 console.print(
                     "The system was reset since the last run, so the import starts again."
                 )
                 journal.wipe()
-            sender = Sender(client, plan_, journal, progress_report)
+            sender = Sender(api, plan_, journal, console)
             _stop_on_signals(sender)
             await sender.send()
-            problem = await _verify(client, plan_, sender, progress_report, options.seed)
+            problem = await _verify(plan_, sender, console, options.seed)
         finally:
             journal.close()
-    console.print(progress_report.table())
     pictures = len(plan_.with_picture)
     console.print(f"{pictures:,} of the tweets have a picture.", highlight=False)
     if problem:
@@ -53,11 +51,11 @@ async def load(
     return True
 
 
-async def _matches_server(client: Client, plan_: Plan, journal: Journal) -> bool:
+async def _matches_server(api: Api, plan_: Plan, journal: Journal) -> bool:
     """False if the journal's first person is not on the server, as after `make reset`."""
     for number, (user_id, _) in journal.people().items():
         try:
-            profile = await client.get(f"/api/users/{user_id}", client.admin_key)
+            profile = await api.administrator.done("GET", f"/api/users/{user_id}")
         except ApiError as error:
             if error.status == 404:
                 return False
@@ -66,18 +64,16 @@ async def _matches_server(client: Client, plan_: Plan, journal: Journal) -> bool
     return True
 
 
-async def _verify(
-    client: Client, plan_: Plan, sender: Sender, progress_report: ProgressReport, seed: int
-) -> str | None:
+async def _verify(plan_: Plan, sender: Sender, console: Console, seed: int) -> str | None:
     ids = {number: user_id for number, (user_id, _) in sender.people.items()}
     readers = verify.readers(plan_, seed)
-    keys = {reader: sender.key(reader) for reader in readers}
+    people = {reader: sender.person(reader) for reader in readers}
     feeds = verify.expected_feeds(plan_, ids, sender.tweets, readers)
-    with progress_report.stage("catching up", sum(map(verify.weight, feeds.values()))) as progress:
-        await verify.catch_up(client, keys, feeds, progress.reach)
-    with progress_report.stage("verifying", len(feeds)) as progress:
+    with stage(console, "catching up", sum(map(verify.weight, feeds.values()))) as progress:
+        await verify.catch_up(people, feeds, progress.reach)
+    with stage(console, "verifying", len(feeds)) as progress:
         for reader, feed in feeds.items():
-            wrong = await verify.difference(client, keys[reader], ids[reader], feed)
+            wrong = await verify.difference(people[reader], feed)
             if wrong:
                 return f"The feed of {plan_.names[reader]} (id {ids[reader]}): {wrong}"
             progress.advance()

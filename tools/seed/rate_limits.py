@@ -1,18 +1,16 @@
 """Switches off the gateway's rate limits while an import runs, which exceeds them by far."""
 
-import http.client
 import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
+import httpx
 from rich.console import Console
 
 from devstack.instance import Instance
 from devstack.repository import REPOSITORY, python
-
-from .client import GatewayUnreachable
+from tools.api_client import GatewayUnreachable
 
 
 @contextmanager
@@ -33,15 +31,12 @@ def switched_off(instance: Instance, console: Console) -> Iterator[None]:
 
 
 def _is_limited(instance: Instance) -> bool:
-    url = urlsplit(instance.gateway_url)
-    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=15)
+    headers = {"api-key": instance.admin_key}
     try:
-        connection.request("GET", "/api/users/me", headers={"api-key": instance.admin_key})
-        return connection.getresponse().getheader("ratelimit") is not None
-    except (OSError, http.client.HTTPException):
+        response = httpx.get(f"{instance.gateway_url}/api/users/me", headers=headers, timeout=15)
+    except httpx.TransportError:
         return False
-    finally:
-        connection.close()
+    return "ratelimit" in response.headers
 
 
 def _up(**settings: str) -> None:

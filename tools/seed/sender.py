@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-from .client import Client
+from rich.console import Console
+
+from tools.api_client import Api, Person
+
 from .generated_pictures import generate_picture
 from .journal import Journal
 from .plan import Plan
-from .progress import ProgressReport, StageProgress
+from .progress import StageProgress, stage
 
 MAX_CONCURRENCY = 24
 _IN_FLIGHT_SECONDS = 3.0
@@ -21,28 +24,27 @@ class ImportInterrupted(Exception):
 
 
 class Sender:
-    def __init__(
-        self, client: Client, plan: Plan, journal: Journal, progress: ProgressReport
-    ) -> None:
+    def __init__(self, api: Api, plan: Plan, journal: Journal, console: Console) -> None:
         self.people = journal.people()
         self.tweets = journal.tweets()
         self.sending = False
         self.stopping = False
-        self._client = client
+        self._api = api
         self._plan = plan
         self._journal = journal
-        self._progress = progress
+        self._console = console
 
     async def send(self) -> None:
-        """Raises ImportInterrupted, and what Client raises."""
+        """Raises ImportInterrupted, and what the API client raises."""
         plan = self._plan
         await self._register()
         await self._send_idempotent(FOLLOWS, len(plan.follows), self._follow)
         await self._post_tweets()
         await self._send_idempotent(LIKES, len(plan.likes), self._like)
 
-    def key(self, person: int) -> str:
-        return self.people[person][1]
+    def person(self, number: int) -> Person:
+        user_id, key = self.people[number]
+        return self._api.person(user_id, self._plan.names[number], key)
 
     # People. Registration is not idempotent: a person whom an earlier run may have registered is
     # searched by name first.
@@ -57,15 +59,15 @@ class Sender:
 
         async def send_one(number: int) -> None:
             self._journal.reserve(PEOPLE, number)
-            user_id = await self._client.find_user(names[number]) if number in uncertain else None
+            user_id = await self._api.find(names[number]) if number in uncertain else None
             if user_id is None:
-                account = await self._client.register(names[number])
+                person = await self._api.hire(names[number])
             else:
-                account = await self._client.rotate_key(user_id)
-            self.people[number] = (account.id, account.key)
-            self._journal.add_person(number, account.id, account.key)
+                person = await self._api.renew(user_id, names[number])
+            self.people[number] = (person.id, person.key)
+            self._journal.add_person(number, person.id, person.key)
 
-        with self._progress.stage(PEOPLE, len(names), len(self.people)) as progress:
+        with stage(self._console, PEOPLE, len(names), len(self.people)) as progress:
             await self._each(missing, send_one, progress)
 
     # Tweets. A repeated tweet has the same draft id, so the API returns the first one.
@@ -77,28 +79,28 @@ class Sender:
 
         total = len(self._plan.tweets)
         missing = [number for number in range(total) if number not in self.tweets]
-        with self._progress.stage(TWEETS, total, len(self.tweets)) as progress:
+        with stage(self._console, TWEETS, total, len(self.tweets)) as progress:
             await self._each(missing, send_one, progress)
 
     async def _post(self, number: int) -> int:
-        author, text = self._plan.tweets[number]
-        key = self.key(author)
+        author_number, text = self._plan.tweets[number]
+        author = self.person(author_number)
         media_ids = []
         if number in self._plan.with_picture:
             seed = self._plan.picture_seed(number)
             name, picture = await asyncio.to_thread(generate_picture, seed)
-            media_ids.append(await self._client.upload(key, picture, name))
-        return await self._client.post(key, text, media_ids, self._plan.draft_id(number))
+            media_ids.append(await author.upload(picture, name))
+        return await author.post(text, media_ids, self._plan.draft_id(number))
 
     # Follows and likes, which are idempotent.
 
     async def _follow(self, number: int) -> None:
         follower, other = self._plan.follows[number]
-        await self._client.follow(self.key(follower), self.people[other][0])
+        await self.person(follower).follow(self.person(other))
 
     async def _like(self, number: int) -> None:
         person, tweet = self._plan.likes[number]
-        await self._client.like(self.key(person), self.tweets[tweet])
+        await self.person(person).like(self.tweets[tweet])
 
     async def _send_idempotent(
         self, name: str, total: int, send: Callable[[int], Awaitable[None]]
@@ -115,7 +117,7 @@ class Sender:
                 position += 1
             self._journal.set_position(name, position)
 
-        with self._progress.stage(name, total, position) as progress:
+        with stage(self._console, name, total, position) as progress:
             await self._each(range(position, total), send_one, progress)
 
     async def _each(

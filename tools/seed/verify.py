@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from .client import Client
+from tools.api_client import Person
+
 from .plan import Plan
 
 READERS = 10
@@ -78,16 +79,14 @@ def expected_feeds(
     return feeds
 
 
-async def catch_up(
-    client: Client, keys: dict[int, str], feeds: Feeds, report: Callable[[int], None]
-) -> None:
+async def catch_up(people: dict[int, Person], feeds: Feeds, report: Callable[[int], None]) -> None:
     """Returns when the readers see everything that was sent, or when progress stalls."""
     seen_by_reader = dict.fromkeys(feeds, 0)
     best, progress_at = -1, time.monotonic()
     while True:
         for reader, feed in feeds.items():
             if seen_by_reader[reader] < weight(feed):
-                pages = client.feed_pages(keys[reader])
+                pages = people[reader].whole_feed()
                 seen_by_reader[reader] = sum([1 + tweet["like_count"] async for tweet in pages])
         seen = sum(seen_by_reader.values())
         report(seen)
@@ -105,20 +104,18 @@ def weight(feed: list[ExpectedTweet]) -> int:
     return sum(1 + len(tweet.likers) for tweet in feed)
 
 
-async def difference(
-    client: Client, key: str, reader_id: int, feed: list[ExpectedTweet]
-) -> str | None:
+async def difference(reader: Person, feed: list[ExpectedTweet]) -> str | None:
     """Describes the first difference between the reader's feed and the expected one, if any."""
-    full = (await client.feed(key))["tweets"]
-    by_cursor = [tweet async for tweet in client.feed_pages(key)]
+    full = await reader.feed()
+    by_cursor = [tweet async for tweet in reader.whole_feed()]
     ways = [("the whole feed", full, feed[:FEED_MAX_TWEETS]), ("by cursor", by_cursor, feed)]
     for page in range(1, _PAGES + 1):
-        response = await client.feed(key, offset=page, limit=_PAGE_SIZE)
+        got = await reader.feed(f"?offset={page}&limit={_PAGE_SIZE}")
         expected_tweets = feed[(page - 1) * _PAGE_SIZE : page * _PAGE_SIZE]
-        ways.append((f"page {page} by offset", response["tweets"], expected_tweets))
+        ways.append((f"page {page} by offset", got, expected_tweets))
     for way, got, expected_tweets in ways:
         for place, (tweet, expected) in enumerate(zip(got, expected_tweets, strict=False), start=1):
-            if wrong := _wrong(tweet, expected, reader_id):
+            if wrong := _wrong(tweet, expected, reader.id):
                 return f"{way}, place {place}: {wrong}"
         if len(got) != len(expected_tweets):
             return f"{way}: {len(got)} tweets instead of {len(expected_tweets)}"

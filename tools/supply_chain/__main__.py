@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from devstack.terminal import CommandFailed, print_error, say
+from operate.terminal import CommandFailed, print_error, say
 
 from . import audit, sbom, secrets
 

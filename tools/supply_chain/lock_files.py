@@ -10,7 +10,7 @@ from typing import Literal
 
 from devstack.repository import REPOSITORY, SERVICES
 
-IMAGES = (*SERVICES, "gateway")
+IMAGES = (*SERVICES, "gateway", "operate")
 
 _PINNED = re.compile(r"^([\w.-]+)==([^\s;]+)(?: ; .*)? \\\n((?: {4}--hash=.*\n?)+)", re.MULTILINE)
 _NPM_LOCK = REPOSITORY / "web" / "package-lock.json"

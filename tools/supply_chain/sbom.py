@@ -1,6 +1,7 @@
 """Writes a bill of materials (CycloneDX) per image: every locked package, its hashes and licence.
 
 The output is reproducible: it has no timestamp, and its serial number derives from the packages.
+`cyclonedx-py requirements` would leave out the licences and name the host of a package index.
 """
 
 import re

@@ -17,13 +17,14 @@ from detect_secrets.plugins.keyword import KeywordDetector
 from detect_secrets.settings import transient_settings
 
 from devstack.repository import REPOSITORY
-from devstack.terminal import CommandFailed
+from operate.terminal import CommandFailed
 
 ALLOWED: Mapping[str, str] = MappingProxyType(
     {
         "secret": ".env.example, a placeholder in addresses",
         "private": "tests/chassis/test_logging.py, a password that must not be logged",
         "warble-certificate": "the ingress, the name of a Kubernetes secret",
+        "database-owner": "the operators' commands, the name of a Kubernetes secret",
         "ro": "docker-compose.yml, how a volume with secrets is mounted",
         "old,new": "docs/operations.md, a placeholder for two keys",
         "api-key": "the contract, the name of a header",

@@ -28,7 +28,7 @@ fi
 trap '$compose down --volumes --remove-orphans >/dev/null 2>&1' EXIT
 
 say "Building the images of Warble"
-for service in users tweets media feed gateway; do
+for service in users tweets media feed gateway operate; do
     docker build --quiet ${BUILD_OPTIONS:---network=host} --build-arg "SERVICE=$service" \
         --target "code-$service" --file deploy/service.Dockerfile --tag "warble/$service:${WARBLE_VERSION:-0.1.0}" . >/dev/null
 done
@@ -92,6 +92,18 @@ for _ in $(seq 45); do
 done
 targets
 [ "$(targets)" = "$expected" ] || { echo "Expected:"; echo "$expected"; exit 1; }
+
+say "The feed is rebuilt, and a backup restored"
+operate="$compose run --rm operate"
+$operate rebuild feed
+$operate backup
+backup=$($compose run --rm --entrypoint sh operate -c 'echo /backups/*Z' | tr -d '\r\n')
+if $compose run --rm -e YES=1 operate restore "$backup"; then echo "Restored while services run" >&2; exit 1; fi
+services="gateway users users-worker tweets tweets-worker media media-worker feed feed-worker"
+# shellcheck disable=SC2086
+$compose stop $services
+$compose run --rm -e YES=1 operate restore "$backup"
+$compose up -d --no-build
 
 say "A killed process is restarted"
 worker=$($compose ps -q feed-worker)

@@ -1,19 +1,26 @@
 """Generates the Grafana dashboards in dashboards/*.json; `--check` only compares.
 
-Run it with `make boards`. All dashboards get their rows from the same functions, so an improvement
-reaches each of them.
+Run it with `make boards`. All dashboards get their rows from panels.yml, so an improvement reaches
+each of them.
 """
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from string import Template
 from typing import Any
 
-from . import events, rows, service_panels
-from .panels import RUNBOOKS, Panel, Row, laid_out
+import yaml
 
-FOLDER = Path(__file__).with_name("dashboards")
+HERE = Path(__file__).parent
+FOLDER = HERE / "dashboards"
+PANELS: dict[str, Any] = yaml.safe_load((HERE / "panels.yml").read_text())
+RUNBOOKS = "/public/runbooks"
+"""Grafana serves the files in its folder `public`; the runbooks are mounted there."""
+SOURCE = {"type": "prometheus", "uid": "prometheus"}
+WIDTH, HEIGHT, STAT_HEIGHT, PER_LINE = 8, 8, 4, 3
+
 SERVICES = {
     "users": "People: names, keys, follows.",
     "tweets": "Tweets and likes.",
@@ -22,94 +29,150 @@ SERVICES = {
 }
 PUBLISHERS = ("users", "tweets", "media")
 CONSUMERS = ("tweets", "media", "feed")
-BY_ROUTE = "method, handler"
+
+Row = tuple[str, Mapping[str, str]]
+"""Its name in panels.yml, and what its queries are about."""
+
+
+def row(name: str, only: str = "", by: str = "", names: str = "") -> Row:
+    legend = " ".join(f"{{{{{label}}}}}" for label in by.split(", "))
+    rate = "$__rate_interval"
+    return name, {"only": only, "by": by, "names": names, "legend": legend, "rate": rate}
 
 
 def service(name: str) -> list[Row]:
     only = f'job="{name}"'
-    service_rows = [
-        rows.requests(only, BY_ROUTE),
-        rows.processes(only, "role"),
-        rows.database(only, "role"),
+    rows = [
+        row("requests", only, "method, handler"),
+        row("processes", only, "role"),
+        row("database", only, "role"),
     ]
     if name == "feed":
-        service_rows += [service_panels.pages(only), service_panels.read_your_writes(only)]
+        rows += [row("pages", only), row("read_your_writes", only)]
     if name == "media":
-        service_rows.append(service_panels.storage(only))
+        rows.append(row("storage", only))
     if name in PUBLISHERS:
-        service_rows.append(events.outbox(only, "routing_key"))
+        rows.append(row("outbox", only, "routing_key"))
     if name in CONSUMERS:
-        service_rows += [events.inbox(only, "routing_key"), events.queues(name)]
-    return service_rows
+        rows += [row("inbox", only, "routing_key"), row("queues", names=name)]
+    return rows
 
 
 def gateway() -> list[Row]:
     only = 'job="gateway"'
     return [
-        rows.requests(only, BY_ROUTE),
-        service_panels.upstream_calls(only),
-        rows.processes(only, "role"),
+        row("requests", only, "method, handler"),
+        row("upstream_calls", only),
+        row("processes", only, "role"),
     ]
 
 
 def overview() -> list[Row]:
     every_job = f'job=~"{"|".join((*SERVICES, "gateway"))}"'
-    services = f'job=~"{"|".join(SERVICES)}"'
-    publishing = f'job=~"{"|".join(PUBLISHERS)}"'
-    hearing = f'job=~"{"|".join(CONSUMERS)}"'
     return [
-        _summary(),
-        rows.requests(every_job, "job"),
-        rows.processes(every_job, "job, role"),
-        rows.database(services, "job"),
-        events.outbox(publishing, "job"),
-        events.inbox(hearing, "job"),
-        events.queues("|".join(CONSUMERS)),
-        events.broker(),
+        row("summary"),
+        row("requests", every_job, "job"),
+        row("processes", every_job, "job, role"),
+        row("database", f'job=~"{"|".join(SERVICES)}"', "job"),
+        row("outbox", f'job=~"{"|".join(PUBLISHERS)}"', "job"),
+        row("inbox", f'job=~"{"|".join(CONSUMERS)}"', "job"),
+        row("queues", names="|".join(CONSUMERS)),
+        row("broker"),
     ]
 
 
-def _summary() -> Row:
-    return Row(
-        "Summary",
-        [
-            Panel(
-                "Alerts",
-                "Firing alerts by name. Each has a page in docs/runbooks.",
-                "short",
-                [
-                    (
-                        'count by (alertname) (ALERTS{alertstate="firing"}) or vector(0)',
-                        "{{alertname}}",
-                    )
-                ],
-                (1, 2),
-                "README",
-                stat=True,
-            ),
-            Panel(
-                "Failed requests, last 5 minutes",
-                "At the gateway, as people experience it.",
-                "percentunit",
-                [('job:http_errors:ratio_rate5m{job="gateway"}', "5 minutes")],
-                (0.001, 0.0144),
-                "error-budget-burns",
-                stat=True,
-            ),
-            Panel(
-                "Failed requests, last 6 hours",
-                "At the gateway, as people experience it.",
-                "percentunit",
-                [('job:http_errors:ratio_rate6h{job="gateway"}', "6 hours")],
-                (0.001, 0.006),
-                "error-budget-burns",
-                stat=True,
-            ),
+def laid_out(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """The JSON of the panels: rows one below the other, three panels in a line."""
+    number, y = 0, 0
+    for name, subject in rows:
+        title, panels = PANELS[name]["title"], PANELS[name]["panels"]
+        number += 1
+        yield {
+            "id": number,
+            "type": "row",
+            "title": title,
+            "collapsed": False,
+            "panels": [],
+            "gridPos": {"x": 0, "y": y, "w": WIDTH * PER_LINE, "h": 1},
+        }
+        y += 1
+        height = STAT_HEIGHT if all("stat" in panel for panel in panels) else HEIGHT
+        for place, panel in enumerate(panels):
+            number += 1
+            if place and place % PER_LINE == 0:
+                y += height
+            x = place % PER_LINE * WIDTH
+            yield _rendered(panel, subject, number, {"x": x, "y": y, "w": WIDTH, "h": height})
+        y += height
+
+
+def _rendered(
+    panel: Mapping[str, Any], subject: Mapping[str, str], number: int, place: dict[str, int]
+) -> dict[str, Any]:
+    links = []
+    if "runbook" in panel:
+        url = f"{RUNBOOKS}/{panel['runbook']}.md"
+        links = [{"title": "Runbook", "url": url, "targetBlank": True}]
+    return {
+        "id": number,
+        "type": "stat" if "stat" in panel else "timeseries",
+        "title": panel["title"],
+        "description": panel["description"],
+        "datasource": SOURCE,
+        "gridPos": place,
+        "links": links,
+        "targets": [
+            {
+                "refId": chr(ord("A") + index),
+                "datasource": SOURCE,
+                "expr": Template(query["query"]).substitute(subject),
+                "legendFormat": Template(query.get("legend", "$legend")).substitute(subject),
+                "range": True,
+            }
+            for index, query in enumerate(panel.get("queries", [panel]))
         ],
-    )
+        "fieldConfig": {"defaults": _defaults(panel), "overrides": []},
+        "options": _STAT_OPTIONS if "stat" in panel else _GRAPH_OPTIONS,
+    }
 
 
-def board(name: str, description: str, dashboard_rows: Sequence[Row]) -> dict[str, Any]:
+def _defaults(panel: Mapping[str, Any]) -> dict[str, Any]:
+    steps: list[dict[str, Any]] = [{"color": "green", "value": None}]
+    if "limits" in panel:
+        warn, alarm = panel["limits"]
+        if warn < alarm:
+            steps += [{"color": "yellow", "value": warn}, {"color": "red", "value": alarm}]
+        else:
+            steps = [
+                {"color": "red", "value": None},
+                {"color": "yellow", "value": alarm},
+                {"color": "green", "value": warn},
+            ]
+    defaults: dict[str, Any] = {
+        "unit": panel["unit"],
+        "min": 0,
+        "thresholds": {"mode": "absolute", "steps": steps},
+    }
+    if "stat" in panel:
+        defaults["color"] = {"mode": "thresholds"}
+    else:
+        shown = "dashed" if "limits" in panel else "off"
+        defaults["custom"] = {"fillOpacity": 8, "thresholdsStyle": {"mode": shown}}
+    return defaults
+
+
+_STAT_OPTIONS = {
+    "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+    "colorMode": "value",
+    "graphMode": "area",
+}
+_GRAPH_OPTIONS = {
+    "legend": {"displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"]},
+    "tooltip": {"mode": "multi", "sort": "desc"},
+}
+
+
+def board(name: str, description: str, rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "uid": f"warble-{name}",
         "title": f"Warble: {name}",
@@ -147,7 +210,7 @@ def board(name: str, description: str, dashboard_rows: Sequence[Row]) -> dict[st
                 "tags": [],
             },
         ],
-        "panels": list(laid_out(dashboard_rows)),
+        "panels": list(laid_out(rows)),
     }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import aio_pika
 
-from bench.stack import devstack
+from bench.stack import run
 from chassis.messaging.broker import DECLARE_INTERVAL_SECONDS
 from chassis.messaging.events import EXCHANGE
 from devstack.instance import Instance
@@ -134,5 +134,5 @@ async def queue_deleted(bed: Bed, load: Load) -> int:
             await bed.pause(10)
     # After this time each worker has declared its queues again.
     await asyncio.sleep(DECLARE_INTERVAL_SECONDS * 1.5)
-    await asyncio.to_thread(devstack, "backfill", "feed", **bed.stack.settings)
+    await asyncio.to_thread(run, "operate", "backfill", "feed", **bed.stack.settings)
     return times * 2

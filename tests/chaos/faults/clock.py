@@ -42,8 +42,7 @@ def _library() -> Path:
     if not (found := sorted(folder.glob("root/**/libfaketime.so.1"))):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        with apt.options() as options:
-            apt.run(["apt-get", "download", *options, _PACKAGE], folder)
+        apt.download(lambda _: [_PACKAGE], folder)
         for package in folder.glob("*.deb"):
             apt.run(["dpkg", "-x", str(package), str(folder / "root")])
         found = sorted(folder.glob("root/**/libfaketime.so.1"))

@@ -6,7 +6,8 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from devstack import orphans, postgres
+from devstack import orphans
+from operate import postgres
 from tests.chaos.harness import Bed, Impossible, fault
 from tests.chaos.load import Load
 

@@ -15,10 +15,10 @@ from devstack import repository
 from devstack.instance import Instance
 from gateway.main import CONTRACT
 from gateway.routes import Routes
-from tests.chaos.api_client import UPLOADS
 from tests.chaos.harness import READY_SECONDS, Bed, fault
 from tests.chaos.kubelet import Kubelet
 from tests.chaos.load import Load
+from tests.chaos.load_client import UPLOADS
 from tests.chaos.tcp_proxy import TcpProxy
 
 from .store import objects_as_recorded

@@ -10,10 +10,10 @@ from statistics import median
 from bench import load as load_generator
 from bench.raw_http import encode_request
 from devstack.instance import Instance
-from tests.chaos.api_client import ANSWER_SECONDS
 from tests.chaos.harness import Bed, fault
 from tests.chaos.history import Author
 from tests.chaos.load import Load
+from tests.chaos.load_client import ANSWER_SECONDS
 
 _SLACK_SECONDS = 3.0
 """Added to the time limit, because the machine is busy."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from devstack import environment, postgres
 from devstack.instance import Instance
+from operate.postgres import connect
 from tests.chaos.harness import READY_SECONDS, Bed, fault
 from tests.chaos.load import Load
 from tests.chaos.plans import replaced
@@ -28,7 +29,7 @@ async def standby_promoted(bed: Bed, load: Load) -> int:
     hosts = f"{primary['DB_HOST']},{HOST}"
     await bed.settle(DB_HOST=hosts)
     await asyncio.to_thread(bed.aside.enter_context, _standby(bed.parts))
-    async with postgres.connect(primary) as connection:
+    async with connect(primary) as connection:
         await connection.execute("alter system set synchronous_standby_names = '*'")
         await connection.execute("select pg_reload_conf()")
         async with asyncio.timeout(READY_SECONDS):
@@ -37,7 +38,7 @@ async def standby_promoted(bed: Bed, load: Load) -> int:
     await bed.pause(10)
     # `sleep` runs in the place of the primary, so that the supervisor does not restart it.
     bed.aside.enter_context(replaced(bed.parts, "postgres", ["/bin/sleep", "infinity"]))
-    async with postgres.connect(primary | {"DB_HOST": HOST}, read_write=False) as connection:
+    async with connect(primary | {"DB_HOST": HOST}, read_write=False) as connection:
         await connection.execute("select pg_promote()")
     await bed.pause(10)
     return 1

@@ -5,7 +5,7 @@ import os
 from datetime import timedelta
 
 from chassis.database.session import Database
-from devstack import postgres
+from operate import postgres
 from services.media import jobs
 from services.media.settings import Settings
 from services.media.storage import Storage

@@ -41,7 +41,7 @@ def confirm(command: str) -> None:
     if not sys.stdin.isatty():
         raise CommandFailed(
             "This needs a confirmation, but there is no terminal to ask on. "
-            f"To run it without a confirmation: `YES=1 make {command}`."
+            f"To run {command} without a confirmation, set YES=1."
         )
     if input("Type yes to continue: ").strip().lower() not in ("yes", "y", "да"):
         raise CommandFailed("Cancelled. Nothing was changed.")

@@ -1,4 +1,4 @@
-"""`make backup` and `make restore`: databases and pictures as they were at one moment.
+"""`backup` and `restore`: databases and pictures as they were at one moment.
 
 The moment is a snapshot of PostgreSQL, which holds the schemas of all four services. pg_dump reads
 that snapshot, so the schemas are consistent with each other. The pictures are in the object store,
@@ -13,13 +13,14 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import down, environment, postgres, repository, stored_events, up
-from .instance import Instance
+from . import postgres, stored_events
+from .installation import OWNER, Installation
 from .terminal import CommandFailed, confirm, say, step
 
 DUMP, MANIFEST, PICTURES = "database.dump", "manifest.json", "pictures"
@@ -30,10 +31,14 @@ select name, size from media.media where removed_at is null
 union all
 select thumbnail, thumbnail_size from media.media where removed_at is null and thumbnail is not null
 """
+_CONNECTED = """
+select array_agg(distinct usename::text) from pg_stat_activity
+where datname = current_database() and usename = any($1)
+"""
 _EXISTS = "select count(*) from media.media where removed_at is null and $1 in (name, thumbnail)"
 
 
-def back_up(instance: Instance, folder: Path) -> Path:
+def back_up(installation: Installation, folder: Path) -> Path:
     """Returns the backup, a new subfolder named by the time. Raises CommandFailed.
 
     Until it is complete, its name ends in `.unfinished`.
@@ -41,7 +46,7 @@ def back_up(instance: Instance, folder: Path) -> Path:
     started_at = datetime.now(UTC)
     unfinished = folder / f"{started_at:%Y-%m-%dT%H%M%SZ}.unfinished"
     (unfinished / PICTURES).mkdir(mode=0o700, parents=True)
-    asyncio.run(_back_up(instance, unfinished, _latest(folder)))
+    asyncio.run(_back_up(installation, unfinished, _latest(folder)))
     finished = unfinished.with_suffix("")
     unfinished.rename(finished)
     # A metric for node_exporter's textfile collector, renamed so that it never reads half of it.
@@ -56,17 +61,21 @@ def _latest(folder: Path) -> Path | None:
     return backups[-1] if backups else None
 
 
-async def _back_up(instance: Instance, folder: Path, previous: Path | None) -> None:
-    async with postgres.connect(instance.database()) as connection:
+async def _back_up(installation: Installation, folder: Path, previous: Path | None) -> None:
+    environments = installation.environments
+    schemas = [f"--schema={service}" for service in installation.services]
+    async with postgres.connect(environments[OWNER]) as connection:
         if not await connection.fetchval(_LOCK):
             raise CommandFailed("Another backup is running. Wait for it to finish.")
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             snapshot = await connection.fetchval("select pg_export_snapshot()")
             sizes = dict(await connection.fetch(_STORED_FILES))
             with step("databases"):
-                await asyncio.to_thread(_dump, instance, snapshot, folder / DUMP)
+                options = (f"--snapshot={snapshot}", *schemas)
+                await asyncio.to_thread(postgres.dump, environments, folder / DUMP, *options)
         with step(f"{len(sizes):,} pictures"):
-            await asyncio.to_thread(_copy_pictures, instance, sizes, folder / PICTURES, previous)
+            store = environments["media"]
+            await asyncio.to_thread(_copy_pictures, store, sizes, folder / PICTURES, previous)
         missing = _missing_pictures(folder / PICTURES, sizes)
         for name in missing:
             # An erasure deletes a person's pictures even while a backup holds its lock.
@@ -81,13 +90,8 @@ async def _back_up(instance: Instance, folder: Path, previous: Path | None) -> N
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
 
 
-def _dump(instance: Instance, snapshot: str, file: Path) -> None:
-    schemas = [f"--schema={service}" for service in repository.SERVICES]
-    postgres.dump(instance, file, f"--snapshot={snapshot}", *schemas)
-
-
 def _copy_pictures(
-    instance: Instance, sizes: dict[str, int], target: Path, previous: Path | None
+    store: Mapping[str, str], sizes: dict[str, int], target: Path, previous: Path | None
 ) -> None:
     """Hard-links pictures from the previous backup, since they never change; copies the others."""
     to_copy = []
@@ -97,14 +101,14 @@ def _copy_pictures(
             os.link(saved, target / name)
         else:
             to_copy.append(name)
-    _rclone(instance, to_copy, f"store:{instance.bucket}", str(target))
+    _rclone(store, to_copy, f"store:{store['MEDIA_S3_BUCKET']}", str(target))
 
 
-def _rclone(instance: Instance, names: Sequence[str], source: str, target: str) -> None:
-    store = instance.service_environment("media")
+def _rclone(store: Mapping[str, str], names: Sequence[str], source: str, target: str) -> None:
     secure = store.get("MEDIA_S3_SECURE", "false").lower() in ("true", "1", "yes")
     variables = {
-        **environment.inherited_environment(),
+        **postgres.minimal_environment(),
+        **{name: value for name, value in store.items() if name.startswith("SSL_")},
         "RCLONE_CONFIG": "",
         "RCLONE_CONFIG_STORE_TYPE": "s3",
         "RCLONE_CONFIG_STORE_PROVIDER": "Other",
@@ -114,8 +118,8 @@ def _rclone(instance: Instance, names: Sequence[str], source: str, target: str) 
         "RCLONE_CONFIG_STORE_REGION": store.get("MEDIA_S3_REGION", "us-east-1"),
     }
     command = [
-        str(repository.tool("rclone")), "copy", source, target, "--files-from-raw", "-",
-        "--no-traverse", "--stats-one-line", "--stats=5s",
+        str(Path(sys.executable).parent / "rclone"), "copy", source, target,
+        "--files-from-raw", "-", "--no-traverse", "--stats-one-line", "--stats=5s",
         "--stats-log-level=NOTICE", "--log-level=NOTICE",
     ]  # fmt: skip
     result = subprocess.run(command, env=variables, input="\n".join(names), text=True, check=False)
@@ -139,31 +143,53 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def restore(instance: Instance, folder: Path, *, confirmed: bool) -> None:
-    """Replaces all data of the instance by a backup; gateway and services are stopped meanwhile.
+def restore(installation: Installation, folder: Path, *, confirmed: bool) -> None:
+    """Replaces all data of the installation by a backup. No service may run meanwhile.
 
-    Raises CommandFailed, before anything has changed if the backup is damaged or nobody confirms.
+    Raises CommandFailed, before anything has changed if the backup is damaged, if nobody confirms,
+    or if a service still uses the database.
     """
     pictures = _checked_pictures(folder)
-    say(f"This replaces all data of this instance ({instance.root}) by the backup {folder}.")
+    environments, services = installation.environments, installation.services
+    say(f"This replaces all data in {_address(environments[OWNER])} by the backup {folder}.")
     if not confirmed:
         confirm("restore")
-    down.stop_services(instance)
-    up.bring_up(instance, only_infra=True)
-    with step(f"{len(pictures):,} pictures"):
-        _rclone(instance, list(pictures), str(folder / PICTURES), f"store:{instance.bucket}")
-    with step("databases"):
-        schemas = ", ".join((*repository.SERVICES, "feed_fresh"))
-        postgres.load(instance, folder / DUMP, f"drop schema if exists {schemas} cascade;")
-        postgres.bootstrap(instance)
-    # The messages in the broker belong to the replaced data, and the restored services will assign
-    # their event ids again.
-    for service in repository.SERVICES:
-        stored_events.migrate_and_purge(instance, service)
-    for service in repository.SERVICES:
-        if stored_events.has_handlers(service):
-            stored_events.backfill(instance, service)
-    up.bring_up(instance, only_infra=False)
+    with installation.stopped():
+        asyncio.run(_refuse_while_services_run(installation))
+        with step(f"{len(pictures):,} pictures"):
+            store = environments["media"]
+            bucket = f"store:{store['MEDIA_S3_BUCKET']}"
+            _rclone(store, list(pictures), str(folder / PICTURES), bucket)
+        with step("databases"):
+            schemas = ", ".join((*services, "feed_fresh"))
+            drop = f"drop schema if exists {schemas} cascade;"
+            postgres.load(environments, folder / DUMP, drop)
+            postgres.bootstrap(environments)
+        # The messages in the broker belong to the replaced data, and the restored services will
+        # assign their event ids again.
+        for service in services:
+            installation.run(service, "chassis", "migrate", f"services.{service}")
+            installation.run(service, "chassis", "purge", f"services.{service}")
+        for service in filter(stored_events.has_handlers, services):
+            stored_events.apply(installation, service, "backfill")
+
+
+def _address(database: Mapping[str, str]) -> str:
+    return f"the database {database['DB_NAME']} at {database['DB_HOST']} and in the bucket"
+
+
+async def _refuse_while_services_run(installation: Installation) -> None:
+    """Raises CommandFailed. A process that has just ended may stay connected for a moment."""
+    async with postgres.connect(installation.environments[OWNER]) as connection:
+        for _ in range(50):
+            connected = await connection.fetchval(_CONNECTED, installation.services)
+            if not connected:
+                return
+            await asyncio.sleep(0.1)
+    raise CommandFailed(
+        f"These services still use the database: {', '.join(connected)}. Stop the gateway and all "
+        "services, and run the command again. Nothing was changed."
+    )
 
 
 def _checked_pictures(folder: Path) -> dict[str, int]:

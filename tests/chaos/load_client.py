@@ -6,12 +6,12 @@ call timed out, or the system reported an error of its own. The checker relies o
 so a response is `refused` only if its error is raised before the system changes anything.
 """
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-from aiohttp.client_exceptions import ClientConnectorError
+import httpx
 
 from chassis.observability import request_context
 from gateway.consistency_tokens import MAX_EVENTS, TTL_SECONDS
@@ -50,14 +50,14 @@ class Response:
     stale: bool = False
 
 
-class ApiClient:
+class LoadClient:
     """Sends the ids of an author's recent events with each request, as a browser's cookie does.
 
     The gateway uses these ids to serve reads that contain the author's own writes.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, history: History) -> None:
-        self._session = session
+    def __init__(self, http: httpx.AsyncClient, history: History) -> None:
+        self._http = http
         self._history = history
         self._written: dict[int, list[tuple[float, str]]] = {}
 
@@ -75,8 +75,8 @@ class ApiClient:
 
     async def picture(self, path: str) -> bytes | None:
         """The bytes of the picture; None if there is no such picture."""
-        async with self._session.get(path) as response:
-            return await response.read() if response.status == 200 else None
+        response = await self._http.get(path)
+        return response.content if response.status_code == 200 else None
 
     async def _ask(self, author: Author, method: str, path: str, **request: Any) -> Response:
         started_at = time.monotonic()
@@ -99,23 +99,21 @@ class ApiClient:
         headers = {"api-key": author.key}
         if named := self._recent(author):
             headers[request_context.EVENTS_HEADER] = ",".join(named)
+        patience = PATIENCE_SECONDS + (UPLOAD_SECONDS if path == UPLOADS else 0)
         try:
-            async with self._session.request(method, path, headers=headers, **request) as response:
-                body = await response.json()
-                if response.status in _AGAIN_LATER and "Retry-After" not in response.headers:
-                    self._history.wrong.append(
-                        f"{method} {path}: {response.status}, no Retry-After"
-                    )
-                if events := response.headers.get(request_context.EVENTS_HEADER):
-                    self._written.setdefault(author.id, []).append((time.monotonic(), events))
-                stale = response.headers.get("warble-stale") == "true"
-                return Response(_outcome(response.status, body), response.status, body, stale)
-        except ClientConnectorError:
-            # Nothing was sent by this attempt. aiohttp repeats idempotent requests by itself when a
-            # connection ends, so a method other than POST may have been sent before.
-            return Response(Outcome.refused if method == "POST" else Outcome.unknown, 0, {})
-        except (aiohttp.ClientError, TimeoutError):
+            async with asyncio.timeout(patience):
+                response = await self._http.request(method, path, headers=headers, **request)
+        except httpx.ConnectError:
+            return Response(Outcome.refused, 0, {})
+        except (httpx.TransportError, TimeoutError):
             return Response(Outcome.unknown, 0, {})
+        status, body = response.status_code, response.json()
+        if status in _AGAIN_LATER and "Retry-After" not in response.headers:
+            self._history.wrong.append(f"{method} {path}: {status}, no Retry-After")
+        if events := response.headers.get(request_context.EVENTS_HEADER):
+            self._written.setdefault(author.id, []).append((time.monotonic(), events))
+        stale = response.headers.get("warble-stale") == "true"
+        return Response(_outcome(status, body), status, body, stale)
 
     def _recent(self, author: Author) -> list[str]:
         oldest = time.monotonic() - TTL_SECONDS

@@ -1,0 +1,1 @@
+"""The operators' commands, the same with and without containers: see docs/operations.md."""
