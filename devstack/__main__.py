@@ -84,6 +84,11 @@ def _user(instance: Instance, options: argparse.Namespace) -> int:
     return 0
 
 
+def _invite(instance: Instance, options: argparse.Namespace) -> int:
+    add_user.invite(instance, options.name)
+    return 0
+
+
 def _env(instance: Instance, options: argparse.Namespace) -> int:
     for name, value in instance.service_environment(options.service).items():
         if not environment.is_inherited(name):
@@ -157,9 +162,13 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("logs", help="follow the logs of a service")
     command.add_argument("name", help="users, tweets, media, feed, gateway, postgres, …")
     command.set_defaults(run=_logs)
-    command = commands.add_parser("user", help="add a person and print the key")
-    command.add_argument("name")
-    command.set_defaults(run=_user)
+    for name, run, meaning in (
+        ("user", _user, "add a person and print the key"),
+        ("invite", _invite, "add a person and print a link that gives them their key"),
+    ):
+        command = commands.add_parser(name, help=meaning)
+        command.add_argument("name")
+        command.set_defaults(run=run)
     command = commands.add_parser("env", help="print a service's environment as export lines")
     command.add_argument("service", choices=[*repository.SERVICES, "gateway"])
     command.set_defaults(run=_env)

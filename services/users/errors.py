@@ -114,3 +114,24 @@ class KeyEnded(Problem):
 class KeyTaken(Problem):
     status = 409
     message = "This key belongs to someone else."
+
+
+# The gateway receives these four, and words them for people: see gateway/invitations.py.
+class InvitationNotFound(Problem):
+    status = 404
+    message = "This invitation doesn't exist."
+
+
+class InvitationUsed(Problem):
+    status = 409
+    message = "This invitation was used."
+
+
+class InvitationExpired(Problem):
+    status = 409
+    message = "This invitation has expired."
+
+
+class InvitationRevoked(Problem):
+    status = 409
+    message = "This invitation was revoked."
