@@ -52,6 +52,11 @@ class NotYourName(Problem):
     message = "You can change only your own name, unless you're an administrator."
 
 
+class RenamingNotAllowed(Problem):
+    status = 403
+    message = "Only administrators can change names here. Ask one of them."
+
+
 class NotYourKeys(Problem):
     status = 403
     message = (

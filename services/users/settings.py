@@ -1,6 +1,6 @@
 """The settings of users."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -22,3 +22,6 @@ class Settings(ProducerSettings):
     administrator who made it expires earlier."""
     max_name_length: int = Field(100, ge=1, le=1000)
     """The maximum length of a name, in characters."""
+    renaming: Literal["everyone", "administrators"] = "everyone"
+    """Who may change a person's name: the person and administrators (`everyone`), or only
+    administrators, for example because names come from a staff register."""
