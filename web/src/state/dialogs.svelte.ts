@@ -11,6 +11,7 @@ export type Dialog =
   | { kind: "rename" }
   | { kind: "settings" }
   | { kind: "access" }
+  | { kind: "invite" }
   | { kind: "erase" }
   | { kind: "shortcuts" };
 

@@ -195,6 +195,10 @@ export const en = {
     copy: "Copy",
     copied: "Copied",
   },
+  invite: {
+    title: "Invite a colleague",
+    more: "Add a person, and send them a link with which they sign in.",
+  },
   erase: {
     title: "Erase my account",
     more: "Your profile, tweets, pictures and likes are deleted for good. Nobody can bring them back. Download your data first if you want to keep it.",
