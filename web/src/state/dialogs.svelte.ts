@@ -12,6 +12,7 @@ export type Dialog =
   | { kind: "settings" }
   | { kind: "access" }
   | { kind: "invite" }
+  | { kind: "welcome" }
   | { kind: "erase" }
   | { kind: "shortcuts" };
 

@@ -55,6 +55,7 @@ export const en = {
   emptyFollowingMore: "Many colleagues follow:",
   emptyEveryone: "No tweets yet",
   emptyEveryoneMore: "Be the first: what are you working on?",
+  standsIn: "You don't follow anyone yet, so here are everyone's tweets.",
   suggestions: "Who to follow",
   allPeople: "Show all",
   showFeed: "Show my feed",

@@ -33,6 +33,21 @@ const en = {
   link: "Invitation link",
   linkFor: (name: string) => `Send this link to ${name}. You won't see it again.`,
   linkEnds: (date: string) => `It works once, until ${date}.`,
+
+  // The first steps of a person who is new.
+  hello: (name: string) => `Welcome, ${name}`,
+  step: (n: number, of: number) => `Step ${n} of ${of}`,
+  steps: ["Follow colleagues", "Write your first tweet", "Where help is"],
+  followMore: "Home shows the tweets of the people you follow. Many colleagues follow:",
+  tweetMore: "Say hello, or tell what you're working on. Everyone in the company can read it.",
+  help: [
+    "Press ? to see all keyboard shortcuts.",
+    "In Settings you change the language and the appearance, and manage your keys.",
+    "If you lose your key or need another name, ask an administrator.",
+  ],
+  skipAll: "Skip",
+  next: "Next",
+  begin: "Start reading",
 };
 
 const ru: typeof en = {
@@ -64,6 +79,20 @@ const ru: typeof en = {
   linkFor: (name: string) =>
     `Отправьте эту ссылку. Её получатель: ${name}. Больше она не появится.`,
   linkEnds: (date: string) => `Она сработает один раз, до ${date}.`,
+
+  hello: (name: string) => `Добро пожаловать, ${name}`,
+  step: (n: number, of: number) => `Шаг ${n} из ${of}`,
+  steps: ["Подпишитесь на коллег", "Напишите первый твит", "Где найти помощь"],
+  followMore: "В ленте появляются твиты тех, на кого вы подписаны. Многие читают:",
+  tweetMore: "Поздоровайтесь или расскажите, чем заняты. Прочесть это сможет вся компания.",
+  help: [
+    "Нажмите ?, чтобы увидеть все сочетания клавиш.",
+    "В настройках можно выбрать язык и оформление и управлять ключами.",
+    "Если потеряли ключ или сменили имя, обратитесь к администратору.",
+  ],
+  skipAll: "Пропустить",
+  next: "Далее",
+  begin: "Читать ленту",
 };
 
 const texts = { en, ru };

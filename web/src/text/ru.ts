@@ -56,6 +56,7 @@ export const ru: Words = {
   emptyEveryoneMore: "Начните: чем вы заняты?",
   showFeed: "Показать мою ленту",
   showEveryone: "Показать твиты всех",
+  standsIn: "Вы пока ни на кого не подписаны, поэтому здесь твиты всех.",
   suggestions: "На кого подписаться",
   allPeople: "Показать всех",
 
