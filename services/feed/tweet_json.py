@@ -18,6 +18,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from .events import Picture, TweetPosted
 
@@ -72,9 +73,18 @@ def render_card(event: TweetPosted) -> str:
         "attachments": event.attachments,
         "created_at": created_at,
         "stamp": created_at,
-        "media": [picture.model_dump() for picture in media],
+        "media": [_media_json(picture) for picture in media],
     }
     return json.dumps(members, ensure_ascii=False, separators=(",", ":"))[1:-1]
+
+
+def _media_json(picture: Picture) -> dict[str, Any]:
+    members = picture.model_dump()
+    # Cards that were stored before pictures had colours lack the member, so a rebuild must not add
+    # it to them.
+    if members["colour"] is None:
+        del members["colour"]
+    return members
 
 
 @dataclass(frozen=True, slots=True)
