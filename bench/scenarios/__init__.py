@@ -5,7 +5,7 @@ from typing import Any
 
 from bench.fixture import Fixture
 
-from . import baseline, costs, delivery, growth, likes, mix, profile, replicas, waits
+from . import baseline, costs, delivery, growth, likes, mix, page, profile, replicas, waits
 
 Scenario = Callable[[Fixture], Awaitable[Any]]
 
@@ -14,6 +14,7 @@ SCENARIOS: dict[str, Scenario] = {
     "waits": waits.measure,
     "baseline": baseline.measure,
     "profile": profile.measure,
+    "page": page.measure,
     "mix": mix.measure,
     "delivery": delivery.measure,
     "own-writes": delivery.own_writes,
