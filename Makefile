@@ -12,7 +12,7 @@ VENV := @devstack/venv.sh
 # some systems set NAME in every shell.
 required = @$(if $(filter command,$(firstword $(origin $(1)))),:,echo 'An argument is missing: make $@ $(2)' >&2; exit 2)
 
-.PHONY: help up down reset status logs user admin demo import backup restore replay rebuild backfill erasures compose-test test test-slow chaos check audit sbom secrets fuzz bench openapi boards screenshots lock
+.PHONY: help up down reset status logs user invite admin demo import backup restore replay rebuild backfill erasures compose-test test test-slow chaos check audit sbom secrets fuzz bench openapi boards screenshots lock
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,11 @@ user: ## NAME="Ann Kim": add a person and print the key
 	$(call required,NAME,NAME="Ann Kim")
 	$(VENV) local
 	@$(OPERATE) user -- "$$NAME"
+
+invite: ## NAME="Ann Kim": add a person and print a link that gives them their key, once
+	$(call required,NAME,NAME="Ann Kim")
+	$(VENV) local
+	@$(OPERATE) invite -- "$$NAME"
 
 admin: ## list the administrators; PERSON="Ann Kim" adds one, with REMOVE=1 removes the role
 	$(VENV) local

@@ -33,7 +33,7 @@ MAX_DURATION_SECONDS = 3600
 """A download that takes longer is cut off."""
 
 LISTS = {
-    "users": ("profile", "following", "followers", "keys", "sessions"),
+    "users": ("profile", "following", "followers", "keys", "sessions", "invitations"),
     "tweets": ("tweets", "likes", "tags"),
     "media": ("pictures",),
 }
@@ -95,10 +95,10 @@ class _ArchiveResponse(StreamingResponse):
     },
 )
 async def export(identity: Caller, request: Request) -> Response:
-    """The archive contains `profile.json`, `following.json`, `followers.json`, `keys.json` and
-    `sessions.json` (without their secrets), `tweets.json`, `likes.json`, `tags.json` (the
-    hashtags that you follow), `pictures.json` with the descriptions, and the pictures in the folder
-    `pictures`.
+    """The archive contains `profile.json`, `following.json`, `followers.json`, `keys.json`,
+    `sessions.json` and `invitations.json` (without their secrets), `tweets.json`, `likes.json`,
+    `tags.json` (the hashtags that you follow), `pictures.json` with the descriptions, and the
+    pictures in the folder `pictures`.
 
     The archive has no `Content-Length`, because it is packed while it is sent. If the download is
     interrupted, the file cannot be opened: download it again."""

@@ -19,7 +19,15 @@ from chassis.process import app
 from chassis.process.health import Check
 from chassis.process.loops import Loop, run_forever
 
-from . import api_docs, erasure_progress, export, security_headers, sign_in, static_site
+from . import (
+    api_docs,
+    erasure_progress,
+    export,
+    invitations,
+    security_headers,
+    sign_in,
+    static_site,
+)
 from .credentials import CredentialCache
 from .http_exchange import refuse_unrouted
 from .limit_gossip import LimitGossip
@@ -125,8 +133,10 @@ def create_app() -> ASGIApp:
     application.state.upstream = upstream
     application.state.signer = signer
     application.state.limits = limits
+    application.state.guesses = guesses
     application.state.exporting = set()
     application.include_router(sign_in.router)
+    application.include_router(invitations.router)
     application.include_router(erasure_progress.router)
     application.include_router(export.router)
     application.include_router(api_docs.router(contract))

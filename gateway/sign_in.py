@@ -62,13 +62,13 @@ class SessionView(BaseModel):
     administrator: bool
 
 
-async def _refuse_other_sites(request: Request) -> None:
+async def refuse_other_sites(request: Request) -> None:
     """Other sites cannot sign anyone in or out; clients that are not browsers can."""
     if is_same_origin(request.headers) is False:
         raise CrossSiteRequest
 
 
-async def _rate_limited(request: Request, response: Response) -> None:
+async def rate_limited(request: Request, response: Response) -> None:
     """Counts the request towards the limit of its address. Raises TooManyRequests."""
     limits: RateLimits = request.app.state.limits
     if limits.enabled:
@@ -77,11 +77,14 @@ async def _rate_limited(request: Request, response: Response) -> None:
             response.headers[name.decode()] = value.decode()
 
 
-async def _credentials(request: Request) -> Credentials:
+async def small_body(request: Request) -> bytes:
     """The request body, read with a small limit because its sender is not authenticated yet."""
+    return b"".join([chunk async for chunk in RequestBody(request.receive, _MAX_BODY_BYTES)])
+
+
+async def _credentials(request: Request) -> Credentials:
     try:
-        body = b"".join([chunk async for chunk in RequestBody(request.receive, _MAX_BODY_BYTES)])
-        return Credentials.model_validate_json(body)
+        return Credentials.model_validate_json(await small_body(request))
     except (ClientDisconnected, ValidationError) as error:
         raise InvalidRequest(reason='Send {"api_key": "…"} as the body.') from error
 
@@ -94,7 +97,7 @@ router = APIRouter(tags=["session"])
     PATH,
     summary="Sign in: exchange an api-key for a session",
     responses=responses(NotSignedIn, CrossSiteRequest),
-    dependencies=[Depends(_refuse_other_sites), Depends(_rate_limited)],
+    dependencies=[Depends(refuse_other_sites), Depends(rate_limited)],
     openapi_extra={
         "security": [],
         "requestBody": {
@@ -122,22 +125,14 @@ async def sign_in(
         key_digest=api_keys.digest(key).hex(),
         client=request.headers.get("user-agent", ""),
     )
-    started = await _request_users(request, "POST", "/internal/sessions", draft)
+    started = await request_users(request, "POST", "/internal/sessions", draft)
     if started.http.status == 404:
         raise NotSignedIn
     if started.http.status != 201 or started.body is None:
         raise BadGateway
-    previous = request.cookies.get(COOKIE)
-    if previous:
-        await _end_session(request, previous)
-    response.set_cookie(
-        COOKIE,
-        token,
-        max_age=StartedSession.model_validate_json(started.body).seconds,
-        httponly=True,
-        samesite="strict",
-        secure=_is_https(request),
-    )
+    seconds = StartedSession.model_validate_json(started.body).seconds
+    await end_previous_session(request)
+    set_cookie(request, response, token, seconds)
     return SessionView(user_id=identity.user_id, administrator=identity.administrator)
 
 
@@ -145,7 +140,7 @@ async def sign_in(
     PATH,
     summary="Sign out: end the session",
     responses=responses(CrossSiteRequest),
-    dependencies=[Depends(_refuse_other_sites), Depends(_rate_limited)],
+    dependencies=[Depends(refuse_other_sites), Depends(rate_limited)],
     openapi_extra={"security": []},
 )
 async def sign_out(request: Request, response: Response) -> Ok:
@@ -172,21 +167,40 @@ class StartedSession(BaseModel):
     seconds: int
 
 
+async def end_previous_session(request: Request) -> None:
+    """Ends the session that the browser already has. Raises what Upstream raises."""
+    previous = request.cookies.get(COOKIE)
+    if previous:
+        await _end_session(request, previous)
+
+
+def set_cookie(request: Request, response: Response, token: str, seconds: int) -> None:
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=seconds,
+        httponly=True,
+        samesite="strict",
+        secure=_is_https(request),
+    )
+
+
 async def _end_session(request: Request, token: str) -> None:
     """Ends the session with this token if there is one. Raises what Upstream raises."""
     if not is_session_token(token):
         return
     digest = api_keys.digest(token.encode())
-    response = await _request_users(request, "DELETE", f"/internal/sessions/{digest.hex()}")
+    response = await request_users(request, "DELETE", f"/internal/sessions/{digest.hex()}")
     if response.http.status != 200:
         raise BadGateway
     # An event tells all gateways a moment later; this one must not use its cache until then.
     request.app.state.credentials.expire(digest)
 
 
-async def _request_users(
-    request: Request, method: str, path: str, draft: SessionDraft | None = None
+async def request_users(
+    request: Request, method: str, path: str, draft: BaseModel | None = None
 ) -> UpstreamResponse:
+    """Makes an internal call in the name of the gateway. Raises what Upstream raises."""
     state = request.app.state
     headers = {IDENTITY_HEADER: state.signer.sign(GATEWAY, "users"), **propagation_headers()}
     body = None

@@ -12,6 +12,7 @@ from .terminal import CommandFailed, print_error, say
 
 _CONSOLE = {
     "user": "add a person and print the key",
+    "invite": "add a person and print a link that gives them their key, once",
     "administrator": "list, add or remove administrators",
     "grant-key": "give a person a key that you choose",
     "erased": "print the ids of all erased people",

@@ -33,7 +33,7 @@ A producer names an event `noun.verb.vN`. Each consumer has its own queue for it
 
 
 def openapi() -> str:
-    from gateway import erasure_progress, export, sign_in
+    from gateway import erasure_progress, export, invitations, sign_in
     from gateway.contract import merge
 
     documents = {
@@ -42,6 +42,7 @@ def openapi() -> str:
     }
     gateway_app = FastAPI()
     gateway_app.include_router(sign_in.router)
+    gateway_app.include_router(invitations.router)
     gateway_app.include_router(erasure_progress.router)
     gateway_app.include_router(export.router)
     documents["gateway"] = gateway_app.openapi()

@@ -5,7 +5,7 @@ from typing import Any
 
 from bench.fixture import Fixture
 
-from . import baseline, costs, delivery, growth, likes, mix, replicas, waits
+from . import baseline, costs, delivery, growth, likes, mix, page, replicas, waits
 
 Scenario = Callable[[Fixture], Awaitable[Any]]
 
@@ -13,6 +13,7 @@ SCENARIOS: dict[str, Scenario] = {
     **costs.SCENARIOS,
     "waits": waits.measure,
     "baseline": baseline.measure,
+    "page": page.measure,
     "mix": mix.measure,
     "delivery": delivery.measure,
     "own-writes": delivery.own_writes,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import structlog
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from chassis import plain_text
 from chassis.auth.identity import SignedIn
@@ -52,6 +52,11 @@ class MediaView(BaseModel):
     """A small WebP of the picture, at most 48 kB. For an animation it shows the first frame."""
     width: int | None
     height: int | None
+    colour: str | None = Field(
+        None,
+        description="The average colour, as `#rrggbb`, to be shown until the picture is loaded."
+        " Missing for old pictures and for those with transparent parts.",
+    )
     alt: str
 
 
@@ -207,6 +212,7 @@ class TweetPage(BaseModel):
                                     "thumbnail": "/uploads/mB8nT2wE5rXcK7dJ0vHqYg.webp",
                                     "width": 1280,
                                     "height": 960,
+                                    "colour": "#8a7f6d",
                                     "alt": "The new office, from the street",
                                 }
                             ],

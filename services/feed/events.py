@@ -48,6 +48,7 @@ class Picture(BaseModel):
     thumbnail: str
     width: int | None = None
     height: int | None = None
+    colour: str | None = None
     alt: str = ""
 
 

@@ -111,7 +111,7 @@ def render_card(event: TweetPosted) -> Card:
         "attachments": event.attachments,
         "created_at": created_at,
         "stamp": created_at,
-        "media": [picture.model_dump() for picture in media],
+        "media": [_media_json(picture) for picture in media],
         "reply_to": event.thread.parent_id if event.thread else None,
         "root_id": event.thread.root_id if event.thread else event.tweet_id,
     }
@@ -130,6 +130,15 @@ def _entity_json(entity: Entity) -> str:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _media_json(picture: Picture) -> dict[str, Any]:
+    members = picture.model_dump()
+    # Cards that were stored before pictures had colours lack the member, so a rebuild must not add
+    # it to them.
+    if members["colour"] is None:
+        del members["colour"]
+    return members
 
 
 @dataclass(frozen=True, slots=True)

@@ -254,6 +254,7 @@ class MediaRecord(BaseModel):
     thumbnail: str
     width: int
     height: int
+    colour: str | None
     alt: str
 
 
@@ -285,6 +286,7 @@ async def media_records(
                 thumbnail=media.thumbnail_path,
                 width=media.width,
                 height=media.height,
+                colour=media.colour,
                 alt=media.alt,
             )
             for media in rows

@@ -19,6 +19,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import re
 import resource
 import signal
 import sys
@@ -41,6 +42,7 @@ _TIMEOUT_SECONDS = 25
 _QUEUE_TIMEOUT_SECONDS = 25
 """For the wait before a decoder starts. Both together are less than the gateway's timeout."""
 _MAX_REPLY_BYTES = 1000
+_COLOUR = re.compile("#[0-9a-f]{6}")
 
 log = structlog.get_logger()
 
@@ -140,9 +142,13 @@ def _receive_picture(connection: Connection, limits: Limits) -> Picture:
     kind, width, height = reply["kind"], int(reply["width"]), int(reply["height"])
     if kind not in pictures.TYPES or not 0 < width * height <= limits.pixels:
         raise ValueError("The decoder's reply is not a valid picture.")
+    colour = reply["colour"]
+    if colour is not None and not _COLOUR.fullmatch(colour):
+        raise ValueError("The decoder's reply has no valid colour.")
     content = connection.recv_bytes(limits.encoded_bytes)
     thumbnail = connection.recv_bytes(pictures.THUMBNAIL_BYTES)
-    return Picture(kind, content, width, height, thumbnail, bool(reply["first_frame_only"]))
+    first_frame_only = bool(reply["first_frame_only"])
+    return Picture(kind, content, width, height, thumbnail, colour, first_frame_only)
 
 
 def _decoder_main(parent: Connection, limits: Limits) -> None:
@@ -171,6 +177,7 @@ def _decoder_main(parent: Connection, limits: Limits) -> None:
             kind=picture.kind,
             width=picture.width,
             height=picture.height,
+            colour=picture.colour,
             first_frame_only=picture.first_frame_only,
         )
         parent.send_bytes(picture.content)

@@ -13,6 +13,8 @@ class MediaUploaded(Event):
     path: str
     width: int
     height: int
+    colour: str | None
+    """The average colour, as `#rrggbb`. Null if a part of the picture is transparent."""
     content_type: str
     size: int
     thumbnail: str

@@ -52,6 +52,8 @@ class Media(Table, table=True):
     """What the picture shows, written by its owner for people who cannot see it."""
     width: int
     height: int
+    colour: str | None = Field(default=None, sa_column=Column(Text))
+    """The average colour, as `#rrggbb`. Old and partly transparent pictures have none."""
     uploaded_at: datetime = Field(
         default=None,
         sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()")),

@@ -99,6 +99,8 @@ class Picture:
     height: int
     thumbnail: bytes
     """A small WebP: the first frame of an animation, the top of a long picture."""
+    colour: str | None
+    """The average colour of the thumbnail, as `#rrggbb`. None if a part of it is transparent."""
     first_frame_only: bool
     """The upload is an animated PNG, of which libvips loads the first frame only."""
 
@@ -121,7 +123,7 @@ def clean(raw: bytes, limits: Limits, fail_on: str = "error") -> Picture:
     try:
         upload = _inspect(raw, limits, fail_on)
         content, width, height = _encode(upload)
-        thumbnail = _thumbnail(upload, is_long=height > LONG_RATIO * width)
+        thumbnail, colour = _thumbnail(upload, is_long=height > LONG_RATIO * width)
     except pyvips.Error as error:
         if "out of memory" in str(error):
             raise BudgetExceeded from error
@@ -133,7 +135,7 @@ def clean(raw: bytes, limits: Limits, fail_on: str = "error") -> Picture:
     if len(content) > limits.encoded_bytes:
         raise BudgetExceeded
     is_animated_png = upload.kind == "PNG" and b"acTL" in raw.partition(b"IDAT")[0]
-    return Picture(upload.kind, content, width, height, thumbnail, is_animated_png)
+    return Picture(upload.kind, content, width, height, thumbnail, colour, is_animated_png)
 
 
 @dataclass(frozen=True)
@@ -216,13 +218,27 @@ def _save(image: pyvips.Image, kind: str, **options: Any) -> bytes:
     return content
 
 
-def _thumbnail(upload: _Upload, *, is_long: bool) -> bytes:
-    """A WebP of at most THUMBNAIL_BYTES."""
+def _thumbnail(upload: _Upload, *, is_long: bool) -> tuple[bytes, str | None]:
+    """A WebP of at most THUMBNAIL_BYTES, and its average colour."""
     height = _NO_RESIZE if is_long else _THUMBNAIL_SIDE
     small = _decode(upload, _THUMBNAIL_SIDE, height, frames=1)
     if is_long:
         small = small.crop(0, 0, small.width, round(small.width * _LONG_CROP))
     small = small.copy_memory()
+    return _encode_thumbnail(upload, small), _average_colour(small)
+
+
+def _average_colour(image: pyvips.Image) -> str | None:
+    """As `#rrggbb`. None if a part is transparent: a page would show the colour through it."""
+    # Grey pictures have fewer bands, others 16 bits or the colours of printing.
+    stats = image.colourspace("srgb").stats()
+    # A row per band, after one for all bands. Column 0 is the minimum, column 4 the mean.
+    if image.hasalpha() and stats.getpoint(0, 4)[0] < 255:
+        return None
+    return "#" + "".join(f"{round(stats.getpoint(4, band)[0]):02x}" for band in (1, 2, 3))
+
+
+def _encode_thumbnail(upload: _Upload, small: pyvips.Image) -> bytes:
     # Drawings and screenshots have sharp edges between colours, photographs have not.
     is_drawing = upload.kind in ("PNG", "GIF") or upload.is_lossless_webp
     lossless = _save(small, "WEBP", **_LOSSLESS_WEBP) if is_drawing else None

@@ -26,7 +26,7 @@ from .storage import Storage
 _PICTURES = """
 select id as key, json_build_object(
     'id', id, 'file', name, 'content_type', content_type, 'size', size, 'width', width,
-    'height', height, 'alt', alt, 'uploaded_at', uploaded_at
+    'height', height, 'colour', colour, 'alt', alt, 'uploaded_at', uploaded_at
 )::text as line
 from media where owner_id = $1 and id > $2 and removed_at is null order by id limit $3
 """

@@ -233,6 +233,7 @@ async def _post(session: AsyncSession, author_id: int, new: NewTweet) -> Posted:
                 thumbnail=media.thumbnail or media.path,
                 width=media.width,
                 height=media.height,
+                colour=media.colour,
                 alt=media.alt,
             )
             for media in attached

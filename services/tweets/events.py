@@ -13,6 +13,7 @@ class Picture(BaseModel):
     thumbnail: str
     width: int | None
     height: int | None
+    colour: str | None
     alt: str
 
 
@@ -154,6 +155,7 @@ class MediaUploaded(Event):
     thumbnail: str | None = None
     width: int | None = None
     height: int | None = None
+    colour: str | None = None
     alt: str = ""
 
 

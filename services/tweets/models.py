@@ -151,6 +151,7 @@ class Media(Table, table=True):
     """The path of the thumbnail. Pictures older than thumbnails have none."""
     width: int | None = None
     height: int | None = None
+    colour: str | None = Field(default=None, sa_column=Column(Text))
     alt: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
     tweet_id: int | None = Field(default=None, sa_column=Column(BigInteger))
     closed: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})

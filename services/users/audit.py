@@ -25,6 +25,10 @@ class AuditAction(StrEnum):
     renamed = "renamed"
     deactivated = "deactivated"
     erased = "erased"
+    invited = "invited"
+    invitation_revoked = "invitation_revoked"
+    invitation_accepted = "invitation_accepted"
+    """By the person: it shows that the link reached somebody."""
     administrator_added = "administrator_added"
     administrator_removed = "administrator_removed"
     key_made = "key_made"
@@ -41,6 +45,7 @@ _ALWAYS_RECORDED = (
     AuditAction.erased,
     AuditAction.administrator_added,
     AuditAction.administrator_removed,
+    AuditAction.invitation_accepted,
 )
 
 
@@ -50,7 +55,8 @@ def record(
     """Adds an entry. Call it in the transaction of the action itself.
 
     `actor` is None for the operator's console. Changes that people make to their own name and keys
-    are not recorded. An erasure and a change of role always are: nothing else records them.
+    are not recorded. An erasure, a change of role and an accepted invitation always are: nothing
+    else records them.
     """
     is_own_account = actor is not None and actor.user_id == subject_id
     if is_own_account and action not in _ALWAYS_RECORDED:

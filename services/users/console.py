@@ -3,6 +3,7 @@
 `python -m operate` has the same commands and runs them with the settings of an installation:
 
 `python -m operate user "Ann Kim"`
+`python -m operate invite "Ann Kim"`
 `python -m operate grant-key --user 5 --key demonstration`
 `python -m operate administrator add 5` (the id, or the person's whole name)
 `python -m operate erased > erased.txt`
@@ -14,6 +15,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -52,6 +54,24 @@ async def add_user(name: str) -> str:
     return (
         f"user_id  {user_id}\napi_key  {key.key}\n"
         "The key cannot be shown again: give it to the person now."
+    )
+
+
+async def invite(name: str) -> str:
+    """Adds a person with an invitation. Raises NameNotAccepted."""
+    settings = Settings()
+    lifetime = timedelta(days=settings.invitation_days)
+    async with _transaction() as session:
+        user_id = await commands.register_user(
+            session, name, max_name_length=settings.max_name_length
+        )
+        audit.record(session, AuditAction.registered, user_id, actor=None)
+        invitation = await commands.invite(session, user_id, caller=None, lifetime=lifetime)
+        audit.record(session, AuditAction.invited, user_id, actor=None)
+    return (
+        f"user_id  {user_id}\npath     /invitation#{invitation.secret}\n"
+        "Send the person the address of your Warble with this path. The link works once, until"
+        f" {invitation.expires_at:%Y-%m-%d %H:%M} UTC, and cannot be shown again."
     )
 
 
@@ -121,6 +141,10 @@ def main() -> int:
     commands_parsers = parser.add_subparsers(dest="command", required=True)
     user_parser = commands_parsers.add_parser("user", help="add a person and print the key")
     user_parser.add_argument("name")
+    invite_parser = commands_parsers.add_parser(
+        "invite", help="add a person and print a link that gives them their key, once"
+    )
+    invite_parser.add_argument("name")
     grant_parser = commands_parsers.add_parser(
         "grant-key", help="give a person a key that you choose"
     )
@@ -146,6 +170,8 @@ def main() -> int:
     try:
         if arguments.command == "user":
             action = add_user(arguments.name)
+        elif arguments.command == "invite":
+            action = invite(arguments.name)
         elif arguments.command == "grant-key":
             action = grant_key(arguments.user, arguments.key)
         elif arguments.command == "administrator":

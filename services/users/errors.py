@@ -52,6 +52,11 @@ class NotYourName(Problem):
     message = "You can change only your own name, unless you're an administrator."
 
 
+class RenamingNotAllowed(Problem):
+    status = 403
+    message = "Only administrators can change names here. Ask one of them."
+
+
 class NotYourKeys(Problem):
     status = 403
     message = (
@@ -114,3 +119,24 @@ class KeyEnded(Problem):
 class KeyTaken(Problem):
     status = 409
     message = "This key belongs to someone else."
+
+
+# The gateway receives these four, and words them for people: see gateway/invitations.py.
+class InvitationNotFound(Problem):
+    status = 404
+    message = "This invitation doesn't exist."
+
+
+class InvitationUsed(Problem):
+    status = 409
+    message = "This invitation was used."
+
+
+class InvitationExpired(Problem):
+    status = 409
+    message = "This invitation has expired."
+
+
+class InvitationRevoked(Problem):
+    status = 409
+    message = "This invitation was revoked."

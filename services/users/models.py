@@ -146,6 +146,35 @@ class UserSession(Table, table=True):
         return and_(col(UserSession.ended_at).is_(None), col(UserSession.expires_at) > func.now())
 
 
+class Invitation(Table, table=True):
+    """A link that gives a person a key, once. Only the hash of its secret is stored."""
+
+    __table_args__ = (Index("invitation_id", "id", unique=True),)
+
+    digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    id: int = Field(
+        default=None, sa_column=Column(BigInteger, Identity(always=True), nullable=False)
+    )
+    user_id: int = Field(
+        sa_column=Column(BigInteger, ForeignKey("person.id"), nullable=False, index=True)
+    )
+    created_at: datetime = Field(default=None, sa_column=_now())
+    expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    key_expires_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    """When the key that the invitation gives will expire. Null: never."""
+    used_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    revoked_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+
+    @staticmethod
+    def is_active() -> ColumnElement[bool]:
+        """A condition: the invitation was neither used nor revoked, and has not expired."""
+        return and_(
+            col(Invitation.used_at).is_(None),
+            col(Invitation.revoked_at).is_(None),
+            col(Invitation.expires_at) > func.now(),
+        )
+
+
 class Follow(Table, table=True):
     """One person follows another. After an unfollow the row stays, inactive, with the version of
     the event that ended it."""

@@ -5,10 +5,10 @@ A change that adds a table or a column with a person's data changes both halves 
 *Export.* Each statement of EXPORT_LISTS reads one list for the archive that a person can download;
 `chassis.privacy.export` explains the parameters.
 
-*Erasure.* `commands.erase_user` overwrites the name and deletes the keys at once, with the sessions
-that depend on them. The sweep below deletes the follows afterwards, in batches, and corrects the
-counts of everybody on the other side. The row in `person` stays with its id only, because other
-rows refer to it.
+*Erasure.* `commands.erase_user` overwrites the name and deletes the keys and invitations at once,
+with the sessions that depend on the keys. The sweep below deletes the follows afterwards, in
+batches, and corrects the counts of everybody on the other side. The row in `person` stays with its
+id only, because other rows refer to it.
 """
 
 from sqlalchemy import text
@@ -51,12 +51,21 @@ select id as key, json_build_object(
 from user_session where user_id = $1 and id > $2 order by id limit $3
 """
 
+_INVITATIONS = """
+select id as key, json_build_object(
+    'id', id, 'created_at', created_at, 'expires_at', expires_at, 'used_at', used_at,
+    'revoked_at', revoked_at
+)::text as line
+from invitation where user_id = $1 and id > $2 order by id limit $3
+"""
+
 EXPORT_LISTS = {
     "profile": _PROFILE,
     "following": _FOLLOWING,
     "followers": _FOLLOWERS,
     "keys": _KEYS,
     "sessions": _SESSIONS,
+    "invitations": _INVITATIONS,
 }
 _SELECT_FOLLOWS = text("""
 (select follower_id, followed_id from follow where follower_id = :user_id limit :batch)

@@ -1,6 +1,6 @@
 """The settings of users."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -17,5 +17,11 @@ class Settings(ProducerSettings):
     registered yet. Later the setting has no effect."""
     session_days: float = Field(30, gt=0, le=366)
     """How many days a session lasts at most. It ends earlier if its key ends earlier."""
+    invitation_days: float = Field(7, gt=0, le=366)
+    """How many days an invitation can be accepted. It expires earlier if the key of the
+    administrator who made it expires earlier."""
     max_name_length: int = Field(100, ge=1, le=1000)
     """The maximum length of a name, in characters."""
+    renaming: Literal["everyone", "administrators"] = "everyone"
+    """Who may change a person's name: the person and administrators (`everyone`), or only
+    administrators, for example because names come from a staff register."""

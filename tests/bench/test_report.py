@@ -79,3 +79,19 @@ def test_the_readme_changes_only_between_its_markers() -> None:
 
 def test_the_committed_report_is_up_to_date_with_the_results() -> None:
     assert drift() == []
+
+
+def test_the_page_is_reported_by_network_and_visit() -> None:
+    visit = {
+        "first_paint_ms": 530.4,
+        "largest_paint_ms": 1004.0,
+        "tweets_ms": 968.0,
+        "shift": 0.0123,
+        "bytes": 258_000,
+        "bytes_by_kind": {"script": 46_000, "other": 100},
+    }
+
+    text = rendered({**FOUND, "page": {"slow phone, again": visit}})
+
+    row = "| slow phone, again | 530 ms | 1004 ms | 968 ms | 0.012 | 258 kB | script 46 |"
+    assert row in text

@@ -201,7 +201,8 @@ async def test_a_tweet_describes_its_pictures_also_if_its_event_did_not(
 ) -> None:
     ann = await person(database)
     known = {"url": "/uploads/a", "thumbnail": "/uploads/b", "width": 9, "height": 4, "alt": "“A”"}
-    for media in ([known], None, []):
+    coloured = {**known, "colour": "#8a7f6d"}
+    for media in ([coloured], [known], None, []):
         event = TweetPosted(
             tweet_id=next(_tweet_ids),
             author_id=ann,
@@ -213,11 +214,12 @@ async def test_a_tweet_describes_its_pictures_also_if_its_event_did_not(
         await deliver(database, event)
 
     response = await feed.get(
-        "/api/tweets?order=recent&limit=3", headers=testing.identity_headers("feed", ann)
+        "/api/tweets?order=recent&limit=4", headers=testing.identity_headers("feed", ann)
     )
 
     unknown = {**known, "thumbnail": "/uploads/a", "width": None, "height": None, "alt": ""}
-    assert [tweet["media"] for tweet in response.json()["tweets"]] == [[], [unknown], [known]]
+    shown = [tweet["media"] for tweet in response.json()["tweets"]]
+    assert shown == [[], [unknown], [known], [coloured]]
 
 
 async def test_a_page_that_takes_too_long_to_read_is_answered_with_504(

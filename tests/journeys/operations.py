@@ -154,6 +154,15 @@ ROWS: dict[str, Row] = {
     "DELETE /api/users/{id}/key": Row(
         _at("/api/users/{owner}/key"), ADMINISTRATORS, ADMINISTRATORS, FINE
     ),
+    "POST /api/invitations": Row(
+        _at("/api/invitations", json={"name": "Newcomer"}), ADMINISTRATORS, ADMINISTRATORS, MADE
+    ),
+    "POST /api/users/{id}/invitation": Row(
+        _at("/api/users/{owner}/invitation"), ADMINISTRATORS, ADMINISTRATORS, MADE
+    ),
+    "DELETE /api/users/{id}/invitation": Row(
+        _at("/api/users/{owner}/invitation"), ADMINISTRATORS, ADMINISTRATORS, FINE
+    ),
     "GET /api/users/{id}/keys": Row(_at("/api/users/{owner}/keys"), FINE, NOT_YOURS, FINE),
     "POST /api/users/{id}/keys": Row(
         _at("/api/users/{owner}/keys", json={}), MADE, NOT_YOURS, MADE
@@ -175,8 +184,8 @@ ROWS: dict[str, Row] = {
     "GET /uploads/{name}": Row(_a_picture),
     "HEAD /uploads/{name}": Row(_a_picture),
 }
-EXCHANGES = {"POST /api/session", "DELETE /api/session"}
-"""They take a key in the body, or none. The gateway answers them itself."""
+EXCHANGES = {"POST /api/session", "DELETE /api/session", "POST /api/session/invitation"}
+"""They take a key or an invitation in the body, or none. The gateway answers them itself."""
 
 
 SERVED = [operation for operation in ROWS if OPERATIONS[operation]["x-warble-service"] != "gateway"]

@@ -76,6 +76,13 @@ INTERNAL = {
         method="POST",
         body={"digest": _DIGEST, "key_digest": _DIGEST, "client": ""},
     ),
+    "users POST /internal/invitations/{digest}/acceptance": Internal(
+        f"/internal/invitations/{_DIGEST}/acceptance",
+        "users",
+        Identity(0, KeyScope.read),
+        method="POST",
+        body={"session_digest": _DIGEST, "client": ""},
+    ),
     "media GET /internal/media": Internal(
         "/internal/media?ids=1", "tweets", Identity(1, KeyScope.account)
     ),
@@ -308,6 +315,46 @@ async def test_a_key_is_exchanged_for_a_session_while_it_is_good(company: Compan
 
     assert answers == ["200", "200", NOBODY, NOBODY, NOBODY]
     assert outcome(out) == "200"
+
+
+async def test_an_invitation_is_exchanged_for_a_key_and_a_session_while_it_is_good(
+    company: Company,
+) -> None:
+    admin = company.administrator
+    ann, leaver, erased = [
+        await admin.done("POST", "/api/invitations", json={"name": name})
+        for name in ("Ann", "Lea", "Eve")
+    ]
+    await admin.done("DELETE", f"/api/users/{leaver['user_id']}")
+    erasure = {"user_id": erased["user_id"], "name": "Eve"}
+    await admin.done("POST", "/api/erasures", json=erasure)
+
+    async def accept(secret: str) -> httpx.Response:
+        return await company.http.post("/api/session/invitation", json={"invitation": secret})
+
+    first = await accept(ann["invitation"])
+    by_key = await Person(ann["user_id"], "Ann", first.json()["api_key"], company.http).ask(
+        "GET", "/api/users/me"
+    )
+    by_session = await company.http.get("/api/users/me")
+    company.http.cookies.clear()
+
+    assert first.json()["user_id"] == by_key.json()["user"]["id"] == ann["user_id"]
+    assert by_session.json()["user"]["id"] == ann["user_id"]
+    assert [
+        outcome(await accept(secret))
+        for secret in (
+            ann["invitation"],
+            leaver["invitation"],
+            erased["invitation"],
+            "made up",
+            "0" * 43,
+        )
+    ] == [
+        "409 InvitationUsed",
+        "409 InvitationRevoked",
+        *["404 InvitationNotFound"] * 3,
+    ]
 
 
 def test_every_internal_call_has_its_row(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ async def with_a_life(company: Company, friend: Person) -> ErasedData:
     """Registers a person who then uses every feature, so that data is in every table."""
     words = [word() for _ in range(3)]
     ann = await company.hire(f"Ann {words[0]}")
+    await company.administrator.done("POST", f"/api/users/{ann.id}/invitation")
     media_ids = [await ann.upload(alt=f"A {words[1]}"), await ann.upload()]
     await ann.upload()
     tweet_id = await ann.post(f"Look: {words[2]}", media_ids)

@@ -16,7 +16,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from chassis.http.paging import MAX_ID
 
-TAKING = re.compile(r"(POST|PUT|DELETE) /api/(users/\{id\}/(keys?(/.*)?|administrator)|erasures)$")
+TAKING = re.compile(
+    r"(POST|PUT|DELETE) /api/(users/\{id\}/(keys?(/.*)?|invitation|administrator)|erasures)$"
+)
 URL = os.environ["WARBLE_FUZZ_URL"]
 ADMINISTRATOR = {"api-key": os.environ["WARBLE_FUZZ_ADMIN_KEY"]}
 KNOWN = {

@@ -110,6 +110,43 @@ async def test_a_thumbnail_is_small_and_upright(
             assert image.size == size
 
 
+def drawing(mode: str, colour: object, kind: str = "PNG") -> bytes:
+    out = io.BytesIO()
+    Image.new(mode, (30, 20), colour).save(out, kind)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "colour"),
+    [
+        (samples.picture("JPEG", 800, 600), (127, 0, 127)),
+        (samples.mirrored_colours("PNG"), (0, 0, 255)),
+        (drawing("L", 90), (90, 90, 90)),
+        (drawing("1", 1), (255, 255, 255)),
+        (drawing("I;16", 0x8000), (128, 128, 128)),
+        (drawing("CMYK", (0, 255, 255, 0), "JPEG"), (237, 28, 36)),
+        (drawing("RGBA", (10, 200, 30, 255)), (10, 200, 30)),
+        (drawing("RGBA", (10, 200, 30, 254)), None),
+        (drawing("LA", (90, 0)), None),
+        (samples.animation("GIF"), (0, 90, 30)),
+    ],
+    ids=[
+        *("photograph", "profile", "grey", "bits", "16 bits", "printing", "opaque"),
+        *("translucent", "transparent", "first frame"),
+    ],
+)
+async def test_a_record_has_the_average_colour_of_an_opaque_picture(
+    media: httpx.AsyncClient, content: bytes, colour: tuple[int, int, int] | None
+) -> None:
+    record = await upload_record(media, content)
+
+    if colour is None:
+        assert record["colour"] is None
+    else:
+        found = bytes.fromhex(record["colour"].removeprefix("#"))
+        assert all(abs(a - b) <= 8 for a, b in zip(found, colour, strict=True)), record["colour"]
+
+
 async def test_a_thumbnail_keeps_transparency(media: httpx.AsyncClient) -> None:
     out = io.BytesIO()
     Image.new("RGBA", (30, 30), (255, 0, 0, 0)).save(out, "PNG")

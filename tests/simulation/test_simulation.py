@@ -170,7 +170,7 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
             owner_id = self.people[owner]
             self.uploaded += 1
             names = f"{self.uploaded}.png", f"{self.uploaded}.webp"
-            picture = Picture("PNG", b"x", 1, 1, b"x", first_frame_only=False)
+            picture = Picture("PNG", b"x", 1, 1, b"x", None, first_frame_only=False)
             done, media_id = runner.run(
                 world.request(
                     "media",

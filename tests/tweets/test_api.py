@@ -132,7 +132,13 @@ async def test_a_tweet_has_its_pictures_in_the_authors_order(
 async def test_the_event_describes_the_pictures_of_a_tweet(
     tweets: httpx.AsyncClient, database: Database
 ) -> None:
-    known = {"thumbnail": "/uploads/small.webp", "width": 900, "height": 600, "alt": "A door"}
+    known = {
+        "thumbnail": "/uploads/small.webp",
+        "width": 900,
+        "height": 600,
+        "colour": "#8a7f6d",
+        "alt": "A door",
+    }
     media_ids = [await uploaded(database, ANN, **known), await uploaded(database, ANN)]
 
     await posted(tweets, ANN, media_ids)
@@ -141,7 +147,7 @@ async def test_the_event_describes_the_pictures_of_a_tweet(
     new, old = event["attachments"]
     assert event["media"] == [
         {"url": new, **known},
-        {"url": old, "thumbnail": old, "width": None, "height": None, "alt": ""},
+        {"url": old, "thumbnail": old, "width": None, "height": None, "colour": None, "alt": ""},
     ]
 
 

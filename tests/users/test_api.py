@@ -2,11 +2,13 @@
 
 import asyncio
 import hashlib
+from typing import Any
 
 import httpx
 import pytest
 
 from chassis import testing
+from services.users import main
 
 from .conftest import People
 
@@ -407,3 +409,40 @@ async def test_every_list_says_whom_the_reader_follows(
     for user_id, followed in ((boris, True), (zoe, False)):
         profile = await users.get(f"/api/users/{user_id}", headers=signed(ann))
         assert profile.json()["user"]["followed"] is followed
+
+
+async def test_a_person_learns_what_their_key_allows(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    ann = await people.register("Ann")
+
+    async def me(headers: dict[str, str]) -> dict[str, Any]:
+        body: dict[str, Any] = (await users.get("/api/users/me", headers=headers)).json()
+        return body
+
+    own = await me(signed(ann))
+
+    assert own["user"] == await people.profile(ann)
+    assert {name: own[name] for name in own.keys() - {"user"}} == {
+        "result": True,
+        "administrator": False,
+        "may_rename": True,
+    }
+    assert (await me(testing.identity_headers("users", ann, administrator=True)))["administrator"]
+
+
+async def test_names_can_be_left_to_administrators(
+    users: httpx.AsyncClient, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await people.register("Ann")
+    monkeypatch.setenv("USERS_RENAMING", "administrators")
+    async with testing.client_for(main.create_app()) as strict:
+        path, draft = f"/api/users/{ann}", {"name": "Anna"}
+        own = await strict.patch(path, json=draft, headers=signed(ann))
+        me = (await strict.get("/api/users/me", headers=signed(ann))).json()
+        by_administrator = await strict.patch(path, json=draft, headers=people.administrator)
+
+    assert (own.status_code, own.json()["error_type"]) == (403, "RenamingNotAllowed")
+    assert (me["user"]["name"], me["may_rename"]) == ("Ann", False)
+    assert by_administrator.json() == {"result": True}
+    assert (await people.profile(ann))["name"] == "Anna"

@@ -40,6 +40,7 @@ async def test_the_name_and_keys_are_deleted_at_once_and_follows_by_the_job(
         "/api/users", json={"name": "Zoe Unerhört"}, headers=people.administrator
     )
     zoe, key = created.json()["user_id"], created.json()["api_key"]
+    await users.post(f"/api/users/{zoe}/invitation", headers=people.administrator)
     await users.patch(f"/api/users/{zoe}", json={"name": "Zoe Unheard"}, headers=signed(zoe))
     ann, boris = await people.register("Ann"), await people.register("Boris")
     for follower, followed in ((zoe, ann), (ann, zoe), (boris, zoe), (boris, ann)):
@@ -83,6 +84,7 @@ async def links(database: Database, user_id: int) -> int:
         select (select count(*) from follow where :id in (follower_id, followed_id))
              + (select count(*) from api_key where user_id = :id)
              + (select count(*) from user_session where user_id = :id)
+             + (select count(*) from invitation where user_id = :id)
     """)
     async with database.transaction() as session:
         return int((await execute(session, statement, {"id": user_id})).scalar_one())

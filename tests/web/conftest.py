@@ -13,6 +13,11 @@ from tests.waiting import PATIENCE_SECONDS
 
 from .visitor import SCREENS, Visitor
 
+_NO_NEWCOMER = """try {
+    localStorage["warble.welcomed.%d"] = "yes";
+    localStorage["warble.scope"] ??= "following";
+} catch {}"""
+
 Opens = Callable[..., Awaitable[Visitor]]
 
 
@@ -47,12 +52,20 @@ def screen(request: pytest.FixtureRequest) -> str:
 async def opens(browser: Browser, stack: Instance) -> AsyncIterator[Opens]:
     """`await opens(ann, screen="phone")` gives a window in which Ann is signed in.
 
+    Unless she is a `newcomer`, the window has been used before: it shows no first steps, and Home
+    shows the people whom she follows even if she follows nobody.
+
     Afterwards no window has asked another host, broken the page's policy, or thrown an error.
     """
     visitors: list[Visitor] = []
 
     async def open_window(
-        person: Person | None = None, screen: str = "wide", path: str = "/", **options: Any
+        person: Person | None = None,
+        screen: str = "wide",
+        path: str = "/",
+        *,
+        newcomer: bool = False,
+        **options: Any,
     ) -> Visitor:
         settings = {"locale": "en-GB", "base_url": stack.gateway_url, **SCREENS[screen], **options}
         context = await browser.new_context(**settings)
@@ -62,6 +75,9 @@ async def opens(browser: Browser, stack: Instance) -> AsyncIterator[Opens]:
         if person is not None:
             entered = await context.request.post("/api/session", data={"api_key": person.key})
             assert entered.ok, await entered.text()
+            if not newcomer:
+                user_id = (await entered.json())["user_id"]
+                await context.add_init_script(_NO_NEWCOMER % user_id)
         await visitor.page.goto(path)
         return visitor
 

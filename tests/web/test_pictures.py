@@ -180,3 +180,20 @@ async def _scroll_through(page: Page) -> None:
     for picture in await page.get_by_role("article").locator("img").all():
         await picture.scroll_into_view_if_needed()
         await expect(picture).to_have_js_property("complete", True)
+
+
+async def test_a_picture_that_is_not_loaded_yet_shows_its_colour(
+    company: Company, opens: Opens
+) -> None:
+    ann = await company.hire("Ann")
+    out = io.BytesIO()
+    Image.new("RGB", (60, 40), (10, 120, 200)).save(out, "PNG")
+    await ann.post("blue", [await ann.upload(out.getvalue())])
+    window = await opens(ann, path="/people")
+    page = window.page
+    # Requests for pictures are never answered.
+    await page.route("**/uploads/*", lambda route: None)
+    await page.goto("/", wait_until="domcontentloaded")
+
+    place = window.tweet("blue").get_by_role("button", name="Open picture 1 of 1")
+    await expect(place).to_have_css("background-color", "rgb(10, 120, 200)")

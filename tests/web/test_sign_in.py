@@ -27,9 +27,9 @@ async def test_a_key_is_exchanged_for_a_session_that_no_script_can_read(
     await expect(page.get_by_role("alert")).to_contain_text("That key isn't valid")
     await page.get_by_label("Your access key").fill(f" {ann.key} ")
     await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_text("Follow people to see their tweets here")).to_be_visible()
+    await expect(page.get_by_text("You don't follow anyone yet")).to_be_visible()
     await page.reload()
-    await expect(page.get_by_text("Follow people to see their tweets here")).to_be_visible()
+    await expect(page.get_by_text("You don't follow anyone yet")).to_be_visible()
 
     assert ann.key not in await page.evaluate(_READABLE)
     (session,) = [c for c in await page.context.cookies() if c["name"] == "warble_session"]

@@ -7,5 +7,5 @@ import "./styles/base.css";
 
 startRouting();
 followSession();
-await loadWords();
-mount(App, { target: document.getElementById("app") as HTMLElement });
+// No `await` here: the words import parts of this script, and would wait for its end.
+void loadWords().then(() => mount(App, { target: document.getElementById("app") as HTMLElement }));

@@ -1,10 +1,11 @@
 """The HTTP routes of users: they translate requests and responses. No SQL and no rules here."""
 
-from . import administrators, audit, credentials, erasures, people
+from . import administrators, audit, credentials, erasures, invitations, people
 from .callers import on_user_not_found
 
 routers = (
     people.router,
+    invitations.router,
     administrators.router,
     erasures.router,
     audit.router,

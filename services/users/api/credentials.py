@@ -1,7 +1,7 @@
 """Internal routes, with which the gateway looks up and manages keys and sessions.
 
-The gateway sends the SHA-256 digest of a key or of a session's token, never the secret itself, so a
-log or a trace between the two cannot reveal one. This service stores the digests only.
+The gateway sends the SHA-256 digest of a key, an invitation or a session's token, never the secret
+itself, so a log or a trace between the two cannot reveal one. This service stores the digests only.
 """
 
 from datetime import timedelta
@@ -10,14 +10,24 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 
-from chassis.auth.identity import FromGateway, KeyScope
+from chassis.auth.identity import FromGateway, Identity, KeyScope
 from chassis.database import clock
 from chassis.database.session import Transaction
 from chassis.http.errors import responses
 from chassis.http.models import Ok
 
-from .. import commands, queries
-from ..errors import KeyEnded, KeyNotFound, SessionEnded, SessionNotFound
+from .. import audit, commands, queries
+from ..audit import AuditAction
+from ..errors import (
+    InvitationExpired,
+    InvitationNotFound,
+    InvitationRevoked,
+    InvitationUsed,
+    KeyEnded,
+    KeyNotFound,
+    SessionEnded,
+    SessionNotFound,
+)
 from ..models import ApiKey, Person, UserSession
 from ..settings import Settings
 
@@ -92,8 +102,7 @@ class StartedSession(BaseModel):
 async def start_session(
     draft: SessionDraft, gateway: FromGateway, session: Transaction, request: Request
 ) -> StartedSession:
-    settings: Settings = request.app.state.settings
-    lifetime = timedelta(days=settings.session_days)
+    lifetime = _session_lifetime(request)
     await commands.start_session(
         session,
         bytes.fromhex(draft.digest),
@@ -102,6 +111,56 @@ async def start_session(
         lifetime=lifetime,
     )
     return StartedSession(seconds=int(lifetime.total_seconds()))
+
+
+class AcceptanceDraft(BaseModel):
+    session_digest: str = Field(pattern=_DIGEST)
+    """SHA-256 of the token in the cookie."""
+    client: str
+
+
+class AcceptanceView(BaseModel):
+    user_id: int
+    administrator: bool
+    api_key: str
+    """The key that the person gets. It is in no other response."""
+    session_seconds: int
+    """How long the session lasts."""
+
+
+@router.post(
+    "/invitations/{digest}/acceptance",
+    status_code=201,
+    responses=responses(InvitationNotFound, InvitationUsed, InvitationExpired, InvitationRevoked),
+)
+async def accept_invitation(
+    digest: Digest,
+    draft: AcceptanceDraft,
+    gateway: FromGateway,
+    session: Transaction,
+    request: Request,
+) -> AcceptanceView:
+    lifetime = _session_lifetime(request)
+    accepted = await commands.accept_invitation(
+        session,
+        bytes.fromhex(digest),
+        bytes.fromhex(draft.session_digest),
+        client=draft.client,
+        lifetime=lifetime,
+    )
+    person = Identity(accepted.user_id, KeyScope.account)
+    audit.record(session, AuditAction.invitation_accepted, person.user_id, person)
+    return AcceptanceView(
+        user_id=accepted.user_id,
+        administrator=accepted.is_administrator,
+        api_key=accepted.key.key,
+        session_seconds=int(lifetime.total_seconds()),
+    )
+
+
+def _session_lifetime(request: Request) -> timedelta:
+    settings: Settings = request.app.state.settings
+    return timedelta(days=settings.session_days)
 
 
 @router.delete("/sessions/{digest}")

@@ -1,11 +1,12 @@
 """Routes for people: profiles, search, registration, names, follows, and replacing all keys."""
 
+import json
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis.auth.identity import Administrator, SignedIn
+from chassis.auth.identity import Administrator, Identity, SignedIn
 from chassis.database.session import Transaction
 from chassis.http.errors import InvalidRequest, NotAnAdministrator, responses
 from chassis.http.models import Id, Ok
@@ -19,6 +20,7 @@ from ..errors import (
     LastAdministrator,
     NameNotAccepted,
     NotYourName,
+    RenamingNotAllowed,
     UserNotFound,
 )
 from ..queries import PeoplePage
@@ -76,6 +78,38 @@ class ProfileResponse(BaseModel):
     user: ProfileView
 
 
+class OwnProfileResponse(BaseModel):
+    """One's own profile, and what one may do, so that a page offers nothing that is refused."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "result": True,
+                    "user": {
+                        "id": 7,
+                        "name": "Анна Ким",
+                        "followed": False,
+                        "followers": [{"id": 3, "name": "Boris Gray"}],
+                        "following": [],
+                        "follower_count": 1,
+                        "following_count": 0,
+                    },
+                    "administrator": False,
+                    "may_rename": True,
+                }
+            ]
+        }
+    )
+
+    result: Literal[True] = True
+    user: ProfileView
+    administrator: bool
+    """Whether the caller's key has the rights of an administrator."""
+    may_rename: bool
+    """Whether the caller may change their own name."""
+
+
 class UserPage(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
@@ -99,19 +133,25 @@ def _page(page: PeoplePage) -> UserPage:
     return UserPage(users=users, next_cursor=page.next_cursor)
 
 
-async def _profile(session: Transaction, user_id: int, reader_id: int) -> Response:
-    body = await queries.profile(session, user_id, reader_id)
-    return Response(body, media_type="application/json")
-
-
 def _settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
 
-@router.get("/me", summary="Get your own profile", response_model=ProfileResponse)
-async def my_profile(identity: SignedIn, session: Transaction) -> Response:
-    return await _profile(session, identity.user_id, identity.user_id)
+def _may_rename(identity: Identity, settings: Settings) -> bool:
+    """Whether the caller may change their own name."""
+    return settings.renaming == "everyone" or identity.administrator
+
+
+@router.get("/me", summary="Get your own profile", response_model=OwnProfileResponse)
+async def my_profile(identity: SignedIn, session: Transaction, request: Request) -> Response:
+    body = await queries.profile(session, identity.user_id, identity.user_id)
+    rights = {
+        "administrator": identity.administrator,
+        "may_rename": _may_rename(identity, _settings(request)),
+    }
+    # PostgreSQL built the JSON object; the rights become its last members.
+    return Response(f"{body[:-1]},{json.dumps(rights)[1:]}", media_type="application/json")
 
 
 @router.get("", summary="Find people by name", responses=responses(InvalidRequest))
@@ -164,20 +204,24 @@ async def register_user(
     responses=responses(UserNotFound),
 )
 async def profile(id: Id, identity: SignedIn, session: Transaction) -> Response:
-    return await _profile(session, id, identity.user_id)
+    body = await queries.profile(session, id, identity.user_id)
+    return Response(body, media_type="application/json")
 
 
 @router.patch(
     "/{id}",
     summary="Change a person's name (the person, or an administrator)",
-    responses=responses(NotYourName, UserNotFound, NameNotAccepted),
+    responses=responses(NotYourName, RenamingNotAllowed, UserNotFound, NameNotAccepted),
 )
 async def rename_user(
     id: Id, draft: NameDraft, identity: SignedIn, session: Transaction, request: Request
 ) -> Ok:
     if identity.user_id != id and not identity.administrator:
         raise NotYourName
-    max_length = _settings(request).max_name_length
+    settings = _settings(request)
+    if not _may_rename(identity, settings):
+        raise RenamingNotAllowed
+    max_length = settings.max_name_length
     await commands.rename_user(session, id, draft.name, max_name_length=max_length)
     audit.record(session, AuditAction.renamed, id, identity)
     return Ok()

@@ -6,6 +6,13 @@ records its events in the outbox.
 
 from .administrators import add_administrator, remove_administrator
 from .follows import follow, unfollow
+from .invitations import (
+    AcceptedInvitation,
+    NewInvitation,
+    accept_invitation,
+    invite,
+    revoke_invitations,
+)
 from .keys import (
     MAX_KEY_NAME_LENGTH,
     MAX_KEYS,
@@ -33,7 +40,10 @@ from .sessions import end_session, end_session_by_digest, start_session, touch_s
 __all__ = [
     "MAX_KEYS",
     "MAX_KEY_NAME_LENGTH",
+    "AcceptedInvitation",
+    "NewInvitation",
     "NewKey",
+    "accept_invitation",
     "add_administrator",
     "caller_key_expiry",
     "deactivate_user",
@@ -44,12 +54,14 @@ __all__ = [
     "erase_user",
     "follow",
     "grant_key",
+    "invite",
     "issue_key",
     "new_key_expiry",
     "register_user",
     "remove_administrator",
     "rename_user",
     "replace_key",
+    "revoke_invitations",
     "revoke_key",
     "revoke_keys",
     "rotate_key",

@@ -35,7 +35,7 @@ from ..errors import (
     TooManyKeys,
 )
 from ..events import KeyRevoked
-from ..models import ApiKey, Person
+from ..models import ApiKey, Invitation, Person
 from .locks import lock_active_person
 
 MAX_KEYS = 20
@@ -45,6 +45,7 @@ _LAST_USED_INTERVAL = timedelta(hours=1)
 
 class NewKey(NamedTuple):
     id: int
+    digest: bytes
     key: str
     """The secret. The service stores its hash, so the key cannot be shown again."""
     expires_at: datetime | None
@@ -63,6 +64,18 @@ async def issue_key(
     active = select(func.count()).where(col(ApiKey.user_id) == user_id, ApiKey.is_active())
     if (await session.exec(active)).one() >= MAX_KEYS:
         raise TooManyKeys(limit=MAX_KEYS)
+    return await add_key(session, user_id, name=name, scope=scope, expires_at=expires_at)
+
+
+async def add_key(
+    session: AsyncSession,
+    user_id: int,
+    *,
+    name: str = "",
+    scope: KeyScope = KeyScope.admin,
+    expires_at: datetime | None = None,
+) -> NewKey:
+    """The caller has locked the person, who is active. Raises NameNotAccepted."""
     key = api_keys.generate()
     row = ApiKey(
         digest=api_keys.digest(key.encode()),
@@ -74,7 +87,7 @@ async def issue_key(
     )
     session.add(row)
     await session.flush()
-    return NewKey(row.id, key, expires_at)
+    return NewKey(row.id, row.digest, key, expires_at)
 
 
 def new_key_expiry(caller: Identity, lifetime: timedelta | None) -> datetime | None:
@@ -161,7 +174,7 @@ async def rotate_key(session: AsyncSession, user_id: int, *, caller: Identity) -
 
 
 async def revoke_keys(session: AsyncSession, user_id: int) -> None:
-    """Revokes all keys of a person. Idempotent; raises UserNotFound."""
+    """Revokes all keys and invitations of a person. Idempotent; raises UserNotFound."""
     await lock_active_person(session, user_id)
     await mark_keys_revoked(session, user_id)
     await outbox.record(session, KeyRevoked(user_id=user_id))
@@ -197,9 +210,19 @@ def check_may_revoke(caller: Identity, key: ApiKey, person: Person) -> None:
 
 
 async def mark_keys_revoked(session: AsyncSession, user_id: int) -> None:
-    """The caller has locked the person, and records the event."""
+    """Also revokes the invitations. The caller has locked the person, and records the event."""
+    await mark_invitations_revoked(session, user_id)
     await session.exec(
         update(ApiKey)
         .where(col(ApiKey.user_id) == user_id, col(ApiKey.revoked_at).is_(None))
+        .values(revoked_at=clock.now())
+    )
+
+
+async def mark_invitations_revoked(session: AsyncSession, user_id: int) -> None:
+    """The caller has locked the person."""
+    await session.exec(
+        update(Invitation)
+        .where(col(Invitation.user_id) == user_id, Invitation.is_active())
         .values(revoked_at=clock.now())
     )

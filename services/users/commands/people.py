@@ -11,7 +11,7 @@ from chassis.privacy import erasure
 from .. import names
 from ..errors import CannotDeactivateYourself, CannotEraseYourself, NameNotConfirmed
 from ..events import UserDeactivated, UserErased, UserRegistered, UserRenamed
-from ..models import ApiKey, Person
+from ..models import ApiKey, Invitation, Person
 from .administrators import require_another_administrator
 from .keys import grant_key, mark_keys_revoked
 from .locks import lock_active_person, lock_administrators, lock_person
@@ -95,6 +95,7 @@ async def _erase(session: AsyncSession, person: Person) -> None:
     person.name = person.folded = ""
     person.administrator = False
     await session.exec(delete(ApiKey).where(col(ApiKey.user_id) == person.id))
+    await session.exec(delete(Invitation).where(col(Invitation.user_id) == person.id))
     await erasure.mark_erased(session, person.id)
     await outbox.record(session, UserErased(user_id=person.id))
 

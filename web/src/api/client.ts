@@ -8,6 +8,9 @@ export type Media = Schemas["MediaView"];
 export type Person = Schemas["UserView"];
 export type Profile = Schemas["ProfileView"];
 
+/** The reader's own profile, and what the reader may do. */
+export type Me = Profile & Pick<Schemas["OwnProfileResponse"], "administrator" | "may_rename">;
+
 /** A thumbnail shows only the top of a long picture (`LONG` in services/media/pictures.py). */
 export const isLong = ({ width, height }: Media) => (height ?? 0) > 2 * (width ?? 0);
 
@@ -119,10 +122,17 @@ async function people<T extends Person>(path: string, values: Record<string, str
 }
 
 export const signIn = (key: string) => call("POST", "/session", { api_key: key }, true);
+export const acceptInvitation = (invitation: string) =>
+  call<Schemas["AcceptedInvitationView"]>("POST", "/session/invitation", { invitation }, true);
+
 export const signOut = () => call("DELETE", "/session", undefined, true);
 
-export async function me(): Promise<Profile> {
-  return (await call<Schemas["ProfileResponse"]>("GET", "/users/me")).user;
+export async function me(): Promise<Me> {
+  const { user, administrator, may_rename } = await call<Schemas["OwnProfileResponse"]>(
+    "GET",
+    "/users/me",
+  );
+  return { ...user, administrator, may_rename };
 }
 
 export async function profile(id: number): Promise<Profile> {
@@ -130,6 +140,10 @@ export async function profile(id: number): Promise<Profile> {
 }
 
 export const rename = (id: number, name: string) => call("PATCH", `/users/${id}`, { name });
+
+/** Registers a person, who gets the first key by the invitation. */
+export const invite = (name: string) =>
+  call<Schemas["InvitationResponse"]>("POST", "/invitations", { name });
 
 export async function keysOf(id: number): Promise<Key[]> {
   return (await call<Schemas["KeyList"]>("GET", `/users/${id}/keys`)).keys;

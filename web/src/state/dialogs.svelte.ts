@@ -11,6 +11,8 @@ export type Dialog =
   | { kind: "rename" }
   | { kind: "settings" }
   | { kind: "access" }
+  | { kind: "invite" }
+  | { kind: "welcome" }
   | { kind: "erase" }
   | { kind: "shortcuts" };
 

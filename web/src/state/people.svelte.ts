@@ -18,6 +18,9 @@ const changed = new SvelteMap<number, boolean>();
 
 export const isFollowed = (person: Followable) => changed.get(person.id) ?? person.followed;
 
+/** Whether the reader has begun to follow somebody since the page was loaded. */
+export const followsSince = () => [...changed.values()].includes(true);
+
 /** What the reader's own change adds to a follower count that was fetched before it. */
 export const addedFollower = (person: Followable) =>
   Number(isFollowed(person)) - Number(person.followed);

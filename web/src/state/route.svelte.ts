@@ -6,10 +6,12 @@ export type Route =
   | { view: "home" }
   | { view: "people" }
   | { view: "profile"; id: number; tab: "tweets" | "followers" | "following" }
+  | { view: "invitation" }
   | { view: "nothing" };
 
 export const HOME = "/";
 export const PEOPLE = "/people";
+export const INVITATION = "/invitation";
 export const profilePath = (id: number) => `/profile/${id}`;
 
 const PROFILE = /^\/profile\/([1-9]\d{0,15})(?:\/(followers|following))?\/?$/;
@@ -18,6 +20,7 @@ function read(path: string): Route {
   // Another page, named by GATEWAY_WEB_DIR, may sign in at an address of its own; here that has none.
   if (path === HOME || path === "/login") return { view: "home" };
   if (path === PEOPLE || path === `${PEOPLE}/`) return { view: "people" };
+  if (path === INVITATION) return { view: "invitation" };
   const found = PROFILE.exec(path);
   if (found === null) return { view: "nothing" };
   const tab = (found[2] ?? "tweets") as "tweets" | "followers" | "following";

@@ -2,7 +2,7 @@
 
 import * as api from "../api/client";
 
-type Session = "unknown" | "nobody" | "unreachable" | api.Profile;
+type Session = "unknown" | "nobody" | "unreachable" | api.Me;
 
 let session = $state<Session>("unknown");
 /** Whether a session ended that this page has seen, without a word of the reader in this page. */
@@ -19,7 +19,7 @@ export const who = {
     return ended;
   },
   /** The reader. Asked only below a view that is shown to somebody signed in. */
-  get me(): api.Profile {
+  get me(): api.Me {
     if (typeof session === "string") throw new Error("nobody is signed in");
     return session;
   },
@@ -43,16 +43,19 @@ export async function recognize() {
   }
 }
 
+/** Tells the other tabs that somebody signed in or out. */
+export const announce = () => tabs.postMessage(null);
+
 export async function enter(key: string) {
   await api.signIn(key);
-  tabs.postMessage(null);
+  announce();
   await recognize();
 }
 
 /** `forget` takes what this device keeps of the reader. */
 export async function leave(forget: () => void) {
   await api.signOut();
-  tabs.postMessage(null);
+  announce();
   forget();
   location.assign("/");
 }

@@ -55,6 +55,7 @@ export const en = {
   emptyFollowingMore: "Many colleagues follow:",
   emptyEveryone: "No tweets yet",
   emptyEveryoneMore: "Be the first: what are you working on?",
+  standsIn: "You don't follow anyone yet, so here are everyone's tweets.",
   suggestions: "Who to follow",
   allPeople: "Show all",
   showFeed: "Show my feed",
@@ -194,6 +195,10 @@ export const en = {
     created: "Copy your new key now. You won't see it again.",
     copy: "Copy",
     copied: "Copied",
+  },
+  invite: {
+    title: "Invite a colleague",
+    more: "Add a person, and send them a link with which they sign in.",
   },
   erase: {
     title: "Erase my account",
