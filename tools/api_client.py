@@ -108,11 +108,14 @@ class Person:
         content: str = "…",
         media_ids: Sequence[int] | None = None,
         draft_id: str | None = None,
+        reply_to: int | None = None,
     ) -> int:
         """Returns the tweet's id. A second call with this `draft_id` returns the first tweet."""
         if self.attempts > 1:
             draft_id = draft_id or secrets.token_hex(16)
-        named = {"draft_id": draft_id} if draft_id else {}
+        named: dict[str, str | int] = {"draft_id": draft_id} if draft_id else {}
+        if reply_to is not None:
+            named["reply_to"] = reply_to
         draft = {"tweet_data": content, "tweet_media_ids": media_ids, **named}
         return int((await self.done("POST", "/api/tweets", json=draft))["tweet_id"])
 
@@ -149,9 +152,9 @@ class Person:
                 return
             parameters["cursor"] = page["next_cursor"]
 
-    def tweets_of(self, user_id: int) -> AsyncIterator[Any]:
+    def tweets_of(self, user_id: int, **query: str) -> AsyncIterator[Any]:
         """All tweets of a person, the newest first."""
-        return self.pages(f"/api/users/{user_id}/tweets", "tweets")
+        return self.pages(f"/api/users/{user_id}/tweets", "tweets", **query)
 
     def whole_feed(self, **query: str | int) -> AsyncIterator[Any]:
         return self.pages("/api/tweets", "tweets", **query)

@@ -72,6 +72,7 @@ class Checker:
         found = await self._find_among_tweets()
         found += await self._find_among_follows()
         found += await self._find_among_likes()
+        found += await self._find_among_threads()
         return found or await self._find_among_feeds()
 
     async def _find_among_tweets(self) -> list[str]:
@@ -79,7 +80,7 @@ class Checker:
         self._there.clear()
         seen: Counter[str] = Counter()
         for author in self._history.people:
-            async for shown in self._person(author).tweets_of(author.id):
+            async for shown in self._person(author).tweets_of(author.id, replies="all"):
                 self._there[shown["id"]] = shown
                 seen[shown["content"]] += 1
                 sent = self._history.tweets.get(shown["content"])
@@ -131,6 +132,33 @@ class Checker:
                 found += _compared(mark, author.id in likers, what)
         return found
 
+    async def _find_among_threads(self) -> list[str]:
+        """Checks that every reply is counted by its parent and can be reached from its root."""
+        found = []
+        replies = [shown for shown in self._there.values() if shown["reply_to"] is not None]
+        counted = Counter(shown["reply_to"] for shown in replies)
+        for tweet_id, shown in self._there.items():
+            if shown["reply_count"] != counted[tweet_id]:
+                found.append(
+                    f"wrong: tweet {tweet_id} has {counted[tweet_id]} replies"
+                    f" and counts {shown['reply_count']}"
+                )
+        reader = self._person(self._history.people[0])
+        listed: dict[int, Counter[int]] = {}
+        for reply in replies:
+            root = reply["root_id"]
+            if root not in listed:
+                try:
+                    thread = reader.pages(f"/api/tweets/{root}/thread", "replies")
+                    listed[root] = Counter([each["id"] async for each in thread])
+                except ApiError as error:
+                    listed[root] = Counter()
+                    found.append(f"lost: the thread of {root}: {error}")
+            if (count := listed[root][reply["id"]]) != 1:
+                kind = "doubled" if count else "lost"
+                found.append(f"{kind}: reply {reply['id']} is {count} times below {root}")
+        return found
+
     async def _find_among_feeds(self) -> list[str]:
         """Compares each person's feed, and the feed of everyone, with the expected one."""
         found = []
@@ -140,7 +168,7 @@ class Checker:
                 found.append(f"feed of {author.name}: {wrong}")
         reader = self._history.people[0]
         ours = {author.id for author in self._history.people}
-        everyones = self._person(reader).whole_feed(scope="everyone", order="recent")
+        everyones = self._person(reader).whole_feed(scope="everyone", order="recent", replies="all")
         shown = [t["id"] async for t in everyones if t["author"]["id"] in ours]
         if sorted(shown) != sorted(self._there):
             found.append(f"everyone's feed differs by {set(shown) ^ self._there.keys()}")
@@ -155,7 +183,7 @@ class Checker:
         feed = []
         for tweet_id, shown in self._there.items():
             sent = self._history.tweets[shown["content"]]
-            if sent.author.id not in authors:
+            if sent.author.id not in authors or shown["reply_to"] is not None:
                 continue
             likers = frozenset(
                 person.id

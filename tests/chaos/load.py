@@ -38,7 +38,8 @@ _REMEMBERED_SECONDS = TTL_SECONDS - 2
 """For so long the gateway certainly applies a consistency token: its lifetime, less a margin."""
 
 _CHOICES = {
-    "post": 29,
+    "post": 22,
+    "reply": 7,
     "post_picture": 3,
     "like": 22,
     "unlike": 6,
@@ -128,15 +129,21 @@ class _Actor:
 
     # Tweets.
 
-    def _draft(self, media_ids: list[int]) -> Tweet:
+    def _draft(self, media_ids: list[int], parent: Tweet | None) -> Tweet:
         self._count += 1
         content = f"{self._me.name} said this as number {self._count}"
-        return Tweet(self._me, content, media_ids, Outcome.unknown)
+        return Tweet(self._me, content, media_ids, Outcome.unknown, parent)
 
-    async def _post(self, *media: Upload) -> None:
-        tweet = self._draft([upload.id for upload in media])
+    async def _reply(self) -> None:
+        if tweets := self._history.known_tweets()[-30:]:
+            await self._post(parent=self._chance.choice(tweets))
+
+    async def _post(self, *media: Upload, parent: Tweet | None = None) -> None:
+        tweet = self._draft([upload.id for upload in media], parent)
         self._history.tweets[tweet.content] = tweet
         body: dict[str, Any] = {"tweet_data": tweet.content, "tweet_media_ids": tweet.media_ids}
+        if parent is not None:
+            body["reply_to"] = parent.id
         if self._chance.random() < 0.5:
             body["draft_id"] = f"draft-{self._count}"
             response = await self._until_answered("POST", "/api/tweets", json=body)
@@ -145,7 +152,7 @@ class _Actor:
         tweet.posted = response.outcome
         if response.outcome is Outcome.done:
             tweet.id = response.body["tweet_id"]
-        elif response.status in (404, 409):
+        elif response.status in (404, 409) and (parent is None or parent.certain):
             self._history.wrong.append(
                 f"{tweet.content!r} was refused: {json.dumps(response.body)}"
             )
@@ -234,12 +241,14 @@ class _Actor:
     # Reads, which must contain the person's own writes.
 
     async def _read_own(self) -> None:
-        response = await self._api.read(self._me, f"/api/users/{self._me.id}/tweets?limit={_PAGE}")
+        response = await self._api.read(
+            self._me, f"/api/users/{self._me.id}/tweets?replies=all&limit={_PAGE}"
+        )
         if response.outcome is not Outcome.done:
             return
-        self._compare_own(response, _PAGE)
+        self._compare_own(response, _PAGE, with_replies=True)
 
-    def _compare_own(self, response: Response, asked: int) -> None:
+    def _compare_own(self, response: Response, asked: int, *, with_replies: bool) -> None:
         """Compares the person's tweets with a page of the newest tweets.
 
         A page with fewer than `asked` tweets contains all; a full one reaches to its oldest.
@@ -248,6 +257,8 @@ class _Actor:
         oldest = min((tweet["id"] for tweet in response.body["tweets"]), default=0)
         reaches = oldest if len(there) == asked else 0
         for tweet in self._own:
+            if tweet.parent is not None and not with_replies:
+                continue
             if tweet.id is None or tweet.id >= reaches:
                 self._compare(tweet, there.get(tweet.content), response)
 
@@ -276,7 +287,7 @@ class _Actor:
             return
         now = time.monotonic()
         if way == _NEWEST:
-            self._compare_own(response, _NEWEST_PAGE)
+            self._compare_own(response, _NEWEST_PAGE, with_replies=False)
         for tweet in response.body["tweets"]:
             mark = self._history.likes.get((self._me.id, tweet["id"]))
             settled = self._liked_at.get(tweet["id"], 0.0)

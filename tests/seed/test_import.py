@@ -60,7 +60,7 @@ async def everything(stack: Instance, plan_: Plan) -> tuple[list[str], list[tupl
         said = [
             (person["name"], tweet["content"])
             for person in people
-            async for tweet in api.administrator.tweets_of(person["id"])
+            async for tweet in api.administrator.tweets_of(person["id"], replies="all")
         ]
         return sorted(person["name"] for person in people), sorted(said)
 

@@ -16,6 +16,10 @@ class ExampleTweet:
     text: str
     liked_by: str
     pictures: tuple[str, ...] = ()
+    name: str = ""
+    """For `reply_to`."""
+    reply_to: str = ""
+    """The name of the tweet to which this one replies."""
 
     def likers(self) -> list[str]:
         names = [*PEOPLE] if self.liked_by == "all" else self.liked_by.split()

@@ -97,22 +97,24 @@ class Demo:
         """Returns the ids of all example tweets, in their order."""
         existing: dict[tuple[str, str], int] = {}
         for name, account in self._accounts.items():
-            async for posted in account.tweets_of(account.id):
+            async for posted in account.tweets_of(account.id, replies="all"):
                 existing[name, posted["content"]] = posted["id"]
+        named: dict[str, int] = {}
         ids = [existing.get((tweet.author, tweet.text)) for tweet in company.TWEETS]
         tweet_ids = []
         before = len(ids) - ids.count(None)
         with stage(self._console, "tweets", len(ids), before) as progress:
             # One after another, because a feed shows tweets in the order of posting.
-            for tweet, tweet_id in zip(company.TWEETS, ids, strict=True):
-                if tweet_id is not None:
-                    tweet_ids.append(tweet_id)
-                    continue
-                tweet_ids.append(await self._post(tweet))
-                progress.advance()
+            for tweet, existing_id in zip(company.TWEETS, ids, strict=True):
+                tweet_id = existing_id
+                if tweet_id is None:
+                    tweet_id = await self._post(tweet, named.get(tweet.reply_to))
+                    progress.advance()
+                named[tweet.name] = tweet_id
+                tweet_ids.append(tweet_id)
         return tweet_ids
 
-    async def _post(self, tweet: company.ExampleTweet) -> int:
+    async def _post(self, tweet: company.ExampleTweet, reply_to: int | None) -> int:
         author = self._accounts[tweet.author]
         media_ids = [
             await author.upload(
@@ -120,7 +122,7 @@ class Demo:
             )
             for name in tweet.pictures
         ]
-        return await author.post(tweet.text, media_ids)
+        return await author.post(tweet.text, media_ids, reply_to=reply_to)
 
     async def _create_likes(self, tweet_ids: list[int]) -> None:
         likes = [

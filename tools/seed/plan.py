@@ -10,6 +10,10 @@ from . import texts
 from .edges import Graph
 
 _TWEETS_PER_PICTURE = 4
+_REPLY_SHARE = 0.3
+"""The share of tweets that are replies to somebody whom the author follows."""
+_MIN_REPLY_DISTANCE = 100
+"""A reply answers a tweet that many places before it, which is posted by then."""
 _EXPONENT = 0.75
 """The exponent of the Zipf-Mandelbrot law by which likes are distributed over tweets."""
 
@@ -32,6 +36,8 @@ class Plan:
     """(follower, followed)."""
     tweets: list[tuple[int, str]]
     """(author, text)."""
+    parents: dict[int, int]
+    """By the number of a reply, the number of the tweet above it."""
     with_picture: frozenset[int]
     """Numbers of tweets."""
     likes: list[tuple[int, int]]
@@ -48,6 +54,7 @@ def digest(file: Path, options: Options) -> str:
     """Identifies an import: it changes with the file and the options."""
     total = hashlib.sha256(file.read_bytes())
     total.update(repr(options).encode())
+    total.update(b"with replies")
     return total.hexdigest()[:12]
 
 
@@ -71,11 +78,13 @@ def make(file: Path, graph: Graph, options: Options) -> Plan:
     with_picture = _random(plan_digest, "pictures").sample(
         range(len(tweets)), len(tweets) // _TWEETS_PER_PICTURE
     )
+    follows = [(number[one], number[other]) for one, other in graph.follows]
     return Plan(
         plan_digest,
         names,
-        [(number[one], number[other]) for one, other in graph.follows],
+        follows,
         tweets,
+        _parents(_random(plan_digest, "replies"), follows, [author for author, _ in tweets]),
         frozenset(with_picture),
         _likes(_random(plan_digest, "likes"), len(names), len(tweets), options.likes),
     )
@@ -83,6 +92,24 @@ def make(file: Path, graph: Graph, options: Options) -> Plan:
 
 def _random(plan_digest: str, purpose: str) -> Random:
     return Random(f"{plan_digest}:{purpose}")  # noqa: S311 (reproducible, not a secret)
+
+
+def _parents(random: Random, follows: list[tuple[int, int]], authors: list[int]) -> dict[int, int]:
+    """Some tweets reply to the latest or an earlier tweet of somebody whom their author follows."""
+    followed: dict[int, list[int]] = {}
+    for follower, other in follows:
+        followed.setdefault(follower, []).append(other)
+    parents = {}
+    posted: dict[int, list[int]] = {}
+    for tweet, author in enumerate(authors):
+        if tweet >= _MIN_REPLY_DISTANCE:
+            earlier = tweet - _MIN_REPLY_DISTANCE
+            posted.setdefault(authors[earlier], []).append(earlier)
+        others = [other for other in followed.get(author, ()) if other in posted]
+        if others and random.random() < _REPLY_SHARE:
+            own = posted[random.choice(others)]
+            parents[tweet] = own[-1] if random.random() < 0.5 else random.choice(own)
+    return parents
 
 
 def _likes(random: Random, people: int, tweets: int, total: int) -> list[tuple[int, int]]:

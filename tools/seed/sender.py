@@ -90,7 +90,12 @@ class Sender:
             seed = self._plan.picture_seed(number)
             name, picture = await asyncio.to_thread(generate_picture, seed)
             media_ids.append(await author.upload(picture, name))
-        return await author.post(text, media_ids, self._plan.draft_id(number))
+        parent = self._plan.parents.get(number)
+        while parent is not None and parent not in self.tweets:
+            # It was sent earlier, and its response is still missing.
+            await asyncio.sleep(0.05)
+        reply_to = None if parent is None else self.tweets[parent]
+        return await author.post(text, media_ids, self._plan.draft_id(number), reply_to)
 
     # Follows and likes, which are idempotent.
 

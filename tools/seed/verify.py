@@ -73,7 +73,7 @@ def expected_feeds(
                 frozenset(likers[number]),
             )
             for number, (author, text) in enumerate(plan.tweets)
-            if author in authors
+            if author in authors and number not in plan.parents
         ]
         feeds[reader] = sorted(visible, key=lambda tweet: (-len(tweet.likers), -tweet.id))
     return feeds
