@@ -24,6 +24,7 @@ SEEDED = 10
 
 _EMPTY = f"""
 delete from feed.tweet_like where tweet_id between {FIRST} and {LAST};
+delete from feed.reply where tweet_id between {FIRST} and {LAST};
 delete from feed.tweet where id between {FIRST} and {LAST};
 delete from feed.follow where followed_id between {FIRST} and {LAST};
 delete from feed.person where id between {FIRST} and {LAST};
@@ -40,7 +41,8 @@ from generate_series(1, $4::int) as n
 _CARD = """
     '"id":' || ($1::bigint + n) || ',"content":"' || repeat('слово and word ', 9)
         || n || '","attachments":[],"created_at":"2026-11-01T09:30:00.123456Z"'
-        || ',"stamp":"2026-11-01T09:30:00.123456Z","media":[]'
+        || ',"stamp":"2026-11-01T09:30:00.123456Z","media":[],"reply_to":null'
+        || ',"root_id":' || ($1::bigint + n) || ',"entities":[]'
 """
 _TWEETS = f"""
 insert into feed.tweet (id, author_id, like_count, card)
@@ -61,6 +63,25 @@ insert into feed.tweet_like (tweet_id, user_id, active, version)
 select $1::bigint + n, $1::bigint + i, true, i
 from generate_series(1, $2::int) as n, generate_series(1, $3::int) as i
 """
+_THREAD = f"""
+insert into feed.tweet
+    (id, author_id, card, parent_id, root_id, depth, ancestors, self_replies, reply_count)
+select $1::bigint + n, $1::bigint + 1 + n % 100, {_CARD},
+    case when n > 1 then above[1] end, case when n > 1 then $1::bigint + 1 end,
+    case when n = 1 then 0 when $3::boolean then n - 1 else 1 end, above, 0,
+    case when $3::boolean then (n < $2::int)::int when n = 1 then $2::int - 1 else 0 end
+from generate_series(1, $2::int) as n
+cross join lateral (
+    select case when n = 1 then '{{}}' when $3::boolean then array(
+        select $1::bigint + n - level from generate_series(1, least(n - 1, 10)) as level
+    ) else array[$1::bigint + 1] end as above
+) as place
+"""
+_REPLIES = """
+insert into feed.reply (ancestor_id, aside, tweet_id)
+select distinct unnest(ancestors || root_id), true, id from feed.tweet
+where id between $1 and $2 and parent_id is not null
+"""
 _FOLLOW = """
 insert into feed.follow (follower_id, followed_id, active, version)
 select $1::bigint, $2::bigint + 1 + ((n + $5::int) * 13) % $3::int, true, 1
@@ -74,7 +95,7 @@ where id = (
     order by like_count desc, id desc limit 1
 )
 """
-_FEED = ("person", "tweet", "tweet_like", "follow")
+_FEED = ("person", "tweet", "tweet_like", "follow", "reply")
 
 
 async def _vacuum(owner: asyncpg.Connection, *tables: str) -> None:
@@ -113,6 +134,19 @@ async def fill_liked(owner: asyncpg.Connection, tweets: int, likes: int) -> None
     await owner.execute(_LIKED_TWEETS, FIRST, tweets, likes)
     await owner.execute(_LIKED_LIKES, FIRST, tweets, likes)
     await _vacuum(owner, *(f"feed.{table}" for table in _FEED))
+
+
+async def fill_thread(owner: asyncpg.Connection, tweets: int, *, chain: bool) -> list[int]:
+    """Creates a thread, in which each tweet replies to the one before, or all to the first one.
+
+    Returns the ids: the first one begins the thread.
+    """
+    await owner.execute(_EMPTY)
+    await owner.execute(_PEOPLE, FIRST, 101)
+    await owner.execute(_THREAD, FIRST, tweets, chain)
+    await owner.execute(_REPLIES, FIRST, LAST)
+    await _vacuum(owner, *(f"feed.{table}" for table in _FEED))
+    return [FIRST + number for number in range(1, tweets + 1)]
 
 
 async def follow(

@@ -130,6 +130,15 @@ def page(found: Found) -> str:
     )
 
 
+def threads(found: Found) -> str:
+    if "threads" not in found:
+        return ""
+    return (
+        "A page of 50 of a thread of 4,000 tweets: in a *chain* each replies to the one before, in "
+        "a *star* all reply to the first.\n\n" + _costs_table(found["threads"])
+    )
+
+
 def mix(found: Found) -> str:
     if "mix" not in found:
         return ""
@@ -308,6 +317,7 @@ SECTIONS: dict[str, Callable[[Found], str]] = {
     "The page in a browser": page,
     "The social-network mix": mix,
     "Delivery to followers": delivery,
+    "Threads": threads,
     "Growth": growth,
     "Likes of an author with many followers": followers,
     "Start, idle use and memory": memory,

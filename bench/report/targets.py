@@ -15,11 +15,15 @@ COSTS = {
     "own-profile": "one's own profile",
     "like": "like and unlike, with all effects",
     "post": "post, with all effects",
+    "reply": "reply with a mention and a hashtag, with all effects",
+    "conversations": "home feed with conversations, page fresh",
 }
 """Names of the scenarios of `costs` in the report."""
 LIMITS = {"fresh": 2.5, "unchanged": 2.0, "rebuilt": 8.0, "post": 25.0}
 DELIVERY = {"p50": 30.0, "p99": 250.0}
 OWN_WRITES = {"p50": 15.0, "p99": 100.0}
+THREAD = 4.0
+REPLY = 1.3
 GROWTH = {"tweets": 1.3, "followed": 2.0}
 
 
@@ -48,7 +52,7 @@ class Target:
 
 def targets(found: Found) -> list[Target]:
     """The targets of the scenarios that have run."""
-    return [*_costs(found), *_growth(found), *_likes(found), *_waits(found)]
+    return [*_costs(found), *_threads(found), *_growth(found), *_likes(found), *_waits(found)]
 
 
 def _costs(found: Found) -> Iterator[Target]:
@@ -60,6 +64,14 @@ def _costs(found: Found) -> Iterator[Target]:
         most_expensive = max(shares, key=shares.__getitem__)
         name = f"the gateway's own share (largest: {most_expensive})"
         yield Target(name, 1.0, "× hello", shares[most_expensive])
+
+
+def _threads(found: Found) -> Iterator[Target]:
+    for name, one in found.get("threads", {}).items():
+        yield Target(f"thread of 4,000 ({name})", THREAD, "× hello", one["times_hello"])
+    if "reply" in found and "post" in found:
+        value = found["reply"]["times_hello"] / found["post"]["times_hello"]
+        yield Target("a reply with a mention and a hashtag, against a post", REPLY, "×", value)
 
 
 def grown(first: Found, last: Found, figure: str) -> float:

@@ -5,7 +5,7 @@ from typing import Any
 
 from bench.fixture import Fixture
 
-from . import baseline, costs, delivery, growth, likes, mix, page, replicas, waits
+from . import baseline, costs, delivery, growth, likes, mix, page, replicas, threads, waits
 
 Scenario = Callable[[Fixture], Awaitable[Any]]
 
@@ -18,6 +18,7 @@ SCENARIOS: dict[str, Scenario] = {
     "delivery": delivery.measure,
     "own-writes": delivery.own_writes,
     "followers": likes.measure,
+    "threads": threads.measure,
     "likes": growth.likes,
     "followed": growth.followed,
     "tweets": growth.tweets,

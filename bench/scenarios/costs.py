@@ -77,6 +77,26 @@ async def post(fixture: Fixture) -> dict[str, Any]:
     return await figure(fixture, "post", always(request), fixture.sizes.writes, everything=True)
 
 
+async def conversations(fixture: Fixture) -> dict[str, Any]:
+    await fixture.ordinary()
+    request = fixture.get(f"{FEED}&replies=conversations")
+    return await figure(
+        fixture, "feed with conversations, fresh", always(request), fixture.sizes.reads
+    )
+
+
+async def reply(fixture: Fixture) -> dict[str, Any]:
+    parent = await fixture.reader.post()
+    mentioned = await fixture.person()
+    await fixture.settled()
+    text = f"@{mentioned.name} #bench " + TEXT[:200]
+    draft = {"tweet_data": text, "reply_to": parent}
+    request = fixture.write("POST", "/api/tweets", fixture.reader.key, draft, status=201)
+    return await figure(
+        fixture, "reply with mention", always(request), fixture.sizes.writes, everything=True
+    )
+
+
 SCENARIOS: dict[str, Callable[[Fixture], Awaitable[dict[str, Any]]]] = {
     "fresh": fresh,
     "unchanged": unchanged,
@@ -86,4 +106,6 @@ SCENARIOS: dict[str, Callable[[Fixture], Awaitable[dict[str, Any]]]] = {
     "own-profile": profile,
     "like": like,
     "post": post,
+    "reply": reply,
+    "conversations": conversations,
 }

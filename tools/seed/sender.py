@@ -91,7 +91,7 @@ class Sender:
             name, picture = await asyncio.to_thread(generate_picture, seed)
             media_ids.append(await author.upload(picture, name))
         parent = self._plan.parents.get(number)
-        while parent is not None and parent not in self.tweets:
+        while parent is not None and parent not in self.tweets:  # noqa: ASYNC110
             # It was sent earlier, and its response is still missing.
             await asyncio.sleep(0.05)
         reply_to = None if parent is None else self.tweets[parent]
