@@ -86,14 +86,27 @@ async def conversations(fixture: Fixture) -> dict[str, Any]:
 
 
 async def reply(fixture: Fixture) -> dict[str, Any]:
-    parent = await fixture.reader.post()
+    # Many parents: replies to the same tweet wait for each other.
+    parents = [await fixture.reader.post() for _ in range(4 * CONNECTIONS)]
     mentioned = await fixture.person()
     await fixture.settled()
     text = f"@{mentioned.name} #bench " + TEXT[:200]
-    draft = {"tweet_data": text, "reply_to": parent}
-    request = fixture.write("POST", "/api/tweets", fixture.reader.key, draft, status=201)
+    requests = cycle(
+        fixture.write(
+            "POST",
+            "/api/tweets",
+            fixture.reader.key,
+            {"tweet_data": text, "reply_to": parent},
+            status=201,
+        )
+        for parent in parents
+    )
     return await figure(
-        fixture, "reply with mention", always(request), fixture.sizes.writes, everything=True
+        fixture,
+        "reply with mention",
+        partial(next, requests),
+        fixture.sizes.writes,
+        everything=True,
     )
 
 

@@ -21,7 +21,7 @@ from chassis.messaging.events import EventId
 from . import queries
 from .errors import TweetHidden, TweetNotFound, TweetWasDeleted
 from .page_cache_middleware import AFTER
-from .pages import Page, PageKey, PageRequest
+from .pages import Page, PageKey, PageRequest, ThreadRequest
 from .queries import Order, Replies, Scope, Selection
 from .read_your_writes import Freshness
 
@@ -124,7 +124,6 @@ class TombstoneView(BaseModel):
     id: int
     reply_to: int | None
     root_id: int
-    reply_count: int
     tombstone: Literal["deleted", "hidden"]
 
 
@@ -474,12 +473,15 @@ async def thread(
     ] = None,
 ) -> Response:
     """A deleted tweet that has replies is an object with `tombstone`, without author and text."""
-    body = await request.app.state.threads.page(
+    if cursor is None and around is None:
+        key = PageKey(identity.user_id, ThreadRequest(id, limit))
+        return await _first_page(request, key, freshness)
+    body = await request.app.state.pages.thread_page(
         identity.user_id,
         id,
+        limit,
         cursor=cursor,
         around=around,
-        limit=limit,
         from_cache=freshness is Freshness.applied,
     )
     return _json(request, body, freshness)
@@ -541,7 +543,7 @@ async def likers(
 
 
 async def _page(request: Request, selection: Selection, freshness: Freshness) -> Response:
-    """A page. First pages use the cache, and their URL is added to the middleware's index."""
+    """A page. First pages without replies of their own use the cache."""
     state = request.app.state
     has_conversations = selection.replies is Replies.conversations
     is_first = selection.cursor is None and not selection.offset and selection.limit
@@ -559,11 +561,16 @@ async def _page(request: Request, selection: Selection, freshness: Freshness) ->
         selection.replies,
         selection.since_id,
     )
-    key = PageKey(selection.reader_id, page_request)
+    return await _first_page(request, PageKey(selection.reader_id, page_request), freshness)
+
+
+async def _first_page(request: Request, key: PageKey, freshness: Freshness) -> Response:
+    """A first page, from the cache if possible. Its URL is added to the middleware's index."""
+    state = request.app.state
     if freshness is Freshness.applied:
         # The first tweet of a period changes with time, so such a URL stands for no fixed page.
-        if selection.since_id is None:
-            state.url_index.add(request.scope, page_request)
+        if not isinstance(key.request, PageRequest) or key.request.since_id is None:
+            state.url_index.add(request.scope, key.request)
         page = state.pages.cached(key) or await state.pages.assemble(key)
     else:
         page = await state.pages.read_from_database(key)

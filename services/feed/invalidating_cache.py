@@ -67,6 +67,11 @@ def hashtag_tag(number: int) -> Tag:
     return 2 * ALL_AUTHORS + number
 
 
+def thread_tag(tweet_id: int) -> Tag:
+    """Which replies are listed below this tweet."""
+    return 3 * ALL_AUTHORS + tweet_id
+
+
 def parse_tag(payload: str) -> Tag:
     """The tag in the payload of a notification, such as `author 7`.
 
@@ -78,6 +83,8 @@ def parse_tag(payload: str) -> Tag:
         return int(number)
     if kind == "tweet":
         return tweet_tag(int(number))
+    if kind == "thread":
+        return thread_tag(int(number))
     if kind == "hashtag":
         return hashtag_tag(int(number))
     if kind == "person":

@@ -20,7 +20,6 @@ from .privacy import eraser
 from .read_your_writes import InboxListener
 from .settings import Settings
 from .tags import Tags
-from .threads import Threads
 
 
 @contextlib.asynccontextmanager
@@ -31,8 +30,7 @@ async def _api_lifespan(application: FastAPI) -> AsyncIterator[None]:
     cache = InvalidatingCache(settings.cache_bytes)
     inbox_listener = InboxListener(database, cache, connections)
     application.state.connections = connections
-    application.state.pages = pages = Pages(connections, cache)
-    application.state.threads = Threads(connections, pages)
+    application.state.pages = Pages(connections, cache)
     application.state.periods = periods = Periods(connections)
     application.state.tags = Tags(connections, periods)
     application.state.inbox_listener = inbox_listener

@@ -19,9 +19,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.auth.identity import IDENTITY_HEADER, Verifier
 from chassis.http import etags
-from chassis.http.errors import NotSignedIn, is_dependency_unavailable, is_timeout, response_to
+from chassis.http.errors import (
+    NotSignedIn,
+    Problem,
+    is_dependency_unavailable,
+    is_timeout,
+    response_to,
+)
 
-from .pages import Page, PageKey, PageRequest, Pages
+from .pages import Page, PageKey, PageRequest, Pages, ThreadRequest
 from .read_your_writes import InboxListener
 
 AFTER = "warble-after"
@@ -38,9 +44,9 @@ class UrlIndex:
     """The first page that each URL stands for. A URL is path and query, exactly as received."""
 
     def __init__(self) -> None:
-        self._requests: dict[tuple[str, bytes], PageRequest] = {}
+        self._requests: dict[tuple[str, bytes], PageRequest | ThreadRequest] = {}
 
-    def add(self, scope: Scope, request: PageRequest) -> None:
+    def add(self, scope: Scope, request: PageRequest | ThreadRequest) -> None:
         """Adds the URL of this ASGI scope, unless it is too long. A full index starts again."""
         if len(scope["path"]) + len(scope["query_string"]) > _MAX_URL_BYTES:
             return
@@ -48,7 +54,7 @@ class UrlIndex:
             self._requests.clear()
         self._requests[scope["path"], scope["query_string"]] = request
 
-    def find(self, scope: Scope) -> PageRequest | None:
+    def find(self, scope: Scope) -> PageRequest | ThreadRequest | None:
         return self._requests.get((scope["path"], scope["query_string"]))
 
 
@@ -86,10 +92,13 @@ class PageCacheMiddleware:
         await send({"type": "http.response.body", "body": page.body})
 
 
-async def _find_page(scope: Scope, request: PageRequest) -> tuple[Page | None, bytes]:
+async def _find_page(
+    scope: Scope, request: PageRequest | ThreadRequest
+) -> tuple[Page | None, bytes]:
     """The page, and the value of `if-none-match`. No page: the application must answer.
 
-    Raises what `Pages.assemble` raises, except for an unavailable database.
+    Raises what `Pages.assemble` raises, except for an unavailable database and for a `Problem`,
+    such as a tweet that was deleted.
     """
     state = scope["app"].state
     inbox_listener: InboxListener = state.inbox_listener
@@ -117,9 +126,9 @@ async def _find_page(scope: Scope, request: PageRequest) -> tuple[Page | None, b
         try:
             page = await pages.assemble(key)
         except Exception as error:
-            if not is_dependency_unavailable(error):
+            if not isinstance(error, Problem) and not is_dependency_unavailable(error):
                 raise
-            # The application tries again, and responds with 503 if that fails too.
+            # The application tries again, and responds with the error if that fails too.
             return None, b""
     return page, if_none_match
 

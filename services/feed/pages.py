@@ -20,8 +20,8 @@ together. Either a tweet is missing, and the page is read from the database inst
 invalidation of the changed fragment also drops the page, which is stored with the tags of all its
 fragments. See docs/adr/0016.
 
-A page with conversations is chosen by the database (`conversations`), and shows the same cached
-tweets.
+A page with conversations, and the first page of a thread, are chosen by the database
+(`conversations`, `threads`), and show the same cached tweets.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ from prometheus_client import Counter
 
 from chassis.database.pool import Pool
 
-from . import conversations, fragments, queries
+from . import conversations, fragments, queries, threads
 from .fragments import ID_INDEX, SortKey
 from .invalidating_cache import (
     ALL_AUTHORS,
@@ -43,6 +43,7 @@ from .invalidating_cache import (
     Tag,
     hashtag_tag,
     reader_tag,
+    thread_tag,
     tweet_tag,
 )
 from .queries import MAX_LISTED_LIKES, Order, Replies, Scope, Selection
@@ -76,9 +77,16 @@ class PageRequest(NamedTuple):
     since_id: int | None = None
 
 
+class ThreadRequest(NamedTuple):
+    """The parameters of the first page of a thread, without its reader."""
+
+    tweet_id: int
+    limit: int
+
+
 class PageKey(NamedTuple):
     reader_id: int
-    request: PageRequest
+    request: PageRequest | ThreadRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,45 +111,75 @@ class Pages:
         return page
 
     async def assemble(self, key: PageKey) -> Page:
-        """Assembles a page from fragments, or reads it from the database, and caches it."""
+        """Assembles a page from fragments, or reads it from the database, and caches it.
+
+        For a thread raises TweetNotFound, TweetWasDeleted and TweetHidden.
+        """
         version = self._cache.version
-        tags = await self._tags(key)
-        assembled = None
-        if key.request.replies is Replies.conversations:
-            chosen = await conversations.choose(self._connections, _selection(key))
-            page = Page.of(await self._conversations_body(key.reader_id, chosen, from_cache=True))
-            _ASSEMBLED.inc()
-            tags = {
-                *tags,
-                *map(tweet_tag, (*chosen.details, *chosen.candidates)),
-                *map(hashtag_tag, chosen.hashtag_numbers),
-            }
-            self._cache.put(key, page, len(page.body), tags, version, names=page.body)
-            return page
-        has_fragments = key.request.since_id is None and key.request.limit <= TWEETS_PER_AUTHOR
-        if self._cache.connected and has_fragments:
-            assembled = await self._assemble_body(key, tags)
-        if assembled is None:
-            _MISS.inc()
-            body = await queries.page(self._connections, _selection(key))
-        else:
-            _ASSEMBLED.inc()
-            body, tweet_ids = assembled
-            # NOTIFY deduplicates payloads within a transaction: the author's notification may come
-            # before that of the last of the author's tweets. So the page depends on its tweets too.
-            tags = {*tags, *map(tweet_tag, tweet_ids)}
+        body, tags = await self._read(key)
         page = Page.of(body)
         self._cache.put(key, page, len(body), tags, version, names=body)
         return page
+
+    async def _read(self, key: PageKey) -> tuple[bytes, Collection[Tag]]:
+        """The body of a page, and what it depends on."""
+        reader_id, request = key
+        if isinstance(request, ThreadRequest):
+            _ASSEMBLED.inc()
+            thread = await threads.choose(self._connections, *request)
+            tweets = await self.tweets(reader_id, thread.live, from_cache=True)
+            tags = (thread_tag(request.tweet_id), *map(tweet_tag, thread.ids))
+            return thread.body(tweets), tags
+        authors = await self._tags(reader_id, request)
+        if request.replies is Replies.conversations:
+            _ASSEMBLED.inc()
+            chosen = await conversations.choose(self._connections, _selection(reader_id, request))
+            body = await self._conversations_body(reader_id, chosen, from_cache=True)
+            return body, {
+                *authors,
+                *map(tweet_tag, (*chosen.details, *chosen.candidates)),
+                *map(hashtag_tag, chosen.hashtag_numbers),
+            }
+        assembled = None
+        has_fragments = request.since_id is None and request.limit <= TWEETS_PER_AUTHOR
+        if self._cache.connected and has_fragments:
+            assembled = await self._assemble_body(reader_id, request, authors)
+        if assembled is None:
+            _MISS.inc()
+            return await queries.page(self._connections, _selection(reader_id, request)), authors
+        _ASSEMBLED.inc()
+        body, tweet_ids = assembled
+        # NOTIFY deduplicates payloads within a transaction: the author's notification may come
+        # before that of the last of the author's tweets. So the page depends on its tweets too.
+        return body, {*authors, *map(tweet_tag, tweet_ids)}
 
     async def read_from_database(self, key: PageKey) -> Page:
         """Reads a page without the cache: for a change that the database has committed but whose
         notification has not arrived yet."""
         _MISS.inc()
-        selection = _selection(key)
+        reader_id, request = key
+        if isinstance(request, ThreadRequest):
+            return Page.of(await self.thread_page(reader_id, *request, from_cache=False))
+        selection = _selection(reader_id, request)
         if selection.replies is Replies.conversations:
             return Page.of(await self.conversation_page(selection))
         return Page.of(await queries.page(self._connections, selection))
+
+    async def thread_page(
+        self,
+        reader_id: int,
+        tweet_id: int,
+        limit: int,
+        *,
+        cursor: str | None = None,
+        around: int | None = None,
+        from_cache: bool,
+    ) -> bytes:
+        """Any page of a thread. For parameters and errors see `threads.choose`."""
+        thread = await threads.choose(
+            self._connections, tweet_id, limit, cursor=cursor, around=around
+        )
+        return thread.body(await self.tweets(reader_id, thread.live, from_cache=from_cache))
 
     async def conversation_page(self, selection: Selection) -> bytes:
         """A page with conversations, read from the database."""
@@ -177,24 +215,24 @@ class Pages:
             each: card.render_for(reader_id, own_likes.get(each)) for each, card in cards.items()
         }
 
-    async def _tags(self, key: PageKey) -> Collection[Tag]:
+    async def _tags(self, reader_id: int, request: PageRequest) -> Collection[Tag]:
         """What the page depends on: the authors whose tweets it may show, and its reader."""
-        request, own_tag = key.request, reader_tag(key.reader_id)
+        own_tag = reader_tag(reader_id)
         if request.author_id is not None:
             return (request.author_id, own_tag)
         if request.scope is Scope.everyone:
             return (ALL_AUTHORS, own_tag)
-        cache_key = "followed", key.reader_id
+        cache_key = "followed", reader_id
         tags: Collection[Tag] | None = self._cache.get(cache_key)
         if tags is None:
             version = self._cache.version
-            followed = await fragments.followed(self._connections, key.reader_id)
-            tags = frozenset((*followed, key.reader_id, own_tag))
+            followed = await fragments.followed(self._connections, reader_id)
+            tags = frozenset((*followed, reader_id, own_tag))
             self._cache.put(cache_key, tags, _NUMBER_BYTES * len(tags), (own_tag,), version)
         return tags
 
     async def _assemble_body(
-        self, key: PageKey, tags: Collection[Tag]
+        self, reader_id: int, request: PageRequest, tags: Collection[Tag]
     ) -> tuple[bytes, list[int]] | None:
         """The body of the page, and the ids of its tweets.
 
@@ -203,11 +241,11 @@ class Pages:
         """
         if ALL_AUTHORS in tags:
             return None
-        order, limit = key.request.order, key.request.limit
+        order, limit = request.order, request.limit
         authors = [tag for tag in tags if tag > 0]
         sort_keys = _highest(await self._first_tweets(authors, order), limit)
         ids = [sort_key[ID_INDEX[order]] for sort_key in sort_keys]
-        tweets = await self.tweets(key.reader_id, ids, from_cache=True)
+        tweets = await self.tweets(reader_id, ids, from_cache=True)
         if len(tweets) < len(ids):
             return None
         last = sort_keys[-1] if len(sort_keys) == limit else None
@@ -263,5 +301,5 @@ def _highest(by_author: list[Sequence[SortKey]], limit: int) -> list[SortKey]:
     return highest[:limit]
 
 
-def _selection(key: PageKey) -> Selection:
-    return Selection(key.reader_id, **key.request._asdict())
+def _selection(reader_id: int, request: PageRequest) -> Selection:
+    return Selection(reader_id, **request._asdict())

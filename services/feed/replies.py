@@ -19,19 +19,23 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database.session import fetch
 
-_INSERT_PARENTS = """
-insert into tweet (id) select distinct parent_id from tweet
-where id = any($1::bigint[]) and parent_id is not null
-on conflict do nothing
-"""
+# A parent whose own event has not arrived gets a placeholder.
 _COUNT = """
-update tweet set reply_count = reply_count + change.step
+insert into tweet (id, reply_count)
+select parent_id, count(*) from tweet
+where id = any($1::bigint[]) and parent_id is not null
+group by parent_id
+on conflict (id) do update set reply_count = tweet.reply_count + excluded.reply_count
+returning deleted
+"""
+_UNCOUNT = """
+update tweet set reply_count = tweet.reply_count - gone.replies
 from (
-    select parent_id, count(*)::int * $2::int as step from tweet
+    select parent_id, count(*) as replies from tweet
     where id = any($1::bigint[]) and visible and parent_id is not null
     group by parent_id
-) as change
-where tweet.id = change.parent_id
+) as gone
+where tweet.id = gone.parent_id
 """
 # Lists the live ones of these replies, and the deleted ones that have listed replies.
 _LIST = """
@@ -74,15 +78,17 @@ select distinct parent_id from gone
 
 
 async def add(session: AsyncSession, tweet_ids: Sequence[int]) -> None:
-    """Counts and lists new replies. Tweets that are no replies are ignored."""
-    await fetch(session, _INSERT_PARENTS, tweet_ids)
-    await fetch(session, _COUNT, tweet_ids, 1)
-    await _list(session, tweet_ids)
+    """Counts and lists new replies."""
+    parents = await fetch(session, _COUNT, tweet_ids)
+    if any(parent["deleted"] for parent in parents):
+        await _list(session, tweet_ids)
+    else:
+        await fetch(session, _LIST, tweet_ids)
 
 
 async def uncount(session: AsyncSession, tweet_ids: Sequence[int]) -> None:
     """Takes tweets that are about to be deleted out of the counts."""
-    await fetch(session, _COUNT, tweet_ids, -1)
+    await fetch(session, _UNCOUNT, tweet_ids)
 
 
 async def remove(session: AsyncSession, tweet_ids: Sequence[int]) -> None:

@@ -13,6 +13,7 @@ The names are in the table `person`, a copy of those in users, filled by `handle
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -31,8 +32,9 @@ from .events import Entity
 MAX_MENTIONED_PEOPLE = 10
 MAX_TAG_LENGTH = 64
 """In grapheme clusters: characters as a person counts them."""
-MAX_NAME_LENGTH = 100
-"""In code points: a longer name is not found in a text, and a client must give the mention."""
+MAX_NAME_WORDS = 12
+"""A name of more words is not found in a text: a client must give the mention. Parts at hyphens and
+apostrophes count as words."""
 MAX_NAMESAKES = 10
 """How many people of one name an ambiguous mention lists."""
 _MAX_SEARCHED_MENTIONS = 50
@@ -45,7 +47,8 @@ _TAG = regex.compile(r"(?<![\p{L}\p{M}\p{N}_/)&#])#([\p{L}\p{M}\p{N}_]+)")
 _LETTER = regex.compile(r"\p{L}")
 _GRAPHEME_CLUSTER = regex.compile(r"\X")
 _AT = regex.compile(r"(?<![\p{L}\p{M}\p{N}_@/.])@(?=\S)")
-_WORD_CHARACTER = regex.compile(r"[\p{L}\p{M}\p{N}_]")
+_NAME_END = regex.compile(r"(?<=\S)(?:(?<![\p{L}\p{M}\p{N}_])|(?![\p{L}\p{M}\p{N}_]))")
+"""Where a name may end: behind any character that is not a space and that no word continues."""
 
 _FIND_PEOPLE = """
 select wanted.folded, found.id, found.name
@@ -177,9 +180,7 @@ async def _find_mentions(
     candidates: list[tuple[int, list[tuple[int, str]]]] = []
     for at in _AT.finditer(content):
         if len(candidates) < _MAX_SEARCHED_MENTIONS and not _overlaps(at.start(), 1, links):
-            ends = _word_ends(content, at.end())
-            folded = [(end, plain_text.fold(content[at.end() : end])) for end in ends]
-            candidates.append((at.start(), folded))
+            candidates.append((at.start(), list(_names(content, at.end()))))
     people: dict[str, list[Namesake]] = {}
     wanted = {folded for _, ends in candidates for _, folded in ends}
     for row in await fetch(session, _FIND_PEOPLE, list(wanted), MAX_NAMESAKES) if wanted else ():
@@ -207,21 +208,17 @@ async def _find_mentions(
     return mentions, ambiguous
 
 
-def _word_ends(content: str, start: int) -> list[int]:
-    """Where a name that begins at `start` may end: behind any character that is not a space and
-    that no word continues."""
-    line_end = content.find("\n", start)
-    last = min(len(content), start + MAX_NAME_LENGTH, line_end if line_end >= 0 else len(content))
-    return [
-        end
-        for end in range(start + 1, last + 1)
-        if not content[end - 1].isspace()
-        and not (
-            end < len(content)
-            and _WORD_CHARACTER.match(content[end])
-            and _WORD_CHARACTER.match(content[end - 1])
-        )
-    ]
+def _names(content: str, start: int) -> Iterator[tuple[int, str]]:
+    """The parts of the line that begin here and may be a name: where each ends, and its fold."""
+    folded = ""
+    previous_end = start
+    for end in islice(_NAME_END.finditer(content, start), MAX_NAME_WORDS):
+        part = content[previous_end : end.start()]
+        if "\n" in part:
+            return
+        folded += plain_text.fold(part)
+        previous_end = end.start()
+        yield previous_end, folded
 
 
 def _entity(kind: str, content: str, start: int, length: int, **target: Any) -> Entity:

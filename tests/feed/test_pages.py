@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -15,6 +16,7 @@ from sqlalchemy import text
 from chassis import testing
 from chassis.database.pool import Pool
 from chassis.database.session import Database, execute
+from chassis.http.errors import Problem
 from chassis.messaging.events import Event
 from services.feed import events, main, queries
 from services.feed.handlers import on_tweet_liked, on_tweet_posted, subscriptions
@@ -90,9 +92,11 @@ async def test_a_cached_page_equals_a_fresh_one_after_any_sequence_of_events(
         await deliver_one(database, recorded)
         reader, path = data.draw(st.tuples(st.sampled_from(READERS), st.sampled_from([*PAGES])))
         await read(feed, reader, path)
+        await feed.get("/api/tweets/1/thread", headers=testing.identity_headers("feed", 1))
     await erase(database, model)
 
     uncached = Pages(connections, InvalidatingCache(0))
+    await _compare_first_thread(feed, uncached)
     for reader in READERS:
         for path, selection in PAGES.items():
             own = replace(selection, reader_id=reader)
@@ -107,6 +111,22 @@ async def test_a_cached_page_equals_a_fresh_one_after_any_sequence_of_events(
                 return (await read(feed, reader, path)).content == fresh
 
             await eventually(is_fresh)
+
+
+async def _compare_first_thread(feed: httpx.AsyncClient, uncached: Pages) -> None:
+    """Compares the thread of tweet 1, which the history has read again and again."""
+
+    async def is_fresh() -> bool:
+        await asyncio.sleep(0)
+        headers = testing.identity_headers("feed", 1)
+        response = await feed.get("/api/tweets/1/thread", headers=headers)
+        if response.status_code == 404:
+            with pytest.raises(Problem):
+                await uncached.thread_page(1, 1, 50, from_cache=False)
+            return True
+        return response.content == await uncached.thread_page(1, 1, 50, from_cache=False)
+
+    await eventually(is_fresh)
 
 
 async def test_each_kind_of_event_reaches_the_cached_pages(

@@ -13,7 +13,6 @@ from services.feed import conversations, fragments, queries
 from services.feed.invalidating_cache import InvalidatingCache
 from services.feed.pages import Pages
 from services.feed.queries import Order, Replies, Scope, Selection
-from services.feed.threads import Threads
 
 # A company of 5,000 people: each has posted a tweet with a hashtag, and all of them like the first
 # two tweets. 2,500 replies are below the first tweet,
@@ -87,8 +86,8 @@ READS: dict[str, Callable[[Pool], Awaitable[Any]]] = {
 
 
 async def _thread(pool: Pool, tweet_id: int) -> bytes:
-    threads = Threads(pool, Pages(pool, InvalidatingCache(1_000_000)))
-    return await threads.page(7, tweet_id, cursor=None, around=None, limit=50, from_cache=False)
+    pages = Pages(pool, InvalidatingCache(1_000_000))
+    return await pages.thread_page(7, tweet_id, 50, from_cache=False)
 
 
 @pytest.fixture

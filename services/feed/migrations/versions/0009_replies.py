@@ -84,6 +84,10 @@ def upgrade() -> None:
                 perform pg_notify(
                     channel, 'hashtag ' || hashtag_number(coalesce(new.tag, old.tag))
                 );
+            elsif tg_table_name = 'reply' then
+                perform pg_notify(
+                    channel, 'thread ' || coalesce(new.ancestor_id, old.ancestor_id)
+                );
             elsif tg_table_name = 'person' then
                 -- `old` is null for a new person. Pages show an unknown name as an empty one, and
                 -- no mention of a hidden person.
@@ -115,6 +119,8 @@ def upgrade() -> None:
                 and coalesce(old.author_id, new.author_id) is not null
             )
             execute function notify_pages();
+        create trigger reply_notifies_pages after insert or delete on reply
+            for each row execute function notify_pages();
         create trigger tag_notifies_pages after insert or delete on tweet_tag
             for each row execute function notify_pages();
         create trigger tag_follow_notifies_pages after insert or update on tag_follow
