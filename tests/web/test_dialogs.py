@@ -120,3 +120,21 @@ async def test_a_new_name_is_shown_everywhere_at_once(company: Company, opens: O
     await expect(window.tweet("signed").get_by_role("link", name="Anna Kim")).to_be_visible()
     await page.go_back()
     await expect(window.tweet("signed").get_by_role("link", name="Anna Kim")).to_be_visible()
+
+
+async def test_a_dialog_that_cannot_be_fetched_says_so_and_leaves_the_page(
+    company: Company, opens: Opens
+) -> None:
+    window = await opens(None)
+    page = window.page
+    ann = await company.hire("Ann")
+    await page.route("**/assets/Dialogs-*.js", lambda route: route.abort())
+    await page.get_by_label("Your access key").fill(ann.key)
+    await page.get_by_role("button", name="Sign in").click()
+
+    await page.get_by_role("button", name="Settings").click()
+
+    await expect(page.get_by_text("Something went wrong")).to_be_visible()
+    await window.dialog_left_the_history()
+    await page.get_by_role("link", name="People").first.click()
+    await expect(page).to_have_url(re.compile("/people$"))
