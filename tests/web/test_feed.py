@@ -106,7 +106,6 @@ async def test_the_scroll_is_endless_and_keeps_its_place(
         await ann.post(f"number {number}.")
     window = await opens(ann, screen)
     page = window.page
-    await page.get_by_text("Latest").click()
 
     await expect(window.tweet("number 69.")).to_be_visible()
     while not await window.tweet("number 5.").count():
@@ -134,7 +133,6 @@ async def test_new_tweets_are_announced_and_the_text_under_the_eyes_stays(
     page = window.page
     await page.clock.install()
     await page.reload()
-    await page.get_by_text("Latest").click()
     read = window.tweet("number 14.")
     await read.scroll_into_view_if_needed()
     before = await read.bounding_box()

@@ -64,7 +64,8 @@ async def test_the_chosen_segment_stands_out(
     company: Company, opens: Opens, options: dict[str, str]
 ) -> None:
     window = await opens(await company.hire("Ann"), **options)
-    chosen = window.page.get_by_role("main").locator("label:has(:checked)").first
+    await window.page.get_by_role("button", name="Settings").click()
+    chosen = window.page.get_by_role("dialog").locator("label:has(:checked)").first
 
     if "forced_colors" in options:
         await expect(chosen).to_have_css("outline-style", "solid")
