@@ -11,6 +11,7 @@ export type Route =
 export const HOME = "/";
 export const PEOPLE = "/people";
 export const profilePath = (id: number) => `/profile/${id}`;
+export const tweetPath = (id: number) => `/tweets/${id}`;
 
 const PROFILE = /^\/profile\/([1-9]\d{0,15})(?:\/(followers|following))?\/?$/;
 

@@ -1,7 +1,7 @@
 /** The page's words in English. Every other language has exactly these. */
 
 import type { Details } from "../api/client";
-import { plurals } from "./plurals";
+import { compact, plurals } from "./plurals";
 import { units } from "./units";
 
 const many = plurals("en");
@@ -90,8 +90,12 @@ export const en = {
   like: "Like",
   unlike: "Unlike",
   likes: (n: number) => many(n, { one: "# like", other: "# likes" }),
+  compact: compact("en"),
   likedBy: "Liked by",
   noLikes: "No likes yet",
+  copyLink: "Copy link",
+  linkCopied: "Link copied",
+  moreActions: "More actions",
   delete: "Delete",
   deleteAsk: "Delete this tweet?",
   deleteMore: "This can't be undone. Its pictures and likes go too.",

@@ -1,7 +1,7 @@
 /** The page's words in Russian. */
 
 import type { Words } from "./en";
-import { plurals } from "./plurals";
+import { compact, plurals } from "./plurals";
 import { units } from "./units";
 
 const many = plurals("ru");
@@ -87,8 +87,12 @@ export const ru: Words = {
   like: "Нравится",
   unlike: "Убрать «Нравится»",
   likes: (n: number) => many(n, { other: "Нравится: #" }),
+  compact: compact("ru"),
   likedBy: "Кому понравилось",
   noLikes: "Пока никому не понравилось",
+  copyLink: "Скопировать ссылку",
+  linkCopied: "Ссылка скопирована",
+  moreActions: "Другие действия",
   delete: "Удалить",
   deleteAsk: "Удалить этот твит?",
   deleteMore: "Отменить это нельзя. Картинки и отметки тоже удалятся.",
