@@ -6,7 +6,7 @@ import { reason } from "../text/reason";
 import { showPosted } from "./feeds.svelte";
 import { tell } from "./notices.svelte";
 import { words } from "./preferences.svelte";
-import { who } from "./session.svelte";
+import { leave, who } from "./session.svelte";
 import { keep, kept } from "./storage";
 
 // The defaults of services/tweets and services/media. Whatever is set there, the server decides.
@@ -171,6 +171,15 @@ export function forgetDraft() {
   pictures = [];
   draft.text = "";
   void keepPictures();
+}
+
+/** Ends the session, and takes the draft off this device. */
+export async function signOut() {
+  try {
+    await leave(forgetDraft);
+  } catch (error) {
+    tell(reason(error), true);
+  }
 }
 
 /** Sends the tweet; whatever goes wrong, what was written stays. Gives whether it is posted. */
