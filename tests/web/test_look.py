@@ -104,6 +104,9 @@ async def test_axe_finds_nothing_on_any_view(
         await page.get_by_role("button", name="Settings").click()
         await page.get_by_role("button", name=dialog).click()
         await look_at_dialog(name, dialog)
+    if screen == "wide":
+        await page.get_by_role("button", name="About").click()
+        await look_at_dialog("about", "About Warble")
     await page.keyboard.press("?")
     await look_at_dialog("shortcuts", "Keyboard shortcuts")
     await page.route("**/api/**", lambda route: route.abort())

@@ -12,7 +12,8 @@ export type Dialog =
   | { kind: "settings" }
   | { kind: "access" }
   | { kind: "erase" }
-  | { kind: "shortcuts" };
+  | { kind: "shortcuts" }
+  | { kind: "about" };
 
 let open = $state.raw<Dialog | null>(null);
 

@@ -163,6 +163,14 @@ export const en = {
   },
   then: "then",
 
+  about: {
+    open: "About",
+    title: "About Warble",
+    text: "Your company runs this Warble itself. There are no ads and no tracking, and the page loads nothing from other sites.",
+    licence: "Warble is free software under the MIT licence.",
+    api: "API for your own programs",
+  },
+
   access: {
     title: "Keys and devices",
     more: "See where you're signed in, and make keys for scripts and apps.",
