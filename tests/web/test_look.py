@@ -237,6 +237,38 @@ async def test_the_theme_is_a_choice(company: Company, opens: Opens) -> None:
     assert await page.evaluate(ground) == dark
 
 
+async def test_in_the_dark_what_lies_above_is_lighter(company: Company, opens: Opens) -> None:
+    window = await opens(await company.hire("Ann"), color_scheme="dark")
+    page = window.page
+    await page.get_by_role("button", name="Settings").click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+
+    light: list[int] = await page.evaluate("""["html", "main", "dialog"].map((selector) => {
+        const colour = getComputedStyle(document.querySelector(selector)).backgroundColor;
+        return colour.match(/\\d+/g).map(Number).reduce((sum, channel) => sum + channel);
+    })""")
+
+    assert light == sorted(set(light))
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+async def test_only_what_is_pressed_moves_and_nothing_for_those_who_want_no_motion(
+    company: Company, opens: Opens, motion: str
+) -> None:
+    ann = await company.hire("Ann")
+    await ann.post("likeable")
+    window = await opens(ann, reduced_motion=motion)
+    heart = window.tweet("likeable").locator("button.like")
+    beats = "0.18s" if motion == "no-preference" else "0s"
+
+    await heart.click()
+    await expect(heart.locator("svg")).to_have_css("animation-duration", beats)
+    await window.page.reload()
+    await expect(heart).to_have_accessible_name("Unlike")
+
+    await expect(heart.locator("svg")).to_have_css("animation-duration", "0s")
+
+
 @pytest.mark.usefixtures("running_stack")
 def test_the_first_script_is_small() -> None:
     index = (BUILT / "index.html").read_text()

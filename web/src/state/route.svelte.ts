@@ -64,13 +64,20 @@ async function show(to: string, scrolled: number) {
   path = to;
   await tick();
   scrollTo(0, scrolled);
+  fadeIn();
 }
+
+function fadeIn() {
+  if (isCalm()) return;
+  document.getElementById("main")?.animate({ opacity: [0.3, 1] }, 140);
+}
+
+const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export function go(to: string) {
   if (to === location.pathname) {
     if (scrollY === 0) repeats++;
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    scrollTo({ top: 0, behavior: calm ? "instant" : "smooth" });
+    scrollTo({ top: 0, behavior: isCalm() ? "instant" : "smooth" });
     return;
   }
   // Tabs of one profile are one place: changing them does not move the reader.
