@@ -67,6 +67,7 @@ export const en = {
   post: "Post",
   posting: "Posting…",
   posted: "Tweet posted",
+  view: "View",
   charactersLeft: (n: number) =>
     n >= 0
       ? many(n, { one: "# character left", other: "# characters left" })

@@ -65,6 +65,7 @@ export const ru: Words = {
   post: "Опубликовать",
   posting: "Публикуем…",
   posted: "Твит опубликован",
+  view: "Открыть",
   charactersLeft: (n: number) =>
     n >= 0
       ? many(n, { one: "Остался # знак", few: "Осталось # знака", other: "Осталось # знаков" })
