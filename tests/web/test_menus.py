@@ -86,3 +86,14 @@ async def test_a_menu_is_used_by_keyboard_and_gives_the_focus_back(
 
     await expect(latest).to_have_count(0)
     await expect(button).to_have_attribute("aria-expanded", "false")
+
+
+async def test_the_chosen_tab_is_seen_where_all_colours_are_the_readers(
+    company: Company, opens: Opens
+) -> None:
+    window = await opens(await company.hire("Ann"), forced_colors="active")
+    underline = "tab => getComputedStyle(tab).borderBottomColor"
+    tabs = window.page.get_by_role("tab")
+
+    await expect(tabs).to_have_count(2)
+    assert await tabs.first.evaluate(underline) != await tabs.last.evaluate(underline)
