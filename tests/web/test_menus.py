@@ -55,13 +55,17 @@ async def test_the_tabs_and_the_order_choose_the_feed(
 async def test_a_menu_is_used_by_keyboard_and_gives_the_focus_back(
     company: Company, opens: Opens
 ) -> None:
-    window = await opens(await company.hire("Ann"))
+    ann = await company.hire("Ann")
+    # A Home that is not empty: below its one tweet a click meets nothing.
+    await ann.post("one")
+    window = await opens(ann)
     page = window.page
     button = page.get_by_role("button", name="Sort by: Latest")
     latest, popular = (
         page.get_by_role("menuitemradio", name=name) for name in ("Latest", "Popular")
     )
 
+    await expect(window.tweet("one")).to_be_visible()
     await button.focus()
     await page.keyboard.press("ArrowDown")
     await expect(button).to_have_attribute("aria-expanded", "true")

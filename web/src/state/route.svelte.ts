@@ -61,10 +61,11 @@ function keepScroll() {
 }
 
 async function show(to: string, scrolled: number) {
+  const stays = isSamePlace(path, to);
   path = to;
   await tick();
   scrollTo(0, scrolled);
-  fadeIn();
+  if (!stays) fadeIn();
 }
 
 function fadeIn() {
@@ -80,8 +81,7 @@ export function go(to: string) {
     scrollTo({ top: 0, behavior: isCalm() ? "instant" : "smooth" });
     return;
   }
-  // Tabs of one profile are one place: changing them does not move the reader.
-  const stays = read(to).view === "profile" && idOf(to) === idOf(location.pathname);
+  const stays = isSamePlace(path, to);
   const next: Entry = { scrolled: 0 };
   // A link in a dialog leads away from it: the entry of the dialog becomes that of the new place.
   if (entry()?.dialog) {
@@ -95,7 +95,9 @@ export function go(to: string) {
   if (!stays) document.getElementById("main")?.focus({ preventScroll: true });
 }
 
-const idOf = (at: string) => PROFILE.exec(at)?.[1];
+/** Tabs of one profile are one place: changing them does not move the reader. */
+const isSamePlace = (from: string, to: string) =>
+  read(to).view === "profile" && PROFILE.exec(from)?.[1] === PROFILE.exec(to)?.[1];
 
 /** Whether the entry of a closed dialog is being taken off; the browser does that a moment later. */
 let leaving = false;
