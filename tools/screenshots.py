@@ -85,7 +85,6 @@ async def _take_all(executable: str | None, url: str) -> None:
         await _take(page, "writing")
 
         page = await _signed_in_page(chromium, url, **WIDE, color_scheme="dark", locale="ru-RU")
-        await page.get_by_text("Новые").click()
         await expect(page.get_by_role("article").first).to_be_visible()
         await _take(page, "dark")
         page = await _signed_in_page(chromium, url, **PHONE)

@@ -120,3 +120,84 @@ async def test_a_new_name_is_shown_everywhere_at_once(company: Company, opens: O
     await expect(window.tweet("signed").get_by_role("link", name="Anna Kim")).to_be_visible()
     await page.go_back()
     await expect(window.tweet("signed").get_by_role("link", name="Anna Kim")).to_be_visible()
+
+
+async def test_a_dialog_that_cannot_be_fetched_says_so_and_leaves_the_page(
+    company: Company, opens: Opens
+) -> None:
+    window = await opens(None)
+    page = window.page
+    ann = await company.hire("Ann")
+    await page.route("**/assets/Dialogs-*.js", lambda route: route.abort())
+    await page.get_by_label("Your access key").fill(ann.key)
+    await page.get_by_role("button", name="Sign in").click()
+
+    await page.get_by_role("button", name="Settings").click()
+
+    await expect(page.get_by_text("Something went wrong")).to_be_visible()
+    await window.dialog_left_the_history()
+    await page.get_by_role("link", name="People").first.click()
+    await expect(page).to_have_url(re.compile("/people$"))
+
+
+async def test_a_finger_pulls_a_sheet_down(company: Company, opens: Opens) -> None:
+    window = await opens(await company.hire("Ann"), "phone", reduced_motion="reduce")
+    page = window.page
+    dialog = page.get_by_role("dialog", name="Settings")
+    finger = await page.context.new_cdp_session(page)
+
+    async def pulls(by: int) -> None:
+        box = await dialog.get_by_role("heading", name="Settings").bounding_box()
+        assert box is not None
+        for kind, down in (("touchStart", 0), ("touchMove", by // 2), ("touchMove", by)):
+            point = {"x": box["x"] + 100, "y": box["y"] + 10 + down}
+            await finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+        await finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    await page.get_by_role("button", name="Settings").click()
+    await expect(dialog).to_be_visible()
+    before = await dialog.bounding_box()
+    await pulls(40)
+    await expect(dialog).to_have_css("translate", "none")
+    assert await dialog.bounding_box() == before
+    await pulls(200)
+
+    await expect(dialog).to_have_count(0)
+
+
+async def test_a_device_without_keys_is_told_nothing_of_keys(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    window = await opens(await company.hire("Ann"), screen)
+    page = window.page
+
+    await page.get_by_role("button", name="Settings").first.click()
+    dialog = page.get_by_role("dialog", name="Settings")
+    title = await dialog.get_by_role("heading", name="Settings").bounding_box()
+    legend = await dialog.get_by_text("Appearance").bounding_box()
+
+    await expect(dialog.get_by_text("Single-key shortcuts")).to_be_visible(visible=screen == "wide")
+    assert title is not None
+    assert legend is not None
+    assert title["x"] == legend["x"]
+
+
+async def test_the_right_column_leads_to_the_keys_the_api_and_about(
+    company: Company, opens: Opens
+) -> None:
+    window = await opens(await company.hire("Ann"))
+    page = window.page
+    beside = page.get_by_role("complementary")
+
+    await beside.get_by_role("button", name="Keyboard shortcuts").click()
+    await expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await window.dialog_left_the_history()
+    await beside.get_by_role("button", name="About").click()
+    about = page.get_by_role("dialog", name="About Warble")
+    await expect(about.get_by_role("link", name="API")).to_have_attribute("href", "/docs")
+    await page.keyboard.press("Escape")
+    await window.dialog_left_the_history()
+    await beside.get_by_role("link", name="API").click()
+
+    await expect(page).to_have_url(re.compile("/docs$"))

@@ -28,6 +28,14 @@ _SMALL = """() => [...document.querySelectorAll(
     .map(([html]) => html)"""
 
 
+_COVERED = """() => [...document.querySelectorAll("main li button")]
+    .map((button) => [button, button.getBoundingClientRect()])
+    .filter(([, box]) => box.bottom <= document.querySelector("nav").getBoundingClientRect().top)
+    .filter(([button, { left, right, top, bottom }]) => !button.contains(
+        document.elementFromPoint((left + right) / 2, (top + bottom) / 2)))
+    .map(([button]) => button.ariaLabel)"""
+
+
 async def test_shortcuts_work_on_a_russian_keyboard(company: Company, opens: Opens) -> None:
     ann = await company.hire("Ann")
     await ann.post("first")
@@ -64,7 +72,8 @@ async def test_the_chosen_segment_stands_out(
     company: Company, opens: Opens, options: dict[str, str]
 ) -> None:
     window = await opens(await company.hire("Ann"), **options)
-    chosen = window.page.get_by_role("main").locator("label:has(:checked)").first
+    await window.page.get_by_role("button", name="Settings").click()
+    chosen = window.page.get_by_role("dialog").locator("label:has(:checked)").first
 
     if "forced_colors" in options:
         await expect(chosen).to_have_css("outline-style", "solid")
@@ -83,14 +92,55 @@ async def test_fingers_have_targets_of_44_pixels(company: Company, opens: Opens)
 
     await expect(window.tweet("own")).to_be_visible()
     small["home"] = await page.evaluate(_SMALL)
-    await expect(page.get_by_role("button", name="Write")).to_be_visible()
     await page.goto("/people")
     await expect(page.get_by_role("main").get_by_role("listitem").first).to_be_visible()
     small["people"] = await page.evaluate(_SMALL)
-    # It would cover the buttons of the list.
-    await expect(page.get_by_role("button", name="Write")).to_be_hidden()
     await page.goto(f"/profile/{bob.id}")
     await expect(page.get_by_role("main").get_by_role("button").first).to_be_visible()
     small["profile"] = await page.evaluate(_SMALL)
 
     assert {view: found for view, found in small.items() if found} == {}
+
+
+@pytest.mark.parametrize("path", ["/", "/people"])
+async def test_on_a_phone_write_is_at_hand_and_covers_no_button(
+    company: Company, opens: Opens, path: str
+) -> None:
+    star = await company.hire("Star")
+    await (await company.hire("Fan")).follow(star)
+    window = await opens(await company.hire("Ann"), "narrow", path)
+    page = window.page
+
+    await expect(page.get_by_role("button", name="Write")).to_be_in_viewport(ratio=1)
+    await expect(page.get_by_role("main").get_by_role("listitem").first).to_be_visible()
+
+    assert await page.evaluate(_COVERED) == []
+
+
+async def test_the_current_place_is_seen_without_colours_of_text(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    window = await opens(await company.hire("Ann"), screen, "/people")
+    navigation = window.page.get_by_role("navigation", name="Main")
+    people, home = (navigation.get_by_role("link", name=name) for name in ("People", "Home"))
+    await expect(people).to_have_attribute("aria-current", "page")
+
+    await expect(people.locator("svg")).not_to_have_css("fill", "none")
+    await expect(home.locator("svg").last).to_have_css("fill", "none")
+    await expect(navigation.get_by_text("People")).to_be_visible()
+    await expect(navigation.get_by_role("link", name="Profile")).to_contain_text("A")
+
+
+async def test_the_own_name_leads_to_the_settings_and_out(company: Company, opens: Opens) -> None:
+    window = await opens(await company.hire("Ann Kim"))
+    page = window.page
+
+    await page.get_by_role("button", name="Ann Kim").click()
+    await page.get_by_role("menuitem", name="Settings").click()
+    await expect(page.get_by_role("dialog", name="Settings")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await window.dialog_left_the_history()
+    await page.get_by_role("button", name="Ann Kim").click()
+    await page.get_by_role("menuitem", name="Sign out").click()
+
+    await expect(page.get_by_label("Your access key")).to_be_visible()

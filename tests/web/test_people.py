@@ -28,9 +28,9 @@ async def test_a_profile_with_its_lists(company: Company, opens: Opens, screen: 
     await expect(listed.filter(has_text="Ann Kim")).to_be_visible()
     await page.get_by_role("link", name="Following", exact=True).click()
     await expect(listed.filter(has_text="Ann Kim")).to_be_visible()
-    await main.get_by_role("button", name="Following: Боб Рэй").click()
+    async with page.expect_response(re.compile("/follow$")):
+        await main.get_by_role("button", name="Following: Боб Рэй").click()
     await expect(page.get_by_role("link", name="0 followers", exact=True)).to_be_visible()
-    await page.wait_for_load_state("networkidle")
 
     assert (await ann.done("GET", f"/api/users/{bob.id}"))["user"]["follower_count"] == 0
 
@@ -117,3 +117,34 @@ async def test_one_changes_ones_own_name(company: Company, opens: Opens) -> None
     await page.get_by_role("button", name="Save").click()
 
     await expect(page.get_by_role("heading", name="Анна Ким", exact=True)).to_be_visible()
+
+
+async def test_where_nothing_is_there_is_one_way_on(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    ann, bob = await company.hire("Ann"), await company.hire("Bob")
+    window = await opens(ann, screen)
+    page = window.page
+    main = page.get_by_role("main")
+    empty = main.locator(".plain")
+
+    for path, action in (
+        ("/", "Show everyone's tweets"),
+        (f"/profile/{ann.id}", "Write a tweet"),
+        (f"/profile/{ann.id}/followers", "Write a tweet"),
+        (f"/profile/{ann.id}/following", "Find people"),
+        (f"/profile/{bob.id}", "Find people"),
+    ):
+        await page.goto(path)
+        ways = empty.get_by_role("button").or_(empty.get_by_role("link"))
+        await expect(ways).to_have_text([action])
+        picture = await empty.locator("svg").bounding_box()
+        assert picture is not None
+        assert (picture["width"], picture["height"]) == (96, 96)
+    await empty.get_by_role("link", name="Find people").click()
+    await main.get_by_role("searchbox").fill("qqqqq zzzzz")
+    await empty.get_by_role("button", name="Clear search").click()
+    await expect(main.get_by_role("searchbox")).to_be_focused()
+    await expect(main.get_by_role("searchbox")).to_have_value("")
+
+    await expect(main.get_by_role("listitem").first).to_be_visible()

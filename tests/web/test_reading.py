@@ -1,7 +1,9 @@
 """Reading day after day: what is on top, what is fresh, and how lists of tweets and people look."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
+import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.journeys.company import Company, png, until
@@ -85,7 +87,7 @@ async def test_after_a_deletion_the_next_tweet_has_the_focus(
     window = await opens(ann)
     page = window.page
 
-    await window.tweet("number 1.").get_by_role("button", name="Delete").click()
+    await window.asks_to_delete(window.tweet("number 1."))
     await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     await expect(window.tweet("number 1.")).to_have_count(0)
     await expect(window.tweet("number 0.")).to_be_focused()
@@ -258,3 +260,42 @@ async def _let_pass(page: Page, scripts: list[Route]) -> None:
     await page.unroute("**/assets/*.js")
     for route in scripts:
         await route.continue_()
+
+
+async def test_a_card_shows_its_age_briefly_and_the_number_beside_the_heart(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    ann = await company.hire("Ann")
+    tweet_id = await ann.post("an hour old")
+    await ann.done("POST", f"/api/tweets/{tweet_id}/likes")
+    for locale, age in (("en-GB", "1h"), ("ru-RU", "1 ч")):
+        window = await opens(ann, screen, locale=locale)
+        await window.page.clock.install(time=datetime.now(UTC) + timedelta(minutes=61))
+        await window.page.reload()
+        tweet = window.tweet("an hour old")
+
+        await expect(tweet.get_by_role("time").get_by_text(age, exact=True)).to_be_visible()
+        heart = tweet.locator("button.like")
+        sign, number = await heart.locator("svg").bounding_box(), tweet.get_by_text("1", exact=True)
+        box = await number.bounding_box()
+
+        assert sign is not None
+        assert box is not None
+        assert box["x"] - (sign["x"] + sign["width"]) == pytest.approx(4, abs=0.5)
+        red = await heart.evaluate("button => getComputedStyle(button).color")
+        await expect(number).to_have_css("color", red)
+
+
+async def test_the_link_to_a_tweet_can_be_copied(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    ann = await company.hire("Ann")
+    tweet_id = await ann.post("worth a link")
+    window = await opens(ann, screen, permissions=["clipboard-read", "clipboard-write"])
+    page = window.page
+
+    await window.tweet("worth a link").get_by_role("button", name="Copy link").click()
+
+    await expect(page.get_by_text("Link copied")).to_be_visible()
+    copied = await page.evaluate("navigator.clipboard.readText()")
+    assert copied == f"{window.host}/tweets/{tweet_id}"

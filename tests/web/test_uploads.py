@@ -62,7 +62,7 @@ async def test_a_file_that_is_no_picture_is_refused_when_it_is_attached(
 
     await window.attaches(form, ("good.png", png()), ("fake.png", b"this is no picture"))
 
-    await expect(window.page.get_by_role("status").filter(has_text="picture")).to_be_visible()
+    await expect(form.get_by_role("alert")).to_contain_text("can't open this file as a picture")
     await expect(form.get_by_role("listitem")).to_have_count(1)
 
 
@@ -89,6 +89,21 @@ async def test_the_whole_window_takes_dropped_pictures(company: Company, opens: 
     assert taken
     pictures = page.get_by_role("dialog").get_by_role("listitem")
     await expect(pictures).to_have_count(1)
+
+
+async def test_pictures_dropped_far_below_the_writer_are_seen(
+    company: Company, opens: Opens
+) -> None:
+    ann = await company.hire("Ann")
+    for number in range(12):
+        await ann.post(f"number {number}.")
+    window = await opens(ann)
+    page = window.page
+    await window.tweet("number 0.").scroll_into_view_if_needed()
+
+    await page.locator("body").evaluate(_DROP, [base64.b64encode(png()).decode()])
+
+    await expect(page.get_by_role("dialog").get_by_role("listitem")).to_be_in_viewport()
 
 
 async def test_the_cross_on_a_picture_stays_visible_under_the_pointer(

@@ -1,6 +1,7 @@
 """Writing: typed text and attached pictures are never lost."""
 
 import base64
+import re
 
 import pytest
 from playwright.async_api import Route, expect
@@ -160,7 +161,6 @@ async def test_pictures_come_by_dropping_and_pasting_and_what_does_not_fit_is_sa
     company: Company, opens: Opens
 ) -> None:
     window = await opens(await company.hire("Ann"))
-    page = window.page
     form = await window.writes("dropped")
     encoded = base64.b64encode(png()).decode()
     hand = """(target, [type, files]) => {
@@ -178,8 +178,24 @@ async def test_pictures_come_by_dropping_and_pasting_and_what_does_not_fit_is_sa
     box = form.get_by_role("textbox", name="What's new?")
     picture = ["a.png", "image/png", encoded]
     await box.evaluate(hand, ["drop", [picture, ["a.pdf", "application/pdf", encoded]]])
-    await expect(page.get_by_text("Only JPEG, PNG, WebP and GIF")).to_be_visible()
+    await expect(form.get_by_role("alert")).to_contain_text("Only JPEG, PNG, WebP and GIF")
     await box.evaluate(hand, ["paste", [picture] * 4])
-    await expect(page.get_by_text("You can add up to four pictures")).to_be_visible()
+    await expect(form.get_by_role("alert")).to_contain_text("You can add up to four pictures")
 
     await expect(form.get_by_role("listitem")).to_have_count(4)
+
+
+async def test_the_notice_of_a_new_tweet_leads_to_it(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    ann = await company.hire("Ann")
+    window = await opens(ann, screen)
+    page = window.page
+
+    await window.posts(await window.writes("look here"))
+
+    (tweet_id,) = await ann.feed_ids()
+    view = page.get_by_role("status").get_by_role("link", name="View")
+    await expect(view).to_have_attribute("href", f"/tweets/{tweet_id}")
+    await view.click()
+    await expect(page).to_have_url(re.compile(f"/tweets/{tweet_id}$"))

@@ -14,7 +14,8 @@ export type Dialog =
   | { kind: "invite" }
   | { kind: "welcome" }
   | { kind: "erase" }
-  | { kind: "shortcuts" };
+  | { kind: "shortcuts" }
+  | { kind: "about" };
 
 let open = $state.raw<Dialog | null>(null);
 

@@ -6,7 +6,7 @@ import { reason } from "../text/reason";
 import { showPosted } from "./feeds.svelte";
 import { tell } from "./notices.svelte";
 import { words } from "./preferences.svelte";
-import { who } from "./session.svelte";
+import { leave, who } from "./session.svelte";
 import { keep, kept } from "./storage";
 
 // The defaults of services/tweets and services/media. Whatever is set there, the server decides.
@@ -65,6 +65,8 @@ let text = $state("");
 let pictures = $state<Picture[]>([]);
 let sending = $state(false);
 let failure = $state<api.ApiError | null>(null);
+/** Why files were not attached. */
+let refusals = $state<string[]>([]);
 /** Ends the uploads that are under way. */
 let uploads = $state.raw<AbortController | null>(null);
 /** What the last try was and its name: the same again, after a lost answer, is the same tweet. */
@@ -81,6 +83,7 @@ export const draft = {
   set text(value) {
     text = value;
     failure = null;
+    refusals = [];
     keep(textKey(), value);
   },
   get pictures() {
@@ -91,6 +94,9 @@ export const draft = {
   },
   get failure() {
     return failure;
+  },
+  get refusals() {
+    return refusals;
   },
   /** How many characters may still be written; below 0 there are too many. */
   get left() {
@@ -144,7 +150,7 @@ export function attach(files: Iterable<File>) {
     else if (pictures.length >= PICTURES) refused.add(words().unfit.number);
     else pictures.push(new Picture(file));
   }
-  for (const sentence of refused) tell(sentence, true);
+  refusals = [...refused];
   void keepPictures();
 }
 
@@ -152,7 +158,7 @@ export function attach(files: Iterable<File>) {
 export function refuse(picture: Picture) {
   if (sending) return;
   detach(picture);
-  tell(reason(new api.ApiError("ImageNotAccepted", "")), true);
+  refusals = [reason(new api.ApiError("ImageNotAccepted", ""))];
 }
 
 /** The error with which the server would answer the upload. */
@@ -163,6 +169,7 @@ export function detach(picture: Picture) {
   pictures = pictures.filter((other) => other.url !== picture.url);
   URL.revokeObjectURL(picture.url);
   failure = null;
+  refusals = [];
   void keepPictures();
 }
 
@@ -173,13 +180,23 @@ export function forgetDraft() {
   void keepPictures();
 }
 
-/** Sends the tweet; whatever goes wrong, what was written stays. Gives whether it is posted. */
-export async function post(): Promise<boolean> {
-  if (!draft.canPost) return false;
+/** Ends the session, and takes the draft off this device. */
+export async function signOut() {
+  try {
+    await leave(forgetDraft);
+  } catch (error) {
+    tell(reason(error), true);
+  }
+}
+
+/** Sends the tweet; whatever goes wrong, what was written stays. Gives the tweet's id, or null. */
+export async function post(): Promise<number | null> {
+  if (!draft.canPost) return null;
   failure = null;
+  refusals = [];
   if (text.trim() === "") {
     failure = new api.ApiError("TweetEmpty", "");
-    return false;
+    return null;
   }
   sending = true;
   try {
@@ -188,9 +205,9 @@ export async function post(): Promise<boolean> {
     forgetDraft();
     // The tweet is there; that it cannot be shown yet is no failure of posting it.
     await showPosted(posted).catch(() => {});
-    return true;
+    return posted;
   } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") return false;
+    if (error instanceof DOMException && error.name === "AbortError") return null;
     if (!(error instanceof api.ApiError)) throw error;
     // An upload that no tweet took in time is gone from the server: the next try sends it anew.
     if (error.type === "MediaNotFound") for (const picture of pictures) picture.sent = null;
@@ -201,7 +218,7 @@ export async function post(): Promise<boolean> {
       for (const picture of pictures) picture.sent = null;
     }
     failure = error;
-    return false;
+    return null;
   } finally {
     sending = false;
   }

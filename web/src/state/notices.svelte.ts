@@ -4,9 +4,18 @@ export interface Notice {
   id: number;
   text: string;
   bad: boolean;
+  /** Where it leads. */
+  link: Link | null;
+}
+
+interface Link {
+  href: string;
+  label: string;
 }
 
 const SHOWN_MS = 6000;
+/** There must be time to read the link, and to reach it. */
+const LINK_SHOWN_MS = 12_000;
 
 let last = 0;
 let all = $state<Notice[]>([]);
@@ -17,10 +26,10 @@ export const notices = {
   },
 };
 
-export function tell(text: string, bad = false) {
+export function tell(text: string, bad = false, link: Link | null = null) {
   const id = ++last;
-  all = [...all.filter((notice) => notice.text !== text), { id, text, bad }].slice(-3);
-  setTimeout(() => dismiss(id), SHOWN_MS);
+  all = [...all.filter((notice) => notice.text !== text), { id, text, bad, link }].slice(-3);
+  setTimeout(() => dismiss(id), link ? LINK_SHOWN_MS : SHOWN_MS);
 }
 
 export function dismiss(id: number) {

@@ -13,6 +13,7 @@ export const HOME = "/";
 export const PEOPLE = "/people";
 export const INVITATION = "/invitation";
 export const profilePath = (id: number) => `/profile/${id}`;
+export const tweetPath = (id: number) => `/tweets/${id}`;
 
 const PROFILE = /^\/profile\/([1-9]\d{0,15})(?:\/(followers|following))?\/?$/;
 
@@ -63,20 +64,27 @@ function keepScroll() {
 }
 
 async function show(to: string, scrolled: number) {
+  const stays = isSamePlace(path, to);
   path = to;
   await tick();
   scrollTo(0, scrolled);
+  if (!stays) fadeIn();
 }
+
+function fadeIn() {
+  if (isCalm()) return;
+  document.getElementById("main")?.animate({ opacity: [0.3, 1] }, 140);
+}
+
+const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export function go(to: string) {
   if (to === location.pathname) {
     if (scrollY === 0) repeats++;
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    scrollTo({ top: 0, behavior: calm ? "instant" : "smooth" });
+    scrollTo({ top: 0, behavior: isCalm() ? "instant" : "smooth" });
     return;
   }
-  // Tabs of one profile are one place: changing them does not move the reader.
-  const stays = read(to).view === "profile" && idOf(to) === idOf(location.pathname);
+  const stays = isSamePlace(path, to);
   const next: Entry = { scrolled: 0 };
   // A link in a dialog leads away from it: the entry of the dialog becomes that of the new place.
   if (entry()?.dialog) {
@@ -90,7 +98,9 @@ export function go(to: string) {
   if (!stays) document.getElementById("main")?.focus({ preventScroll: true });
 }
 
-const idOf = (at: string) => PROFILE.exec(at)?.[1];
+/** Tabs of one profile are one place: changing them does not move the reader. */
+const isSamePlace = (from: string, to: string) =>
+  read(to).view === "profile" && PROFILE.exec(from)?.[1] === PROFILE.exec(to)?.[1];
 
 /** Whether the entry of a closed dialog is being taken off; the browser does that a moment later. */
 let leaving = false;

@@ -14,9 +14,11 @@ export const suggested = {
   async load() {
     if (asked) return;
     asked = true;
+    // By the time of the answer the session may have ended.
+    const { id } = who.me;
     try {
       const { items } = await api.findPeople("", null);
-      people = items.filter((person) => !person.followed && person.id !== who.me.id);
+      people = items.filter((person) => !person.followed && person.id !== id);
     } catch (error) {
       if (!(error instanceof api.ApiError)) throw error;
       asked = false;

@@ -1,7 +1,7 @@
 /** The page's words in English. Every other language has exactly these. */
 
 import type { Details } from "../api/client";
-import { plurals } from "./plurals";
+import { compact, plurals } from "./plurals";
 import { units } from "./units";
 
 const many = plurals("en");
@@ -52,10 +52,10 @@ export const en = {
   more: "Load more",
   end: "You're all caught up",
   emptyFollowing: "Follow people to see their tweets here",
-  emptyFollowingMore: "Many colleagues follow:",
+  emptyFollowingMore: "Followed by many colleagues",
   emptyEveryone: "No tweets yet",
-  emptyEveryoneMore: "Be the first: what are you working on?",
   standsIn: "You don't follow anyone yet, so here are everyone's tweets.",
+  firstTweet: "Write the first tweet",
   suggestions: "Who to follow",
   allPeople: "Show all",
   showFeed: "Show my feed",
@@ -68,6 +68,7 @@ export const en = {
   post: "Post",
   posting: "Posting…",
   posted: "Tweet posted",
+  view: "View",
   charactersLeft: (n: number) =>
     n >= 0
       ? many(n, { one: "# character left", other: "# characters left" })
@@ -91,8 +92,12 @@ export const en = {
   like: "Like",
   unlike: "Unlike",
   likes: (n: number) => many(n, { one: "# like", other: "# likes" }),
+  compact: compact("en"),
   likedBy: "Liked by",
   noLikes: "No likes yet",
+  copyLink: "Copy link",
+  linkCopied: "Link copied",
+  moreActions: "More actions",
   delete: "Delete",
   deleteAsk: "Delete this tweet?",
   deleteMore: "This can't be undone. Its pictures and likes go too.",
@@ -131,6 +136,8 @@ export const en = {
   search: "Find people by name",
   found: (n: number) => many(n, { one: "# person found", other: "# people found" }),
   noneFound: (name: string) => `No one found for “${name}”`,
+  clearSearch: "Clear search",
+  findPeople: "Find people",
   noneFoundMore: "Part of a name is enough; small typos are fine.",
   rename: "Change name",
   name: "Name",
@@ -159,6 +166,14 @@ export const en = {
     send: "Post",
   },
   then: "then",
+
+  about: {
+    open: "About",
+    title: "About Warble",
+    text: "Your company runs this Warble itself. There are no ads and no tracking, and the page loads nothing from other sites.",
+    licence: "Warble is free software under the MIT licence.",
+    api: "API for your own programs",
+  },
 
   access: {
     title: "Keys and devices",

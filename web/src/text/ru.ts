@@ -1,7 +1,7 @@
 /** The page's words in Russian. */
 
 import type { Words } from "./en";
-import { plurals } from "./plurals";
+import { compact, plurals } from "./plurals";
 import { units } from "./units";
 
 const many = plurals("ru");
@@ -51,9 +51,9 @@ export const ru: Words = {
   more: "Показать ещё",
   end: "Вы всё прочитали",
   emptyFollowing: "Подпишитесь на коллег, и здесь появятся их твиты",
-  emptyFollowingMore: "На них подписаны многие:",
+  emptyFollowingMore: "На них подписаны многие",
   emptyEveryone: "Пока ни одного твита",
-  emptyEveryoneMore: "Начните: чем вы заняты?",
+  firstTweet: "Написать первый твит",
   showFeed: "Показать мою ленту",
   showEveryone: "Показать твиты всех",
   standsIn: "Вы пока ни на кого не подписаны, поэтому здесь твиты всех.",
@@ -66,6 +66,7 @@ export const ru: Words = {
   post: "Опубликовать",
   posting: "Публикуем…",
   posted: "Твит опубликован",
+  view: "Открыть",
   charactersLeft: (n: number) =>
     n >= 0
       ? many(n, { one: "Остался # знак", few: "Осталось # знака", other: "Осталось # знаков" })
@@ -88,8 +89,12 @@ export const ru: Words = {
   like: "Нравится",
   unlike: "Убрать «Нравится»",
   likes: (n: number) => many(n, { other: "Нравится: #" }),
+  compact: compact("ru"),
   likedBy: "Кому понравилось",
   noLikes: "Пока никому не понравилось",
+  copyLink: "Скопировать ссылку",
+  linkCopied: "Ссылка скопирована",
+  moreActions: "Другие действия",
   delete: "Удалить",
   deleteAsk: "Удалить этот твит?",
   deleteMore: "Отменить это нельзя. Картинки и отметки тоже удалятся.",
@@ -130,6 +135,8 @@ export const ru: Words = {
   found: (n: number) =>
     many(n, { one: "Найден # человек", few: "Найдено # человека", other: "Найдено # человек" }),
   noneFound: (name: string) => `По запросу «${name}» никого не нашлось`,
+  clearSearch: "Очистить поиск",
+  findPeople: "Найти людей",
   noneFoundMore: "Достаточно части имени, мелкие опечатки не страшны.",
   rename: "Сменить имя",
   name: "Имя",
@@ -157,6 +164,14 @@ export const ru: Words = {
     send: "Опубликовать",
   },
   then: "затем",
+
+  about: {
+    open: "О Warble",
+    title: "О Warble",
+    text: "Этот Warble принадлежит вашей компании. Здесь нет рекламы и слежки, и страница ничего не загружает с других сайтов.",
+    licence: "Warble — свободная программа под лицензией MIT.",
+    api: "API для ваших программ",
+  },
 
   access: {
     title: "Ключи и устройства",

@@ -10,25 +10,38 @@ const WEEK = 7 * DAY;
 let now = $state(Date.now());
 setInterval(() => (now = Date.now()), 30_000);
 
-export function ago(instant: string): string {
+/** The instant as the largest whole unit since then, written by `write`; a date after a week. */
+function since(instant: string, write: (count: number, unit: "minute" | "hour" | "day") => string) {
   const then = new Date(instant);
   // A server's clock may be ahead of this one.
   const seconds = Math.max(0, Math.round((now - then.getTime()) / 1000));
-  const { language } = preferences;
   if (seconds < MINUTE) return words().justNow;
-  if (seconds >= WEEK) {
-    const thisYear = then.getFullYear() === new Date(now).getFullYear();
-    return then.toLocaleDateString(language, {
-      day: "numeric",
-      month: "short",
-      ...(thisYear ? {} : { year: "numeric" }),
-    });
-  }
-  const relative = new Intl.RelativeTimeFormat(language, { style: "short" });
-  if (seconds < HOUR) return relative.format(-Math.floor(seconds / MINUTE), "minute");
-  if (seconds < DAY) return relative.format(-Math.floor(seconds / HOUR), "hour");
-  return relative.format(-Math.floor(seconds / DAY), "day");
+  if (seconds < HOUR) return write(Math.floor(seconds / MINUTE), "minute");
+  if (seconds < DAY) return write(Math.floor(seconds / HOUR), "hour");
+  if (seconds < WEEK) return write(Math.floor(seconds / DAY), "day");
+  const thisYear = then.getFullYear() === new Date(now).getFullYear();
+  return then.toLocaleDateString(preferences.language, {
+    day: "numeric",
+    month: "short",
+    ...(thisYear ? {} : { year: "numeric" }),
+  });
 }
+
+/** "5 minutes ago", for a sentence and for screen readers. */
+export const ago = (instant: string) =>
+  since(instant, (count, unit) =>
+    new Intl.RelativeTimeFormat(preferences.language).format(-count, unit),
+  );
+
+/** "5m", for beside a name. */
+export const age = (instant: string) =>
+  since(instant, (count, unit) =>
+    new Intl.NumberFormat(preferences.language, {
+      style: "unit",
+      unit,
+      unitDisplay: "narrow",
+    }).format(count),
+  );
 
 /** The day of an instant. */
 export const onDate = (instant: string) =>
