@@ -36,14 +36,14 @@ def upgraded(apart: Instance, monkeypatch: pytest.MonkeyPatch) -> Upgraded:
     return run
 
 
-async def test_old_cards_tell_where_their_pictures_are(upgraded: Upgraded) -> None:
+async def test_old_cards_get_the_members_that_later_ones_have(upgraded: Upgraded) -> None:
     card = r'"id":1,"content":"\"a\" ’","attachments":["/uploads/x.png","/uploads/y.png"]'
 
     first, second, third = await upgraded(
         "feed",
         f"""insert into tweet (id, card) values
             (1, '{card}'), (2, '"id":2,"attachments":[]'), (3, null)""",
-        "select card from tweet order by id",
+        "select card, has_media from tweet order by id",
     )
 
     unknown = {"width": None, "height": None, "alt": ""}
@@ -51,8 +51,12 @@ async def test_old_cards_tell_where_their_pictures_are(upgraded: Upgraded) -> No
         "media": [
             {"url": path, "thumbnail": path, **unknown}
             for path in ("/uploads/x.png", "/uploads/y.png")
-        ]
+        ],
+        "reply_to": None,
+        "root_id": 1,
+        "entities": [],
     }
+    assert [first["has_media"], second["has_media"]] == [True, False]
     assert json.loads(f"{{{second['card']}}}")["media"] == []
     assert third["card"] is None
 
