@@ -34,6 +34,33 @@ router = APIRouter(prefix="/api", tags=["feed"])
 log = structlog.get_logger()
 
 
+TWEET_EXAMPLE: Any = {
+    "id": 31,
+    "content": "Готово: the new office is open!",
+    "attachments": ["/uploads/Zk3vX1pQ9sYtB0aWcR7uLg.jpg"],
+    "author": {"id": 7, "name": "Анна Ким"},
+    "likes": [{"user_id": 3, "name": "Boris Gray"}],
+    "created_at": "2026-11-23T09:30:00.123456Z",
+    "stamp": "2026-11-23T09:30:00.123456Z",
+    "media": [
+        {
+            "url": "/uploads/Zk3vX1pQ9sYtB0aWcR7uLg.jpg",
+            "thumbnail": "/uploads/mB8nT2wE5rXcK7dJ0vHqYg.webp",
+            "width": 1280,
+            "height": 960,
+            "colour": "#8a7f6d",
+            "alt": "The new office, from the street",
+        }
+    ],
+    "reply_to": None,
+    "root_id": 31,
+    "entities": [],
+    "reply_count": 2,
+    "like_count": 1,
+    "liked": False,
+}
+
+
 class AuthorView(BaseModel):
     id: int
     name: str
@@ -128,11 +155,33 @@ class TombstoneView(BaseModel):
 
 
 class SingleTweet(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"result": True, "tweet": TWEET_EXAMPLE}]}
+    )
+
     result: Literal[True] = True
     tweet: TweetView
 
 
 class ThreadResponse(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "result": True,
+                    "ancestors": [
+                        {"id": 28, "reply_to": None, "root_id": 28, "tombstone": "deleted"}
+                    ],
+                    "omitted_ancestors": 0,
+                    "tweet": {**TWEET_EXAMPLE, "reply_to": 28, "root_id": 28},
+                    "replies": [],
+                    "previous_cursor": None,
+                    "next_cursor": None,
+                }
+            ]
+        }
+    )
+
     result: Literal[True] = True
     ancestors: list[TweetView | TombstoneView]
     """The tweets above it, from the first one down: the root and the nearest ones."""
@@ -196,33 +245,7 @@ class TweetPage(BaseModel):
             "examples": [
                 {
                     "result": True,
-                    "tweets": [
-                        {
-                            "id": 31,
-                            "content": "Готово: the new office is open!",
-                            "attachments": ["/uploads/Zk3vX1pQ9sYtB0aWcR7uLg.jpg"],
-                            "author": {"id": 7, "name": "Анна Ким"},
-                            "likes": [{"user_id": 3, "name": "Boris Gray"}],
-                            "created_at": "2026-11-23T09:30:00.123456Z",
-                            "stamp": "2026-11-23T09:30:00.123456Z",
-                            "media": [
-                                {
-                                    "url": "/uploads/Zk3vX1pQ9sYtB0aWcR7uLg.jpg",
-                                    "thumbnail": "/uploads/mB8nT2wE5rXcK7dJ0vHqYg.webp",
-                                    "width": 1280,
-                                    "height": 960,
-                                    "colour": "#8a7f6d",
-                                    "alt": "The new office, from the street",
-                                }
-                            ],
-                            "reply_to": None,
-                            "root_id": 31,
-                            "entities": [],
-                            "reply_count": 2,
-                            "like_count": 1,
-                            "liked": False,
-                        }
-                    ],
+                    "tweets": [TWEET_EXAMPLE],
                     "next_cursor": None,
                 }
             ]

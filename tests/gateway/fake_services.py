@@ -14,8 +14,11 @@ from starlette.types import Receive, Scope, Send
 
 from tests.waiting import PATIENCE_SECONDS
 
+PERSON = 9_000_000_007
+"""No real person has this id: revocations of other tests reach these gateways too."""
+
 OWNER = {
-    "user_id": 7,
+    "user_id": PERSON,
     "scope": "account",
     "key_id": 1,
     "session_id": None,
@@ -120,7 +123,7 @@ async def echo(request: Request) -> Response:
 
 
 async def owner_of_any_key(request: Request) -> Response:
-    """The users service, in which every key and session belongs to person 7."""
+    """The users service, in which every key and session belongs to PERSON."""
     if request.method == "POST":
         return JSONResponse({"seconds": 2_592_000}, 201)
     return JSONResponse(OWNER)

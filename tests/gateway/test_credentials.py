@@ -16,7 +16,7 @@ from chassis.messaging import broker
 from devstack.instance import Instance
 from tests.waiting import eventually
 
-from .fake_services import OWNER, Behaviour, RunningGateway, StartGateway, error
+from .fake_services import OWNER, PERSON, Behaviour, RunningGateway, StartGateway, error
 
 KEY = {"api-key": api_keys.generate()}
 
@@ -59,7 +59,7 @@ async def test_a_service_is_told_the_scope_of_the_key(start_gateway: StartGatewa
 
         token = running.feed.requests[-1]["headers"]["warble-identity"]
         identity = Verifier(testing.PUBLIC_KEY, "feed").verify(token)
-        assert identity == Identity(7, KeyScope.read, key_id=5, key_expires_at=2**31)
+        assert identity == Identity(PERSON, KeyScope.read, key_id=5, key_expires_at=2**31)
 
 
 async def test_a_key_is_cached_no_longer_than_it_lives(start_gateway: StartGateway) -> None:
@@ -96,7 +96,7 @@ async def test_a_malformed_revocation_does_not_block_later_ones(
 
             await eventually(users_is_asked_again)
         revoked = True
-        message = aio_pika.Message(b'{"user_id": 7}', message_id="users:2")
+        message = aio_pika.Message(json.dumps({"user_id": PERSON}).encode(), message_id="users:2")
         await exchange.publish(message, "key.revoked.v1")
 
         assert error(await refusal(running)) == (401, "NotSignedIn")
@@ -119,7 +119,7 @@ async def test_every_gateway_receives_a_revocation(
             assert (await running.client.get("/api/tweets", headers=KEY)).status_code == 200
         revoked = True
         exchange = await broker.events_exchange(await connection.channel())
-        message = aio_pika.Message(json.dumps({"user_id": 7}).encode(), message_id="users:1")
+        message = aio_pika.Message(json.dumps({"user_id": PERSON}).encode(), message_id="users:1")
         await exchange.publish(message, "key.revoked.v1")
 
         for running in (one, other):

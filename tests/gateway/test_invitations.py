@@ -9,11 +9,11 @@ from starlette.responses import JSONResponse, Response
 from gateway.credentials import new_session_token
 from gateway.sign_in import COOKIE
 
-from .fake_services import OWNER, Behaviour, StartGateway, error
+from .fake_services import OWNER, PERSON, Behaviour, StartGateway, error
 
 PATH = "/api/session/invitation"
 SECRET = new_session_token()
-ACCEPTED = {"user_id": 7, "administrator": False, "api_key": "wrb_x", "session_seconds": 600}
+ACCEPTED = {"user_id": PERSON, "administrator": False, "api_key": "wrb_x", "session_seconds": 600}
 
 
 def users_that(answers: int, body: dict[str, object]) -> Behaviour:
@@ -33,7 +33,7 @@ async def test_an_accepted_invitation_is_a_session_and_a_key(start_gateway: Star
 
         assert accepted.json() == {
             "result": True,
-            "user_id": 7,
+            "user_id": PERSON,
             "administrator": False,
             "api_key": "wrb_x",
         }

@@ -17,7 +17,7 @@ from chassis.http.errors import TooManyRequests
 from gateway.limits import WINDOW_SECONDS, GcraLimiter, client_address
 from tests.waiting import eventually
 
-from .fake_services import OWNER, RunningGateway, StartGateway, error
+from .fake_services import OWNER, PERSON, RunningGateway, StartGateway, error
 
 Configure = Callable[..., None]
 VALID_KEY = {"api-key": api_keys.generate()}
@@ -27,7 +27,7 @@ UNKNOWN_PREFIX = f"{secrets.token_hex(5)}: "
 
 async def users(request: Request) -> Response:
     """Two keys are valid, `ended` was valid, and all others are unknown."""
-    for user_id, key in enumerate((VALID_KEY["api-key"], "another"), 7):
+    for user_id, key in enumerate((VALID_KEY["api-key"], "another"), PERSON):
         if request.url.path.endswith(api_keys.digest(key.encode()).hex()):
             return JSONResponse(OWNER | {"user_id": user_id})
     if request.url.path.endswith(api_keys.digest(b"ended").hex()):
@@ -234,7 +234,7 @@ async def test_a_guesser_is_refused_and_a_known_key_at_the_same_address_is_not(
 
         assert [response.status_code for response in by_header] == [401, 401, 401, 429]
         assert error(by_session) == (429, "TooManyRequests")
-        running.client._transport.app._proxy._credentials.expire_person(7)  # type: ignore[attr-defined]
+        running.client._transport.app._proxy._credentials.expire_person(PERSON)  # type: ignore[attr-defined]
         assert (await here.get("/api/tweets", headers=VALID_KEY)).status_code == 200
         assert (await elsewhere.get("/api/tweets", headers=guesses[4])).status_code == 401
         unknown_here = await here.get("/api/tweets", headers={"api-key": "another"})

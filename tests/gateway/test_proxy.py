@@ -14,7 +14,16 @@ from gateway import upstream
 from gateway.settings import SERVICES
 from tests.waiting import PATIENCE_SECONDS
 
-from .fake_services import FakeService, StartGateway, echo, error, html, owner_of_any_key, refusal
+from .fake_services import (
+    PERSON,
+    FakeService,
+    StartGateway,
+    echo,
+    error,
+    html,
+    owner_of_any_key,
+    refusal,
+)
 
 KEY = {"api-key": "anything"}
 Ports = Callable[[], int]
@@ -52,7 +61,7 @@ async def test_a_service_gets_the_identity_from_the_gateway_only(
         assert not headers.keys() & {"api-key", "cookie", "authorization", "warble-after"}
         assert headers.get("x-forwarded-for") != "1.2.3.4"
         identity = Verifier(testing.PUBLIC_KEY, "tweets").verify(headers["warble-identity"])
-        assert (identity.user_id, identity.administrator) == (7, False)
+        assert (identity.user_id, identity.administrator) == (PERSON, False)
 
 
 async def test_the_idempotency_key_is_forwarded(
@@ -92,7 +101,7 @@ async def test_a_lookup_overtaken_by_a_revocation_is_not_cached(
         keys = running.client._transport.app._proxy._credentials  # type: ignore[attr-defined]
         reading = asyncio.create_task(running.client.get("/api/tweets", headers=KEY))
         await requested.wait()
-        keys.expire_person(7)
+        keys.expire_person(PERSON)
         respond.set()
         await reading
         await running.client.get("/api/tweets", headers=KEY)

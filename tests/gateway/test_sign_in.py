@@ -12,7 +12,7 @@ from chassis.auth.identity import Verifier
 from gateway.credentials import new_session_token
 from gateway.sign_in import COOKIE
 
-from .fake_services import OWNER, RunningGateway, StartGateway, error, owner_of_any_key
+from .fake_services import OWNER, PERSON, RunningGateway, StartGateway, error, owner_of_any_key
 
 KEY = "anything"
 OURS = {"origin": "http://gateway"}
@@ -45,13 +45,13 @@ async def test_a_session_works_as_its_key_and_is_not_forwarded(start_gateway: St
         read = await running.client.get("/api/tweets")
         written = await running.client.post("/api/tweets", json={}, headers=OURS)
 
-        assert signed_in.json() == {"result": True, "user_id": 7, "administrator": False}
+        assert signed_in.json() == {"result": True, "user_id": PERSON, "administrator": False}
         assert (read.status_code, written.status_code) == (200, 200)
         for fake_service in (running.feed, running.tweets):
             headers = fake_service.requests[-1]["headers"]
             service = "feed" if fake_service is running.feed else "tweets"
             identity = Verifier(testing.PUBLIC_KEY, service).verify(headers["warble-identity"])
-            assert identity.user_id == 7
+            assert identity.user_id == PERSON
             assert not headers.keys() & {"cookie", "origin", "api-key"}
         calls = [(call["method"], call["target"].split("/")[2]) for call in running.users.requests]
         # Look up the key, store the session, and look the session up once.
@@ -84,7 +84,7 @@ async def test_an_ended_session_is_refused(start_gateway: StartGateway) -> None:
         await sign_in(running)
         before = await running.client.get("/api/tweets")
         active = False
-        running.client._transport.app._proxy._credentials.expire_person(7)  # type: ignore[attr-defined]
+        running.client._transport.app._proxy._credentials.expire_person(PERSON)  # type: ignore[attr-defined]
         after = await running.client.get("/api/tweets")
 
         assert before.status_code == 200
