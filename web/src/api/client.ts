@@ -4,6 +4,7 @@ import type { components } from "./schema";
 
 type Schemas = components["schemas"];
 export type Tweet = Schemas["TweetView"];
+export type Entity = Schemas["EntityView"];
 export type Media = Schemas["MediaView"];
 export type Person = Schemas["UserView"];
 export type Profile = Schemas["ProfileView"];

@@ -13,6 +13,7 @@ export const HOME = "/";
 export const PEOPLE = "/people";
 export const INVITATION = "/invitation";
 export const profilePath = (id: number) => `/profile/${id}`;
+export const tagPath = (tag: string) => `/tags/${encodeURIComponent(tag)}`;
 export const tweetPath = (id: number) => `/tweets/${id}`;
 
 const PROFILE = /^\/profile\/([1-9]\d{0,15})(?:\/(followers|following))?\/?$/;
