@@ -123,7 +123,7 @@ export class Thread {
     for (let reply = waiting.pop(); reply; reply = waiting.pop()) {
       const { entry, level } = reply;
       const below = children.get(entry.id) ?? [];
-      if (!present(entry) && below.length === 0 && entry.reply_count === 0) continue;
+      if (below.length === 0 && this.#isGone(entry)) continue;
       found.push(reply);
       for (const child of below.toReversed()) {
         const continues = reply.continues && authorOf(child) === author;
@@ -136,6 +136,12 @@ export class Thread {
       }
     }
     return found;
+  }
+
+  /** Whether a place with nothing below it is gone, because its last reply was deleted here. */
+  #isGone(entry: Entry): boolean {
+    if ("tombstone" in entry) return entry.tombstone === "deleted" && this.next === null;
+    return entry.deleted && entry.reply_count === 0;
   }
 }
 
