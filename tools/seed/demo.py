@@ -110,7 +110,8 @@ class Demo:
                 if tweet_id is None:
                     tweet_id = await self._post(tweet, named.get(tweet.reply_to))
                     progress.advance()
-                named[tweet.name] = tweet_id
+                if tweet.name:
+                    named[tweet.name] = tweet_id
                 tweet_ids.append(tweet_id)
         return tweet_ids
 
