@@ -135,7 +135,7 @@ async def test_the_own_name_leads_to_the_settings_and_out(company: Company, open
     window = await opens(await company.hire("Ann Kim"))
     page = window.page
 
-    await page.get_by_role("button", name="Ann Kim").click()
+    await page.get_by_role("button", name="Ann Kim", exact=True).click()
     await page.get_by_role("menuitem", name="Settings").click()
     await expect(page.get_by_role("dialog", name="Settings")).to_be_visible()
     await page.keyboard.press("Escape")
