@@ -5,6 +5,9 @@ import type { components } from "./schema";
 type Schemas = components["schemas"];
 export type Tweet = Schemas["TweetView"];
 export type Entity = Schemas["EntityView"];
+/** The place of a tweet that is deleted, or whose author has left. */
+export type Tombstone = Schemas["TombstoneView"];
+export type ThreadPage = Schemas["ThreadResponse"];
 export type Media = Schemas["MediaView"];
 export type Person = Schemas["UserView"];
 export type Profile = Schemas["ProfileView"];
@@ -173,6 +176,10 @@ export const feed = (order: Order, scope: Scope, cursor: string | null, limit = 
 
 export const tweetsBy = (id: number, cursor: string | null) =>
   tweets(`/users/${id}/tweets`, { cursor, limit: PAGE });
+
+/** Without a cursor: the tweets above it, and the first of the replies below it. */
+export const thread = (id: number, cursor: string | null) =>
+  call<ThreadPage>("GET", `/tweets/${id}/thread${query({ cursor })}`);
 
 export const findPeople = (name: string, cursor: string | null) =>
   people<Listed>("/users", { query: name, cursor });

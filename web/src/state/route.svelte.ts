@@ -7,7 +7,11 @@ export type Route =
   | { view: "people" }
   | { view: "profile"; id: number; tab: "tweets" | "followers" | "following" }
   | { view: "invitation" }
+  | { view: "tweet"; id: number }
   | { view: "nothing" };
+
+/** The views that are fetched after the first one. */
+export type Later = Extract<Route, { view: "tweet" }>;
 
 export const HOME = "/";
 export const PEOPLE = "/people";
@@ -18,11 +22,15 @@ export const tweetPath = (id: number) => `/tweets/${id}`;
 
 const PROFILE = /^\/profile\/([1-9]\d{0,15})(?:\/(followers|following))?\/?$/;
 
+const TWEET = /^\/tweets\/([1-9]\d{0,15})\/?$/;
+
 function read(path: string): Route {
   // Another page, named by GATEWAY_WEB_DIR, may sign in at an address of its own; here that has none.
   if (path === HOME || path === "/login") return { view: "home" };
   if (path === PEOPLE || path === `${PEOPLE}/`) return { view: "people" };
   if (path === INVITATION) return { view: "invitation" };
+  const tweet = TWEET.exec(path);
+  if (tweet) return { view: "tweet", id: Number(tweet[1]) };
   const found = PROFILE.exec(path);
   if (found === null) return { view: "nothing" };
   const tab = (found[2] ?? "tweets") as "tweets" | "followers" | "following";
@@ -55,6 +63,8 @@ export const route = {
 /** What the browser's history holds of an entry. An open dialog has one, so that Back closes it. */
 interface Entry {
   scrolled: number;
+  /** Whether the entry before it is of this page, too. */
+  followed?: boolean;
   dialog?: boolean;
 }
 
@@ -86,7 +96,7 @@ export function go(to: string) {
     return;
   }
   const stays = isSamePlace(path, to);
-  const next: Entry = { scrolled: 0 };
+  const next: Entry = { scrolled: 0, followed: true };
   // A link in a dialog leads away from it: the entry of the dialog becomes that of the new place.
   if (entry()?.dialog) {
     history.replaceState(next, "", to);
@@ -102,6 +112,9 @@ export function go(to: string) {
 /** Tabs of one profile are one place: changing them does not move the reader. */
 const isSamePlace = (from: string, to: string) =>
   read(to).view === "profile" && PROFILE.exec(from)?.[1] === PROFILE.exec(to)?.[1];
+
+/** Whether Back stays in this page. */
+export const canGoBack = () => entry()?.followed === true;
 
 /** Whether the entry of a closed dialog is being taken off; the browser does that a moment later. */
 let leaving = false;

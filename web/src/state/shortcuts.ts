@@ -3,7 +3,7 @@
 import { flushSync } from "svelte";
 import { show } from "./dialogs.svelte";
 import { preferences } from "./preferences.svelte";
-import { go, HOME, PEOPLE, profilePath } from "./route.svelte";
+import { go, HOME, PEOPLE, profilePath, tweetPath } from "./route.svelte";
 import { who } from "./session.svelte";
 
 const SECOND_KEY_MS = 1500;
@@ -25,6 +25,11 @@ function step(by: 1 | -1) {
 
 const press = (selector: string) => current()?.querySelector<HTMLElement>(selector)?.click();
 
+function openTweet() {
+  const tweet = current();
+  if (tweet && tweet === document.activeElement) go(tweetPath(Number(tweet.dataset.tweet)));
+}
+
 function find() {
   const fields = document.querySelectorAll<HTMLElement>("[data-search]");
   const seen = [...fields].find((field) => field.checkVisibility());
@@ -40,6 +45,7 @@ const ACTIONS: Record<string, () => void> = {
   l: () => press(".like"),
   o: () => press("ul button"),
   a: () => press(".author"),
+  enter: openTweet,
   ".": () => document.querySelector<HTMLElement>("[data-fresh]")?.click(),
   "/": find,
 };

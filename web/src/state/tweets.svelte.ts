@@ -11,7 +11,9 @@ export type Tweet = api.Tweet & { deleted: boolean };
 
 const seen = new Map<number, Tweet>();
 
-function keep(tweet: api.Tweet): Tweet {
+export const seenTweet = (id: number): Tweet | null => seen.get(id) ?? null;
+
+export function keep(tweet: api.Tweet): Tweet {
   const known = seen.get(tweet.id);
   if (known === undefined) {
     const kept = $state({ ...tweet, deleted: false });

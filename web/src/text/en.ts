@@ -111,6 +111,25 @@ export const en = {
   tweetBy: (name: string) => `Tweet by ${name}`,
   justNow: "now",
 
+  // A conversation.
+  thread: "Conversation",
+  back: "Back",
+  replies: "Replies",
+  replyBy: (name: string, to: string) => `Reply by ${name} to ${to}`,
+  earlierReplies: (n: number) => many(n, { one: "# earlier reply", other: "# earlier replies" }),
+  previousReplies: "Show earlier replies",
+  moreReplies: "Show more replies",
+  noReplies: "No replies yet",
+  tombstones: {
+    deleted: "This tweet was deleted.",
+    hidden: "This tweet isn't available, because its author has left.",
+  },
+  missingTweet: {
+    TweetWasDeleted: { title: "This tweet was deleted", text: "" },
+    TweetHidden: { title: "This tweet isn't available", text: "Its author has left." },
+    TweetNotFound: { title: "Tweet not found", text: "Check the address." },
+  } as Record<string, { title: string; text: string }>,
+
   // People.
   follow: "Follow",
   unfollow: "Unfollow",
@@ -158,6 +177,7 @@ export const en = {
     like: "Like or unlike",
     open: "Open pictures",
     author: "Open author's profile",
+    thread: "Open the conversation",
     fresh: "Show new tweets",
     home: "Home",
     people: "People",

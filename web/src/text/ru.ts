@@ -108,6 +108,25 @@ export const ru: Words = {
   tweetBy: (name: string) => `Твит: ${name}`,
   justNow: "сейчас",
 
+  thread: "Обсуждение",
+  back: "Назад",
+  replies: "Ответы",
+  replyBy: (name: string, to: string) => `Ответ: ${name} → ${to}`,
+  earlierReplies: (n: number) =>
+    many(n, { one: "Ещё # ответ", few: "Ещё # ответа", other: "Ещё # ответов" }),
+  previousReplies: "Показать предыдущие ответы",
+  moreReplies: "Показать ещё ответы",
+  noReplies: "Ответов пока нет",
+  tombstones: {
+    deleted: "Этот твит удалён.",
+    hidden: "Этот твит недоступен: автор покинул Warble.",
+  },
+  missingTweet: {
+    TweetWasDeleted: { title: "Этот твит удалён", text: "" },
+    TweetHidden: { title: "Этот твит недоступен", text: "Его автор покинул Warble." },
+    TweetNotFound: { title: "Твит не найден", text: "Проверьте адрес." },
+  } as Record<string, { title: string; text: string }>,
+
   follow: "Читать",
   unfollow: "Отписаться",
   followed: "Читаю",
@@ -156,6 +175,7 @@ export const ru: Words = {
     like: "Поставить или убрать «Нравится»",
     open: "Открыть картинки",
     author: "Профиль автора",
+    thread: "Открыть обсуждение",
     fresh: "Показать новые твиты",
     home: "Лента",
     people: "Люди",
