@@ -20,6 +20,9 @@ export const isLong = ({ width, height }: Media) => (height ?? 0) > 2 * (width ?
 
 /** Somebody in a list, who tells the reader whether they are followed. */
 export type Listed = Schemas["UserPage"]["users"][number];
+export type NewTweet = Omit<Schemas["TweetDraft"], "replies"> & { replies?: WhoMayReply };
+export type WhoMayReply = Schemas["WhoMayReply"];
+export type Posted = Schemas["TweetResponse"];
 export type Key = Schemas["KeyView"];
 export type NewKey = Schemas["KeyResponse"];
 export type UserSession = Schemas["UserSessionView"];
@@ -201,14 +204,11 @@ export const setLike = (tweetId: number, on: boolean) =>
 
 export const deleteTweet = (tweetId: number) => call("DELETE", `/tweets/${tweetId}`);
 
-/** Posts a tweet; the same `draftId` again is the same tweet. */
-export async function postTweet(
-  text: string,
-  mediaIds: number[],
-  draftId: string,
-): Promise<number> {
-  const draft = { tweet_data: text, tweet_media_ids: mediaIds, draft_id: draftId };
-  return (await call<Schemas["TweetResponse"]>("POST", "/tweets", draft)).tweet_id;
+/** Posts a tweet; the same `draft_id` again is the same tweet. */
+export const postTweet = (draft: NewTweet) => call<Posted>("POST", "/tweets", draft);
+
+export async function tweet(id: number): Promise<Tweet> {
+  return (await call<Schemas["SingleTweet"]>("GET", `/tweets/${id}`)).tweet;
 }
 
 /**

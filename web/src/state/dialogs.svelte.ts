@@ -5,6 +5,7 @@ import type { Tweet } from "./tweets.svelte";
 
 export type Dialog =
   | { kind: "write" }
+  | { kind: "reply"; tweet: Tweet }
   | { kind: "pictures"; tweet: Tweet; index: number }
   | { kind: "likers"; tweet: Tweet }
   | { kind: "delete"; tweet: Tweet }

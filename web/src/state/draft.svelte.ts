@@ -1,13 +1,14 @@
-/** The tweet that is being written. It survives a reload: the text at once, its pictures too. */
+/** The tweets that are being written. They survive a reload: the texts at once, the pictures too. */
 
-import { del, get, set } from "idb-keyval";
+import { del, delMany, get, keys, set } from "idb-keyval";
 import * as api from "../api/client";
 import { reason } from "../text/reason";
-import { showPosted } from "./feeds.svelte";
+import { showPosted, showReply } from "./feeds.svelte";
 import { tell } from "./notices.svelte";
 import { words } from "./preferences.svelte";
 import { leave, who } from "./session.svelte";
-import { keep, kept } from "./storage";
+import { forget, keep, kept } from "./storage";
+import type { Tweet } from "./tweets.svelte";
 
 // The defaults of services/tweets and services/media. Whatever is set there, the server decides.
 export const CHARACTERS = 280;
@@ -15,6 +16,8 @@ export const PICTURES = 4;
 export const PICTURE_BYTES = 10_000_000;
 export const ALT_CHARACTERS = 1000;
 export const PICTURE_KINDS = ["image/jpeg", "image/png", "image/webp", "image/gif"];
+
+export const WHO_MAY_REPLY: api.WhoMayReply[] = ["everyone", "following", "nobody"];
 
 export class Picture {
   readonly url: string;
@@ -61,180 +64,216 @@ export function count(text: string): number {
   return counted;
 }
 
-let text = $state("");
-let pictures = $state<Picture[]>([]);
-let sending = $state(false);
-let failure = $state<api.ApiError | null>(null);
-/** Why files were not attached. */
-let refusals = $state<string[]>([]);
-/** Ends the uploads that are under way. */
-let uploads = $state.raw<AbortController | null>(null);
-/** What the last try was and its name: the same again, after a lost answer, is the same tweet. */
-let tried: { content: string; id: string } | null = null;
+const drafts = new Map<number | null, Draft>();
 
-const left = $derived(CHARACTERS - count(text.trim()));
-const textKey = () => `draft.${who.me.id}`;
-const picturesKey = () => `draft ${who.me.id}`;
+/** The draft of a reply to a tweet; without one, that of a new tweet. */
+export function draftOf(parent: Tweet | null): Draft {
+  const key = parent?.id ?? null;
+  const known = drafts.get(key) ?? new Draft(parent);
+  drafts.set(key, known);
+  return known;
+}
 
-export const draft = {
-  get text() {
-    return text;
-  },
-  set text(value) {
-    text = value;
-    failure = null;
-    refusals = [];
-    keep(textKey(), value);
-  },
-  get pictures() {
-    return pictures;
-  },
-  get sending() {
-    return sending;
-  },
-  get failure() {
-    return failure;
-  },
-  get refusals() {
-    return refusals;
-  },
+export class Draft {
+  pictures = $state<Picture[]>([]);
+  sending = $state(false);
+  failure = $state<api.ApiError | null>(null);
+  /** Why files were not attached. */
+  refusals = $state<string[]>([]);
+  #text = $state("");
+  #whoMayReply = $state<api.WhoMayReply>("everyone");
+  /** Ends the uploads that are under way. */
+  #uploads = $state.raw<AbortController | null>(null);
+  /** What the last try was and its name: the same again, after a lost answer, is the same tweet. */
+  #tried: { content: string; id: string } | null = null;
+
+  constructor(readonly parent: Tweet | null) {}
+
   /** How many characters may still be written; below 0 there are too many. */
-  get left() {
-    return left;
-  },
+  left = $derived(CHARACTERS - count(this.#text.trim()));
+
+  get text() {
+    return this.#text;
+  }
+  set text(value) {
+    this.#text = value;
+    this.failure = null;
+    this.refusals = [];
+    keep(this.#key("."), value);
+  }
+  get whoMayReply() {
+    return this.#whoMayReply;
+  }
+  set whoMayReply(value) {
+    this.#whoMayReply = value;
+    keep(`${this.#key(".")}.replies`, value);
+  }
   get isEmpty() {
-    return text.trim() === "" && pictures.length === 0;
-  },
+    return this.#text.trim() === "" && this.pictures.length === 0;
+  }
   /** Whether Post does something: without words it says that they are missing. */
   get canPost() {
-    return !draft.isEmpty && left >= 0 && !sending;
-  },
+    return !this.isEmpty && this.left >= 0 && !this.sending;
+  }
   get uploading() {
-    return uploads !== null;
-  },
-};
-
-export const cancelUploads = () => uploads?.abort();
-
-/** Keeps the pictures and their texts for after a reload. */
-export async function keepPictures() {
-  const held = pictures.map(({ blob, alt }) => ({ blob, alt }));
-  try {
-    await (held.length ? set(picturesKey(), held) : del(picturesKey()));
-  } catch {
-    // A private window may have no database: then the pictures live as long as the page.
-    return;
+    return this.#uploads !== null;
   }
-}
 
-export async function restoreDraft() {
-  failure = null;
-  // What is on the screen stays: where nothing may be kept, or when the session ended meanwhile.
-  text = kept(textKey()) || text;
-  let held: { blob: Blob; alt: string }[] | undefined;
-  try {
-    held = await get(picturesKey());
-  } catch {
-    return;
+  #key(separator: string) {
+    const parts = ["draft", who.me.id, ...(this.parent ? [this.parent.id] : [])];
+    return parts.join(separator);
   }
-  if (held && pictures.length === 0) pictures = held.map(({ blob, alt }) => new Picture(blob, alt));
-}
 
-/** Adds the files that can be attached, and says why the others cannot. */
-export function attach(files: Iterable<File>) {
-  if (sending) return;
-  const refused = new Set<string>();
-  for (const file of files) {
-    if (!PICTURE_KINDS.includes(file.type)) refused.add(words().unfit.kind);
-    else if (file.size > PICTURE_BYTES) refused.add(reason(tooLarge(file.size)));
-    else if (pictures.length >= PICTURES) refused.add(words().unfit.number);
-    else pictures.push(new Picture(file));
+  cancelUploads = () => this.#uploads?.abort();
+
+  /** Keeps the pictures and their texts for after a reload. */
+  keepPictures = async () => {
+    const held = this.pictures.map(({ blob, alt }) => ({ blob, alt }));
+    try {
+      await (held.length ? set(this.#key(" "), held) : del(this.#key(" ")));
+    } catch {
+      // A private window may have no database: then the pictures live as long as the page.
+      return;
+    }
+  };
+
+  async restore() {
+    this.failure = null;
+    // What is on the screen stays: where nothing may be kept, or when the session ended meanwhile.
+    this.#text = kept(this.#key(".")) || this.#text;
+    const chosen = kept(`${this.#key(".")}.replies`) as api.WhoMayReply;
+    if (WHO_MAY_REPLY.includes(chosen)) this.#whoMayReply = chosen;
+    let held: { blob: Blob; alt: string }[] | undefined;
+    try {
+      held = await get(this.#key(" "));
+    } catch {
+      return;
+    }
+    if (held && this.pictures.length === 0)
+      this.pictures = held.map(({ blob, alt }) => new Picture(blob, alt));
   }
-  refusals = [...refused];
-  void keepPictures();
-}
 
-/** Takes a file away that this browser cannot show; the server could not, either. */
-export function refuse(picture: Picture) {
-  if (sending) return;
-  detach(picture);
-  refusals = [reason(new api.ApiError("ImageNotAccepted", ""))];
+  /** Adds the files that can be attached, and says why the others cannot. */
+  attach(files: Iterable<File>) {
+    if (this.sending) return;
+    const refused = new Set<string>();
+    for (const file of files) {
+      if (!PICTURE_KINDS.includes(file.type)) refused.add(words().unfit.kind);
+      else if (file.size > PICTURE_BYTES) refused.add(reason(tooLarge(file.size)));
+      else if (this.pictures.length >= PICTURES) refused.add(words().unfit.number);
+      else this.pictures.push(new Picture(file));
+    }
+    this.refusals = [...refused];
+    void this.keepPictures();
+  }
+
+  /** Takes a file away that this browser cannot show; the server could not, either. */
+  refuse(picture: Picture) {
+    if (this.sending) return;
+    this.detach(picture);
+    this.refusals = [reason(new api.ApiError("ImageNotAccepted", ""))];
+  }
+
+  detach(picture: Picture) {
+    this.pictures = this.pictures.filter((other) => other.url !== picture.url);
+    URL.revokeObjectURL(picture.url);
+    this.failure = null;
+    this.refusals = [];
+    void this.keepPictures();
+  }
+
+  forget() {
+    for (const picture of this.pictures) URL.revokeObjectURL(picture.url);
+    this.pictures = [];
+    this.text = "";
+    this.whoMayReply = "everyone";
+    void this.keepPictures();
+  }
+
+  /** Sends the tweet; whatever goes wrong, what was written stays. Gives null if it went wrong. */
+  async post(): Promise<api.Posted | null> {
+    if (!this.canPost) return null;
+    this.failure = null;
+    this.refusals = [];
+    if (this.#text.trim() === "") {
+      this.failure = new api.ApiError("TweetEmpty", "");
+      return null;
+    }
+    this.sending = true;
+    if (this.parent) this.parent.reply_count++;
+    try {
+      const posted = await this.#send();
+      this.#tried = null;
+      this.forget();
+      // The tweet is there; that it cannot be shown yet is no failure of posting it.
+      const shown = this.parent ? showReply(posted.tweet_id) : showPosted(posted.tweet_id);
+      await shown.catch(() => {});
+      return posted;
+    } catch (error) {
+      if (this.parent) this.parent.reply_count--;
+      if (error instanceof DOMException && error.name === "AbortError") return null;
+      if (!(error instanceof api.ApiError)) throw error;
+      // An upload that no tweet took in time is gone from the server: the next try sends it anew.
+      if (error.type === "MediaNotFound") for (const picture of this.pictures) picture.sent = null;
+      // The first try had posted the tweet, and its author deleted it. The pictures went with it, so
+      // the next try sends them again and posts a new tweet.
+      if (error.type === "TweetAlreadyDeleted") {
+        this.#tried = null;
+        for (const picture of this.pictures) picture.sent = null;
+      }
+      this.failure = error;
+      return null;
+    } finally {
+      this.sending = false;
+    }
+  }
+
+  async #send(): Promise<api.Posted> {
+    const mediaIds = [];
+    const { signal } = (this.#uploads = new AbortController());
+    try {
+      for (const picture of this.pictures) mediaIds.push(await picture.send(signal));
+    } finally {
+      this.#uploads = null;
+    }
+    const tweet: api.NewTweet = {
+      tweet_data: this.#text.trim(),
+      tweet_media_ids: mediaIds,
+      ...(this.parent ? { reply_to: this.parent.id } : { replies: this.#whoMayReply }),
+    };
+    const content = JSON.stringify(tweet);
+    if (this.#tried?.content !== content) this.#tried = { content, id: newId() };
+    return api.postTweet({ ...tweet, draft_id: this.#tried.id });
+  }
 }
 
 /** The error with which the server would answer the upload. */
 const tooLarge = (actual: number) =>
   new api.ApiError("ImageTooLarge", "", 413, { limit: PICTURE_BYTES, actual } as api.Details);
 
-export function detach(picture: Picture) {
-  pictures = pictures.filter((other) => other.url !== picture.url);
-  URL.revokeObjectURL(picture.url);
-  failure = null;
-  refusals = [];
-  void keepPictures();
+/** The draft of a new tweet. */
+export const draft = draftOf(null);
+
+/** Takes all drafts of the reader off this device. */
+export async function forgetDrafts() {
+  const { id } = who.me;
+  for (const each of drafts.values()) each.forget();
+  forget(`draft.${id}.`);
+  try {
+    const all = await keys<string>();
+    await delMany(all.filter((key) => key.startsWith(`draft ${id} `)));
+  } catch {
+    return;
+  }
 }
 
-export function forgetDraft() {
-  for (const picture of pictures) URL.revokeObjectURL(picture.url);
-  pictures = [];
-  draft.text = "";
-  void keepPictures();
-}
-
-/** Ends the session, and takes the draft off this device. */
+/** Ends the session, and takes the drafts off this device. */
 export async function signOut() {
   try {
-    await leave(forgetDraft);
+    await leave(forgetDrafts);
   } catch (error) {
     tell(reason(error), true);
   }
-}
-
-/** Sends the tweet; whatever goes wrong, what was written stays. Gives the tweet's id, or null. */
-export async function post(): Promise<number | null> {
-  if (!draft.canPost) return null;
-  failure = null;
-  refusals = [];
-  if (text.trim() === "") {
-    failure = new api.ApiError("TweetEmpty", "");
-    return null;
-  }
-  sending = true;
-  try {
-    const posted = await send();
-    tried = null;
-    forgetDraft();
-    // The tweet is there; that it cannot be shown yet is no failure of posting it.
-    await showPosted(posted).catch(() => {});
-    return posted;
-  } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") return null;
-    if (!(error instanceof api.ApiError)) throw error;
-    // An upload that no tweet took in time is gone from the server: the next try sends it anew.
-    if (error.type === "MediaNotFound") for (const picture of pictures) picture.sent = null;
-    // The first try had posted the tweet, and its author deleted it. The pictures went with it, so
-    // the next try sends them again and posts a new tweet.
-    if (error.type === "TweetAlreadyDeleted") {
-      tried = null;
-      for (const picture of pictures) picture.sent = null;
-    }
-    failure = error;
-    return null;
-  } finally {
-    sending = false;
-  }
-}
-
-async function send(): Promise<number> {
-  const mediaIds = [];
-  const { signal } = (uploads = new AbortController());
-  try {
-    for (const picture of pictures) mediaIds.push(await picture.send(signal));
-  } finally {
-    uploads = null;
-  }
-  const content = JSON.stringify([text.trim(), mediaIds]);
-  if (tried?.content !== content) tried = { content, id: newId() };
-  return api.postTweet(text.trim(), mediaIds, tried.id);
 }
 
 /** `crypto.randomUUID` is there over https alone. */

@@ -3,7 +3,8 @@
 import * as api from "../api/client";
 import { Paged } from "./paged.svelte";
 import { who } from "./session.svelte";
-import { kept, type Tweet } from "./tweets.svelte";
+import { addToThreads } from "./threads.svelte";
+import { keep, kept, type Tweet } from "./tweets.svelte";
 
 const ANNOUNCED = 20;
 
@@ -81,6 +82,11 @@ export function tweetsOf(userId: number): Paged<Tweet> {
 
 export function outdateFollowing() {
   for (const feed of feeds.values()) if (feed.scope === "following") feed.outdated = true;
+}
+
+/** The reader's reply that was just posted goes into the threads that are open. */
+export async function showReply(tweetId: number) {
+  addToThreads(keep(await api.tweet(tweetId)));
 }
 
 /** The reader's tweet that was just posted goes where the reader looks next. */

@@ -53,10 +53,10 @@ export async function enter(key: string) {
 }
 
 /** `forget` takes what this device keeps of the reader. */
-export async function leave(forget: () => void) {
+export async function leave(forget: () => Promise<void>) {
   await api.signOut();
   announce();
-  forget();
+  await forget();
   location.assign("/");
 }
 

@@ -23,7 +23,11 @@ function step(by: 1 | -1) {
   next?.scrollIntoView({ block: "nearest" });
 }
 
-const press = (selector: string) => current()?.querySelector<HTMLElement>(selector)?.click();
+/** On the page of one tweet, that one is meant where no other has the focus. */
+function press(selector: string) {
+  const tweet = current() ?? document.querySelector("article.main");
+  tweet?.querySelector<HTMLElement>(selector)?.click();
+}
 
 function openTweet() {
   const tweet = current();
@@ -43,6 +47,7 @@ const ACTIONS: Record<string, () => void> = {
   j: () => step(1),
   k: () => step(-1),
   l: () => press(".like"),
+  r: () => press(".reply"),
   o: () => press("ul button"),
   a: () => press(".author"),
   enter: openTweet,

@@ -8,6 +8,17 @@ export function kept(name: string): string | null {
   }
 }
 
+/** Takes away everything whose name begins so. */
+export function forget(prefix: string) {
+  try {
+    for (const name of Object.keys(localStorage)) {
+      if (name.startsWith(`warble.${prefix}`)) localStorage.removeItem(name);
+    }
+  } catch {
+    return;
+  }
+}
+
 export function keep(name: string, value: string) {
   try {
     localStorage.setItem(`warble.${name}`, value);

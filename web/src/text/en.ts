@@ -68,6 +68,11 @@ export const en = {
   post: "Post",
   posting: "Posting…",
   posted: "Tweet posted",
+  replyTitle: "New reply",
+  replyPrompt: "Write a reply",
+  replied: "Reply posted",
+  whoMayReply: "Who can reply",
+  mayReply: { everyone: "Everyone", following: "People you follow", nobody: "Nobody" },
   view: "View",
   charactersLeft: (n: number) =>
     n >= 0
@@ -89,6 +94,8 @@ export const en = {
   cancelPosting: "Cancel posting",
 
   // A tweet.
+  reply: "Reply",
+  replyCount: (n: number) => many(n, { one: "# reply", other: "# replies" }),
   like: "Like",
   unlike: "Unlike",
   likes: (n: number) => many(n, { one: "# like", other: "# likes" }),
@@ -175,6 +182,7 @@ export const en = {
     next: "Next tweet",
     previous: "Previous tweet",
     like: "Like or unlike",
+    reply: "Reply",
     open: "Open pictures",
     author: "Open author's profile",
     thread: "Open the conversation",
@@ -253,6 +261,10 @@ export const en = {
     ReadOnlyKey: "Your key is read-only.",
     NotSignedIn: "You've been signed out. Sign in again.",
     TweetNotFound: "This tweet was deleted.",
+    TweetWasDeleted: "This tweet was deleted.",
+    RepliesRestricted: "The author has limited who can reply to this tweet.",
+    MentionNotAccepted: "One of the people you mentioned has left. Choose the mentions again.",
+    TooManyMentions: "This mentions too many people.",
     TweetAlreadyDeleted: "This tweet was posted and then deleted. Post again to make a new one.",
     TweetEmpty: "Write something first.",
     TweetTooLong: "The text is too long.",
