@@ -28,6 +28,17 @@ export type NewKey = Schemas["KeyResponse"];
 export type UserSession = Schemas["UserSessionView"];
 export type Order = "popular" | "recent";
 export type Scope = "following" | "everyone";
+/** Which replies a list has; with `conversations` they bring the tweet with which theirs begins. */
+export type Replies = Schemas["Replies"];
+export type Period = Schemas["Period"];
+
+/** What a feed shows. */
+export interface Selection {
+  order: Order;
+  scope: Scope;
+  replies: Replies;
+  since: Period;
+}
 
 export interface Page<T> {
   items: T[];
@@ -174,8 +185,8 @@ export const endSession = (id: number, sessionId: number) =>
 export const eraseAccount = (id: number, name: string) =>
   call("POST", "/erasures", { user_id: id, name });
 
-export const feed = (order: Order, scope: Scope, cursor: string | null, limit = PAGE) =>
-  tweets("/tweets", { order, scope, cursor, limit });
+export const feed = (selection: Selection, cursor: string | null, limit = PAGE) =>
+  tweets("/tweets", { ...selection, cursor, limit });
 
 export const tweetsBy = (id: number, cursor: string | null) =>
   tweets(`/users/${id}/tweets`, { cursor, limit: PAGE });

@@ -2,11 +2,14 @@
 
 import * as api from "../api/client";
 import { Paged } from "./paged.svelte";
+import { preferences } from "./preferences.svelte";
 import { who } from "./session.svelte";
 import { addToThreads } from "./threads.svelte";
 import { keep, kept, type Tweet } from "./tweets.svelte";
 
 const ANNOUNCED = 20;
+/** Why a feed shows a tweet may change, and end. */
+const NO_REASON = { conversation: null, followed_tag: null };
 
 /** One of the reader's feeds, which hears of new tweets and shows them when it is asked to. */
 export class Feed extends Paged<Tweet> {
@@ -17,11 +20,8 @@ export class Feed extends Paged<Tweet> {
 
   #newest: number | null = null;
 
-  constructor(
-    order: api.Order,
-    readonly scope: api.Scope,
-  ) {
-    super((cursor) => kept(api.feed(order, scope, cursor)));
+  constructor(readonly selection: api.Selection) {
+    super((cursor) => kept(api.feed(selection, cursor), NO_REASON));
   }
 
   override async refresh() {
@@ -36,7 +36,9 @@ export class Feed extends Paged<Tweet> {
   async look() {
     let items: Tweet[];
     try {
-      ({ items } = await kept(api.feed("recent", this.scope, null, ANNOUNCED)));
+      const { scope, replies } = this.selection;
+      const latest: api.Selection = { order: "recent", scope, replies, since: "all" };
+      ({ items } = await kept(api.feed(latest, null, ANNOUNCED), NO_REASON));
     } catch (error) {
       // The next look is soon.
       if (error instanceof api.ApiError) return;
@@ -67,9 +69,18 @@ export class Feed extends Paged<Tweet> {
 const feeds = new Map<string, Feed>();
 const profiles = new Map<number, Paged<Tweet>>();
 
-export function feedOf(order: api.Order, scope: api.Scope): Feed {
-  const key = `${order} ${scope}`;
-  const feed = feeds.get(key) ?? new Feed(order, scope);
+/** The feed that the reader has chosen. */
+export function homeFeed(scope: api.Scope): Feed {
+  const { order, replies, period } = preferences;
+  const selection: api.Selection = {
+    order,
+    scope,
+    // Conversations are those of people whom the reader follows.
+    replies: scope === "everyone" && replies === "conversations" ? "none" : replies,
+    since: order === "popular" ? period : "all",
+  };
+  const key = JSON.stringify(selection);
+  const feed = feeds.get(key) ?? new Feed(selection);
   feeds.set(key, feed);
   return feed;
 }
@@ -81,12 +92,16 @@ export function tweetsOf(userId: number): Paged<Tweet> {
 }
 
 export function outdateFollowing() {
-  for (const feed of feeds.values()) if (feed.scope === "following") feed.outdated = true;
+  for (const feed of feeds.values()) if (feed.selection.scope === "following") feed.outdated = true;
 }
 
 /** The reader's reply that was just posted goes into the threads that are open. */
 export async function showReply(tweetId: number) {
-  addToThreads(keep(await api.tweet(tweetId)));
+  const reply = keep(await api.tweet(tweetId));
+  addToThreads(reply);
+  for (const feed of feeds.values()) {
+    if (feed.begun && feed.selection.replies === "all") feed.add([reply]);
+  }
 }
 
 /** The reader's tweet that was just posted goes where the reader looks next. */

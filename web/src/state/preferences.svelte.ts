@@ -1,6 +1,6 @@
 /** What a person chose for this browser. */
 
-import type { Order, Scope } from "../api/client";
+import type { Order, Period, Replies, Scope } from "../api/client";
 import { en, type Words } from "../text/en";
 import { keep, kept } from "./storage";
 
@@ -27,6 +27,8 @@ const texts: Record<Language, Words | null> = { en, ru: null };
 let theme = $state(chosen<Theme>("theme", THEMES, "system"));
 let order = $state(chosen<Order>("order", ["popular", "recent"], "recent"));
 let scope = $state(chosen<Scope>("scope", ["following", "everyone"], "following"));
+let replies = $state(chosen<Replies>("replies", ["conversations", "none", "all"], "conversations"));
+let period = $state(chosen<Period>("period", ["week", "month", "all"], "all"));
 let shortcuts = $state(chosen("shortcuts", ["on", "off"], "on"));
 
 export const preferences = {
@@ -57,6 +59,21 @@ export const preferences = {
   set scope(value) {
     scope = value;
     keep("scope", value);
+  },
+  get replies() {
+    return replies;
+  },
+  set replies(value) {
+    replies = value;
+    keep("replies", value);
+  },
+  /** Of which time the popular tweets are. */
+  get period() {
+    return period;
+  },
+  set period(value) {
+    period = value;
+    keep("period", value);
   },
   get shortcuts() {
     return shortcuts === "on";

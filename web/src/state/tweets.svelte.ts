@@ -24,9 +24,13 @@ export function keep(tweet: api.Tweet): Tweet {
   return known;
 }
 
-export async function kept(page: Promise<api.Page<api.Tweet>>): Promise<api.Page<Tweet>> {
+/** `missing` is what a tweet has that comes without it. */
+export async function kept(
+  page: Promise<api.Page<api.Tweet>>,
+  missing: Partial<api.Tweet> = {},
+): Promise<api.Page<Tweet>> {
   const { items, cursor } = await page;
-  return { items: items.map(keep), cursor };
+  return { items: items.map((tweet) => keep({ ...missing, ...tweet })), cursor };
 }
 
 function showLike(tweet: Tweet, on: boolean) {

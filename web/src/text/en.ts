@@ -5,6 +5,7 @@ import { compact, plurals } from "./plurals";
 import { units } from "./units";
 
 const many = plurals("en");
+const list = new Intl.ListFormat("en-GB");
 const { bytes, millions } = units("en", { kB: "kB", MB: "MB" });
 
 export const en = {
@@ -45,6 +46,23 @@ export const en = {
   everyone: "Everyone",
   order: "Sort by",
   whose: "Show tweets from",
+  showReplies: { conversations: "Conversations", none: "None", all: "All" },
+  leftOut: {
+    conversations:
+      "When people you follow reply to each other, you see the first tweet. Other replies are left out.",
+    none: "Replies are left out.",
+    all: "Nothing is left out.",
+  },
+  period: "Period",
+  periods: { week: "This week", month: "This month", all: "All time" },
+  conversation: (n: number, names: string[], others: number) => {
+    const rest = others > 0 ? [many(others, { one: "# other", other: "# others" })] : [];
+    return `${many(n, { one: "# reply", other: "# replies" })} from ${list.format([...names, ...rest])}`;
+  },
+  yourself: "you",
+  followedTag: (tag: string) => `You follow #${tag}`,
+  inReplyTo: (name: string) => `In reply to ${name}`,
+  inReplyToGone: "In reply to a tweet that is gone",
   feedOf: { following: "Tweets from people you follow", everyone: "All tweets" },
   newTweets: (n: number) =>
     n >= 20 ? "20+ new tweets" : many(n, { one: "# new tweet", other: "# new tweets" }),

@@ -5,6 +5,7 @@ import { compact, plurals } from "./plurals";
 import { units } from "./units";
 
 const many = plurals("ru");
+const list = new Intl.ListFormat("ru");
 const { bytes, millions } = units("ru", { kB: "кБ", MB: "МБ" });
 
 export const ru: Words = {
@@ -42,6 +43,24 @@ export const ru: Words = {
   everyone: "Все",
   order: "Сортировка",
   whose: "Чьи твиты показывать",
+  showReplies: { conversations: "Обсуждения", none: "Без ответов", all: "Все" },
+  leftOut: {
+    conversations:
+      "Когда те, кого вы читаете, отвечают друг другу, лента показывает исходный твит. Остальные ответы скрыты.",
+    none: "Ответы скрыты.",
+    all: "Показаны все ответы.",
+  },
+  period: "За какое время",
+  periods: { week: "За неделю", month: "За месяц", all: "За всё время" },
+  conversation: (n: number, names: string[], others: number) => {
+    const rest = others > 0 ? [many(others, { other: "ещё #" })] : [];
+    const replies = many(n, { one: "# ответ", few: "# ответа", other: "# ответов" });
+    return `${replies}: ${list.format([...names, ...rest])}`;
+  },
+  yourself: "вы",
+  followedTag: (tag: string) => `Вы читаете #${tag}`,
+  inReplyTo: (name: string) => `В ответ: ${name}`,
+  inReplyToGone: "В ответ на твит, которого больше нет",
   feedOf: { following: "Твиты ваших подписок", everyone: "Все твиты" },
   newTweets: (n: number) =>
     n >= 20
