@@ -23,6 +23,7 @@ export type Listed = Schemas["UserPage"]["users"][number];
 export type NewTweet = Omit<Schemas["TweetDraft"], "replies"> & { replies?: WhoMayReply };
 export type WhoMayReply = Schemas["WhoMayReply"];
 export type Posted = Schemas["TweetResponse"];
+export type Tag = Schemas["TagView"];
 export type Key = Schemas["KeyView"];
 export type NewKey = Schemas["KeyResponse"];
 export type UserSession = Schemas["UserSessionView"];
@@ -188,8 +189,33 @@ export const eraseAccount = (id: number, name: string) =>
 export const feed = (selection: Selection, cursor: string | null, limit = PAGE) =>
   tweets("/tweets", { ...selection, cursor, limit });
 
-export const tweetsBy = (id: number, cursor: string | null) =>
-  tweets(`/users/${id}/tweets`, { cursor, limit: PAGE });
+/** The tabs of a profile that list tweets. */
+export type ProfileList = "tweets" | "replies" | "media" | "likes";
+
+export function tweetsOf(id: number, list: ProfileList, cursor: string | null) {
+  const page = { cursor, limit: PAGE };
+  if (list === "likes") return tweets(`/users/${id}/likes`, page);
+  return tweets(`/users/${id}/tweets`, {
+    ...page,
+    ...(list === "replies" ? { replies: "all" } : {}),
+    ...(list === "media" ? { media: "true" } : {}),
+  });
+}
+
+export const tweetsWith = (tag: string, order: Order, cursor: string | null) =>
+  tweets("/tweets", { tag, order, cursor, limit: PAGE });
+
+/** Hashtags that begin with `beginning`; without one, those of the week. */
+export async function tags(beginning: string | null, limit: number): Promise<Tag[]> {
+  return (await call<Schemas["TagList"]>("GET", `/tags${query({ query: beginning, limit })}`)).tags;
+}
+
+export async function followedTags(): Promise<Tag[]> {
+  return (await call<Schemas["TagList"]>("GET", "/tags?followed=true")).tags;
+}
+
+export const setTagFollow = (tag: string, on: boolean) =>
+  on ? call("POST", "/tags/followed", { tag }) : call("DELETE", `/tags/followed${query({ tag })}`);
 
 /** Without a cursor: the tweets above it, and the first of the replies below it. */
 export const thread = (id: number, cursor: string | null) =>

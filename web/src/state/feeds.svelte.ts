@@ -67,7 +67,7 @@ export class Feed extends Paged<Tweet> {
 }
 
 const feeds = new Map<string, Feed>();
-const profiles = new Map<number, Paged<Tweet>>();
+const profiles = new Map<string, Paged<Tweet>>();
 
 /** The feed that the reader has chosen. */
 export function homeFeed(scope: api.Scope): Feed {
@@ -85,10 +85,13 @@ export function homeFeed(scope: api.Scope): Feed {
   return feed;
 }
 
-export function tweetsOf(userId: number): Paged<Tweet> {
-  const list = profiles.get(userId) ?? new Paged((cursor) => kept(api.tweetsBy(userId, cursor)));
-  profiles.set(userId, list);
-  return list;
+/** What a tab of a profile lists. */
+export function tweetsOf(userId: number, list: api.ProfileList): Paged<Tweet> {
+  const key = `${userId} ${list}`;
+  const tweets =
+    profiles.get(key) ?? new Paged((cursor) => kept(api.tweetsOf(userId, list, cursor)));
+  profiles.set(key, tweets);
+  return tweets;
 }
 
 export function outdateFollowing() {
@@ -106,9 +109,8 @@ export async function showReply(tweetId: number) {
 
 /** The reader's tweet that was just posted goes where the reader looks next. */
 export async function showPosted(tweetId: number) {
-  const { items } = await kept(api.tweetsBy(who.me.id, null));
-  const posted = items.filter((tweet) => tweet.id === tweetId);
-  for (const feed of feeds.values()) if (feed.begun) feed.add(posted);
-  const own = profiles.get(who.me.id);
-  if (own?.begun) own.items = [...posted, ...own.items.filter(({ id }) => id !== tweetId)];
+  const posted = keep(await api.tweet(tweetId));
+  for (const feed of feeds.values()) if (feed.begun) feed.add([posted]);
+  const own = profiles.get(`${who.me.id} tweets`);
+  if (own?.begun) own.items = [posted, ...own.items.filter(({ id }) => id !== tweetId)];
 }

@@ -1,17 +1,21 @@
 /** Which view is shown: the address bar, and how far each entry of its history was scrolled. */
 
 import { tick } from "svelte";
+import type { ProfileList } from "../api/client";
+
+export type ProfileTab = ProfileList | "followers" | "following";
 
 export type Route =
   | { view: "home" }
   | { view: "people" }
-  | { view: "profile"; id: number; tab: "tweets" | "followers" | "following" }
+  | { view: "profile"; id: number; tab: ProfileTab }
   | { view: "invitation" }
   | { view: "tweet"; id: number }
+  | { view: "tag"; tag: string }
   | { view: "nothing" };
 
 /** The views that are fetched after the first one. */
-export type Later = Extract<Route, { view: "tweet" }>;
+export type Later = Extract<Route, { view: "tweet" | "tag" }>;
 
 export const HOME = "/";
 export const PEOPLE = "/people";
@@ -20,8 +24,9 @@ export const profilePath = (id: number) => `/profile/${id}`;
 export const tagPath = (tag: string) => `/tags/${encodeURIComponent(tag)}`;
 export const tweetPath = (id: number) => `/tweets/${id}`;
 
-const PROFILE = /^\/profile\/([1-9]\d{0,15})(?:\/(followers|following))?\/?$/;
+const PROFILE = /^\/profile\/([1-9]\d{0,15})(?:\/(replies|media|likes|followers|following))?\/?$/;
 
+const TAG = /^\/tags\/([^/]+)\/?$/;
 const TWEET = /^\/tweets\/([1-9]\d{0,15})\/?$/;
 
 function read(path: string): Route {
@@ -29,12 +34,22 @@ function read(path: string): Route {
   if (path === HOME || path === "/login") return { view: "home" };
   if (path === PEOPLE || path === `${PEOPLE}/`) return { view: "people" };
   if (path === INVITATION) return { view: "invitation" };
+  const tag = TAG.exec(path);
+  if (tag) return tagRoute(tag[1]!);
   const tweet = TWEET.exec(path);
   if (tweet) return { view: "tweet", id: Number(tweet[1]) };
   const found = PROFILE.exec(path);
   if (found === null) return { view: "nothing" };
-  const tab = (found[2] ?? "tweets") as "tweets" | "followers" | "following";
+  const tab = (found[2] ?? "tweets") as ProfileTab;
   return { view: "profile", id: Number(found[1]), tab };
+}
+
+function tagRoute(encoded: string): Route {
+  try {
+    return { view: "tag", tag: decodeURIComponent(encoded) };
+  } catch {
+    return { view: "nothing" };
+  }
 }
 
 let path = $state(location.pathname);

@@ -13,7 +13,7 @@ export async function offerFirstSteps() {
   if (asking || kept(key()) !== null) return;
   asking = true;
   try {
-    const { items } = await api.tweetsBy(who.me.id, null);
+    const { items } = await api.tweetsOf(who.me.id, "tweets", null);
     // Somebody who has opened another dialog meanwhile is asked at the next visit.
     if (items.length === 0 && dialogs.open !== null) return;
     if (items.length === 0) show({ kind: "welcome" });

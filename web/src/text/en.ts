@@ -155,6 +155,14 @@ export const en = {
     TweetNotFound: { title: "Tweet not found", text: "Check the address." },
   } as Record<string, { title: string; text: string }>,
 
+  // Hashtags.
+  tagsOfTheWeek: "Hashtags of the week",
+  tweetCount: (n: number) => many(n, { one: "# tweet", other: "# tweets" }),
+  tweetsWith: (tag: string) => `Tweets with #${tag}`,
+  noneWith: (tag: string) => `No tweets with #${tag} yet`,
+  followTag: "Follow",
+  followTagMore: "Show tweets with it in Home",
+
   // People.
   follow: "Follow",
   unfollow: "Unfollow",
@@ -163,15 +171,23 @@ export const en = {
   followers: (n: number) => many(n, { one: "# follower", other: "# followers" }),
   followingCount: (n: number) => `${n} following`,
   tweets: "Tweets",
+  media: "Media",
+  likesTab: "Likes",
   followersTab: "Followers",
   followingTab: "Following",
   noneOf: {
     tweets: (name: string) => `${name} hasn't posted yet`,
+    replies: (name: string) => `${name} hasn't replied yet`,
+    media: (name: string) => `${name} hasn't posted pictures yet`,
+    likes: (name: string) => `${name} doesn't like anything yet`,
     followers: (name: string) => `No one follows ${name} yet`,
     following: (name: string) => `${name} isn't following anyone yet`,
   },
   noneOfYours: {
     tweets: "You haven't posted yet",
+    replies: "You haven't replied yet",
+    media: "You haven't posted pictures yet",
+    likes: "You don't like anything yet",
     followers: "No one follows you yet",
     following: "You aren't following anyone yet",
   },
@@ -283,6 +299,8 @@ export const en = {
     RepliesRestricted: "The author has limited who can reply to this tweet.",
     MentionNotAccepted: "One of the people you mentioned has left. Choose the mentions again.",
     TooManyMentions: "This mentions too many people.",
+    TagNotAccepted: "This isn't a hashtag.",
+    TooManyTags: "You follow too many hashtags. Unfollow one first.",
     TweetAlreadyDeleted: "This tweet was posted and then deleted. Post again to make a new one.",
     TweetEmpty: "Write something first.",
     TweetTooLong: "The text is too long.",
