@@ -2,6 +2,7 @@
 
 import { del, delMany, get, keys, set } from "idb-keyval";
 import * as api from "../api/client";
+import { moved, toSend, type Mention } from "../text/mentions";
 import { reason } from "../text/reason";
 import { showPosted, showReply } from "./feeds.svelte";
 import { tell } from "./notices.svelte";
@@ -81,6 +82,7 @@ export class Draft {
   /** Why files were not attached. */
   refusals = $state<string[]>([]);
   #text = $state("");
+  #mentions = $state.raw<Mention[]>([]);
   #whoMayReply = $state<api.WhoMayReply>("everyone");
   /** Ends the uploads that are under way. */
   #uploads = $state.raw<AbortController | null>(null);
@@ -96,10 +98,24 @@ export class Draft {
     return this.#text;
   }
   set text(value) {
+    this.#setMentions(moved(this.#mentions, this.#text, value));
     this.#text = value;
     this.failure = null;
     this.refusals = [];
     keep(this.#key("."), value);
+  }
+  get mentions(): readonly Mention[] {
+    return this.#mentions;
+  }
+  #setMentions(mentions: Mention[]) {
+    if (mentions.length === 0 && this.#mentions.length === 0) return;
+    this.#mentions = mentions;
+    keep(`${this.#key(".")}.mentions`, JSON.stringify(mentions));
+  }
+  /** Writes a name or a hashtag in place of what was typed of it. */
+  complete(start: number, end: number, written: string, person?: Omit<Mention, "start">) {
+    this.text = this.#text.slice(0, start) + written + this.#text.slice(end);
+    if (person) this.#setMentions([...this.#mentions, { ...person, start }]);
   }
   get whoMayReply() {
     return this.#whoMayReply;
@@ -143,6 +159,7 @@ export class Draft {
     this.#text = kept(this.#key(".")) || this.#text;
     const chosen = kept(`${this.#key(".")}.replies`) as api.WhoMayReply;
     if (WHO_MAY_REPLY.includes(chosen)) this.#whoMayReply = chosen;
+    this.#mentions = moved(keptMentions(`${this.#key(".")}.mentions`), this.#text, this.#text);
     let held: { blob: Blob; alt: string }[] | undefined;
     try {
       held = await get(this.#key(" "));
@@ -236,14 +253,24 @@ export class Draft {
     } finally {
       this.#uploads = null;
     }
+    const mentions = toSend(this.#mentions, this.#text);
     const tweet: api.NewTweet = {
       tweet_data: this.#text.trim(),
+      ...(mentions ? { mentions } : {}),
       tweet_media_ids: mediaIds,
       ...(this.parent ? { reply_to: this.parent.id } : { replies: this.#whoMayReply }),
     };
     const content = JSON.stringify(tweet);
     if (this.#tried?.content !== content) this.#tried = { content, id: newId() };
     return api.postTweet({ ...tweet, draft_id: this.#tried.id });
+  }
+}
+
+function keptMentions(name: string): Mention[] {
+  try {
+    return JSON.parse(kept(name) || "[]") as Mention[];
+  } catch {
+    return [];
   }
 }
 

@@ -89,6 +89,15 @@ export const en = {
   replyTitle: "New reply",
   replyPrompt: "Write a reply",
   replied: "Reply posted",
+  completions: "Suggestions",
+  suggested: (n: number) =>
+    many(n, {
+      one: "# suggestion. Use the arrow keys.",
+      other: "# suggestions. Use the arrow keys.",
+    }),
+  personNumber: (id: number) => `No. ${id}`,
+  ambiguous: (text: string) =>
+    `Several people are called ${text.replace("@", "")}, so nobody was mentioned. Choose one from the list as you type.`,
   whoMayReply: "Who can reply",
   mayReply: { everyone: "Everyone", following: "People you follow", nobody: "Nobody" },
   view: "View",

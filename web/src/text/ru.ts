@@ -88,6 +88,16 @@ export const ru: Words = {
   replyTitle: "Новый ответ",
   replyPrompt: "Напишите ответ",
   replied: "Ответ опубликован",
+  completions: "Подсказки",
+  suggested: (n: number) =>
+    many(n, {
+      one: "# подсказка. Выбирайте стрелками.",
+      few: "# подсказки. Выбирайте стрелками.",
+      other: "# подсказок. Выбирайте стрелками.",
+    }),
+  personNumber: (id: number) => `№ ${id}`,
+  ambiguous: (text: string) =>
+    `Имя «${text.replace("@", "")}» носят несколько человек, поэтому никто не упомянут. Выбирайте из списка, когда пишете.`,
   whoMayReply: "Кто может отвечать",
   mayReply: { everyone: "Все", following: "Те, кого вы читаете", nobody: "Никто" },
   view: "Открыть",
