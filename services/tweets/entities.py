@@ -41,8 +41,10 @@ _MAX_SEARCHED_MENTIONS = 50
 
 _linkify = LinkifyIt()
 _SCHEME = regex.compile(r"(?<![A-Za-z0-9_])https?:", regex.IGNORECASE)
-_INVISIBLE = regex.compile(r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-"""Word separators and directional marks, which are no part of an address."""
+_NO_PART_OF_AN_ADDRESS = regex.compile(
+    r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff[\p{P}--[\x00-\x7f]]]", regex.V1
+)
+"""Word separators, directional marks, and punctuation beyond ASCII, such as `»` and `。`."""
 _TAG = regex.compile(r"(?<![\p{L}\p{M}\p{N}_/)&#])#([\p{L}\p{M}\p{N}_]+)")
 _LETTER = regex.compile(r"\p{L}")
 _GRAPHEME_CLUSTER = regex.compile(r"\X")
@@ -110,7 +112,7 @@ async def find(session: AsyncSession, content: str, given: Sequence[Mention] | N
 def _links(content: str) -> Iterator[Entity]:
     if "://" not in content:
         return
-    searched = _INVISIBLE.sub(" ", content)
+    searched = _NO_PART_OF_AN_ADDRESS.sub(" ", content)
     end = 0
     for scheme in _SCHEME.finditer(searched):
         if scheme.start() < end:

@@ -78,7 +78,11 @@ async def test_hashtags(
     [
         ("see https://a.example/x(1).", ["https://a.example/x(1)"]),
         ("(HTTP://A.example)", ["HTTP://A.example"]),
-        ("詳細はhttps://пример.рф/путь 。", ["https://пример.рф/путь"]),
+        ("詳細はhttps://пример.рф/путь。", ["https://пример.рф/путь"]),
+        (
+            "«https://a.example/1», “https://a.example/2”…",
+            ["https://a.example/1", "https://a.example/2"],
+        ),
         ("https://a.example\u200bhttps://b.example", ["https://a.example", "https://b.example"]),
         ("https://bank.example@a.example javascript://x report.md a@b.example", []),
         ("http:// https://:80 http://[", []),

@@ -284,7 +284,10 @@ def _sent(script: Path) -> int:
 
 
 async def test_the_page_works_where_nothing_may_be_kept(company: Company, opens: Opens) -> None:
-    window = await opens(await company.hire("Ann"))
+    ann = await company.hire("Ann")
+    # Where nothing is kept, the page offers its first steps to whoever has not posted yet.
+    await ann.post("before")
+    window = await opens(ann)
     page = window.page
     await page.add_init_script(
         "for (const name of ['localStorage', 'indexedDB'])"

@@ -123,7 +123,9 @@ export class Thread {
     for (let reply = waiting.pop(); reply; reply = waiting.pop()) {
       const { entry, level } = reply;
       const below = children.get(entry.id) ?? [];
-      if (below.length === 0 && this.#isGone(entry)) continue;
+      // The API lists a tombstone only above replies; the reader's own deletion may leave none.
+      const empty = below.length === 0 && !("tombstone" in entry) && entry.reply_count === 0;
+      if (empty && !present(entry)) continue;
       found.push(reply);
       for (const child of below.toReversed()) {
         const continues = reply.continues && authorOf(child) === author;
@@ -136,12 +138,6 @@ export class Thread {
       }
     }
     return found;
-  }
-
-  /** Whether a place with nothing below it is gone, because its last reply was deleted here. */
-  #isGone(entry: Entry): boolean {
-    if ("tombstone" in entry) return entry.tombstone === "deleted" && this.next === null;
-    return entry.deleted && entry.reply_count === 0;
   }
 }
 

@@ -49,7 +49,7 @@ export const en = {
   showReplies: { conversations: "Conversations", none: "None", all: "All" },
   leftOut: {
     conversations:
-      "Replies among people you follow bring up the tweet. Other replies are left out.",
+      "When people you follow reply to each other, you see the first tweet. Other replies are left out.",
     none: "Replies are left out.",
     all: "Nothing is left out.",
   },
@@ -305,6 +305,9 @@ export const en = {
     NotSignedIn: "You've been signed out. Sign in again.",
     TweetNotFound: "This tweet was deleted.",
     TweetWasDeleted: "This tweet was deleted.",
+    TweetHidden: "The author of this tweet has left.",
+    NotAnAdministrator: "Only administrators can do this.",
+    RenamingNotAllowed: "Only administrators can change names.",
     RepliesRestricted: "The author has limited who can reply to this tweet.",
     MentionNotAccepted: "One of the people you mentioned has left. Choose the mentions again.",
     TooManyMentions: "This mentions too many people.",
