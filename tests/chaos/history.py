@@ -52,13 +52,13 @@ class Tweet:
     """Unique, so that a tweet whose response was lost can be recognised."""
     media_ids: list[int]
     posted: Outcome
-    parent: "Tweet | None" = None
-    """The tweet to which this one replies."""
     id: int | None = None
     deletion: Outcome | None = None
     """None until the deletion is requested; `unknown` while the request is in progress."""
     paths: list[str] = field(default_factory=list)
     """URL paths of its pictures, as the API showed them."""
+    parent: "Tweet | None" = None
+    """The tweet to which this one replies."""
 
     @property
     def certain(self) -> bool:

@@ -132,7 +132,7 @@ class _Actor:
     def _draft(self, media_ids: list[int], parent: Tweet | None) -> Tweet:
         self._count += 1
         content = f"{self._me.name} said this as number {self._count}"
-        return Tweet(self._me, content, media_ids, Outcome.unknown, parent)
+        return Tweet(self._me, content, media_ids, Outcome.unknown, parent=parent)
 
     async def _reply(self) -> None:
         if tweets := self._history.known_tweets()[-30:]:

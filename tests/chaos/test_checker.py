@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from devstack.instance import Instance
+from operate import postgres
 from tools.api_client import ATTEMPTS, api_of
 
 from .checker import Checker
@@ -23,10 +24,11 @@ async def found(stack: Instance, load: Load) -> str:
         return "\n".join(await Checker(api, load.api, load.history).verdict(patience=0))
 
 
-async def post(load: Load, content: str) -> Tweet:
+async def post(load: Load, content: str, parent: Tweet | None = None) -> Tweet:
     ann = load.history.people[0]
-    response = await load.api.write(ann, "POST", "/api/tweets", json={"tweet_data": content})
-    tweet = Tweet(ann, content, [], Outcome.done, response.body["tweet_id"])
+    draft = {"tweet_data": content, "reply_to": parent and parent.id}
+    response = await load.api.write(ann, "POST", "/api/tweets", json=draft)
+    tweet = Tweet(ann, content, [], Outcome.done, response.body["tweet_id"], parent=parent)
     load.history.tweets[content] = tweet
     return tweet
 
@@ -64,6 +66,22 @@ async def test_a_tweet_that_nobody_posted_and_one_that_was_refused_appear(
 
     assert "appeared: 'unheard of', which nobody posted" in findings
     assert "appeared: 'refused'" in findings
+
+
+async def test_a_reply_that_is_counted_wrongly_or_out_of_reach_is_found(
+    stack: Instance, load: Load
+) -> None:
+    question = await post(load, "a question")
+    answer = await post(load, "an answer", question)
+    assert await until_nothing(stack, load.history, load) == []
+
+    async with postgres.connect(stack.database()) as connection:
+        await connection.execute("delete from feed.reply where tweet_id = $1", answer.id)
+        await connection.execute("update feed.tweet set reply_count = 2 where id = $1", question.id)
+
+    findings = await found(stack, load)
+    assert f"lost: reply {answer.id} is 0 times below {question.id}" in findings
+    assert f"wrong: tweet {question.id} has 1 replies and counts 2" in findings
 
 
 async def test_a_tweet_that_is_there_twice_is_doubled(stack: Instance, load: Load) -> None:
