@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from deploy.rabbitmq.definitions import definitions
 from devstack import repository
 from devstack.instance import Instance
+from devstack.keys import write_private
 from devstack.repository import REPOSITORY
 from operate import postgres
+from tests.chaos.faults import broker
 from tests.conftest import TWO_REPLICAS
 
 from .company import Company, company_at
@@ -124,6 +127,7 @@ async def test_the_version_before_serves_on_the_schema_of_this_one_until_this_on
         crowd = await crowd_of(company, 3)
         async with crowd.busy():
             await crowd.go_on(ROUNDS)
+            await _allow_new_kinds_of_events(instance)
             for service in repository.SERVICES:
                 await asyncio.to_thread(TODAY.migrate, service, before)
                 await crowd.go_on(1)
@@ -136,6 +140,15 @@ async def test_the_version_before_serves_on_the_schema_of_this_one_until_this_on
         for member in crowd.members:
             await member.go_round()
         await crowd.read_what_was_written()
+
+
+async def _allow_new_kinds_of_events(instance: Instance) -> None:
+    """Gives the accounts at the broker this version's permissions: see docs/operations.md."""
+    accounts = (*repository.SERVICES, "gateway")
+    passwords = {name: instance.secrets[f"broker_{name}"] for name in accounts}
+    file = instance.root / "definitions.json"
+    write_private(file, definitions(instance.secrets["broker_password"], passwords))
+    await broker.control(broker.plan_of(instance), "import_definitions", str(file))
 
 
 async def _alter_every_table(stack: Instance, service: str, change: str) -> None:

@@ -22,7 +22,7 @@ from devstack import health
 from devstack.instance import Instance
 from devstack.repository import REPOSITORY
 from operate import postgres
-from tests.gateway.fake_services import OWNER, FakeService
+from tests.gateway.fake_services import OWNER, PERSON, FakeService
 from tests.journeys.company import Company, company_at, png, until
 from tests.waiting import eventually
 
@@ -271,5 +271,5 @@ async def test_an_error_of_the_gateway_is_reported_without_private_data(
             process.wait()
 
     assert (answer.status_code, answer.json()["error_type"]) == (500, "InternalError")
-    assert report["user"] == {"id": "7"}
+    assert report["user"] == {"id": str(PERSON)}
     _assert_contains_no_private_data(report, PRIVATE)
