@@ -91,7 +91,7 @@ on conflict do nothing
 _LIKE = """
 update feed.tweet set like_count = like_count + 1
 where id = (
-    select id from feed.tweet where author_id = $1 and visible
+    select id from feed.tweet where author_id = $1 and visible and parent_id is null
     order by like_count desc, id desc limit 1
 )
 """
