@@ -41,6 +41,14 @@ def _run(*arguments: str) -> None:
     subprocess.run(command, cwd=REPOSITORY, env=environment, check=True)
 
 
+_PICTURES_ARE_SHOWN = """
+[...document.images].every((image) => {
+    const box = image.getBoundingClientRect();
+    return box.bottom < 0 || box.top > innerHeight || (image.complete && image.naturalWidth > 0);
+})
+"""
+
+
 async def _signed_in_page(chromium: Browser, url: str, **options: Any) -> Page:
     settings = {"locale": "en-GB", "color_scheme": "light", "reduced_motion": "reduce", **options}
     context = await chromium.new_context(base_url=url, **settings)
@@ -53,6 +61,9 @@ async def _signed_in_page(chromium: Browser, url: str, **options: Any) -> Page:
 
 async def _take(page: Page, name: str) -> None:
     await page.wait_for_load_state("networkidle")
+    # The page forbids `eval`, and with it `wait_for_function`.
+    while not await page.evaluate(_PICTURES_ARE_SHOWN):  # noqa: ASYNC110
+        await asyncio.sleep(0.1)
     await page.evaluate("document.fonts.ready")
     screenshot = Image.open(io.BytesIO(await page.screenshot()))
     # A palette of 256 colours makes the file three times smaller without a visible difference.
