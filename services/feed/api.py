@@ -290,16 +290,6 @@ def _stale(freshness: Freshness) -> dict[str, str]:
     return {STALE: "true"} if freshness is Freshness.timed_out else {}
 
 
-FeedLimit = Annotated[
-    int | None,
-    Query(
-        ge=1,
-        le=100,
-        description="Maximum number of tweets per page. Without paging you get the whole feed.",
-    ),
-]
-
-
 @router.get(
     "/tweets",
     summary="Read your feed",
@@ -334,6 +324,7 @@ async def feed(
         Query(
             min_length=1,
             max_length=200,
+            pattern=r"^[^\x00]*$",
             description=(
                 "Only tweets with this hashtag, by everyone, replies among them. `popular` sorts"
                 " the newest 1,000 of them."
@@ -349,7 +340,14 @@ async def feed(
             )
         ),
     ] = Period.all,
-    limit: FeedLimit = None,
+    limit: Annotated[
+        int | None,
+        Query(
+            ge=1,
+            le=100,
+            description="Maximum number of tweets per page. Without paging you get the whole feed.",
+        ),
+    ] = None,
     offset: Annotated[
         int | None,
         Query(

@@ -232,3 +232,9 @@ async def test_popular_tweets_of_a_period(feed: httpx.AsyncClient, database: Dat
     for query in ("", "&scope=everyone"):
         assert ids(await all_pages(feed, f"limit=5&since=all{query}")) == [old]
         assert await all_pages(feed, f"limit=5&since=week{query}") == []
+
+
+async def test_a_tag_that_postgres_cannot_hold_is_refused(feed: httpx.AsyncClient) -> None:
+    headers = testing.identity_headers("feed", READER)
+    response = await feed.get("/api/tweets?tag=a%00", headers=headers)
+    assert (response.status_code, response.json()["error_type"]) == (422, "InvalidRequest")
