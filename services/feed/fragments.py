@@ -62,8 +62,7 @@ from tweet_like where user_id = $1 and tweet_id = any($2::bigint[]) and active
 
 async def followed(connections: Pool, reader_id: int) -> list[int]:
     """The people whom the reader follows."""
-    async with connections.acquire_timed(_FOLLOWED) as connection:
-        rows = await connection.fetch(_FOLLOWED, reader_id)
+    rows = await connections.fetch(_FOLLOWED, reader_id)
     return [row["followed_id"] for row in rows]
 
 
@@ -73,16 +72,14 @@ async def first_tweets(
     """The first `limit` tweets of each author. An author without tweets is missing."""
     statement = _FIRST_TWEETS.format(columns=_SORT_KEY_COLUMNS[order], sort=SORT[order])
     by_author: dict[int, list[SortKey]] = {}
-    async with connections.acquire_timed(statement) as connection:
-        for author_id, *key in await connection.fetch(statement, authors, limit):
-            by_author.setdefault(author_id, []).append((key[0], key[1]))
+    for author_id, *key in await connections.fetch(statement, authors, limit):
+        by_author.setdefault(author_id, []).append((key[0], key[1]))
     return {author_id: sorted(keys, reverse=True) for author_id, keys in by_author.items()}
 
 
 async def cards(connections: Pool, ids: Sequence[int]) -> list[CardJson]:
     """The tweets with these ids; those that do not exist are missing."""
-    async with connections.acquire_timed(_CARDS) as connection:
-        rows = await connection.fetch(_CARDS, ids, MAX_LISTED_LIKES)
+    rows = await connections.fetch(_CARDS, ids, MAX_LISTED_LIKES)
     return [
         CardJson.build(
             row["id"],
@@ -98,6 +95,5 @@ async def cards(connections: Pool, ids: Sequence[int]) -> list[CardJson]:
 
 async def own_likes(connections: Pool, reader_id: int, ids: Sequence[int]) -> dict[int, bytes]:
     """The reader's likes of these tweets as JSON, by the tweet's id."""
-    async with connections.acquire_timed(_OWN_LIKES) as connection:
-        rows = await connection.fetch(_OWN_LIKES, reader_id, ids)
+    rows = await connections.fetch(_OWN_LIKES, reader_id, ids)
     return {row["tweet_id"]: row["json"] for row in rows}

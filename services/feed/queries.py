@@ -379,8 +379,7 @@ async def missing_tweet(connections: Pool, tweet_id: int) -> Problem:
 async def page(connections: Pool, selection: Selection) -> bytes:
     """One page as the body of the response. Raises InvalidRequest for an invalid cursor."""
     statement = _ONE_PAGE.format(tweets=_statement(selection), order=SORT[selection.order])
-    async with connections.acquire_timed(statement) as connection:
-        row = await connection.fetchrow(statement, *_arguments(selection))
+    (row,) = await connections.fetch(statement, *_arguments(selection))
     last = None if row["last_id"] is None else (row["last_like_count"], row["last_id"])
     return page_body(row["body"], last)
 
@@ -401,8 +400,7 @@ async def likers(connections: Pool, tweet_id: int, cursor: str | None, limit: in
     Raises TweetNotFound, and InvalidRequest for an invalid cursor.
     """
     (behind,) = paging.decode(cursor, 1) if cursor is not None else (0,)
-    async with connections.acquire_timed(_LIKERS) as connection:
-        row = await connection.fetchrow(_LIKERS, tweet_id, behind, limit)
+    (row,) = await connections.fetch(_LIKERS, tweet_id, behind, limit)
     if not row["found"]:
         raise TweetNotFound
     last = None if row["last"] is None else (row["last"],)

@@ -48,7 +48,7 @@ MAX_WAITING_READS = 30
 at once, so reads that need not wait are still served."""
 
 _COUNT_MISSING = """
-select count(*) from unnest($1::text[], $2::bigint[]) as requested (source, id)
+select count(*) as missing from unnest($1::text[], $2::bigint[]) as requested (source, id)
 where not exists (
     select from inbox where inbox.source = requested.source and inbox.id = requested.id
 )
@@ -183,5 +183,5 @@ class InboxListener:
 
     async def _count_missing(self, events: Sequence[EventId]) -> int:
         """How many of the events the inbox in the database does not have."""
-        async with self._connections.acquire_timed(_COUNT_MISSING) as connection:
-            return int(await connection.fetchval(_COUNT_MISSING, *inbox.as_arrays(events)))
+        (row,) = await self._connections.fetch(_COUNT_MISSING, *inbox.as_arrays(events))
+        return int(row["missing"])

@@ -76,7 +76,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 returning id
 """
 # Reads the place of the parent, and keeps it from being deleted until the transaction ends. The
-# second author and rule are those of the root: whoever begins a thread may restrict all of it.
+# second author and rule are those of the root, whose author may restrict the whole thread.
 _LOCK_PARENT = """
 select parent.author_id, parent.root_id, parent.depth, parent.ancestors, parent.self_replies,
     array[parent.author_id, root.author_id] as authors, array[parent.replies, root.replies] as rules
