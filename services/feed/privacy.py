@@ -44,7 +44,11 @@ with deleted as (
 )
 select count(*) from deleted
 """)
-_DELETE_TAG_FOLLOWS = text("delete from tag_follow where user_id = :user_id")
+_DELETE_TAG_FOLLOWS = text("""
+delete from tag_follow where user_id = :user_id and tag in (
+    select tag from tag_follow where user_id = :user_id limit :batch
+)
+""")
 _DELETE_FOLLOWS_OF = text("""
 delete from follow using (
     (select follower_id, followed_id from follow where follower_id = :user_id limit :batch)

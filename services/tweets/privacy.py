@@ -96,7 +96,11 @@ delete from follow using (
 ) as edge
 where follow.follower_id = edge.follower_id and follow.followed_id = edge.followed_id
 """)
-_DELETE_TAG_FOLLOWS = text("delete from tag_follow where user_id = :user_id")
+_DELETE_TAG_FOLLOWS = text("""
+delete from tag_follow where user_id = :user_id and tag in (
+    select tag from tag_follow where user_id = :user_id limit :batch
+)
+""")
 _DELETE_DRAFTS_BY_PERSON = text("""
 delete from draft where author_id = :user_id and id in (
     select id from draft where author_id = :user_id limit :batch
