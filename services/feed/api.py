@@ -1,5 +1,6 @@
 """The HTTP API of the feed: it validates requests and writes responses."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime
 from enum import StrEnum
@@ -29,6 +30,11 @@ STALE = "warble-stale"
 """The response header of a read that does not include the events named by AFTER."""
 MAX_AFTER_EVENTS = 16
 """The gateway names no more. Further ones are ignored."""
+
+MAX_IDS = 100
+"""How many tweets one request may name."""
+MAX_IDS_LENGTH = MAX_IDS * len(f"{MAX_ID},")
+_ID = re.compile("[1-9][0-9]{0,15}")
 
 router = APIRouter(prefix="/api", tags=["feed"])
 log = structlog.get_logger()
@@ -286,6 +292,16 @@ _DAYS = {Period.week: 7, Period.month: 30}
 WaitedFor = Annotated[Freshness, Depends(_wait_for_own_writes)]
 
 
+def _parse_ids(ids: str) -> list[int]:
+    """Raises InvalidRequest."""
+    numbers = ids.split(",")
+    if not all(_ID.fullmatch(number) and int(number) <= MAX_ID for number in numbers):
+        raise InvalidRequest(reason="ids: Use numbers from 1 to 2^53 - 1, separated by commas.")
+    if len(numbers) > MAX_IDS:
+        raise InvalidRequest(reason=f"ids: At most {MAX_IDS} ids are possible.")
+    return list(map(int, numbers))
+
+
 def _stale(freshness: Freshness) -> dict[str, str]:
     return {STALE: "true"} if freshness is Freshness.timed_out else {}
 
@@ -357,12 +373,29 @@ async def feed(
         ),
     ] = None,
     cursor: Cursor = None,
+    ids: Annotated[
+        str | None,
+        Query(
+            max_length=MAX_IDS_LENGTH,
+            examples=["31,28,30"],
+            description=(
+                "Instead of a feed, the tweets with these ids, in this order: numbers separated by"
+                " commas, at most 100. Tweets that you cannot read are left out. All other"
+                " parameters are ignored."
+            ),
+        ),
+    ] = None,
 ) -> Response:
     """Your own tweets and those of the people you follow.
 
-    Without `limit`, `offset` and `cursor`, the response contains the whole feed, up to 1,000
+    Without `limit`, `offset`, `cursor` and `ids`, the response contains the whole feed, up to 1,000
     tweets. Pages with `replies=conversations` have a cursor and no number.
     """
+    if ids is not None:
+        found = await queries.tweets_by_id(
+            request.app.state.connections, identity.user_id, _parse_ids(ids), with_parents=True
+        )
+        return _json(request, queries.page_body(b",".join(found.values()), None), freshness)
     if offset is not None and cursor is not None:
         raise InvalidRequest(reason="Use offset or cursor, not both.")
     connections, settings = request.app.state.connections, request.app.state.settings

@@ -21,6 +21,7 @@ from services.feed.events import (
     TweetLiked,
     TweetPosted,
     TweetUnliked,
+    UserDeactivated,
     UserFollowed,
     UserRegistered,
 )
@@ -114,6 +115,58 @@ async def test_a_tweet_lists_a_hundred_likes_the_readers_own_among_them(
         assert len(listed) == len(set(listed)) == 100
         assert seen["liked"] == (reader in likers)
         assert (reader in listed) == (reader in likers)
+
+
+async def test_tweets_are_read_by_their_ids_in_the_given_order(
+    feed: httpx.AsyncClient, database: Database
+) -> None:
+    ann, boris, leaver = [await person(database) for _ in range(3)]
+    first, deleted, second, hidden, third = [
+        await tweet(database, author) for author in (boris, boris, ann, leaver, boris)
+    ]
+    await deliver(
+        database,
+        TweetDeleted(tweet_id=deleted),
+        UserDeactivated(user_id=leaver),
+        TweetLiked(tweet_id=third, user_id=ann),
+    )
+    unknown = 2**53 - 1
+
+    async def by_ids(*requested: int) -> httpx.Response:
+        return await feed.get(
+            f"/api/tweets?ids={','.join(map(str, requested))}",
+            headers=testing.identity_headers("feed", ann),
+        )
+
+    found = await by_ids(third, deleted, first, hidden, unknown, second, first)
+    nothing = await by_ids(deleted)
+
+    assert ids(found) == [third, first, second]
+    assert [each["liked"] for each in found.json()["tweets"]] == [True, False, False]
+    assert found.json()["next_cursor"] is None
+    assert nothing.json() == {"result": True, "tweets": [], "next_cursor": None}
+    assert ids(await by_ids(*[first] * 100)) == [first]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["", ",", "1,", "0", "-1", "1.5", "x", "1 ,2", "٣", "%2B1", str(2**53), "9" * 40, "1," * 101],
+)
+async def test_invalid_ids_of_tweets_are_refused(feed: httpx.AsyncClient, bad: str) -> None:
+    response = await feed.get(f"/api/tweets?ids={bad}", headers=testing.identity_headers("feed", 1))
+
+    assert response.status_code == 422
+    assert response.json()["error_type"] == "InvalidRequest"
+    assert response.json()["error_message"].startswith("ids: ")
+
+
+async def test_at_most_a_hundred_tweets_are_read_by_their_ids(feed: httpx.AsyncClient) -> None:
+    response = await feed.get(
+        f"/api/tweets?ids={','.join(['1'] * 101)}", headers=testing.identity_headers("feed", 1)
+    )
+
+    assert response.status_code == 422
+    assert response.json()["error_message"] == "ids: At most 100 ids are possible."
 
 
 async def test_a_read_waits_for_the_events_that_it_names(
