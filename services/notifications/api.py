@@ -1,0 +1,5 @@
+"""The HTTP API of the notifications."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,1 @@
+"""The errors that the notifications API reports to clients."""

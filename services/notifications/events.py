@@ -1,0 +1,108 @@
+"""The events of users and tweets that the notifications handle, with the fields that they use."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+from chassis.messaging.events import Event
+
+
+class UserRegistered(Event):
+    routing_key: ClassVar[str] = "user.registered.v1"
+    user_id: int
+    name: str
+
+
+class UserRenamed(Event):
+    routing_key: ClassVar[str] = "user.renamed.v1"
+    user_id: int
+    name: str
+
+
+class UserDeactivated(Event):
+    routing_key: ClassVar[str] = "user.deactivated.v1"
+    user_id: int
+
+
+class UserErased(Event):
+    routing_key: ClassVar[str] = "user.erased.v1"
+    user_id: int
+
+
+class UserFollowed(Event):
+    routing_key: ClassVar[str] = "user.followed.v1"
+    follower_id: int
+    followed_id: int
+
+
+class UserUnfollowed(Event):
+    routing_key: ClassVar[str] = "user.unfollowed.v1"
+    follower_id: int
+    followed_id: int
+
+
+class KeyCreated(Event):
+    routing_key: ClassVar[str] = "key.created.v1"
+    user_id: int
+    key_id: int
+
+
+class SessionCreated(Event):
+    routing_key: ClassVar[str] = "session.created.v1"
+    user_id: int
+    session_id: int
+
+
+class TagFollowed(Event):
+    routing_key: ClassVar[str] = "tag.followed.v1"
+    user_id: int
+    tag: str
+
+
+class TagUnfollowed(Event):
+    routing_key: ClassVar[str] = "tag.unfollowed.v1"
+    user_id: int
+    tag: str
+
+
+class Entity(BaseModel):
+    """A mention or a hashtag in the text. Links have neither field."""
+
+    user_id: int | None = None
+    tag: str | None = None
+
+
+class ThreadPlace(BaseModel):
+    """Where a reply stands in its thread."""
+
+    parent_id: int
+    root_id: int
+
+
+class TweetPosted(Event):
+    routing_key: ClassVar[str] = "tweet.posted.v1"
+    tweet_id: int
+    author_id: int
+    entities: Sequence[Entity] = ()
+    """Old events lack this field and the next one."""
+    thread: ThreadPlace | None = None
+
+
+class TweetDeleted(Event):
+    routing_key: ClassVar[str] = "tweet.deleted.v1"
+    tweet_id: int
+    author_id: int
+    thread: ThreadPlace | None = None
+
+
+class TweetLiked(Event):
+    routing_key: ClassVar[str] = "tweet.liked.v1"
+    tweet_id: int
+    user_id: int
+
+
+class TweetUnliked(Event):
+    routing_key: ClassVar[str] = "tweet.unliked.v1"
+    tweet_id: int
+    user_id: int

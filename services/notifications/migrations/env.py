@@ -1,0 +1,3 @@
+from chassis.database.migrations import run_migrations
+
+run_migrations()
