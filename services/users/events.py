@@ -43,6 +43,29 @@ class KeyRevoked(Event):
     user_id: int
 
 
+class KeyCreated(Event):
+    """A person who had a key before has got another one. The first key of a person is no news: they
+    get it together with their account.
+
+    `name` says what the key is for. It is empty if nobody gave it a name.
+    """
+
+    routing_key: ClassVar[str] = "key.created.v1"
+    named_in_response: ClassVar[bool] = False
+    user_id: int
+    key_id: int
+    name: str
+
+
+class SessionCreated(Event):
+    """A person has signed in with a browser while another session of theirs was active."""
+
+    routing_key: ClassVar[str] = "session.created.v1"
+    named_in_response: ClassVar[bool] = False
+    user_id: int
+    session_id: int
+
+
 class UserFollowed(Event):
     routing_key: ClassVar[str] = "user.followed.v1"
     follower_id: int

@@ -124,5 +124,6 @@ eraser = Eraser(
     {
         "user.registered.v1": Redaction("user_id", {"name": ""}),
         "user.renamed.v1": Redaction("user_id", {"name": ""}),
+        "key.created.v1": Redaction("user_id", {"name": ""}),
     },
 )

@@ -34,7 +34,7 @@ from ..errors import (
     ScopeTooWide,
     TooManyKeys,
 )
-from ..events import KeyRevoked
+from ..events import KeyCreated, KeyRevoked
 from ..models import ApiKey, Invitation, Person
 from .locks import lock_active_person
 
@@ -76,6 +76,7 @@ async def add_key(
     expires_at: datetime | None = None,
 ) -> NewKey:
     """The caller has locked the person, who is active. Raises NameNotAccepted."""
+    had_keys = await _has_had_keys(session, user_id)
     key = api_keys.generate()
     row = ApiKey(
         digest=api_keys.digest(key.encode()),
@@ -87,7 +88,15 @@ async def add_key(
     )
     session.add(row)
     await session.flush()
+    if had_keys:
+        await outbox.record(session, KeyCreated(user_id=user_id, key_id=row.id, name=row.name))
     return NewKey(row.id, row.digest, key, expires_at)
+
+
+async def _has_had_keys(session: AsyncSession, user_id: int) -> bool:
+    """Whether the person has or had a key: rows of keys stay when the keys end."""
+    statement = select(ApiKey.id).where(col(ApiKey.user_id) == user_id).limit(1)
+    return (await session.exec(statement)).first() is not None
 
 
 def new_key_expiry(caller: Identity, lifetime: timedelta | None) -> datetime | None:
@@ -157,7 +166,12 @@ async def grant_key(session: AsyncSession, user_id: int, key: str) -> None:
     await lock_active_person(session, user_id)
     existing = await session.get(ApiKey, api_keys.digest(key.encode()))
     if existing is None:
-        session.add(ApiKey(digest=api_keys.digest(key.encode()), user_id=user_id))
+        had_keys = await _has_had_keys(session, user_id)
+        row = ApiKey(digest=api_keys.digest(key.encode()), user_id=user_id)
+        session.add(row)
+        await session.flush()
+        if had_keys:
+            await outbox.record(session, KeyCreated(user_id=user_id, key_id=row.id, name=""))
     elif existing.user_id != user_id:
         raise KeyTaken
     else:

@@ -21,7 +21,7 @@ from chassis.database.session import execute
 from chassis.messaging import outbox
 
 from ..errors import KeyEnded, SessionNotFound
-from ..events import KeyRevoked
+from ..events import KeyRevoked, SessionCreated
 from ..models import ApiKey, UserSession
 from .keys import check_may_revoke
 from .locks import lock_active_person, lock_person
@@ -62,15 +62,29 @@ async def start_session(
     if person.deactivated_at is not None:
         raise KeyEnded
     await execute(session, _DELETE_OLD, {"user_id": person.id, "keep": MAX_SESSIONS - 1})
-    session.add(
-        UserSession(
-            digest=digest,
-            user_id=person.id,
-            key_digest=key.digest,
-            client="".join(filter(str.isprintable, client))[:MAX_CLIENT_LENGTH],
-            expires_at=clock.now() + lifetime,
-        )
+    is_signed_in = await _is_signed_in(session, person.id)
+    row = UserSession(
+        digest=digest,
+        user_id=person.id,
+        key_digest=key.digest,
+        client="".join(filter(str.isprintable, client))[:MAX_CLIENT_LENGTH],
+        expires_at=clock.now() + lifetime,
     )
+    session.add(row)
+    await session.flush()
+    if is_signed_in:
+        await outbox.record(session, SessionCreated(user_id=person.id, session_id=row.id))
+
+
+async def _is_signed_in(session: AsyncSession, user_id: int) -> bool:
+    """Whether the person has a session that can be used."""
+    statement = (
+        select(UserSession.id)
+        .join(ApiKey, col(UserSession.key_digest) == col(ApiKey.digest))
+        .where(col(UserSession.user_id) == user_id, UserSession.is_active(), ApiKey.is_active())
+        .limit(1)
+    )
+    return (await session.exec(statement)).first() is not None
 
 
 async def end_session(
