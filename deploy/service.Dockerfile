@@ -1,5 +1,6 @@
-# The image of a service or the gateway: --build-arg SERVICE=users, tweets, media, feed, gateway or
-# operate. It contains only the dependencies and code of that service, and runs as an unprivileged user.
+# The image of a service or the gateway: --build-arg SERVICE=users, tweets, media, feed,
+# notifications, gateway or operate. It contains only the dependencies and code of that service, and
+# runs as an unprivileged user.
 ARG PYTHON=python:3.13-slim-bookworm
 ARG NODE=node:22-bookworm-slim
 ARG SERVICE
@@ -62,5 +63,6 @@ FROM code-service AS code-users
 FROM code-service AS code-tweets
 FROM code-service AS code-media
 FROM code-service AS code-feed
+FROM code-service AS code-notifications
 
 FROM code-${SERVICE}

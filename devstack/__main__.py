@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         commands.add_parser(name, help=meaning).set_defaults(run=run)
     command = commands.add_parser("logs", help="follow the logs of a service")
-    command.add_argument("name", help="users, tweets, media, feed, gateway, postgres, …")
+    command.add_argument("name", help="a service, gateway, postgres, …")
     command.set_defaults(run=_logs)
     command = commands.add_parser("env", help="print a service's environment as export lines")
     command.add_argument("service", choices=[*repository.SERVICES, "gateway"])

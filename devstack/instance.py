@@ -147,6 +147,12 @@ class Instance:
             for replica in range(1, self.replicas(service) + 1)
         ]
 
+    def stream_urls(self) -> list[str]:
+        return [
+            self._local(port_numbers.stream_offset(replica))
+            for replica in range(1, self.replicas("notifications") + 1)
+        ]
+
     def worker_url(self, service: str) -> str:
         return self._local(port_numbers.worker_offset(service))
 
@@ -159,7 +165,10 @@ class Instance:
         service, _, role = program.partition("-")
         if role == "worker":
             return self.worker_url(service)
-        return self._local(port_numbers.api_offset(service, int(role.removeprefix("api-"))))
+        kind, _, replica = role.partition("-")
+        if kind == "stream":
+            return self._local(port_numbers.stream_offset(int(replica)))
+        return self._local(port_numbers.api_offset(service, int(replica)))
 
     def _local(self, offset: int) -> str:
         return f"http://127.0.0.1:{self.port_of(offset)}"
@@ -213,6 +222,7 @@ class Instance:
             variables["GATEWAY_INTERNAL_ADDRESS"] = f"127.0.0.1:{internal}"
             for name in SERVICES:
                 variables[f"GATEWAY_{name.upper()}_URLS"] = ",".join(self.api_urls(name))
+            variables["GATEWAY_STREAM_URLS"] = ",".join(self.stream_urls())
         else:
             variables |= self.database()
             variables |= {"DB_USER": service, "DB_PASSWORD": self.role_password(service)}

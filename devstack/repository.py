@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-SERVICES = ("users", "tweets", "media", "feed")
+SERVICES = ("users", "tweets", "media", "feed", "notifications")
 
 
 def python() -> str:

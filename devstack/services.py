@@ -1,4 +1,4 @@
-"""The processes of Warble itself: the api and worker processes of each service, and the gateway."""
+"""The processes of Warble itself: those of each service, and the gateway."""
 
 from . import health, port_numbers, repository
 from .instance import Instance
@@ -31,6 +31,10 @@ def programs(instance: Instance) -> list[Program]:
             found.append(_program(instance, service, f"api-{replica}", port, variables))
         port = instance.port_of(port_numbers.worker_offset(service))
         found.append(_program(instance, service, "worker", port, variables))
+    variables = environment(instance, "notifications")
+    for replica in range(1, instance.replicas("notifications") + 1):
+        port = instance.port_of(port_numbers.stream_offset(replica))
+        found.append(_program(instance, "notifications", f"stream-{replica}", port, variables))
     variables = environment(instance, "gateway")
     found.append(_program(instance, "gateway", "", instance.port, variables))
     return found
@@ -43,7 +47,8 @@ def _program(
     package = f"services.{service}" if role else service
     host = "127.0.0.1" if role else instance.gateway_host
     url = instance.url(name) or ""
-    factory = "create_worker" if role == "worker" else "create_app"
+    kind = role.partition("-")[0]
+    factory = f"create_{kind}" if kind in ("worker", "stream") else "create_app"
     return Program(
         name=name,
         command=[

@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 
 from chassis.settings import ProcessSettings
 
-SERVICES = ("users", "tweets", "media", "feed")
+SERVICES = ("users", "tweets", "media", "feed", "notifications")
 
 
 class Settings(ProcessSettings):
@@ -24,6 +24,10 @@ class Settings(ProcessSettings):
     """The same for media."""
     feed_urls: str = "http://127.0.0.1:8040"
     """The same for feed."""
+    notifications_urls: str = "http://127.0.0.1:8050"
+    """The same for notifications."""
+    stream_urls: str = "http://127.0.0.1:8070"
+    """The same for the stream processes of notifications."""
     identity_private_key: SecretStr
     """The Ed25519 key that signs identities for the services: 32 raw bytes in URL-safe base64. No
     other process has it. Of several keys, comma-separated, the first one signs."""

@@ -1,6 +1,6 @@
 """`backup` and `restore`: databases and pictures as they were at one moment.
 
-The moment is a snapshot of PostgreSQL, which holds the schemas of all four services. pg_dump reads
+The moment is a snapshot of PostgreSQL, which holds the schemas of all services. pg_dump reads
 that snapshot, so the schemas are consistent with each other. The pictures are in the object store,
 which has no snapshots. Two facts make them consistent anyway: a stored picture never changes, and
 media deletes no file from the store while a backup holds its advisory lock. So every picture that
@@ -161,7 +161,8 @@ def restore(installation: Installation, folder: Path, *, confirmed: bool) -> Non
             bucket = f"store:{store['MEDIA_S3_BUCKET']}"
             _rclone(store, list(pictures), str(folder / PICTURES), bucket)
         with step("databases"):
-            schemas = ", ".join((*services, "feed_fresh"))
+            # A projection that an operator rebuilds has a second schema.
+            schemas = ", ".join(f"{service}, {service}_fresh" for service in services)
             drop = f"drop schema if exists {schemas} cascade;"
             postgres.load(environments, folder / DUMP, drop)
             postgres.bootstrap(environments)

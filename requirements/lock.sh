@@ -13,6 +13,6 @@ export_to requirements/operate.txt --all-packages --no-default-groups --group op
 export_to requirements/dev.txt --all-packages --no-default-groups --group dev
 export_to requirements/build.txt --only-group build
 export_to requirements/node.txt --only-group node
-for service in users tweets media feed gateway; do
+for service in users tweets media feed notifications gateway; do
     export_to "requirements/$service.txt" --no-default-groups --package "$service"
 done

@@ -17,7 +17,7 @@ from chassis import testing
 from chassis.database import migrations
 from devstack import postgres
 from devstack.instance import Instance
-from devstack.repository import REPOSITORY
+from devstack.repository import REPOSITORY, SERVICES
 from operate.postgres import connect
 from tests.journeys.company import Company, company_at
 
@@ -32,7 +32,7 @@ structlog.configure(
     ]
 )
 
-TWO_REPLICAS = {f"{name}_REPLICAS": "2" for name in ("USERS", "TWEETS", "MEDIA", "FEED")}
+TWO_REPLICAS = {f"{name.upper()}_REPLICAS": "2" for name in SERVICES}
 SETTINGS = {
     "WARBLE_HOME": os.environ.get("WARBLE_TEST_HOME", ".local/test"),
     "WARBLE_PORT": os.environ.get("WARBLE_TEST_PORT", "18000"),

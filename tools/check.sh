@@ -8,8 +8,8 @@ bin=.venv/bin
 step() { printf '== %s\n' "$*"; "$@"; }
 step $bin/ruff format --check --quiet .
 step $bin/ruff check --quiet .
-for part in libs/chassis services/users services/tweets services/media services/feed gateway bench \
-    deploy devstack operate tools tests; do
+for part in libs/chassis services/users services/tweets services/media services/feed \
+    services/notifications gateway bench deploy devstack operate tools tests; do
     step $bin/mypy --no-error-summary "$part"
 done
 step $bin/lint-imports --no-logo

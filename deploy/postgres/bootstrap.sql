@@ -22,8 +22,12 @@ select format('revoke all on database %I from public', current_database()) \gexe
 \set service feed
 \getenv password FEED_DB_PASSWORD
 \ir service.sql
+\set service notifications
+\getenv password NOTIFICATIONS_DB_PASSWORD
+\ir service.sql
 
--- A rebuild of the feed fills this schema while the other one serves.
-select 'create schema feed_fresh authorization feed'
-where to_regnamespace('feed_fresh') is null \gexec
-revoke all on schema feed_fresh from public;
+-- A rebuild of a projection fills its second schema while the first one serves.
+select format('create schema %I authorization %I', service || '_fresh', service)
+from (values ('feed'), ('notifications')) as projection (service)
+where to_regnamespace(service || '_fresh') is null \gexec
+revoke all on schema feed_fresh, notifications_fresh from public;

@@ -1,9 +1,11 @@
 """Composes the three processes of the notifications: api, worker and stream."""
 
-from fastapi import FastAPI
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+from fastapi import FastAPI
+
+from chassis.database.session import Database
 from chassis.privacy import erasure
 from chassis.process import app, worker
 
@@ -24,5 +26,13 @@ def create_worker() -> FastAPI:
     )
 
 
-def create_stream() -> ASGIApp:
-    return PlainTextResponse("", status_code=404)
+def create_stream() -> FastAPI:
+    settings = Settings()
+    database = Database(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await database.close()
+
+    return app.base_app(settings, "stream", lifespan, {"database": database.check}, ["database"])

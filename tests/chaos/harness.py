@@ -22,7 +22,9 @@ from bench.stack import devstack
 from chassis.messaging.subscriptions import Subscription
 from devstack import health
 from devstack.instance import Instance, is_application
+from devstack.repository import SERVICES
 from operate import postgres
+from operate.stored_events import has_handlers
 
 from .checker import CALM_SECONDS
 from .history import Author, History
@@ -32,7 +34,7 @@ from .tcp_proxy import TcpProxy
 
 READY_SECONDS = 300
 _UP_TRIES = 3
-_CONSUMING = ("tweets", "media", "feed")
+_CONSUMING = tuple(filter(has_handlers, SERVICES))
 _PUBLISHING = ("users", "tweets", "media")
 _PENDING = "select id, routing_key from {source}.outbox where published_at is null"
 _UNHANDLED = """

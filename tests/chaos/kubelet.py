@@ -48,6 +48,8 @@ def probe_of(program: str, kind: str) -> Probe:
 def _manifest(program: str) -> Path:
     if program == "gateway":
         return _BASE / "gateway" / "gateway.yaml"
+    if program.startswith("notifications-stream-"):
+        return _BASE / "notifications" / "stream.yaml"
     return _BASE / "service" / ("worker.yaml" if program.endswith("-worker") else "api.yaml")
 
 

@@ -6,13 +6,16 @@ So they agree on the format, although no service imports another.
 import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chassis.messaging.events import Event
 from chassis.messaging.subscriptions import Subscription
 from devstack.repository import SERVICES
+from operate.stored_events import has_handlers
 
+CONSUMERS = [service for service in SERVICES if has_handlers(service)]
 SAMPLES = {
     path.name.removesuffix(".json"): path.read_text()
     for path in Path(__file__).with_name("samples").glob("*.json")
@@ -22,7 +25,7 @@ GATEWAY_CONSUMES = {"key.revoked.v1", "user.deactivated.v1"}
 
 def _subscriptions() -> list[Subscription]:
     found: list[Subscription] = []
-    for service in ("tweets", "media", "feed"):
+    for service in CONSUMERS:
         found += importlib.import_module(f"services.{service}.handlers").subscriptions
     return found
 
@@ -56,7 +59,16 @@ def test_a_consumer_reads_the_sample_and_ignores_what_is_new(subscription: Subsc
 
     read = subscription.event.model_validate_json(json.dumps({**sample, "new_field": 1}))
 
-    assert read.model_dump(mode="json", exclude_none=True).items() <= sample.items()
+    assert _is_part(read.model_dump(mode="json", exclude_none=True), sample)
+
+
+def _is_part(part: Any, whole: Any) -> bool:
+    """Whether `part` lacks fields at most: at the top, or in objects within."""
+    if isinstance(part, dict):
+        return all(name in whole and _is_part(part[name], whole[name]) for name in part)
+    if isinstance(part, list):
+        return len(part) == len(whole) and all(map(_is_part, part, whole))
+    return bool(part == whole)
 
 
 def test_each_event_has_one_producer_and_at_least_one_consumer() -> None:
@@ -67,7 +79,7 @@ def test_each_event_has_one_producer_and_at_least_one_consumer() -> None:
     assert consumed == set(SAMPLES)
 
 
-@pytest.mark.parametrize("service", ["tweets", "media", "feed"])
+@pytest.mark.parametrize("service", CONSUMERS)
 def test_a_consumer_knows_who_tells_it_something(service: str) -> None:
     found = importlib.import_module(f"services.{service}.handlers").subscriptions
     routing_keys = {subscription.event.routing_key for subscription in found}

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 import gateway
+from gateway.settings import SERVICES
 
 from .fake_services import OWNER, StartGateway
 
@@ -33,8 +34,7 @@ async def test_head_has_the_headers_of_get_and_no_body(
     start_gateway: StartGateway, template: str
 ) -> None:
     path = template.replace("{id}", "7").replace("{name}", "x.png")
-    services = ("users", "tweets", "media", "feed")
-    async with start_gateway(**dict.fromkeys(services, any_service)) as running:
+    async with start_gateway(**dict.fromkeys(SERVICES, any_service)) as running:
         read = await running.client.get(path, headers=KEY)
         head = await running.client.head(path, headers=KEY)
 

@@ -29,7 +29,10 @@ from .company import Company, Person
 SECONDS = 600
 """The documented time after which no data may be left: see docs/operations.md."""
 
-_PEOPLE = ("user_id", "author_id", "owner_id", "follower_id", "followed_id")
+_PEOPLE = (
+    "user_id", "author_id", "owner_id", "follower_id", "followed_id", "recipient_id", "actor_id",
+    "watched_id",
+)  # fmt: skip
 _KEPT = "erasure.user_id"
 """The table of tombstones keeps the id on purpose."""
 

@@ -6,25 +6,20 @@ from typing import Any
 
 import httpx
 
+from devstack import services
 from devstack.instance import Instance
 from tests.waiting import eventually
 
 from .company import Company, until
 
-PROGRAMS = [
-    "gateway",
-    *(f"{service}-api-1" for service in ("users", "tweets", "media", "feed")),
-    *(f"{service}-worker" for service in ("users", "tweets", "media", "feed")),
-]
-
 
 async def test_every_process_is_live_and_ready_and_measured(stack: Instance) -> None:
     async with httpx.AsyncClient() as http:
-        for program in PROGRAMS:
+        for program in services.programs(stack):
             for path in ("/health/live", "/health/ready", "/health/status", "/metrics"):
-                response = await http.get(f"{stack.url(program)}{path}")
+                response = await http.get(f"{stack.url(program.name)}{path}")
 
-                assert response.status_code == 200, (program, path, response.text)
+                assert response.status_code == 200, (program.name, path, response.text)
 
 
 async def test_at_its_public_address_the_gateway_tells_only_that_it_lives(stack: Instance) -> None:

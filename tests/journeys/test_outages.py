@@ -9,6 +9,7 @@ import pytest
 from chassis import testing
 from devstack import health
 from devstack.instance import Instance
+from devstack.repository import SERVICES
 from tests.waiting import eventually
 
 from .company import Company, until
@@ -153,7 +154,7 @@ async def test_both_replicas_get_work(company: Company, stack: Instance) -> None
             if line.startswith("http_requests_total{")
         )
 
-    programs = [f"{name}-api-{n}" for name in ("users", "tweets", "media", "feed") for n in (1, 2)]
+    programs = [f"{name}-api-{n}" for name in SERVICES for n in (1, 2)]
     idle = {program: await handled(program) for program in programs}
     for number in range(500):
         await ann.ask("GET", "/api/users/me")
@@ -161,6 +162,7 @@ async def test_both_replicas_get_work(company: Company, stack: Instance) -> None
         # The feed does not count answers for a URL that its page cache knows.
         await ann.ask("GET", f"/api/tweets?limit=1&new={number}")
         await ann.upload()
+        await ann.ask("GET", "/api/notifications/unread")
         idle = {name: count for name, count in idle.items() if await handled(name) == count}
         if not idle:
             break

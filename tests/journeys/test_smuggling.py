@@ -152,6 +152,7 @@ SERVICES = {
     "tweets": "/api/tweets/1/likes",
     "media": "/api/medias",
     "feed": "/api/tweets",
+    "notifications": "/api/notifications",
 }
 
 

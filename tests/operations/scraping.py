@@ -99,5 +99,6 @@ def _addresses(stack: Instance, name: str) -> list[str]:
         "": lambda: [stack.url("gateway") or ""],
         "api": lambda: stack.api_urls(service),
         "worker": lambda: [stack.worker_url(service)],
+        "stream": stack.stream_urls,
     }[role]()
     return [httpx.URL(url).netloc.decode() for url in urls]

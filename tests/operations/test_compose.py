@@ -15,7 +15,7 @@ from devstack.repository import REPOSITORY
 
 COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-JOBS = {"secrets", "database", "users-migrate", "tweets-migrate", "media-migrate", "feed-migrate"}
+JOBS = {"secrets", "database", *(f"{service}-migrate" for service in repository.SERVICES)}
 LONG_RUNNING = sorted(SERVICES.keys() - JOBS - {"operate"})
 
 
@@ -65,7 +65,7 @@ def test_each_service_mounts_only_its_own_secrets() -> None:
             for volume in service.get("volumes", ())
             if "-secrets:" in volume
         }
-        owner = name.removesuffix("-worker").removesuffix("-migrate")
+        owner = re.sub("-(worker|stream|migrate)$", "", name)
         allowed = {"secrets": None, "database": {"postgres"}}.get(name, {owner})
         assert allowed is None or mounted <= allowed, name
 

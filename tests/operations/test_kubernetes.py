@@ -11,7 +11,11 @@ import yaml
 from devstack.repository import REPOSITORY, SERVICES
 
 OVERLAY = REPOSITORY / "deploy" / "kubernetes" / "overlays" / "production"
-DEPLOYMENTS = {*(f"{name}-{role}" for name in SERVICES for role in ("api", "worker")), "gateway"}
+DEPLOYMENTS = {
+    *(f"{name}-{role}" for name in SERVICES for role in ("api", "worker")),
+    "notifications-stream",
+    "gateway",
+}
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +132,9 @@ def test_only_the_ingress_reaches_the_gateway(
     assert all("from" in way for way in ways.values())
     assert ways["gateway"]["from"] == [{"namespaceSelector": namespace}]
     assert policies["closed"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
-    assert policies.keys() == {"closed", "measured", "gateway"} | {f"{s}-api" for s in SERVICES}
+    assert policies.keys() == {"closed", "measured", "gateway", "notifications-stream"} | {
+        f"{service}-api" for service in SERVICES
+    }
 
 
 def test_the_gateway_alone_takes_a_clients_address_from_the_ingress(

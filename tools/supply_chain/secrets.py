@@ -25,6 +25,7 @@ ALLOWED: Mapping[str, str] = MappingProxyType(
         "private": "tests/chassis/test_logging.py, a password that must not be logged",
         "warble-certificate": "the ingress, the name of a Kubernetes secret",
         "database-owner": "the operators' commands, the name of a Kubernetes secret",
+        "database-owner}}": "the same, at the end of a line of YAML",
         "ro": "docker-compose.yml, how a volume with secrets is mounted",
         "old,new": "docs/operations.md, a placeholder for two keys",
         "api-key": "the contract, the name of a header",

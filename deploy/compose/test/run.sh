@@ -28,7 +28,7 @@ fi
 trap '$compose down --volumes --remove-orphans >/dev/null 2>&1' EXIT
 
 say "Building the images of Warble"
-for service in users tweets media feed gateway operate; do
+for service in users tweets media feed notifications gateway operate; do
     docker build --quiet ${BUILD_OPTIONS:---network=host} --build-arg "SERVICE=$service" \
         --target "code-$service" --file deploy/service.Dockerfile --tag "warble/$service:${WARBLE_VERSION:-0.1.0}" . >/dev/null
 done
@@ -85,7 +85,7 @@ up = collections.Counter((t["labels"]["job"], t["labels"].get("role", "")) for t
 for (job, role), count in sorted(up.items()):
     print(count, job, role)'
 }
-expected="$(printf '3 feed api\n1 feed worker\n1 gateway gateway\n1 media api\n1 media worker\n1 rabbitmq \n1 rabbitmq-queues \n1 tweets api\n1 tweets worker\n1 users api\n1 users worker')"
+expected="$(printf '3 feed api\n1 feed worker\n1 gateway gateway\n1 media api\n1 media worker\n1 notifications api\n1 notifications stream\n1 notifications worker\n1 rabbitmq \n1 rabbitmq-queues \n1 tweets api\n1 tweets worker\n1 users api\n1 users worker')"
 for _ in $(seq 45); do
     [ "$(targets)" = "$expected" ] && break
     sleep 2
@@ -99,7 +99,8 @@ $operate rebuild feed
 $operate backup
 backup=$($compose run --rm --entrypoint sh operate -c 'echo /backups/*Z' | tr -d '\r\n')
 if $compose run --rm -e YES=1 operate restore "$backup"; then echo "Restored while services run" >&2; exit 1; fi
-services="gateway users users-worker tweets tweets-worker media media-worker feed feed-worker"
+services="gateway users users-worker tweets tweets-worker media media-worker feed feed-worker
+    notifications notifications-worker notifications-stream"
 # shellcheck disable=SC2086
 $compose stop $services
 $compose run --rm -e YES=1 operate restore "$backup"

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from devstack import orphans
+from devstack.repository import SERVICES
 from operate import postgres
 from tests.chaos.harness import Bed, Impossible, fault
 from tests.chaos.load import Load
@@ -15,7 +16,7 @@ HANG_SECONDS = 10
 
 _CUT = """
 select count(pg_terminate_backend(pid)) from pg_stat_activity
-where pid <> pg_backend_pid() and usename in ('users', 'tweets', 'media', 'feed')
+where pid <> pg_backend_pid() and usename = any($1)
 """
 
 
@@ -33,7 +34,7 @@ async def connections_cut(bed: Bed, load: Load) -> int:
     times = bed.times(20)
     for _ in range(times):
         async with postgres.connect(bed.parts.database()) as connection:
-            await connection.execute(_CUT)
+            await connection.execute(_CUT, SERVICES)
         await bed.pause(bed.chance.uniform(0.2, 2))
     return times
 

@@ -44,16 +44,20 @@ async def probed(bed: Bed) -> AsyncIterator[Instance]:
         proxies: dict[str, TcpProxy] = {}
         for program, port in _ports(bed.stack).items():
             proxies[program] = await stack.enter_async_context(TcpProxy(0, port))
-        urls = {
-            service: ",".join(
+
+        def urls(processes: str) -> str:
+            return ",".join(
                 f"http://127.0.0.1:{proxy.port}"
                 for program, proxy in proxies.items()
-                if program.startswith(f"{service}-")
+                if program.startswith(f"{processes}-")
             )
+
+        settings = {
+            f"GATEWAY_{service.upper()}_URLS": urls(f"{service}-api")
             for service in repository.SERVICES
         }
-        settings = {f"GATEWAY_{service.upper()}_URLS": found for service, found in urls.items()}
-        settings["TWEETS_MEDIA_URLS"] = urls["media"]
+        settings["GATEWAY_STREAM_URLS"] = urls("notifications-stream")
+        settings["TWEETS_MEDIA_URLS"] = urls("media-api")
         await bed.settle(**settings)
         stack.push_async_callback(bed.settle, **dict.fromkeys(settings, ""))
         bed.kubelet = Kubelet(bed.stack, proxies)
@@ -68,6 +72,8 @@ def _ports(stack: Instance) -> dict[str, int]:
     for service in repository.SERVICES:
         for number, url in enumerate(stack.api_urls(service), 1):
             ports[f"{service}-api-{number}"] = urlsplit(url).port or 0
+    for number, url in enumerate(stack.stream_urls(), 1):
+        ports[f"notifications-stream-{number}"] = urlsplit(url).port or 0
     return ports
 
 
