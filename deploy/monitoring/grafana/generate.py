@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from devstack.repository import REPOSITORY, SERVICES
+
 HERE = Path(__file__).parent
 FOLDER = HERE / "dashboards"
 PANELS: dict[str, Any] = yaml.safe_load((HERE / "panels.yml").read_text())
@@ -21,14 +23,16 @@ RUNBOOKS = "/public/runbooks"
 SOURCE = {"type": "prometheus", "uid": "prometheus"}
 WIDTH, HEIGHT, STAT_HEIGHT, PER_LINE = 8, 8, 4, 3
 
-SERVICES = {
+DESCRIPTIONS = {
     "users": "People: names, keys, follows.",
     "tweets": "Tweets and likes.",
     "media": "Pictures, and the object store that holds them.",
     "feed": "The feed of each person.",
+    "notifications": "What each person is told, and the open streams.",
 }
-PUBLISHERS = ("users", "tweets", "media")
-CONSUMERS = ("tweets", "media", "feed")
+ACCOUNTS = json.loads((REPOSITORY / "deploy/rabbitmq/accounts.json").read_text())["accounts"]
+PUBLISHERS = [name for name in SERVICES if ACCOUNTS[name]["publishes"] != "^$"]
+CONSUMERS = [name for name in SERVICES if ACCOUNTS[name]["hears"] != "^$"]
 
 Row = tuple[str, Mapping[str, str]]
 """Its name in panels.yml, and what its queries are about."""
@@ -49,6 +53,8 @@ def service(name: str) -> list[Row]:
     ]
     if name == "feed":
         rows += [row("pages", only), row("read_your_writes", only)]
+    if name == "notifications":
+        rows.append(row("streams", only))
     if name == "media":
         rows.append(row("storage", only))
     if name in PUBLISHERS:
@@ -63,6 +69,7 @@ def gateway() -> list[Row]:
     return [
         row("requests", only, "method, handler"),
         row("upstream_calls", only),
+        row("gateway_streams", only),
         row("processes", only, "role"),
     ]
 
@@ -219,7 +226,7 @@ def boards() -> Mapping[str, str]:
     dashboards = {
         "overview": board("overview", "All services at a glance.", overview()),
         "gateway": board("gateway", "The public API, as people experience it.", gateway()),
-        **{name: board(name, about, service(name)) for name, about in SERVICES.items()},
+        **{name: board(name, about, service(name)) for name, about in DESCRIPTIONS.items()},
     }
     return {
         f"{name}.json": json.dumps(content, indent=1, ensure_ascii=False) + "\n"
