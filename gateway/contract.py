@@ -7,7 +7,7 @@ from typing import Any
 from chassis.http import errors
 from chassis.http.errors import Problem
 
-from .sign_in import CrossSiteRequest
+from .sign_in import CrossSiteRequest, SessionChanged
 
 API_KEY = "api-key"
 _REF = "#/components/schemas/"
@@ -22,6 +22,8 @@ _DESCRIPTION = """\
 
 A browser signs in with `POST /api/session` and sends the session cookie from then on. Only
 Warble's own page may change data with the cookie; any other page gets 403 `CrossSiteRequest`.
+All tabs of a browser share the cookie. A page that sends the id of the person whom it shows, as
+the header `warble-user-id`, gets 409 `SessionChanged` if someone else has signed in meanwhile.
 
 **Errors.** Every error has the same shape. `error_type` is a stable name for programs,
 `error_message` a sentence for people:
@@ -153,7 +155,7 @@ def _common_problems(path: str, method: str, operation: dict[str, Any]) -> list[
         errors.ServiceTimeout,
     ]
     if operation.get("security") != []:
-        problems.append(errors.NotSignedIn)
+        problems += [errors.NotSignedIn, SessionChanged]
         if method not in ("get", "head"):
             problems += [CrossSiteRequest, errors.ReadOnlyKey]
     if operation.get("parameters") or "requestBody" in operation:

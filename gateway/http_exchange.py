@@ -15,7 +15,7 @@ from starlette.types import Scope, Send
 from chassis.http.errors import Problem, ServiceOverloaded
 from chassis.observability import access_log, metrics, request_context
 
-from . import consistency_tokens, security_headers
+from . import consistency_tokens, security_headers, sign_in
 from .limits import Header
 
 _FORWARDED_REQUEST_HEADERS = frozenset(
@@ -33,6 +33,7 @@ _FORWARDED_REQUEST_HEADERS = frozenset(
 """The only headers of a client that a service gets. The gateway sets identity and ids itself."""
 
 _EVENTS_HEADER = request_context.EVENTS_HEADER.encode()
+_EXPECTED_PERSON_HEADER = sign_in.EXPECTED_PERSON_HEADER.encode()
 _UNKNOWN_ROUTE = "(unknown)"
 
 REQUESTS = Counter(
@@ -62,6 +63,7 @@ class HttpExchange:
         "api_key",
         "content_length",
         "cookies",
+        "expected_person",
         "has_body",
         "limit_headers",
         "scope",
@@ -75,6 +77,7 @@ class HttpExchange:
         """The status that was sent; 0 as long as none was."""
         self.api_key: bytes | None = None
         self.cookies = ""
+        self.expected_person: str | None = None
         self.has_body = False
         self.content_length: int | None = None
         self.limit_headers: tuple[Header, ...] = ()
@@ -116,6 +119,8 @@ class HttpExchange:
                 self._events_header += value.decode("latin-1") + ","
             elif name == b"cookie":
                 self.cookies += value.decode("latin-1") + ";"
+            elif name == _EXPECTED_PERSON_HEADER:
+                self.expected_person = value.decode("latin-1")
         return forwarded
 
     def events(self) -> str:

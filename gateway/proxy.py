@@ -99,6 +99,7 @@ class Proxy:
             else:
                 identity = await self._credentials.identity_of_key(exchange.api_key, scope)
             structlog.contextvars.bind_contextvars(user_id=identity.user_id)
+            sign_in.refuse_another_person(exchange.expected_person, identity)
             headers[IDENTITY_HEADER] = self._signer.sign(identity, route.service)
             if route.service == _FEED and (
                 after := self._consistency_tokens.for_read(identity.user_id, exchange.events())

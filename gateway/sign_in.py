@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from chassis.auth import api_keys
-from chassis.auth.identity import GATEWAY, IDENTITY_HEADER
+from chassis.auth.identity import GATEWAY, IDENTITY_HEADER, Identity
 from chassis.http.errors import BadGateway, InvalidRequest, NotSignedIn, Problem, responses
 from chassis.http.models import Ok
 from chassis.observability.request_context import propagation_headers
@@ -23,6 +23,8 @@ from .upstream import ClientDisconnected, RequestBody, UpstreamResponse
 
 PATH = "/api/session"
 COOKIE = "warble_session"
+EXPECTED_PERSON_HEADER = "warble-user-id"
+"""The id of the person whom the client believes to be signed in. Clients may leave it out."""
 
 _MAX_BODY_BYTES = 4096
 
@@ -30,6 +32,20 @@ _MAX_BODY_BYTES = 4096
 class CrossSiteRequest(Problem):
     status = 403
     message = "This request didn't come from Warble's own page."
+
+
+class SessionChanged(Problem):
+    status = 409
+    message = "Someone else is signed in now. Reload the page."
+
+
+def refuse_another_person(expected: str | None, identity: Identity) -> None:
+    """Refuses a request whose sender believes to be somebody else. Raises SessionChanged.
+
+    All tabs of a browser share one cookie. A tab that still shows Ann, after Bob has signed in with
+    another tab, would act in Bob's name. `expected` is the value of `EXPECTED_PERSON_HEADER`."""
+    if expected is not None and expected != str(identity.user_id):
+        raise SessionChanged
 
 
 def is_same_origin(headers: Mapping[str, str]) -> bool | None:
@@ -145,7 +161,8 @@ async def sign_in(
 )
 async def sign_out(request: Request, response: Response) -> Ok:
     """Ends the session on the server, so that no copy of the cookie works any longer, and removes
-    the cookie. Signing out without a session succeeds too."""
+    the cookie. Signing out without a session succeeds too, and so does signing out in the name of
+    another person: nobody who leaves a browser should stay signed in there."""
     token = request.cookies.get(COOKIE)
     if token:
         await _end_session(request, token)

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from chassis import testing
 from chassis.auth.identity import Verifier
 from gateway.credentials import new_session_token
-from gateway.sign_in import COOKIE
+from gateway.sign_in import COOKIE, EXPECTED_PERSON_HEADER
 
 from .fake_services import OWNER, PERSON, RunningGateway, StartGateway, error, owner_of_any_key
 
@@ -161,6 +161,32 @@ async def test_our_page_can_write_with_the_cookie(start_gateway: StartGateway) -
                 assert write.status_code == 200, headers
             out = await running.client.delete("/api/session", headers=headers)
             assert out.status_code == 200
+
+
+async def test_a_client_that_takes_the_caller_for_somebody_else_is_refused(
+    start_gateway: StartGateway,
+) -> None:
+    def of(person: object) -> dict[str, str]:
+        return {**OURS, EXPECTED_PERSON_HEADER: str(person)}
+
+    async with start_gateway() as running:
+        await sign_in(running)
+        calls = [*WRITES, ("GET", "/api/tweets"), ("GET", "/api/export")]
+        for method, path in calls:
+            for someone_else in (PERSON + 1, "", "ann"):
+                headers = of(someone_else)
+                refused = await running.client.request(method, path, headers=headers)
+                assert error(refused) == (409, "SessionChanged"), (path, someone_else)
+        by_key = await running.client.post("/api/tweets", headers={**of(9), "api-key": KEY})
+        assert error(by_key) == (409, "SessionChanged")
+        assert running.tweets.requests == running.feed.requests == []
+
+        for method, path in WRITES:
+            accepted = await running.client.request(method, path, headers=of(PERSON))
+            assert accepted.status_code == 200
+        assert EXPECTED_PERSON_HEADER not in running.tweets.requests[-1]["headers"]
+        out = await running.client.delete("/api/session", headers=of(9))
+        assert out.status_code == 200
 
 
 async def test_another_site_cannot_sign_anyone_in_or_out(start_gateway: StartGateway) -> None:

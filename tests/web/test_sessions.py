@@ -48,6 +48,27 @@ async def test_a_tab_that_is_looked_at_again_asks_who_is_signed_in(
     await shows(page, bob)
 
 
+async def test_a_tab_that_has_not_learned_it_yet_writes_nothing_in_the_other_name(
+    company: Company, opens: Opens
+) -> None:
+    ann, bob = await company.hire("Ann"), await company.hire("Bob")
+    await ann.follow(bob)
+    tweet_id = await bob.post("Bob's own")
+    window = await opens(ann)
+    page = window.page
+    form = await window.writes("Ann's words")
+
+    await page.context.request.post("/api/session", data={"api_key": bob.key})
+    await form.get_by_role("button", name="Post").click()
+
+    await shows(page, bob)
+    assert [tweet["id"] for tweet in await bob.feed()] == [tweet_id]
+    await page.context.request.post("/api/session", data={"api_key": ann.key})
+    await page.evaluate(_RETURNS)
+    await shows(page, ann)
+    await expect(form.get_by_role("textbox").first).to_have_value("Ann's words")
+
+
 async def test_a_session_that_ends_is_announced_and_the_draft_is_kept(
     company: Company, opens: Opens
 ) -> None:

@@ -68,11 +68,26 @@ export class ApiError extends Error {
 }
 
 let signedOut = () => {};
+let replaced = () => {};
+let person: number | null = null;
 
 /** `act` is called whenever the API says that nobody is signed in. */
 export function onSignedOut(act: () => void) {
   signedOut = act;
 }
+
+/** `act` is called whenever the API says that somebody else is signed in than this page shows. */
+export function onReplaced(act: () => void) {
+  replaced = act;
+}
+
+/** All later calls are refused if somebody else than this person is signed in (all tabs share that). */
+export function actAs(id: number) {
+  person = id;
+}
+
+const asPerson = (): Record<string, string> =>
+  person === null ? {} : { "warble-user-id": String(person) };
 
 const PATIENCE_MS = 20_000;
 /** How long an upload may stand still: its whole time depends on the connection. */
@@ -80,16 +95,19 @@ const STALLED_MS = 30_000;
 /** How long the server may need for a picture that it has (GATEWAY_UPLOAD_TIMEOUT_SECONDS). */
 const PREPARED_MS = 60_000;
 
-async function call<T>(method: string, path: string, body?: unknown, quiet = false): Promise<T> {
+/** `anyone`: the call is about who is signed in, so it works whoever that is. */
+async function call<T>(method: string, path: string, body?: unknown, anyone = false): Promise<T> {
   let status: number;
   let text: string;
   try {
     const answer = await fetch(`/api${path}`, {
       method,
       signal: AbortSignal.timeout(PATIENCE_MS),
-      ...(body === undefined
-        ? {}
-        : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+      headers: {
+        ...(anyone ? {} : asPerson()),
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     status = answer.status;
     text = await answer.text();
@@ -97,10 +115,10 @@ async function call<T>(method: string, path: string, body?: unknown, quiet = fal
     const late = error instanceof DOMException && error.name === "TimeoutError";
     throw new ApiError(late ? "ServiceTimeout" : "Offline", "");
   }
-  return understood(status, text, quiet) as T;
+  return understood(status, text, anyone) as T;
 }
 
-function understood(status: number, text: string, quiet = false): unknown {
+function understood(status: number, text: string, anyone = false): unknown {
   let said: { result?: boolean } & Partial<Omit<Schemas["ErrorBody"], "result">>;
   try {
     said = JSON.parse(text);
@@ -108,7 +126,8 @@ function understood(status: number, text: string, quiet = false): unknown {
     throw new ApiError("Unreadable", "", status);
   }
   if (said.result === true) return said;
-  if (status === 401 && !quiet) signedOut();
+  if (status === 401 && !anyone) signedOut();
+  if (said.error_type === "SessionChanged") replaced();
   throw new ApiError(
     said.error_type ?? "Unreadable",
     said.error_message ?? "",
@@ -150,6 +169,8 @@ export async function me(): Promise<Me> {
   const { user, administrator, may_rename } = await call<Schemas["OwnProfileResponse"]>(
     "GET",
     "/users/me",
+    undefined,
+    true,
   );
   return { ...user, administrator, may_rename };
 }
@@ -292,6 +313,7 @@ export function upload(
       request.abort();
     };
     request.open("POST", "/api/medias");
+    for (const [name, value] of Object.entries(asPerson())) request.setRequestHeader(name, value);
     request.send(form);
     wait(STALLED_MS);
   });

@@ -36,6 +36,7 @@ export async function recognize() {
     before = me.id;
     session = me;
     ended = false;
+    api.actAs(me.id);
   } catch (error) {
     if (!(error instanceof api.ApiError)) throw error;
     if (error.status === 401) lose();
@@ -66,6 +67,7 @@ function lose() {
 }
 
 api.onSignedOut(lose);
+api.onReplaced(() => void recognize());
 
 /** Asks again whenever somebody else may be signed in: another tab said so, or time has passed. */
 export function followSession() {

@@ -302,6 +302,7 @@ export const en = {
     Offline: "You're offline. Try again when you're connected.",
     Unreadable: "Warble sent an unexpected reply. Try again in a moment.",
     ReadOnlyKey: "Your key is read-only.",
+    SessionChanged: "Someone else has signed in in this browser.",
     NotSignedIn: "You've been signed out. Sign in again.",
     TweetNotFound: "This tweet was deleted.",
     TweetWasDeleted: "This tweet was deleted.",
