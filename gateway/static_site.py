@@ -45,9 +45,9 @@ PAGE_HEADERS = {
 
 _OWN_PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;"
-    " connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none';"
+    " connect-src 'self'; font-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script';"
-    " trusted-types svelte-trusted-html"
+    " trusted-types svelte-trusted-html service-worker"
 )
 _PLACEHOLDER_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none';"

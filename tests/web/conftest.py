@@ -67,7 +67,14 @@ async def opens(browser: Browser, stack: Instance) -> AsyncIterator[Opens]:
         newcomer: bool = False,
         **options: Any,
     ) -> Visitor:
-        settings = {"locale": "en-GB", "base_url": stack.gateway_url, **SCREENS[screen], **options}
+        settings = {
+            "locale": "en-GB",
+            "base_url": stack.gateway_url,
+            # It would hide requests from the routes of a test.
+            "service_workers": "block",
+            **SCREENS[screen],
+            **options,
+        }
         context = await browser.new_context(**settings)
         context.set_default_timeout(PATIENCE_SECONDS * 1000)
         visitor = Visitor(await context.new_page(), screen, stack.gateway_url)

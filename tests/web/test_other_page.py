@@ -4,20 +4,16 @@ It is served at the same paths, keeps the key in memory, sends it as a header, a
 other hosts.
 """
 
-import asyncio
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.async_api import Browser, Route, expect
 
 from devstack.instance import Instance
-from devstack.repository import REPOSITORY
 from tests.journeys.company import Company, png
-from tests.waiting import eventually
 
+from .other_gateway import gateway_with_page
 from .visitor import Visitor
 
 AVATARS = "https://avatars.example.org/"
@@ -85,32 +81,11 @@ done"""
 async def other_gateway(
     stack: Instance, tmp_path: Path, unused_tcp_port: int
 ) -> AsyncIterator[str]:
-    """A second gateway of the running system, which serves that page."""
     for name, content in {"index.html": INDEX, "js/app.js": SCRIPT, "css/app.css": ""}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "uvicorn", "gateway.main:create_app", "--factory",
-        "--port", str(unused_tcp_port), "--no-access-log",
-        env={**stack.service_environment("gateway"), "GATEWAY_WEB_DIR": str(tmp_path)},
-        cwd=REPOSITORY,
-    )  # fmt: skip
-    url = f"http://127.0.0.1:{unused_tcp_port}"
-    try:
-        async with httpx.AsyncClient() as http:
-            await eventually(lambda: _ready(http, url))
-            assert process.returncode is None
+    async with gateway_with_page(stack, tmp_path, unused_tcp_port) as url:
         yield url
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _ready(http: httpx.AsyncClient, url: str) -> bool:
-    try:
-        return (await http.get(f"{url}/health/live")).is_success
-    except httpx.TransportError:
-        return False
 
 
 async def test_the_ready_made_page_goes_on_as_it_is(
