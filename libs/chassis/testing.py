@@ -7,6 +7,7 @@ calls stay within the process, and events come from the test.
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -56,14 +57,17 @@ async def deliver(
     body: bytes | str | Event,
     number: int,
     source: str = "test",
+    occurred_at: datetime | None = None,
 ) -> bool:
     """Passes an event to its handler as the consumer does, in one transaction with the inbox.
 
-    Returns False if the inbox already contains the event.
+    The event occurred just now unless a time is given. Returns False if the inbox already contains
+    the event.
     """
     subscription = subscriptions[routing_key]
     raw = body.model_dump_json() if isinstance(body, Event) else body
     event = subscription.event.model_validate_json(raw)
+    event.received(occurred_at or datetime.now(UTC))
     async with database.transaction() as session:
         new = await inbox.insert_new(session, [EventId(source, number)])
         if new:

@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractConnection, AbstractRobustConnection
 from aio_pika.exceptions import DeliveryError
+from aiormq.abc import FieldValue
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -14,6 +16,7 @@ from chassis.database.session import Database, execute, fetch
 from chassis.messaging import broker
 from chassis.messaging.consumer import Consumer, replay
 from chassis.messaging.subscriptions import Subscriptions
+from chassis.observability.event_metrics import OCCURRED_AT_HEADER
 from tests.waiting import eventually
 
 from .conftest import ProbeEvent
@@ -35,12 +38,17 @@ async def insert_effect(session: AsyncSession, event: ProbeEvent) -> None:
 
 
 async def publish(
-    connection: AbstractConnection, key: str, messages: list[tuple[str, bytes]]
+    connection: AbstractConnection,
+    key: str,
+    messages: list[tuple[str, bytes]],
+    headers: dict[str, FieldValue] | None = None,
 ) -> None:
     async with connection.channel(on_return_raises=True) as channel:
         exchange = await broker.events_exchange(channel)
         for message_id, body in messages:
-            await exchange.publish(aio_pika.Message(body, message_id=message_id, type=key), key)
+            await exchange.publish(
+                aio_pika.Message(body, message_id=message_id, type=key, headers=headers or {}), key
+            )
 
 
 def message(number: int, event_number: int | None = None) -> tuple[str, bytes]:
@@ -92,6 +100,30 @@ async def test_a_message_that_is_delivered_many_times_takes_effect_once(
         await eventually(lambda: _effects_are(effects, [first + number for number in range(20)]))
 
     assert await count_dead_letters(connection, subscriptions) == 0
+
+
+async def test_a_handler_knows_when_the_event_occurred(
+    database: Database, connection: AbstractRobustConnection, probe_event: type[ProbeEvent]
+) -> None:
+    subscriptions = Subscriptions(probe_event.routing_key.partition(".")[0])
+    number = int(probe_event.routing_key[5:13], 16) * 100
+    times: list[datetime] = []
+
+    @subscriptions.on(probe_event)
+    async def on_probe_event(session: AsyncSession, event: ProbeEvent, version: int) -> None:
+        times.append(event.occurred_at)
+
+    async with consuming(database, connection, subscriptions):
+        message_id, body = message(number)
+        headers: dict[str, FieldValue] = {OCCURRED_AT_HEADER: 1_767_225_600_123}
+        await publish(connection, probe_event.routing_key, [(message_id, body)], headers)
+        await eventually(lambda: _is_nonempty(times))
+
+    assert times == [datetime(2026, 1, 1, microsecond=123_000, tzinfo=UTC)]
+
+
+async def _is_nonempty(values: list[datetime]) -> bool:
+    return bool(values)
 
 
 async def _effects_are(effects: Callable[[], Awaitable[list[int]]], expected: list[int]) -> bool:

@@ -1,14 +1,18 @@
 """A batch of stored events that is too slow is applied event by event."""
 
+import io
 import os
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import pytest
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database.session import Database, DatabaseUnavailable, fetch
-from chassis.messaging.events import EventId
+from chassis.messaging import outbox
+from chassis.messaging.events import EventId, from_milliseconds, to_milliseconds
 from chassis.messaging.subscriptions import Subscriptions
+from chassis.projections import event_dump
 from chassis.projections.event_dump import StoredEvent
 from chassis.projections.importer import Importer
 from services.tweets.settings import Settings
@@ -20,9 +24,11 @@ _LOCK = "select pg_advisory_xact_lock(6002)"
 
 
 def stored_events(probe_event: type[ProbeEvent], *numbers: int) -> list[StoredEvent]:
-    payload = '{"number": 1}'
+    payload, occurred_at = '{"number": 1}', datetime(2026, 1, 1, tzinfo=UTC)
     return [
-        StoredEvent(EventId(probe_event.routing_key, number), probe_event.routing_key, payload)
+        StoredEvent(
+            EventId(probe_event.routing_key, number), probe_event.routing_key, payload, occurred_at
+        )
         for number in numbers
     ]
 
@@ -86,3 +92,22 @@ async def test_a_database_that_stops_answering_ends_the_import_and_skips_no_even
         await database.close()
 
     assert (importer.applied, importer.failed) == (0, {})
+
+
+async def test_an_imported_event_has_the_time_at_which_it_was_recorded(
+    as_service: Callable[[str], None], database: Database, probe_event: type[ProbeEvent]
+) -> None:
+    async with database.transaction() as session:
+        await outbox.record(session, probe_event(number=1))
+        (row,) = await fetch(session, "select max(occurred_at) as occurred_at from outbox")
+    times: list[datetime] = []
+
+    async def bulk_handler(session: AsyncSession, events: Sequence[tuple[ProbeEvent, int]]) -> None:
+        times.extend(event.occurred_at for event, _ in events)
+
+    importer = Importer(database, subscriptions_to(probe_event), {probe_event: bulk_handler})
+    lines = [line.encode() async for line in event_dump.dump(database)]
+    async for _ in importer.run(io.BytesIO(b"\n".join(lines))):
+        pass
+
+    assert times == [from_milliseconds(to_milliseconds(row["occurred_at"]))]

@@ -31,6 +31,10 @@ class RecordedEvent:
     number: int
     event: Event
 
+    @property
+    def occurred_at(self) -> datetime:
+        return _START + timedelta(minutes=self.number)
+
 
 @dataclass
 class FeedModel:

@@ -66,7 +66,13 @@ async def _tables(database: Database) -> dict[str, list[Any]]:
 async def deliver_one(database: Database, recorded: RecordedEvent) -> None:
     key = recorded.event.routing_key
     await testing.deliver(
-        database, subscriptions, key, recorded.event, recorded.number, source=recorded.source
+        database,
+        subscriptions,
+        key,
+        recorded.event,
+        recorded.number,
+        recorded.source,
+        recorded.occurred_at,
     )
 
 
@@ -206,6 +212,7 @@ async def test_bulk_handlers_lead_to_the_same_tables_as_handlers(
             EventId(recorded.source, recorded.number),
             recorded.event.routing_key,
             recorded.event.model_dump_json(),
+            recorded.occurred_at,
         )
         for recorded in data.draw(st.permutations(model.events))
     ]

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from chassis import testing
 from chassis.database.session import Database, execute
+from chassis.messaging.events import to_milliseconds
 from chassis.projections import backfill
 from chassis.projections.event_dump import TruncatedDump
 from chassis.projections.rebuild import Rebuild, RebuildRefused
@@ -53,7 +54,13 @@ def dump_of(
         own = [each for each in events if each.source == source]
         lines += [{"source": source, "events": len(own)}]
         lines += [
-            [each.number, each.event.routing_key, each.event.model_dump_json()] for each in own
+            [
+                each.number,
+                each.event.routing_key,
+                each.event.model_dump_json(),
+                to_milliseconds(each.occurred_at),
+            ]
+            for each in own
         ]
         lines += [{"end": source}]
     return io.BytesIO(b"".join(json.dumps(line).encode() + b"\n" for line in lines))

@@ -24,6 +24,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 
 import aio_pika
@@ -41,7 +42,7 @@ from opentelemetry.trace import SpanKind
 from chassis import failpoints
 from chassis.database.session import Database
 from chassis.messaging import broker, inbox
-from chassis.messaging.events import Event, EventId
+from chassis.messaging.events import Event, EventId, from_milliseconds
 from chassis.messaging.subscriptions import RETRY_DELAYS, Subscription, Subscriptions
 from chassis.observability import access_log, error_reporting, tracing
 from chassis.observability.event_metrics import (
@@ -128,6 +129,7 @@ class Consumer:
         try:
             event_id = EventId.parse(message.message_id or "")
             event = subscription.event.model_validate_json(message.body)
+            event.received(occurred_at(message))
         except ValueError as error:
             with message_context(message):
                 try:
@@ -227,9 +229,8 @@ class Consumer:
         """Writes metrics and a log line."""
         key = delivery.event.routing_key
         EVENTS_HANDLED.labels(key).inc()
-        occurred_at = delivery.message.headers.get(OCCURRED_AT_HEADER)
-        if isinstance(occurred_at, int):
-            EVENT_DELIVERY_SECONDS.labels(key).observe(max(0.0, time.time() - occurred_at / 1000))
+        age = time.time() - delivery.event.occurred_at.timestamp()
+        EVENT_DELIVERY_SECONDS.labels(key).observe(max(0.0, age))
         access_log.write("event.handled", message_fields(delivery.message))
 
     async def _retry_or_dead_letter(self, delivery: Delivery, error: Exception) -> None:
@@ -277,6 +278,12 @@ async def _requeue(message: AbstractIncomingMessage) -> None:
     with suppress(AMQPError, ChannelInvalidStateError):
         # If the connection is lost, the broker has requeued the message already.
         await message.reject(requeue=True)
+
+
+def occurred_at(message: AbstractIncomingMessage) -> datetime:
+    """When the event occurred; a message without the header counts as one of this moment."""
+    value = message.headers.get(OCCURRED_AT_HEADER)
+    return from_milliseconds(value) if isinstance(value, int) else datetime.now(UTC)
 
 
 def _attempt(message: AbstractIncomingMessage) -> int:

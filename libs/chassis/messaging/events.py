@@ -5,9 +5,10 @@ own class for each event, with the fields that it needs.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from datetime import UTC, datetime
+from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 EXCHANGE = "warble.events"
 """The topic exchange at the broker to which every service publishes."""
@@ -28,6 +29,32 @@ class Event(BaseModel):
     named_in_response: ClassVar[bool] = True
     """Whether the response to the write names the event, so that the author's next read waits until
     the event is handled. False for events that change nothing that anybody reads."""
+
+    _occurred_at: datetime | None = PrivateAttr(None)
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When the producer recorded the event, in whole milliseconds. It is not a part of the JSON
+        form: only an event that was received has it."""
+        assert self._occurred_at is not None, "the event was not received"
+        return self._occurred_at
+
+    def received(self, occurred_at: datetime) -> Self:
+        """Sets the time of the event, which the message or the dump carries beside the payload."""
+        self._occurred_at = occurred_at
+        return self
+
+
+def to_milliseconds(moment: datetime) -> int:
+    """Milliseconds since the epoch, rounded down: the form in which messages and dumps carry times.
+
+    A projection that is rebuilt from dumps has the same times as one that was built from messages.
+    """
+    return int(moment.timestamp() * 1000)
+
+
+def from_milliseconds(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ from chassis import failpoints
 from chassis.database.session import Database
 from chassis.http.errors import report_job_error
 from chassis.messaging import broker
-from chassis.messaging.events import EventId
+from chassis.messaging.events import EventId, to_milliseconds
 from chassis.observability import tracing
 from chassis.observability.event_metrics import (
     EVENTS_PUBLISHED,
@@ -197,7 +197,7 @@ class Relay:
                 delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
                 timestamp=row["occurred_at"],
                 headers={
-                    OCCURRED_AT_HEADER: int(row["occurred_at"].timestamp() * 1000),
+                    OCCURRED_AT_HEADER: to_milliseconds(row["occurred_at"]),
                     "request_id": row["request_id"],
                     "traceparent": traceparent or row["traceparent"],
                 },

@@ -2,8 +2,9 @@
 
 `backfill` and `rebuild` read such dumps from standard input, one producer's after another. Thus
 each process reads only its own schema, and the pipe limits how many events are in memory. A dump is
-a line `{"source": …, "events": count}`, a line `[id, routing key, payload]` for each event, and a
-line `{"end": source}`, without which the dump is incomplete.
+a line `{"source": …, "events": count}`, a line `[id, routing key, payload, time]` for each event,
+and a line `{"end": source}`, without which the dump is incomplete. Times are in milliseconds since
+the epoch.
 """
 
 import asyncio
@@ -12,16 +13,17 @@ import json
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from chassis.database.session import Database
-from chassis.messaging.events import EventId
+from chassis.messaging.events import EventId, from_milliseconds, to_milliseconds
 
 PAGE_SIZE = 1_000
 
 _SUMMARY = "select count(*) as events, coalesce(max(id), 0) as last_id from outbox"
 _PAGE = """
-select id, routing_key, payload::text as payload from outbox
+select id, routing_key, payload::text as payload, occurred_at from outbox
 where id > $1 and id <= $2 order by id limit $3
 """
 
@@ -33,6 +35,7 @@ class StoredEvent:
     event_id: EventId
     routing_key: str
     payload: str | bytes
+    occurred_at: datetime
 
 
 class DumpHeader(NamedTuple):
@@ -59,7 +62,8 @@ async def dump(database: Database) -> AsyncIterator[str]:
         last_id = 0
         while rows := await connection.fetch(_PAGE, last_id, summary["last_id"], PAGE_SIZE):
             for row in rows:
-                yield json.dumps([row["id"], row["routing_key"], row["payload"]])
+                occurred_at = to_milliseconds(row["occurred_at"])
+                yield json.dumps([row["id"], row["routing_key"], row["payload"], occurred_at])
             last_id = rows[-1]["id"]
         yield json.dumps({"end": database.service})
     finally:
@@ -77,8 +81,9 @@ def parse(
     for line in lines:
         content = json.loads(line)
         if isinstance(content, list):
-            number, routing_key, payload = content
-            yield StoredEvent(EventId(source, number), routing_key, payload)
+            number, routing_key, payload, occurred_at = content
+            event_id = EventId(source, number)
+            yield StoredEvent(event_id, routing_key, payload, from_milliseconds(occurred_at))
         elif "end" in content:
             missing_sources.discard(source)
             source = ""

@@ -88,6 +88,7 @@ class Importer:
             return None
         try:
             event = subscription.event.model_validate_json(stored.payload)
+            event.received(stored.occurred_at)
         except ValueError as error:
             self._skip(stored.event_id, error)
             return None

@@ -38,7 +38,7 @@ from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from chassis.database import migrations
 from chassis.database.session import Database
 from chassis.http.errors import is_dependency_unavailable, is_timeout
-from chassis.messaging import broker
+from chassis.messaging import broker, consumer
 from chassis.messaging.events import Event, EventId
 from chassis.messaging.subscriptions import Subscriptions, load_subscriptions
 from chassis.observability import error_reporting, logging
@@ -194,7 +194,9 @@ class Rebuild:
             # The worker receives the same message, and moves it to the dead letters.
             await message.ack()
             return
-        event = StoredEvent(event_id, message.routing_key or "", message.body)
+        event = StoredEvent(
+            event_id, message.routing_key or "", message.body, consumer.occurred_at(message)
+        )
         self._queued.put_nowait(_QueuedEvent(message, event))
 
     async def _import_dump(self, importer: Importer, dump: BinaryIO) -> None:
