@@ -1,4 +1,17 @@
-"""Applies the events of users and tweets to the tables of the projection."""
+"""Applies the events of users and tweets to the tables of the projection.
+
+Events arrive in any order and several times, as in every projection: docs/adr/0004. So every
+handler commutes with all others, by the same three means as those of the feed: versions, tombstones
+and placeholders. Only `seq` tells in which order the events arrived.
+
+The transaction of a handler locks the positions before anything else, so all handlers of all
+workers run one after another, and no row needs another lock.
+
+`notification_group` is not written here: triggers derive it from the rows of `notification`.
+"""
+
+import json
+from collections.abc import Sequence
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -6,6 +19,7 @@ from chassis.database.session import fetch
 from chassis.messaging.subscriptions import Subscriptions
 from chassis.privacy import erasure
 
+from . import positions
 from .events import (
     KeyCreated,
     SessionCreated,
@@ -22,81 +36,183 @@ from .events import (
     UserRenamed,
     UserUnfollowed,
 )
+from .likes import set_likes
+from .statements import storing
+from .tweets import delete_tweets, insert_tweets
 
 subscriptions = Subscriptions("notifications", sources=("users", "tweets"))
 
-_SET_NAME = """
-insert into person (id, name, version) values ($1, $2, $3)
+# `distinct on`: one insert cannot change the same row twice.
+_SET_NAMES = """
+insert into person (id, name, version)
+select distinct on (id) id, name, version
+from unnest($1::bigint[], $2::text[], $3::bigint[]) as event (id, name, version)
+order by id, version desc
 on conflict (id) do update set name = excluded.name, version = excluded.version
 where person.version < excluded.version
 """
+_HIDE_PERSON = """
+with hidden as (
+    insert into person (id, name, version, hidden) values ($1, '', 0, true)
+    on conflict (id) do update set hidden = true
+)
+insert into person_to_hide (user_id) values ($1) on conflict do nothing
+"""
+_SET_FOLLOWS = storing(
+    """
+event as (
+    select distinct on (follower_id, followed_id) *
+    from json_to_recordset($1::json) as event (
+        follower_id bigint, followed_id bigint, active boolean, version bigint,
+        occurred_at timestamptz
+    )
+    where not exists (select from erasure where user_id in (follower_id, followed_id))
+    order by follower_id, followed_id, version desc
+), incoming as (
+    select
+        'follow' as family, 'follow' as kind, 0::bigint as subject_id, followed_id as recipient_id,
+        follower_id as actor_id, 0::bigint as group_subject_id, null::bigint as root_id,
+        active, version, occurred_at
+    from event
+)
+""",
+    result="""
+insert into follow (follower_id, followed_id, active, version)
+select follower_id, followed_id, active, version from event
+on conflict (follower_id, followed_id)
+do update set active = excluded.active, version = excluded.version
+where follow.version < excluded.version
+""",
+)
+_SET_TAG_FOLLOW = """
+insert into tag_follow (user_id, tag, active, version)
+select $1, $2, $3, $4 where not exists (select from erasure where user_id = $1)
+on conflict (user_id, tag) do update set active = excluded.active, version = excluded.version
+where tag_follow.version < excluded.version
+"""
+_STORE_SECURITY = storing("""
+incoming as (
+    select
+        'security' as family, 'security' as kind, $1::bigint as subject_id,
+        $2::bigint as recipient_id, 0::bigint as actor_id, $1::bigint as group_subject_id,
+        null::bigint as root_id, true as active, $3::bigint as version,
+        $4::timestamptz as occurred_at
+    where not exists (select from erasure where user_id = $2)
+)
+""")
 
 
 @subscriptions.on(UserRegistered)
 async def on_user_registered(session: AsyncSession, event: UserRegistered, version: int) -> None:
-    await fetch(session, _SET_NAME, event.user_id, event.name, version)
+    await set_names(session, [(event, version)])
 
 
 @subscriptions.on(UserRenamed)
 async def on_user_renamed(session: AsyncSession, event: UserRenamed, version: int) -> None:
-    await fetch(session, _SET_NAME, event.user_id, event.name, version)
+    await set_names(session, [(event, version)])
+
+
+async def set_names(
+    session: AsyncSession, events: Sequence[tuple[UserRegistered | UserRenamed, int]]
+) -> None:
+    await positions.lock(session)
+    columns = zip(*((event.user_id, event.name, version) for event, version in events), strict=True)
+    await fetch(session, _SET_NAMES, *columns)
 
 
 @subscriptions.on(UserDeactivated)
 async def on_user_deactivated(session: AsyncSession, event: UserDeactivated, version: int) -> None:
-    pass
+    # The worker hides what the person did: see `privacy.eraser`.
+    await positions.lock(session)
+    await fetch(session, _HIDE_PERSON, event.user_id)
 
 
 @subscriptions.on(UserErased)
 async def on_user_erased(session: AsyncSession, event: UserErased, version: int) -> None:
+    # Names of late events have older versions than this empty one.
+    await positions.lock(session)
+    await fetch(session, _SET_NAMES, [event.user_id], [""], [version])
+    await fetch(session, _HIDE_PERSON, event.user_id)
     await erasure.mark_erased(session, event.user_id)
 
 
 @subscriptions.on(UserFollowed)
 async def on_user_followed(session: AsyncSession, event: UserFollowed, version: int) -> None:
-    pass
+    await set_follows(session, [(event, version)])
 
 
 @subscriptions.on(UserUnfollowed)
 async def on_user_unfollowed(session: AsyncSession, event: UserUnfollowed, version: int) -> None:
-    pass
+    await set_follows(session, [(event, version)])
+
+
+async def set_follows(
+    session: AsyncSession, events: Sequence[tuple[UserFollowed | UserUnfollowed, int]]
+) -> None:
+    rows = [
+        {
+            "follower_id": event.follower_id,
+            "followed_id": event.followed_id,
+            "active": isinstance(event, UserFollowed),
+            "version": version,
+            "occurred_at": event.occurred_at.isoformat(),
+        }
+        for event, version in events
+    ]
+    await positions.lock(session)
+    await fetch(session, _SET_FOLLOWS, json.dumps(rows))
 
 
 @subscriptions.on(KeyCreated)
 async def on_key_created(session: AsyncSession, event: KeyCreated, version: int) -> None:
-    pass
+    await _store_security(session, event.key_id, event, version)
 
 
 @subscriptions.on(SessionCreated)
 async def on_session_created(session: AsyncSession, event: SessionCreated, version: int) -> None:
-    pass
+    # Keys and sessions are numbered independently; the sign keeps them apart.
+    await _store_security(session, -event.session_id, event, version)
+
+
+async def _store_security(
+    session: AsyncSession, subject_id: int, event: KeyCreated | SessionCreated, version: int
+) -> None:
+    await positions.lock(session)
+    await fetch(session, _STORE_SECURITY, subject_id, event.user_id, version, event.occurred_at)
 
 
 @subscriptions.on(TagFollowed)
 async def on_tag_followed(session: AsyncSession, event: TagFollowed, version: int) -> None:
-    pass
+    await _set_tag_follow(session, event, version, active=True)
 
 
 @subscriptions.on(TagUnfollowed)
 async def on_tag_unfollowed(session: AsyncSession, event: TagUnfollowed, version: int) -> None:
-    pass
+    await _set_tag_follow(session, event, version, active=False)
+
+
+async def _set_tag_follow(
+    session: AsyncSession, event: TagFollowed | TagUnfollowed, version: int, *, active: bool
+) -> None:
+    await positions.lock(session)
+    await fetch(session, _SET_TAG_FOLLOW, event.user_id, event.tag, active, version)
 
 
 @subscriptions.on(TweetPosted)
 async def on_tweet_posted(session: AsyncSession, event: TweetPosted, version: int) -> None:
-    pass
+    await insert_tweets(session, [(event, version)])
 
 
 @subscriptions.on(TweetDeleted)
 async def on_tweet_deleted(session: AsyncSession, event: TweetDeleted, version: int) -> None:
-    pass
+    await delete_tweets(session, [(event, version)])
 
 
 @subscriptions.on(TweetLiked)
 async def on_tweet_liked(session: AsyncSession, event: TweetLiked, version: int) -> None:
-    pass
+    await set_likes(session, [(event, version)])
 
 
 @subscriptions.on(TweetUnliked)
 async def on_tweet_unliked(session: AsyncSession, event: TweetUnliked, version: int) -> None:
-    pass
+    await set_likes(session, [(event, version)])

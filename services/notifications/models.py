@@ -140,7 +140,7 @@ class Notification(Table, table=True):
 
     __table_args__ = (
         Index("notification_in_group", "recipient_id", "kind", "group_subject_id", "day", "seq"),
-        Index("notification_by_actor", "actor_id"),
+        Index("notification_by_actor", "actor_id", "shown"),
     )
 
     family: str = Field(sa_column=Column(Text, primary_key=True))

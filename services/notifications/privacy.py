@@ -1,13 +1,160 @@
-"""The personal data in the notifications: what an erasure deletes."""
+"""The personal data in the notifications: what an erasure deletes.
 
-from chassis.database.session import Database
-from chassis.privacy.erasure import DeadLetters, Eraser
+A change that adds a table or a column with a person's data changes this module too.
 
+`handlers.on_user_erased` empties the name and hides the person at once. The sweep below then
+deletes everything else, in batches: the person's tweets, and the notifications in which the person
+is the actor or the recipient; follows, settings, and lines of the log. Of a tweet only the id and
+the place in its thread stay, so that late likes and replies find the tombstone.
+"""
+
+from chassis.database.session import Database, fetch
+from chassis.privacy.erasure import BATCH, DeadLetters, Eraser
+
+from . import positions
 from .events import UserErased
 from .handlers import subscriptions
+from .statements import TELL_RECIPIENTS
+from .tweets import CLEARED_BATCH, clear, erase_tweets
+
+_TWEETS_BY = "select id from tweet where author_id = $1 order by id limit $2"
+_DELETE_NOTIFICATIONS = f"""
+with gone as (
+    delete from notification using (
+        (select family, subject_id, recipient_id, actor_id from notification
+        where actor_id = $1 limit $2)
+        union
+        (select family, subject_id, recipient_id, actor_id from notification
+        where recipient_id = $1 limit $2)
+        limit $2
+    ) as batch
+    where notification.family = batch.family and notification.subject_id = batch.subject_id
+        and notification.recipient_id = batch.recipient_id
+        and notification.actor_id = batch.actor_id
+    returning notification.*
+), recounted as (
+    update tweet set like_count = like_count - 1
+    from gone
+    where family = 'like' and active and actor_id = $1 and id = subject_id and not deleted
+), {TELL_RECIPIENTS}
+select count(*) as rows from gone
+"""  # noqa: S608  only constants are inserted
+_DELETE_FOLLOWS = """
+with gone as (
+    delete from follow using (
+        (select follower_id, followed_id from follow where follower_id = $1 limit $2)
+        union all
+        (select follower_id, followed_id from follow where followed_id = $1 limit $2)
+        limit $2
+    ) as batch
+    where follow.follower_id = batch.follower_id and follow.followed_id = batch.followed_id
+    returning 1
+)
+select count(*) as rows from gone
+"""
+_DELETE_WATCHES = """
+with gone as (
+    delete from watch using (
+        (select user_id, watched_id from watch where user_id = $1 limit $2)
+        union all
+        (select user_id, watched_id from watch where watched_id = $1 limit $2)
+        limit $2
+    ) as batch
+    where watch.user_id = batch.user_id and watch.watched_id = batch.watched_id
+    returning 1
+)
+select count(*) as rows from gone
+"""
+_DELETE_NOTICES = """
+with gone as (
+    delete from notice using (
+        (select position from notice where author_id = $1 limit $2)
+        union all
+        (select position from notice where recipient_id = $1 limit $2)
+        limit $2
+    ) as batch
+    where notice.position = batch.position
+    returning 1
+)
+select count(*) as rows from gone
+"""
+_DELETE_BY_USER = """
+with gone as (
+    delete from {table} where user_id = $1 and {key} in (
+        select {key} from {table} where user_id = $1 limit $2
+    )
+    returning 1
+)
+select count(*) as rows from gone
+"""
+_DELETIONS = (
+    _DELETE_NOTIFICATIONS,
+    _DELETE_FOLLOWS,
+    _DELETE_WATCHES,
+    _DELETE_NOTICES,
+    *(
+        _DELETE_BY_USER.format(table=table, key=key)
+        for table, key in (
+            ("tag_follow", "tag"),
+            ("preference", "kind"),
+            ("thread_preference", "root_id"),
+            ("seen", "user_id"),
+        )
+    ),
+)
+"""Each deletes at most $2 rows of the person $1."""
+
+_TWEETS_TO_CLEAR = "select tweet_id from tweet_to_clear order by tweet_id limit $1"
+_CLEARED = "delete from tweet_to_clear where tweet_id = any($1::bigint[])"
+_PERSON_TO_HIDE = "select user_id from person_to_hide order by user_id limit 1"
+_HIDE_NOTIFICATIONS = f"""
+with gone as (
+    update notification set shown = false
+    from (
+        select family, subject_id, recipient_id, actor_id from notification
+        where actor_id = $1 and shown limit $2
+    ) as batch
+    where notification.family = batch.family and notification.subject_id = batch.subject_id
+        and notification.recipient_id = batch.recipient_id
+        and notification.actor_id = batch.actor_id
+    returning notification.recipient_id, old.shown
+), {TELL_RECIPIENTS}
+select count(*) as rows from gone
+"""  # noqa: S608  only constants are inserted
+_HIDDEN = "delete from person_to_hide where user_id = $1"
 
 
 async def _sweep(database: Database, user_id: int) -> int:
+    """Deletes a batch of the person's data. Returns the number of rows; 0 if nothing is left."""
+    async with database.transaction() as session:
+        await positions.lock(session)
+        tweets = [row["id"] for row in await fetch(session, _TWEETS_BY, user_id, BATCH)]
+        if tweets:
+            await erase_tweets(session, tweets)
+            return len(tweets)
+        for deletion in _DELETIONS:
+            (row,) = await fetch(session, deletion, user_id, BATCH)
+            if row["rows"]:
+                return int(row["rows"])
+    return 0
+
+
+async def _clean_up(database: Database) -> int:
+    """Deletes a batch of the notifications of deleted tweets, or hides a batch of those of a
+    deactivated person. Returns the number of rows; 0 if nothing is left."""
+    async with database.transaction() as session:
+        await positions.lock(session)
+        tweets = [row["tweet_id"] for row in await fetch(session, _TWEETS_TO_CLEAR, BATCH)]
+        if tweets:
+            cleared = await clear(session, tweets)
+            if cleared < CLEARED_BATCH:
+                await fetch(session, _CLEARED, tweets)
+            return cleared + len(tweets)
+        for person in await fetch(session, _PERSON_TO_HIDE):
+            (row,) = await fetch(session, _HIDE_NOTIFICATIONS, person["user_id"], CLEARED_BATCH)
+            if row["rows"] < CLEARED_BATCH:
+                await fetch(session, _HIDDEN, person["user_id"])
+            return int(row["rows"]) + 1
     return 0
 
 
@@ -16,4 +163,5 @@ eraser = Eraser(
     dead_letters=DeadLetters(
         subscriptions, UserErased, ("user_id", "author_id", "follower_id", "followed_id")
     ),
+    clean_up=_clean_up,
 )

@@ -13,7 +13,7 @@ _GROUPS_TRIGGER = """
 create function update_groups_after_{operation}() returns trigger language plpgsql as
 $$ begin
     if not exists ({changed_rows}) then return null; end if;
-    insert into notification_group (recipient_id, kind, subject_id, day, size, newest_seq)
+    insert into notification_group (recipient_id, kind, subject_id, day, size, newest_seq, read_seq)
     select recipient_id, kind, group_subject_id, day, sum(step), coalesce((
         select max(seq) from notification
         where notification.recipient_id = changed.recipient_id
@@ -21,11 +21,12 @@ $$ begin
             and notification.group_subject_id = changed.group_subject_id
             and notification.day = changed.day
             and notification.shown
-    ), 0)
+    ), 0), max(read_seq)
     from ({changed_rows}) as changed
     group by recipient_id, kind, group_subject_id, day
     on conflict (recipient_id, kind, subject_id, day) do update set
-        size = notification_group.size + excluded.size, newest_seq = excluded.newest_seq;
+        size = notification_group.size + excluded.size, newest_seq = excluded.newest_seq,
+        read_seq = greatest(notification_group.read_seq, excluded.read_seq);
     delete from notification_group using ({changed_rows}) as changed
     where notification_group.recipient_id = changed.recipient_id
         and notification_group.kind = changed.kind
@@ -37,8 +38,16 @@ end $$;
 create trigger notification_{operation}_updates_groups after {operation} on notification
     referencing {tables} for each statement execute function update_groups_after_{operation}();
 """
-_ADDED = "select recipient_id, kind, group_subject_id, day, 1 as step from added where shown"
-_REMOVED = "select recipient_id, kind, group_subject_id, day, -1 as step from removed where shown"
+# What is a week old when it arrives is read from the beginning.
+_ADDED = """
+select recipient_id, kind, group_subject_id, day, 1 as step,
+    case when occurred_at < now() - interval '7 days' then seq else 0 end as read_seq
+from added where shown
+"""
+_REMOVED = """
+select recipient_id, kind, group_subject_id, day, -1 as step, 0 as read_seq
+from removed where shown
+"""
 
 
 def upgrade() -> None:
@@ -101,7 +110,7 @@ def upgrade() -> None:
         );
         create index notification_in_group
             on notification (recipient_id, kind, group_subject_id, day, seq);
-        create index notification_by_actor on notification (actor_id);
+        create index notification_by_actor on notification (actor_id, shown);
 
         create table notification_group (
             recipient_id bigint,
