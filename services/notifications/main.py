@@ -6,18 +6,27 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from chassis.database.session import Database
-from chassis.privacy import erasure
+from chassis.privacy import erasure, export
 from chassis.process import app, worker
 
 from . import api
 from .handlers import subscriptions
 from .jobs import delete_old_notices
-from .privacy import eraser
+from .privacy import EXPORT_LISTS, eraser
 from .settings import Settings
 
 
+@asynccontextmanager
+async def _api_lifespan(application: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = application.state.settings
+    application.state.connections = application.state.database.create_pool(settings.db_pool_size)
+    yield
+
+
 def create_app() -> FastAPI:
-    return app.create(Settings(), api.router, erasure.router)
+    return app.create(
+        Settings(), api.router, erasure.router, export.router(EXPORT_LISTS), lifespan=_api_lifespan
+    )
 
 
 def create_worker() -> FastAPI:

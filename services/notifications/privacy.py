@@ -1,4 +1,8 @@
-"""The personal data in the notifications: what an erasure deletes.
+"""The personal data in the notifications: what an export contains, and what an erasure deletes.
+
+*Export.* The archive contains what the person has decided: the settings, the threads that they
+follow or mute, and the people whom they watch. The notifications themselves are copies of what
+other people did.
 
 A change that adds a table or a column with a person's data changes this module too.
 
@@ -14,8 +18,11 @@ from chassis.privacy.erasure import BATCH, DeadLetters, Eraser
 from . import positions
 from .events import UserErased
 from .handlers import subscriptions
+from .queries import EXPORT
 from .statements import TELL_RECIPIENTS
 from .tweets import CLEARED_BATCH, clear, erase_tweets
+
+EXPORT_LISTS = {"notifications": EXPORT}
 
 _TWEETS_BY = "select id from tweet where author_id = $1 order by id limit $2"
 _DELETE_NOTIFICATIONS = f"""

@@ -1,0 +1,56 @@
+"""Waiting for the caller's own writes: a tweet that the caller has just posted arrives as an event.
+
+The gateway names the caller's latest events in the header `warble-after`, as for reads of the feed.
+Calls that refer to tweets or people wait until the inbox contains these events. If they do not
+arrive in time, the call goes on, and may not find its tweet.
+"""
+
+import asyncio
+import time
+
+from fastapi import Depends, Request
+
+from chassis.auth.identity import SignedIn
+from chassis.database.pool import Pool
+from chassis.http.errors import InvalidRequest
+from chassis.messaging.events import EventId
+
+AFTER = "warble-after"
+"""The request header that names the events for which the call waits."""
+MAX_EVENTS = 16
+"""The gateway names no more. Further ones are ignored."""
+TIMEOUT_SECONDS = 1
+POLL_INTERVAL_SECONDS = 0.05
+
+_COUNT_MISSING = """
+select count(*) as missing from unnest($1::text[], $2::bigint[]) as requested (source, id)
+where not exists (
+    select from inbox where inbox.source = requested.source and inbox.id = requested.id
+)
+"""
+
+
+async def _wait_for_own_writes(request: Request, identity: SignedIn) -> None:
+    """Raises InvalidRequest if the header is malformed."""
+    after = request.headers.get(AFTER)
+    if not after:
+        return
+    try:
+        events = [EventId.parse(event_id) for event_id in after.split(",")[:MAX_EVENTS]]
+    except ValueError as error:
+        raise InvalidRequest(reason=f"{AFTER}: not a list of event ids.") from error
+    await _wait(request.app.state.connections, events)
+
+
+async def _wait(connections: Pool, events: list[EventId]) -> None:
+    sources, numbers = [event.source for event in events], [event.number for event in events]
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        (row,) = await connections.fetch(_COUNT_MISSING, sources, numbers)
+        if not row["missing"] or time.monotonic() > deadline:
+            return
+        await asyncio.sleep(POLL_INTERVAL_SECONDS)
+
+
+after_own_writes = Depends(_wait_for_own_writes)
+"""A dependency of a route: the call waits."""
