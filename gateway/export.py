@@ -1,10 +1,10 @@
 """A person's data as one ZIP archive, packed while it is sent.
 
-Users, tweets and media return lists as JSON, and media the pictures; each becomes a file of the
-archive. Nothing is held in memory completely: a chunk arrives from a service, is compressed, and
-goes to the client. The archive begins only when the first service has answered, so that a failure
-is still an error response. A failure after that cuts the archive off: it then lacks its directory,
-and every program refuses to open it. See docs/adr/0023.
+Users, tweets, notifications and media return lists as JSON, and media the pictures; each becomes a
+file of the archive. Nothing is held in memory completely: a chunk arrives from a service, is
+compressed, and goes to the client. The archive begins only when the first service has answered, so
+that a failure is still an error response. A failure after that cuts the archive off: it then lacks
+its directory, and every program refuses to open it. See docs/adr/0023.
 """
 
 import asyncio
@@ -35,6 +35,7 @@ MAX_DURATION_SECONDS = 3600
 LISTS = {
     "users": ("profile", "following", "followers", "keys", "sessions", "invitations"),
     "tweets": ("tweets", "likes", "tags"),
+    "notifications": ("notifications",),
     "media": ("pictures",),
 }
 """The lists that each service exports at `/internal/export/{name}`."""
@@ -97,8 +98,9 @@ class _ArchiveResponse(StreamingResponse):
 async def export(identity: Caller, request: Request) -> Response:
     """The archive contains `profile.json`, `following.json`, `followers.json`, `keys.json`,
     `sessions.json` and `invitations.json` (without their secrets), `tweets.json`, `likes.json`,
-    `tags.json` (the hashtags that you follow), `pictures.json` with the descriptions, and the
-    pictures in the folder `pictures`.
+    `tags.json` (the hashtags that you follow), `notifications.json` (your settings, the threads
+    that you follow or mute, and the people whom you watch), `pictures.json` with the descriptions,
+    and the pictures in the folder `pictures`.
 
     The archive has no `Content-Length`, because it is packed while it is sent. If the download is
     interrupted, the file cannot be opened: download it again."""

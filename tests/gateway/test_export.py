@@ -10,6 +10,8 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from gateway.export import LISTS
+
 from .fake_services import StartGateway, owner_of_any_key
 
 KEY = {"api-key": "a key"}
@@ -27,10 +29,13 @@ async def lists(request: Request) -> Response:
     return Response(b"[]\n")
 
 
+EXPORTING = dict.fromkeys(LISTS, lists)
+
+
 async def test_a_picture_that_was_removed_meanwhile_is_left_out(
     start_gateway: StartGateway,
 ) -> None:
-    async with start_gateway(users=lists, tweets=lists, media=lists) as running:
+    async with start_gateway(**EXPORTING) as running:
         response = await running.client.get("/api/export", headers=KEY)
 
     with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
@@ -51,10 +56,10 @@ async def test_a_failing_service_is_an_error_before_and_cuts_the_archive_after_i
             return await owner_of_any_key(request)
         return JSONResponse({"result": False}, 500)
 
-    async with start_gateway(users=no_users, tweets=lists, media=lists) as running:
+    async with start_gateway(**EXPORTING | {"users": no_users}) as running:
         before = await running.client.get("/api/export", headers=KEY)
         again = await running.client.get("/api/export", headers=KEY)
-    async with start_gateway(users=lists, tweets=broken, media=lists) as running:
+    async with start_gateway(**EXPORTING | {"tweets": broken}) as running:
         after = await running.client.get("/api/export", headers=KEY)
 
     for response in (before, again):
@@ -76,7 +81,7 @@ async def test_a_second_archive_of_the_same_person_waits_for_the_first(
 
         return StreamingResponse(rows())
 
-    async with start_gateway(users=lists, tweets=slow, media=lists) as running:
+    async with start_gateway(**EXPORTING | {"tweets": slow}) as running:
         first = asyncio.create_task(running.client.get("/api/export", headers=KEY))
         while not running.services["tweets"].requests:
             await asyncio.sleep(0)
@@ -102,7 +107,7 @@ async def test_an_abandoned_download_frees_its_slot(
 
         return StreamingResponse(rows())
 
-    async with start_gateway(users=lists, tweets=endless, media=lists) as running:
+    async with start_gateway(**EXPORTING | {"tweets": endless}) as running:
         taking = asyncio.create_task(running.client.get("/api/export", headers=KEY))
         while not running.services["tweets"].requests:
             await asyncio.sleep(0)

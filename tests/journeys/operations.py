@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import gateway
+from tests.waiting import eventually
 
 from .company import Person, png
 
@@ -58,6 +59,40 @@ def _about_a_tweet(path: str) -> Callable[[Person], Awaitable[Asked]]:
         return path.format(tweet=tweet_id), {}
 
     return asks
+
+
+def _about_a_thread(path: str) -> Callable[[Person], Awaitable[Asked]]:
+    async def asks(owner: Person) -> Asked:
+        tweet_id = await owner.post()
+
+        async def has_arrived() -> bool:
+            return (await owner.ask("GET", f"/api/tweets/{tweet_id}/subscription")).is_success
+
+        await eventually(has_arrived)
+        return path.format(tweet=tweet_id), {}
+
+    return asks
+
+
+async def _a_person_to_watch(owner: Person) -> Asked:
+    async def has_arrived() -> bool:
+        return (await owner.ask("POST", f"/api/users/{owner.id}/watch")).status_code == 409
+
+    await eventually(has_arrived)
+    return f"/api/users/{owner.id}/watch", {}
+
+
+async def _a_notification(owner: Person) -> Asked:
+    """The new key of the owner, of whom the first key is no news."""
+    key = await owner.done("POST", f"/api/users/{owner.id}/keys", json={"scope": "read"})
+
+    async def groups() -> list[str]:
+        listed = (await owner.done("GET", "/api/notifications"))["notifications"]
+        return [group["id"] for group in listed if group["id"].startswith("security:")]
+
+    await eventually(groups)
+    await owner.done("DELETE", f"/api/users/{owner.id}/keys/{key['key_id']}")
+    return f"/api/notifications/{(await groups())[0]}/read", {}
 
 
 def _about_a_key(path: str, **request: Any) -> Callable[[Person], Awaitable[Asked]]:
@@ -123,6 +158,21 @@ ROWS: dict[str, Row] = {
     "GET /api/tweets/{id}/likes": Row(_about_a_tweet("/api/tweets/{tweet}/likes")),
     "GET /api/tweets/{id}": Row(_about_a_tweet("/api/tweets/{tweet}")),
     "GET /api/tweets/{id}/thread": Row(_about_a_tweet("/api/tweets/{tweet}/thread")),
+    "POST /api/tweets/{id}/mute": Row(_about_a_thread("/api/tweets/{tweet}/mute")),
+    "DELETE /api/tweets/{id}/mute": Row(_about_a_thread("/api/tweets/{tweet}/mute")),
+    "POST /api/tweets/{id}/subscription": Row(_about_a_thread("/api/tweets/{tweet}/subscription")),
+    "DELETE /api/tweets/{id}/subscription": Row(
+        _about_a_thread("/api/tweets/{tweet}/subscription")
+    ),
+    "GET /api/tweets/{id}/subscription": Row(_about_a_thread("/api/tweets/{tweet}/subscription")),
+    "GET /api/notifications": Row(_at("/api/notifications")),
+    "GET /api/notifications/unread": Row(_at("/api/notifications/unread")),
+    "POST /api/notifications/seen": Row(_at("/api/notifications/seen", json={"seq": 1})),
+    "POST /api/notifications/{id}/read": Row(
+        _a_notification, FINE, "404 NotificationNotFound", "404 NotificationNotFound"
+    ),
+    "GET /api/notifications/settings": Row(_at("/api/notifications/settings")),
+    "PATCH /api/notifications/settings": Row(_at("/api/notifications/settings", json={})),
     "GET /api/tags": Row(_at("/api/tags")),
     "POST /api/tags/followed": Row(_at("/api/tags/followed", json={"tag": "x"})),
     "DELETE /api/tags/followed": Row(_at("/api/tags/followed?tag=x")),
@@ -146,6 +196,9 @@ ROWS: dict[str, Row] = {
         _at("/api/users/{owner}/follow"), "409 CannotFollowYourself"
     ),
     "DELETE /api/users/{id}/follow": Row(_at("/api/users/{owner}/follow")),
+    "POST /api/users/{id}/watch": Row(_a_person_to_watch, "409 CannotWatchYourself"),
+    "DELETE /api/users/{id}/watch": Row(_at("/api/users/{owner}/watch")),
+    "GET /api/users/{id}/watch": Row(_at("/api/users/{owner}/watch")),
     "GET /api/users/{id}/followers": Row(_at("/api/users/{owner}/followers")),
     "GET /api/users/{id}/following": Row(_at("/api/users/{owner}/following")),
     "POST /api/users/{id}/key": Row(

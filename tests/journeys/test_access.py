@@ -96,7 +96,12 @@ INTERNAL = {
         f"{service} GET /internal/export/{{name}}": Internal(
             f"/internal/export/{name}", service, Identity(1, KeyScope.account), FINE, FINE
         )
-        for service, name in (("users", "profile"), ("tweets", "likes"), ("media", "pictures"))
+        for service, name in (
+            ("users", "profile"),
+            ("tweets", "likes"),
+            ("media", "pictures"),
+            ("notifications", "notifications"),
+        )
     },
 }
 

@@ -42,6 +42,7 @@ async def test_an_archive_holds_what_is_ones_own_and_nothing_of_others(company: 
     of_boris = await boris.post("Boris's own", [await boris.upload()])
     for one in (tweet_id, of_boris):
         await ann.done("POST", f"/api/tweets/{one}/likes")
+    await ann.done("POST", f"/api/tweets/{tweet_id}/mute")
     shown = next(tweet for tweet in await ann.feed() if tweet["id"] == tweet_id)
 
     archive = await archive_of(ann)
@@ -49,7 +50,8 @@ async def test_an_archive_holds_what_is_ones_own_and_nothing_of_others(company: 
     assert {name.partition("/")[0] for name in archive} == {
         *("profile.json", "following.json", "followers.json"),
         *("keys.json", "sessions.json", "invitations.json"),
-        *("tweets.json", "likes.json", "tags.json", "pictures.json", "pictures"),
+        *("tweets.json", "likes.json", "tags.json", "notifications.json"),
+        *("pictures.json", "pictures"),
     }
     (profile,) = archive["profile.json"]
     assert (profile["id"], profile["name"]) == (ann.id, "Анна Ким")
@@ -59,6 +61,8 @@ async def test_an_archive_holds_what_is_ones_own_and_nothing_of_others(company: 
     assert (tweet["id"], tweet["content"]) == (tweet_id, "Готово: открыто! 🎉")
     assert sorted(tweet["attachments"]) == sorted(shown["attachments"])
     assert archive["likes.json"] == [{"tweet_id": tweet_id}, {"tweet_id": of_boris}]
+    (notifications,) = archive["notifications.json"]
+    assert [thread["thread_id"] for thread in notifications["threads"]] == [tweet_id]
     alts = [picture["alt"] for picture in archive["pictures.json"]]
     assert alts == ['A "door",\nwith [brackets]', ""]
     for picture in archive["pictures.json"]:
