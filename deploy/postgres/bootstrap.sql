@@ -7,6 +7,21 @@ create schema if not exists extensions;
 create extension if not exists pg_trgm schema extensions;
 create extension if not exists unaccent schema extensions;
 
+-- How texts are searched: as by the configuration `russian`, which stems Russian words, and English
+-- ones by their own rules, but without leaving out the most common words.
+select 'create text search dictionary extensions.russian_words (template = snowball, language = russian)'
+where not exists (select from pg_ts_dict where dictname = 'russian_words') \gexec
+select 'create text search dictionary extensions.english_words (template = snowball, language = english)'
+where not exists (select from pg_ts_dict where dictname = 'english_words') \gexec
+select 'create text search configuration extensions.words (copy = pg_catalog.russian)'
+where not exists (
+    select from pg_ts_config where cfgname = 'words' and cfgnamespace = 'extensions'::regnamespace
+) \gexec
+alter text search configuration extensions.words
+    alter mapping for word, hword, hword_part with extensions.russian_words;
+alter text search configuration extensions.words
+    alter mapping for asciiword, asciihword, hword_asciipart with extensions.english_words;
+
 revoke all on schema public from public;
 select format('revoke all on database %I from public', current_database()) \gexec
 

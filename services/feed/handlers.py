@@ -67,26 +67,36 @@ where follow.version < excluded.version
 """
 # $1 is a JSON array with an object for each tweet.
 _INSERT_TWEETS = """
-insert into tweet (
-    id, author_id, card, entities, mentioned, has_media,
-    parent_id, root_id, depth, ancestors, self_replies
+with inserted as (
+    insert into tweet (
+        id, author_id, card, entities, mentioned, has_media,
+        parent_id, root_id, depth, ancestors, self_replies
+    )
+    select
+        id, author_id, card, entities, mentioned, has_media,
+        parent_id, root_id, coalesce(depth, 0), coalesce(ancestors, '{}'), coalesce(self_replies, 0)
+    from json_to_recordset($1::json) as posted (
+        id bigint, author_id bigint, card text, entities text[], mentioned bigint[],
+        has_media boolean, parent_id bigint, root_id bigint, depth integer, ancestors bigint[],
+        self_replies integer
+    )
+    where not exists (select from erasure where user_id = author_id)
+    on conflict (id) do update set
+        author_id = excluded.author_id, card = excluded.card, entities = excluded.entities,
+        mentioned = excluded.mentioned, has_media = excluded.has_media,
+        parent_id = excluded.parent_id, root_id = excluded.root_id, depth = excluded.depth,
+        ancestors = excluded.ancestors, self_replies = excluded.self_replies
+    where tweet.author_id is null and not tweet.deleted
+    returning *
+), indexed as (
+    insert into tweet_words (tweet_id, words)
+    select id, search_words(author_id, card, entities, mentioned, has_media, parent_id is not null)
+    from inserted
+    on conflict do nothing
 )
-select
-    id, author_id, card, entities, mentioned, has_media,
-    parent_id, root_id, coalesce(depth, 0), coalesce(ancestors, '{}'), coalesce(self_replies, 0)
-from json_to_recordset($1::json) as posted (
-    id bigint, author_id bigint, card text, entities text[], mentioned bigint[], has_media boolean,
-    parent_id bigint, root_id bigint, depth integer, ancestors bigint[], self_replies integer
-)
-where not exists (select from erasure where user_id = author_id)
-on conflict (id) do update set
-    author_id = excluded.author_id, card = excluded.card, entities = excluded.entities,
-    mentioned = excluded.mentioned, has_media = excluded.has_media,
-    parent_id = excluded.parent_id, root_id = excluded.root_id, depth = excluded.depth,
-    ancestors = excluded.ancestors, self_replies = excluded.self_replies
-where tweet.author_id is null and not tweet.deleted
-returning id
+select id from inserted
 """
+_DELETE_WORDS = "delete from tweet_words where tweet_id = any($1::bigint[])"
 _INSERT_TAGS = """
 insert into tweet_tag (tag, tweet_id, spelling)
 select * from unnest($1::text[], $2::bigint[], $3::text[])
@@ -273,6 +283,7 @@ async def delete_tweets(session: AsyncSession, tweet_ids: Sequence[int]) -> None
     await replies.uncount(session, tweet_ids)
     await fetch(session, _MARK_DELETED, tweet_ids)
     await fetch(session, _DELETE_TAGS, tweet_ids)
+    await fetch(session, _DELETE_WORDS, tweet_ids)
     await replies.remove(session, tweet_ids)
     if await delete_likes(session, tweet_ids) == LIKES_BATCH:
         await fetch(session, _DEFER_LIKES, tweet_ids)

@@ -10,7 +10,7 @@ from chassis import tasks
 from chassis.privacy import erasure
 from chassis.process import app, worker
 
-from . import api
+from . import api, search_api, search_index
 from .handlers import subscriptions
 from .invalidating_cache import InvalidatingCache
 from .page_cache_middleware import PageCacheMiddleware, UrlIndex
@@ -18,6 +18,7 @@ from .pages import Pages
 from .periods import Periods
 from .privacy import eraser
 from .read_your_writes import InboxListener
+from .search import Search
 from .settings import Settings
 from .tags import Tags
 
@@ -33,6 +34,7 @@ async def _api_lifespan(application: FastAPI) -> AsyncIterator[None]:
     application.state.pages = Pages(connections, cache)
     application.state.periods = periods = Periods(connections)
     application.state.tags = Tags(connections, periods)
+    application.state.search = Search(connections, periods)
     application.state.inbox_listener = inbox_listener
     listening = asyncio.create_task(inbox_listener.listen())
     yield
@@ -41,11 +43,15 @@ async def _api_lifespan(application: FastAPI) -> AsyncIterator[None]:
 
 def create_app() -> FastAPI:
     settings = Settings()
-    application = app.create(settings, api.router, erasure.router, lifespan=_api_lifespan)
+    application = app.create(
+        settings, api.router, search_api.router, erasure.router, lifespan=_api_lifespan
+    )
     application.state.url_index = UrlIndex()
     application.add_middleware(PageCacheMiddleware)
     return application
 
 
 def create_worker() -> FastAPI:
-    return worker.create(Settings(), subscriptions, publishes=False, jobs=[eraser.job])
+    return worker.create(
+        Settings(), subscriptions, publishes=False, jobs=[eraser.job, search_index.fill]
+    )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Computed, Index, Integer, Text, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.orm import registry
 from sqlalchemy.sql.elements import TextClause
 from sqlmodel import Field, SQLModel
@@ -137,6 +137,34 @@ class TaggedTweet(Table, table=True):
     tweet_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
     spelling: str = Field(sa_column=Column(Text, nullable=False))
     """The tag as the author wrote it."""
+
+
+class TweetWords(Table, table=True):
+    """The words of a tweet that is not deleted, and what else a search can ask for: see
+    `search_index`. It is a table of its own, because PostgreSQL adds a row to all indexes of its
+    table again whenever the number of likes changes."""
+
+    __tablename__ = "tweet_words"
+    __table_args__ = (
+        Index(
+            "tweet_words_words",
+            "words",
+            postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},
+        ),
+    )
+
+    tweet_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    words: Any = Field(sa_column=Column(TSVECTOR, nullable=False))
+
+
+class WordsToIndex(Table, table=True):
+    """One row: tweets with lower ids may lack their words. The worker adds them, and lowers the
+    id."""
+
+    __tablename__ = "words_to_index"
+
+    below: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
 
 
 class FollowedTag(Table, table=True):
