@@ -7,7 +7,7 @@ from typing import Any
 from chassis.http.errors import MethodNotAllowed, NotFound
 
 _PATH = re.compile(rb"(?:/[A-Za-z0-9_.~:-]+)+")
-_SEARCHES = ("/api/users",)
+_SEARCHES = ("/api/users", "/api/search")
 _METHODS = ("get", "head", "post", "put", "patch", "delete")
 
 

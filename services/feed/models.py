@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Computed, Index, Integer, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Computed,
+    Index,
+    Integer,
+    Text,
+    literal_column,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.orm import registry
 from sqlalchemy.sql.elements import TextClause
@@ -39,7 +49,15 @@ class Person(Table, table=True):
     """A person's name. It is empty for an erased person, and for a placeholder: a person who is
     hidden before the name arrives."""
 
-    __table_args__ = (Index("person_hidden", "id", postgresql_where=text("hidden")),)
+    __table_args__ = (
+        Index("person_hidden", "id", postgresql_where=text("hidden")),
+        Index(
+            "person_name",
+            literal_column("searchable_name(name)").label("searchable"),
+            postgresql_using="gin",
+            postgresql_ops={"searchable": "gin_trgm_ops"},
+        ),
+    )
 
     id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     name: str = Field(sa_column=Column(Text, nullable=False))

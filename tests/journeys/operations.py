@@ -173,6 +173,7 @@ ROWS: dict[str, Row] = {
     ),
     "GET /api/notifications/settings": Row(_at("/api/notifications/settings")),
     "PATCH /api/notifications/settings": Row(_at("/api/notifications/settings", json={})),
+    "GET /api/search": Row(_at("/api/search?q=x")),
     "GET /api/tags": Row(_at("/api/tags")),
     "POST /api/tags/followed": Row(_at("/api/tags/followed", json={"tag": "x"})),
     "DELETE /api/tags/followed": Row(_at("/api/tags/followed?tag=x")),

@@ -42,7 +42,16 @@ limit $2
 """
 # A sum of the rows' hashes does not depend on their order, so nothing is sorted while the worker
 # waits. Only tables whose sums differ are compared row by row.
-_CHECKSUM = "select count(*), sum(hash_record_extended(row_of, 0)) from {table} as row_of"
+_CHECKSUM = "select count(*), sum({hash}) from {table} as row_of"
+_HASH = "hash_record_extended(row_of, 0)"
+_HASH_OF_TEXT = "hashtextextended(row_of::text, 0)"
+"""Slower; for tables with a column of a type that PostgreSQL cannot hash."""
+_HAS_UNHASHABLE_COLUMN = """
+select exists (
+    select from pg_attribute
+    where attrelid = $1::regclass and attnum > 0 and atttypid = 'tsvector'::regtype
+)
+"""
 _COUNT_DIFFERENT_ROWS = """
 select count(*) from (
     (table {one} except all table {other}) union all (table {other} except all table {one})
@@ -175,7 +184,9 @@ class ShadowSchema:
         return differences
 
     async def _checksum(self, table: str) -> asyncpg.Record:
-        return await self._connection.fetchrow(_CHECKSUM.format(table=table))
+        has_unhashable = await self._connection.fetchval(_HAS_UNHASHABLE_COLUMN, table)
+        hashed = _HASH_OF_TEXT if has_unhashable else _HASH
+        return await self._connection.fetchrow(_CHECKSUM.format(table=table, hash=hashed))
 
     async def swap(self) -> None:
         """Drops the serving tables and moves the copy's into their place. Call it within
