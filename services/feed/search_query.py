@@ -9,7 +9,7 @@ A query is a list of terms, all of which a tweet must match:
     tag      = "#" word                  #release
     value    = '"' characters '"' | characters without a space
 
-A minus excludes. `or` between two words or phrases accepts either; the Russian names of operators
+Every kind of quotation mark counts as `"`. A minus excludes. `or` between two words or phrases accepts either; the Russian names of operators
 and values are equal to the English ones. A name that is no operator is part of a word, so `10:30`
 and `https://…` are words. The parser reads no table: people are names here, and times are dates.
 `search` finds out whom and what they mean.
@@ -53,6 +53,7 @@ _WORD_CHARACTER = regex.compile(r"[\p{L}\p{N}]")
 _SYMBOL = regex.compile(r"\p{Extended_Pictographic}|\p{Regional_Indicator}")
 _PREFIX = regex.compile(r"[\p{L}\p{M}\p{N}]{3,}")
 """Words that may be unfinished: shorter ones would match a large part of all words."""
+_QUOTATION_MARKS = str.maketrans(dict.fromkeys("«»“”„‟", '"'))
 _ALTERNATIVES = ("or", "или")
 _OPERATORS = {
     "from": ("from", "от"),
@@ -146,6 +147,7 @@ def parse(query: str, today: date) -> SearchQuery:
     """
     found = SearchQuery()
     words: list[str] = []
+    query = query.translate(_QUOTATION_MARKS)
     for count, match in enumerate(_TERM.finditer(query)):
         if count == MAX_TERMS:
             raise SearchTooLong(limit=MAX_TERMS)

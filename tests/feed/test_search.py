@@ -108,6 +108,8 @@ WORDS = [
     # Phrases, exclusions, alternatives.
     ('"new office"', "The new office is open", True),
     ('"new office"', "The office is new", False),
+    ("«новый офис»", "Новый офис", True),
+    ("«новый офис»", "Офис новый", False),
     ('"новый офис', "Новый офис", True),
     ("office -party", "The office is open", True),
     ("office -party", "An office party", False),

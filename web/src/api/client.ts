@@ -8,12 +8,20 @@ export type Entity = Schemas["EntityView"];
 /** The place of a tweet that is deleted, or whose author has left. */
 export type Tombstone = Schemas["TombstoneView"];
 export type ThreadPage = Schemas["ThreadResponse"];
+/** A part of a text that a search has found, in code points. */
+export type Highlight = Schemas["Highlight"];
+/** Somebody whom a name in a search may mean. */
+export type Choice = Schemas["ChoiceView"];
 export type Media = Schemas["MediaView"];
 export type Person = Schemas["UserView"];
 export type Profile = Schemas["ProfileView"];
 
 /** The reader's own profile, and what the reader may do. */
 export type Me = Profile & Pick<Schemas["OwnProfileResponse"], "administrator" | "may_rename">;
+
+/** What a search has found in a tweet; given to the parts below it as the context `HIGHLIGHTS`. */
+export type Highlights = (tweetId: number) => readonly Highlight[];
+export const HIGHLIGHTS = Symbol("highlights");
 
 /** A thumbnail shows only the top of a long picture (`LONG` in services/media/pictures.py). */
 export const isLong = ({ width, height }: Media) => (height ?? 0) > 2 * (width ?? 0);
@@ -225,6 +233,32 @@ export function tweetsOf(id: number, list: ProfileList, cursor: string | null) {
 
 export const tweetsWith = (tag: string, order: Order, cursor: string | null) =>
   tweets("/tweets", { tag, order, cursor, limit: PAGE });
+
+export interface Found extends Page<Tweet & { highlights: Highlight[] }> {
+  choices: Choice[];
+  onlyCommonWords: boolean;
+}
+
+/** `typing`: the last word may be the beginning of a longer one. */
+export async function search(
+  text: string,
+  order: Order,
+  cursor: string | null,
+  typing: boolean,
+): Promise<Found> {
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  const asked = { q: text, order, cursor, limit: PAGE, time_zone: timeZone };
+  const found = await call<Schemas["SearchPage"]>(
+    "GET",
+    `/search${query(typing ? { ...asked, prefix: "true" } : asked)}`,
+  );
+  return {
+    items: found.tweets,
+    cursor: found.next_cursor,
+    choices: found.choices,
+    onlyCommonWords: found.only_common_words,
+  };
+}
 
 /** Hashtags that begin with `beginning`; without one, those of the week. */
 export async function tags(beginning: string | null, limit: number): Promise<Tag[]> {

@@ -12,16 +12,20 @@ export type Route =
   | { view: "invitation" }
   | { view: "tweet"; id: number }
   | { view: "tag"; tag: string }
+  | { view: "search"; query: string }
   | { view: "nothing" };
 
 /** The views that are fetched after the first one. */
-export type Later = Extract<Route, { view: "tweet" | "tag" }>;
+export type Later = Extract<Route, { view: "tweet" | "tag" | "search" }>;
 
 export const HOME = "/";
 export const PEOPLE = "/people";
+export const SEARCH = "/search";
 export const INVITATION = "/invitation";
 export const profilePath = (id: number) => `/profile/${id}`;
 export const tagPath = (tag: string) => `/tags/${encodeURIComponent(tag)}`;
+export const searchPath = (query: string) =>
+  query ? `${SEARCH}?q=${encodeURIComponent(query)}` : SEARCH;
 export const tweetPath = (id: number) => `/tweets/${id}`;
 
 const PROFILE = /^\/profile\/([1-9]\d{0,15})(?:\/(replies|media|likes|followers|following))?\/?$/;
@@ -29,11 +33,14 @@ const PROFILE = /^\/profile\/([1-9]\d{0,15})(?:\/(replies|media|likes|followers|
 const TAG = /^\/tags\/([^/]+)\/?$/;
 const TWEET = /^\/tweets\/([1-9]\d{0,15})\/?$/;
 
-function read(path: string): Route {
+/** `address` is a path, with the part behind the question mark. */
+function read(address: string): Route {
+  const { pathname: path, searchParams } = new URL(address, location.origin);
   // Another page, named by GATEWAY_WEB_DIR, may sign in at an address of its own; here that has none.
   if (path === HOME || path === "/login") return { view: "home" };
   if (path === PEOPLE || path === `${PEOPLE}/`) return { view: "people" };
   if (path === INVITATION) return { view: "invitation" };
+  if (path === SEARCH) return { view: "search", query: searchParams.get("q") ?? "" };
   const tag = TAG.exec(path);
   if (tag) return tagRoute(tag[1]!);
   const tweet = TWEET.exec(path);
@@ -52,7 +59,9 @@ function tagRoute(encoded: string): Route {
   }
 }
 
-let path = $state(location.pathname);
+const here = () => location.pathname + location.search;
+
+let path = $state(here());
 const current = $derived(read(path));
 
 /** Whether the reader came here by the browser's Back or Forward, and wants the place as it was. */
@@ -105,7 +114,7 @@ function fadeIn() {
 const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export function go(to: string) {
-  if (to === location.pathname) {
+  if (to === here()) {
     if (scrollY === 0) repeats++;
     scrollTo({ top: 0, behavior: isCalm() ? "instant" : "smooth" });
     return;
@@ -125,8 +134,16 @@ export function go(to: string) {
 }
 
 /** Tabs of one profile are one place: changing them does not move the reader. */
-const isSamePlace = (from: string, to: string) =>
-  read(to).view === "profile" && PROFILE.exec(from)?.[1] === PROFILE.exec(to)?.[1];
+const isSamePlace = (from: string, to: string) => isSameProfile(read(from), read(to));
+
+const isSameProfile = (from: Route, to: Route) =>
+  from.view === "profile" && to.view === "profile" && from.id === to.id;
+
+/** Changes the address without leaving the place, as while a search is typed. */
+export function renameAddress(to: string) {
+  history.replaceState(history.state, "", to);
+  path = to;
+}
 
 /** Whether Back stays in this page. */
 export const canGoBack = () => entry()?.followed === true;
@@ -171,9 +188,9 @@ export function startRouting() {
       document.querySelector<HTMLDialogElement>("dialog[open]")?.close();
     }
     // Between a dialog and the page under it nothing moves.
-    if (location.pathname === path) return;
+    if (here() === path) return;
     returned = true;
-    void show(location.pathname, to?.scrolled ?? 0);
+    void show(here(), to?.scrolled ?? 0);
   });
   // The browser goes back before it tells: by then it is too late to ask how far it was scrolled.
   addEventListener("scrollend", keepScroll);
@@ -187,6 +204,6 @@ export function startRouting() {
     if (read(link.pathname).view === "nothing") return;
     event.preventDefault();
     if (link.hash) document.querySelector<HTMLElement>(link.hash)?.focus();
-    else go(link.pathname);
+    else go(link.pathname + link.search);
   });
 }

@@ -3,7 +3,7 @@
 import { flushSync } from "svelte";
 import { show } from "./dialogs.svelte";
 import { preferences } from "./preferences.svelte";
-import { go, HOME, PEOPLE, profilePath, tweetPath } from "./route.svelte";
+import { go, HOME, PEOPLE, profilePath, SEARCH, tweetPath } from "./route.svelte";
 import { who } from "./session.svelte";
 
 const SECOND_KEY_MS = 1500;
@@ -38,7 +38,7 @@ function find() {
   const fields = document.querySelectorAll<HTMLElement>("[data-search]");
   const seen = [...fields].find((field) => field.checkVisibility());
   if (seen) seen.focus();
-  else go(PEOPLE);
+  else go(SEARCH);
 }
 
 const ACTIONS: Record<string, () => void> = {

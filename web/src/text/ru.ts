@@ -202,6 +202,8 @@ export const ru: Words = {
   noPerson: "Профиль не найден",
   noPersonMore: "Проверьте адрес: возможно, профиль удалён.",
   search: "Найти людей по имени",
+  searchAll: "Поиск",
+  searchTweets: (query: string) => `Искать твиты: «${query}»`,
   found: (n: number) =>
     many(n, { one: "Найден # человек", few: "Найдено # человека", other: "Найдено # человек" }),
   noneFound: (name: string) => `По запросу «${name}» никого не нашлось`,
@@ -232,7 +234,7 @@ export const ru: Words = {
     home: "Лента",
     people: "Люди",
     profile: "Ваш профиль",
-    search: "Найти людей",
+    search: "Поиск",
     send: "Опубликовать",
   },
   then: "затем",
@@ -318,7 +320,8 @@ export const ru: Words = {
     SearchPersonAmbiguous: "Людей с таким именем слишком много. Уточните имя.",
     SearchContentExpected: "После «есть:» напишите «фото» или «ссылка».",
     SearchKindExpected: "После «это:» напишите «ответ».",
-    SearchDateExpected: "Укажите дату, например 29.11.2026, или «сегодня», «вчера», «неделя», «месяц».",
+    SearchDateExpected:
+      "Укажите дату, например 29.11.2026, или «сегодня», «вчера», «неделя», «месяц».",
     TimeZoneUnknown: "Часовой пояс вашего браузера здесь неизвестен.",
     TooManyTags: "Вы читаете слишком много хештегов. Отпишитесь от какого-нибудь.",
     TweetAlreadyDeleted: "Твит был опубликован и потом удалён. Опубликуйте снова: будет новый.",
