@@ -9,10 +9,10 @@ A query is a list of terms, all of which a tweet must match:
     tag      = "#" word                  #release
     value    = '"' characters '"' | characters without a space
 
-Every kind of quotation mark counts as `"`. A minus excludes. `or` between two words or phrases accepts either; the Russian names of operators
-and values are equal to the English ones. A name that is no operator is part of a word, so `10:30`
-and `https://…` are words. The parser reads no table: people are names here, and times are dates.
-`search` finds out whom and what they mean.
+A minus excludes. `or` between two words or phrases accepts either. Every kind of quotation mark
+counts as `"`, and operators and values have Russian names too. A name that is no operator is part
+of a word, so `10:30` and `https://…` are words. The parser reads no table: people are names here,
+and times are dates. `search` finds out whom and what they mean.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
