@@ -13,7 +13,7 @@ const en = {
   filters: "Filters",
   filter: {
     own: "By me",
-    toMe: "To me",
+    toMe: "Mentions of me",
     image: "With pictures",
     link: "With links",
     reply: "Replies",
@@ -60,7 +60,7 @@ const ru: typeof en = {
   filters: "Фильтры",
   filter: {
     own: "Мои",
-    toMe: "Где упомянули меня",
+    toMe: "Упоминания",
     image: "С картинками",
     link: "Со ссылками",
     reply: "Ответы",
