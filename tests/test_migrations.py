@@ -21,6 +21,7 @@ ROWS = {
         " values (1, 'x', 'image/png', 1, 1, 1)"
     ),
     "feed": "insert into tweet (id, author_id, card) values (1, 1, '')",
+    "notifications": "insert into tweet (id, author_id) values (1, 1)",
 }
 
 

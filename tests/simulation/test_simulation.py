@@ -17,12 +17,14 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 
 import services.feed.handlers
 import services.media.handlers
+import services.notifications.handlers
 import services.tweets.handlers
 from chassis.database.session import Database
 from services.feed.settings import Settings as FeedSettings
 from services.media import commands as media
 from services.media.pictures import Picture
 from services.media.settings import Settings as MediaSettings
+from services.notifications.settings import Settings as NotificationsSettings
 from services.tweets import commands as tweets
 from services.tweets.settings import Settings as TweetsSettings
 from services.users.commands import follows, people
@@ -31,12 +33,13 @@ from services.users.settings import Settings as UsersSettings
 from .world import PRODUCERS, Trouble, World
 
 PEOPLE = 3
-CONSUMERS = ("tweets", "media", "feed")
+CONSUMERS = ("tweets", "media", "feed", "notifications")
 SETTINGS = {
     "users": UsersSettings,
     "tweets": TweetsSettings,
     "media": MediaSettings,
     "feed": FeedSettings,
+    "notifications": NotificationsSettings,
 }
 
 person = st.integers(0, PEOPLE - 1)
@@ -52,6 +55,7 @@ def world(as_service: Callable[[str], None]) -> Iterator[tuple[asyncio.Runner, W
         "tweets": services.tweets.handlers.subscriptions,
         "media": services.media.handlers.subscriptions,
         "feed": services.feed.handlers.subscriptions,
+        "notifications": services.notifications.handlers.subscriptions,
     }
 
     async def close() -> None:
@@ -69,6 +73,8 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
             super().__init__()
             self.follows: set[tuple[int, int]] = set()
             self.tweets: dict[int, tuple[int, str]] = {}
+            self.authors: dict[int, int] = {}
+            """The author of each tweet, also of a deleted one."""
             self.likes: dict[int, set[int]] = {}
             self.parents: dict[int, int] = {}
             """The tweet above each reply, also above a deleted one."""
@@ -130,6 +136,7 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
                 if parent_id is not None:
                     self.parents[tweet_id] = parent_id
                 self.tweets[tweet_id] = (author_id, text)
+                self.authors[tweet_id] = author_id
                 self.likes[tweet_id] = set()
                 self.taken |= dict.fromkeys(media_ids, tweet_id)
 
@@ -256,9 +263,47 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
                 "feed", "select follower_id, followed_id from follow where active"
             )
             assert set(edges) == self.follows
+            await self._check_notifications()
             await self._check_pictures()
             for consumer in CONSUMERS:
                 await self._check_inbox(consumer)
+
+        async def _check_notifications(self) -> None:
+            """Everybody is told of likes of their tweets, replies to them, and followers."""
+            likes = {
+                ("like", self.authors[tweet_id], tweet_id, liker)
+                for tweet_id, likers in self.likes.items()
+                for liker in likers - {self.authors[tweet_id]}
+            }
+            replies = {
+                ("reply", self.authors[parent_id], tweet_id, self.authors[tweet_id])
+                for tweet_id, parent_id in self.parents.items()
+                if tweet_id in self.tweets and self.authors[parent_id] != self.authors[tweet_id]
+            }
+            follows = {
+                ("follow", followed, 0, follower)
+                for follower, followed in self.follows
+                if follower != followed
+            }
+            shown = await world.rows(
+                "notifications",
+                "select kind, recipient_id, subject_id, actor_id from notification where shown",
+            )
+            assert Counter(shown) == Counter(likes | replies | follows)
+            counts = await world.rows(
+                "notifications",
+                "select id, like_count, reply_count from tweet where not deleted order by id",
+            )
+            replied = Counter(self.parents[each] for each in self.tweets if each in self.parents)
+            assert counts == [
+                (tweet_id, len(self.likes[tweet_id]), replied[tweet_id])
+                for tweet_id in sorted(self.tweets)
+            ]
+            told = await world.rows(
+                "notifications", "select tweet_id from notice where kind = 'tweet'"
+            )
+            assert set(self.tweets) <= {tweet_id for (tweet_id,) in told}
+            assert max(Counter(told).values(), default=1) == 1
 
         async def _check_pictures(self) -> None:
             copies = await world.rows("tweets", "select id, owner_id, tweet_id, closed from media")

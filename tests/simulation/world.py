@@ -18,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database.session import Database, execute
 from chassis.http.errors import Problem
-from chassis.messaging.consumer import Consumer, Delivery
+from chassis.messaging.consumer import Consumer, Delivery, occurred_at
 from chassis.messaging.events import EventId
 from chassis.messaging.relay import Relay
 from chassis.messaging.subscriptions import Subscriptions
@@ -108,7 +108,8 @@ class World:
                     text(
                         "select relname from pg_class"
                         " where relnamespace = current_schema()::regnamespace and relkind = 'r'"
-                        " and relname <> 'alembic_version'"
+                        # `position` has one row from the beginning.
+                        " and relname not in ('alembic_version', 'position')"
                         " and has_table_privilege(oid, 'truncate')"
                     ),
                 )
@@ -169,8 +170,9 @@ class World:
 
     def _arrived(self, queue: str, message: aio_pika.Message) -> Delivery:
         _, subscription = self._reactions[queue]
-        event = subscription.event.model_validate_json(message.body)
         incoming: Any = message
+        event = subscription.event.model_validate_json(message.body)
+        event.received(occurred_at(incoming))
         return Delivery(subscription, incoming, EventId.parse(message.message_id or ""), event)
 
     async def calm(self) -> None:
