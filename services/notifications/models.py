@@ -35,8 +35,9 @@ metadata = Table.metadata
 erasure.define(metadata)
 inbox.define(metadata)
 
-KEPT_TABLES = frozenset(("seen", "preference", "thread_preference", "watch", "notice", "position"))
-"""The tables that a rebuild leaves as they are."""
+KEPT_TABLES = ("position", "notice", "seen", "preference", "thread_preference", "watch")
+"""The tables that a rebuild leaves as they are. It locks them in this order, `position` first like
+every other writer."""
 
 
 def _id(**options: Any) -> Column[int]:

@@ -9,11 +9,12 @@ tables (`shadow_schema`). It goes through five steps:
 
 1. *Queue.* `--begin` creates the copy's tables, and a queue that receives every event published
    from now on. This happens before the dumps are taken, so each event is in a dump or in the queue.
-2. *Dump.* The second command applies the dumps of all producers from standard input.
+2. *Dump.* The second command applies the dumps of all producers from standard input. Then it takes
+   from the serving projection what no event can restore (`CarryOver`).
 3. *Catch up.* It applies what the queue has received, until the copy has handled every event that
    the serving projection has handled. If events are missing nevertheless, it refuses to go on.
 4. *Compare.* In one transaction, it keeps the worker from handling events, applies what the worker
-   has handled meanwhile, and compares the rows of the two copies.
+   has handled meanwhile, carries over what changed, and compares the rows of the two copies.
 5. *Swap.* The same transaction replaces the serving tables by the copy's. Reads wait for this step
    alone.
 
@@ -45,7 +46,9 @@ from chassis.observability import error_reporting, logging
 from chassis.projections.event_dump import StoredEvent, TruncatedDump
 from chassis.projections.importer import BATCH, BulkHandler, Importer, print_line
 from chassis.projections.shadow_schema import (
+    MAINTENANCE_TIMEOUT_SECONDS,
     MAX_LISTED_EVENTS,
+    CarryOver,
     RebuildInProgress,
     ShadowSchema,
     ShadowSchemaMissing,
@@ -59,6 +62,8 @@ PREFETCH_COUNT = 10_000
 CATCH_UP_TIMEOUT_SECONDS = 30
 """How long to wait for the next message before missing events count as lost."""
 LEVEL_TIMEOUT_SECONDS = 10
+CARRY_OVER_TIMEOUT_SECONDS = 5
+"""For each statement while the worker is kept waiting."""
 EXCLUSIVE_TIMEOUT_SECONDS = 3
 """How long the worker may be kept waiting for the queue."""
 POLL_INTERVAL_SECONDS = 0.2
@@ -92,13 +97,12 @@ class Rebuild:
         # `begin` refuses a service without subscriptions, because it has an outbox.
         self._subscriptions = load_subscriptions(package) or Subscriptions(self._service)
         self._queued: asyncio.Queue[_QueuedEvent] = asyncio.Queue()
-
-    def _bulk_handlers(self) -> Mapping[type[Event], BulkHandler] | None:
-        if find_spec(f"{self._package}.bulk_handlers") is None:
-            return None
-        module: Any = importlib.import_module(f"{self._package}.bulk_handlers")
-        bulk_handlers: Mapping[type[Event], BulkHandler] = module.bulk_handlers
-        return bulk_handlers
+        self._bulk_handlers: Mapping[type[Event], BulkHandler] = {}
+        self._carry_over = CarryOver()
+        if find_spec(f"{package}.bulk_handlers") is not None:
+            module: Any = importlib.import_module(f"{package}.bulk_handlers")
+            self._bulk_handlers = module.bulk_handlers
+            self._carry_over = getattr(module, "carry_over", self._carry_over)
 
     def begin(self) -> None:
         """Creates the copy's tables and the queue, or finds those of an earlier attempt.
@@ -170,7 +174,7 @@ class Rebuild:
                 )
             copy_database = Database(self._settings, copy.schema)
             stack.push_async_callback(copy_database.close)
-            importer = Importer(copy_database, self._subscriptions, self._bulk_handlers())
+            importer = Importer(copy_database, self._subscriptions, self._bulk_handlers)
             channel = await self._open_channel(stack)
             await channel.set_qos(prefetch_count=PREFETCH_COUNT)
             queue = await self._declare_queue(channel)
@@ -181,6 +185,7 @@ class Rebuild:
                 # The dump holds older events of erased people, and the copy has applied them.
                 privacy = importlib.import_module(f"{self._package}.privacy")
                 await privacy.eraser.sweep_all(copy_database)
+            await copy.carry_over(self._carry_over, timeout_seconds=MAINTENANCE_TIMEOUT_SECONDS)
             await copy.vacuum()
             await self._compare_and_swap(copy, importer, complete_at)
             await queue.cancel(tag)
@@ -238,7 +243,12 @@ class Rebuild:
             try:
                 async with copy.exclusive():
                     await self._apply_missing(copy, importer, complete_at - MAX_TRANSACTION_AGE)
-                    differences = await copy.differences() if level else None
+                    kept_tables = self._carry_over.kept_tables
+                    await copy.lock_tables(kept_tables)
+                    await copy.carry_over(
+                        self._carry_over, timeout_seconds=CARRY_OVER_TIMEOUT_SECONDS
+                    )
+                    differences = await copy.differences(kept_tables) if level else None
                     await copy.swap()
             except (asyncpg.LockNotAvailableError, _QueueBehind) as error:
                 print_line(f"{self._service}: the swap failed and is tried again ({error})")

@@ -8,8 +8,9 @@ changes that nobody can see.
 
 import hashlib
 import importlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -57,9 +58,27 @@ select count(*) from (
     (table {one} except all table {other}) union all (table {other} except all table {one})
 ) as different
 """
+_COPY_ROWS = """
+truncate {copy}.{table};
+insert into {copy}.{table} select * from {serving}.{table};
+"""
 _NOT_COMPARED = frozenset(("alembic_version", "erasure", "inbox"))
 """Tables that may differ between two correct copies: the inbox says when an event was handled, for
 example."""
+
+
+@dataclass(frozen=True)
+class CarryOver:
+    """What a rebuild takes from the serving projection, because no event can restore it.
+
+    A service declares it as `carry_over` in `bulk_handlers`.
+    """
+
+    kept_tables: Collection[str] = ()
+    """Tables that the rebuild leaves as they are. The handlers may read them."""
+    statements: Sequence[str] = ()
+    """Executed in this order after the kept tables are copied, maybe several times; {serving} and
+    {copy} are the schemas. They also derive what triggers keep otherwise."""
 
 
 class ShadowSchemaMissing(Exception):
@@ -162,7 +181,32 @@ class ShadowSchema:
             )
             yield
 
-    async def differences(self) -> dict[str, int] | None:
+    async def lock_tables(self, tables: Collection[str]) -> None:
+        """Keeps other transactions from writing to these serving tables. Call it within
+        `exclusive`. Raises asyncpg.LockNotAvailableError."""
+        for table in tables:
+            await self._connection.execute(
+                f"lock table {self._serving_schema}.{table} in share row exclusive mode"
+            )
+
+    async def carry_over(self, carry_over: CarryOver, *, timeout_seconds: float) -> None:
+        """Takes rows from the serving projection into the copy.
+
+        Can be repeated: the last time is within `exclusive`, when most is done already.
+        """
+        async with self._connection.transaction():
+            for table in carry_over.kept_tables:
+                statement = _COPY_ROWS.format(
+                    table=table, serving=self._serving_schema, copy=self.schema
+                )
+                await self._connection.execute(statement, timeout=timeout_seconds)
+            for statement in carry_over.statements:
+                await self._connection.execute(
+                    statement.format(serving=self._serving_schema, copy=self.schema),
+                    timeout=timeout_seconds,
+                )
+
+    async def differences(self, kept_tables: Collection[str] = ()) -> dict[str, int] | None:
         """By table, how many rows are in only one of the two copies; tables without differences are
         left out. None if the comparison takes too long. Call it within `exclusive`."""
         differences: dict[str, int] = {}
@@ -173,7 +217,7 @@ class ShadowSchema:
                     f"set local statement_timeout = '{COMPARE_TIMEOUT_SECONDS}s'"
                 )
                 for table in await self._table_names(self.schema):
-                    if table in _NOT_COMPARED:
+                    if table in _NOT_COMPARED or table in kept_tables:
                         continue
                     one, other = f'{self._serving_schema}."{table}"', f'{self.schema}."{table}"'
                     if await self._checksum(one) != await self._checksum(other):
