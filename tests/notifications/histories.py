@@ -224,7 +224,7 @@ class Model:
             if not self.is_live(tweet_id):
                 continue
             root, actor = tweet.root or tweet_id, tweet.author
-            for recipient in {*self.names} - self.erased - {actor}:
+            for recipient in {*range(1, PEOPLE + 1)} - self.erased - {actor}:
                 if (kind := self._kind(tweet, recipient)) is None:
                     continue
                 group_subject = {

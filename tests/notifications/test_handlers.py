@@ -2,7 +2,8 @@
 which are those of a model in plain Python."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -15,10 +16,12 @@ from chassis.messaging.events import EventId
 from chassis.projections.event_dump import StoredEvent
 from chassis.projections.importer import Importer
 from services.notifications.bulk_handlers import bulk_handlers
+from services.notifications.events import TweetLiked
 from services.notifications.handlers import subscriptions
+from services.notifications.jobs import delete_notices
 from services.notifications.privacy import eraser
 
-from .histories import Model, RecordedEvent, Row, models
+from .histories import LONG_AGO, Model, RecordedEvent, Row, models
 
 COLUMNS = {
     "person": "id, name, version, hidden",
@@ -48,7 +51,8 @@ async def begin(database: Database, model: Model) -> None:
     """Empties all tables, and stores what people have chosen before the history begins."""
     tables = [*COLUMNS, "inbox", "notice", "watch", "thread_preference", "seen", "preference"]
     async with database.transaction() as session:
-        await fetch(session, f"truncate {', '.join(tables)}")
+        for table in tables:
+            await fetch(session, f"delete from {table}")
         await fetch(session, "update position set position = 0")
         for root, followers in model.thread_followers.items():
             for user_id in followers:
@@ -67,10 +71,11 @@ async def begin(database: Database, model: Model) -> None:
 
 
 async def tables(database: Database) -> dict[str, set[Row]]:
-    return {
-        table: set(await rows(database, f"select {columns} from {table}"))
-        for table, columns in COLUMNS.items()
-    }
+    async with database.transaction() as session:
+        return {
+            table: {tuple(row) for row in await fetch(session, f"select {columns} from {table}")}
+            for table, columns in COLUMNS.items()
+        }
 
 
 async def deliver(database: Database, batch: Iterable[RecordedEvent]) -> None:
@@ -83,15 +88,6 @@ async def deliver(database: Database, batch: Iterable[RecordedEvent]) -> None:
                 event = subscription.event.model_validate_json(recorded.event.model_dump_json())
                 event.received(recorded.occurred_at)
                 await subscription.handler(session, event, recorded.number)
-
-
-async def finish(database: Database, model: Model) -> None:
-    """Runs the worker's job until nothing is left to erase, to clear or to hide."""
-    for user_id in model.erased:
-        assert await eraser.run_pass(database, None, user_id, grace_period=timedelta(0))
-    assert eraser.clean_up is not None
-    while await eraser.clean_up(database):
-        continue
 
 
 async def check_positions(database: Database) -> None:
@@ -122,6 +118,15 @@ async def check_positions(database: Database) -> None:
     )
 
 
+def as_stored(recorded: RecordedEvent) -> StoredEvent:
+    return StoredEvent(
+        EventId(recorded.source, recorded.number),
+        recorded.event.routing_key,
+        recorded.event.model_dump_json(),
+        recorded.occurred_at,
+    )
+
+
 def batches(events: Sequence[RecordedEvent], size: int) -> Iterable[Sequence[RecordedEvent]]:
     for start in range(0, len(events), size):
         yield events[start : start + size]
@@ -149,11 +154,14 @@ async def test_events_in_any_order_and_repeated_lead_to_the_tables_of_the_model(
     repeated = data.draw(st.lists(st.sampled_from(model.events), max_size=10))
     shuffled = data.draw(st.permutations([*model.events, *repeated]))
     size = data.draw(st.integers(1, 50))
+    sweeps_meanwhile = data.draw(st.booleans())
 
     await begin(database, model)
     for batch in batches(shuffled, size):
         await deliver(database, batch)
-    await finish(database, model)
+        if sweeps_meanwhile:
+            await eraser.sweep_all(database)
+    await eraser.sweep_all(database)
 
     assert await tables(database) == model.tables()
     await check_positions(database)
@@ -164,15 +172,7 @@ async def test_events_in_any_order_and_repeated_lead_to_the_tables_of_the_model(
 async def test_bulk_handlers_lead_to_the_same_tables(
     database: Database, model: Model, data: st.DataObject
 ) -> None:
-    shuffled = [
-        StoredEvent(
-            EventId(recorded.source, recorded.number),
-            recorded.event.routing_key,
-            recorded.event.model_dump_json(),
-            recorded.occurred_at,
-        )
-        for recorded in data.draw(st.permutations(model.events))
-    ]
+    shuffled = [as_stored(recorded) for recorded in data.draw(st.permutations(model.events))]
     size = data.draw(st.integers(1, len(shuffled)))
 
     await begin(database, model)
@@ -180,8 +180,188 @@ async def test_bulk_handlers_lead_to_the_same_tables(
     for start in range(0, len(shuffled), size):
         # The batch before is applied again, as after an interruption.
         await importer.apply(shuffled[max(start - size, 0) : start + size])
-    await finish(database, model)
+    await eraser.sweep_all(database)
 
     assert importer.failed == {}
     assert await tables(database) == model.tables()
     await check_positions(database)
+
+
+async def test_a_like_that_is_taken_back_and_given_again_is_told_once(database: Database) -> None:
+    model = Model(begins_at=datetime.now(UTC))
+    model.post(ANN)
+    for _ in range(3):
+        model.toggle_like(1, BORIS)
+
+    for events in permutations(model.events):
+        await begin(database, model)
+        await deliver(database, events)
+
+        stored = await tables(database)
+        assert stored == model.tables()
+        assert stored["notification_group"] == {(ANN, "like", 1, day(model, 4), 1)}
+        await check_positions(database)
+        told = await rows(
+            database, "select recipient_id, group_kind from notice where kind = 'notification'"
+        )
+        assert told == [(ANN, "like")]
+
+
+async def test_replies_and_likes_wait_for_the_author_of_their_tweet(database: Database) -> None:
+    model = Model(begins_at=datetime.now(UTC), thread_followers={1: {ANN, CLARA}})
+    model.post(ANN)
+    model.post(BORIS, reply_to=1)
+    model.post(ANN, reply_to=2, mentioned=[BORIS])
+    model.toggle_like(1, CLARA)
+    model.toggle_like(1, ANN)
+
+    for events in permutations(model.events):
+        await begin(database, model)
+        await deliver(database, events)
+
+        assert await tables(database) == model.tables()
+        await check_positions(database)
+    kinds = await rows(database, "select recipient_id, kind from notification_group")
+    assert set(kinds) == {(ANN, "like"), (ANN, "reply"), (BORIS, "mention"), (CLARA, "thread")}
+
+
+async def test_the_author_of_a_deleted_tweet_is_told_of_a_reply_that_arrives_late(
+    database: Database,
+) -> None:
+    model = Model(begins_at=datetime.now(UTC))
+    model.post(ANN)
+    model.toggle_like(1, CLARA)
+    model.post(BORIS, reply_to=1)
+    model.delete(1)
+
+    for events in permutations(model.events):
+        await begin(database, model)
+        await deliver(database, events)
+        await eraser.sweep_all(database)
+
+        assert await tables(database) == model.tables()
+        await check_positions(database)
+    groups = await rows(database, "select recipient_id, kind, size from notification_group")
+    assert groups == [(ANN, "reply", 1)]
+
+
+async def test_what_a_deactivated_person_did_is_shown_no_more(database: Database) -> None:
+    model = Model(begins_at=datetime.now(UTC))
+    model.register(BORIS)
+    for _ in range(5):
+        model.toggle_like(model.post(ANN), BORIS)
+    await begin(database, model)
+    await deliver(database, model.events)
+    shown = await rows(database, "select count(*) from notification_group")
+    model.deactivate(BORIS)
+    model.toggle_like(model.post(ANN), BORIS)
+
+    await deliver(database, model.events[-3:])
+    await eraser.sweep_all(database)
+
+    assert shown == [(5,)]
+    assert await tables(database) == model.tables()
+    assert await rows(database, "select * from notification_group") == []
+    assert await rows(database, "select like_count from tweet") == [(1,)] * 6
+
+
+async def test_ten_thousand_likes_of_a_tweet_are_one_group(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    begins_at = datetime.now(UTC)
+    model = Model(begins_at=begins_at)
+    model.post(ANN)
+    await begin(database, model)
+    await deliver(database, model.events)
+    likes = [
+        RecordedEvent("tweets", number, TweetLiked(tweet_id=1, user_id=number), begins_at)
+        for number in range(10, 10_010)
+    ]
+
+    importer = Importer(database, subscriptions, bulk_handlers)
+    for batch in batches(likes, 500):
+        await importer.apply([as_stored(each) for each in batch])
+
+    groups = await rows(
+        database, "select kind, subject_id, size, newest_seq from notification_group"
+    )
+    (position,) = await rows(database, "select max(seq) from notification")
+    assert groups == [("like", 1, 10_000, *position)]
+    assert await rows(database, "select like_count from tweet") == [(10_000,)]
+
+    model.delete(1)
+    await deliver(database, [RecordedEvent("tweets", 10_010, model.events[-1].event, begins_at)])
+    await eraser.sweep_all(database)
+
+    assert await rows(database, "select * from notification") == []
+    assert await rows(database, "select * from notification_group") == []
+
+
+async def test_what_was_a_week_old_when_it_arrived_is_read_from_the_beginning(
+    database: Database,
+) -> None:
+    model = Model(begins_at=LONG_AGO)
+    model.post(ANN)
+    model.post(BORIS, reply_to=1)
+
+    await begin(database, model)
+    await deliver(database, model.events)
+
+    groups = await rows(database, "select kind, read_seq = newest_seq from notification_group")
+    assert groups == [("reply", True)]
+    assert await rows(database, "select * from notice") == []
+
+
+async def test_notices_tell_of_each_change_once(database: Database) -> None:
+    model = Model(begins_at=datetime.now(UTC))
+    await begin(database, model)
+    model.post(ANN, tag="a")
+    model.post(BORIS, reply_to=1)
+    model.toggle_like(1, BORIS)
+    model.toggle_like(1, BORIS)
+    model.delete(2)
+
+    for recorded in model.events:
+        await deliver(database, [recorded])
+
+    assert await rows(
+        database,
+        """
+        select position, kind, tweet_id, author_id, root_id, parent_id, tags, event, recipient_id,
+            group_kind, group_subject_id
+        from notice order by position
+        """,
+    ) == [
+        (1, "tweet", 1, ANN, None, None, ["a"], "tweets:1", None, None, None),
+        (2, "notification", None, None, None, None, None, None, ANN, "reply", 1),
+        (3, "tweet", 2, BORIS, 1, 1, None, "tweets:2", None, None, None),
+        (4, "counts", 1, None, None, None, None, None, None, None, None),
+        (5, "notification", None, None, None, None, None, None, ANN, "like", 1),
+        (6, "counts", 1, None, None, None, None, None, None, None, None),
+        (7, "seen", None, None, None, None, None, None, ANN, None, None),
+        (8, "counts", 1, None, None, None, None, None, None, None, None),
+        (9, "deleted", 2, BORIS, 1, None, None, "tweets:5", None, None, None),
+        (10, "counts", 1, None, None, None, None, None, None, None, None),
+        (11, "seen", None, None, None, None, None, None, ANN, None, None),
+    ]
+
+
+async def test_old_notices_are_deleted(database: Database) -> None:
+    model = Model(begins_at=datetime.now(UTC))
+    await begin(database, model)
+    model.post(ANN)
+    model.post(BORIS)
+    await deliver(database, model.events)
+    await rows(
+        database,
+        "update notice set created_at = now() - interval '2 hours' where position = 1 returning 1",
+    )
+
+    assert await delete_notices(database, timedelta(hours=1)) == 1
+
+    assert await rows(database, "select position from notice") == [(2,)]
+
+
+def day(model: Model, number: int) -> date:
+    return model.events[number - 1].occurred_at.date()
