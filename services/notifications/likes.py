@@ -29,7 +29,9 @@ liked as (
         tweet_id as group_subject_id,
         case when tweet.author_id is not null then coalesce(tweet.root_id, tweet.id) end as root_id,
         active, version, occurred_at
-    from liked left join tweet on tweet.id = tweet_id
+    from liked left join lateral (
+        select * from tweet where id = liked.tweet_id offset 0
+    ) as tweet on true
     where tweet.deleted is not true
 )
 """,

@@ -1,4 +1,9 @@
-"""Parts that several statements share."""
+"""Parts that several statements share.
+
+PostgreSQL expects a hundred rows of every JSON array, and would read small tables whole to join
+them. Mostly there is one row. So the statements look other tables up row by row: in scalar
+subqueries, or in lateral ones with `offset 0`, which PostgreSQL does not turn into joins.
+"""
 
 RECENT = "occurred_at > now() - interval '7 days'"
 """Older events change the tables, but nobody is told of them at once: they come from a backfill."""
@@ -22,8 +27,8 @@ with last as (
 ), {ctes}, candidate as (
     select incoming.*,
         incoming.active and recipient_id not in (0, actor_id)
-            and not coalesce(actor.hidden, false) as shown
-    from incoming left join person as actor on actor.id = actor_id
+            and not coalesce((select hidden from person where id = actor_id), false) as shown
+    from incoming
 ), stored as (
     insert into notification (
         family, subject_id, recipient_id, actor_id, kind, group_subject_id, root_id,

@@ -58,15 +58,21 @@ inserted as (
     from posted cross join unnest(mentioned) as recipient_id
     union all
     select tweet_id, coalesce(parent.author_id, 0), 'reply', 2, posted.parent_id
-    from posted join tweet as parent on parent.id = posted.parent_id
-    where parent.author_id is not null or not parent.deleted
+    from posted cross join lateral (
+        select author_id from tweet
+        where id = posted.parent_id and (author_id is not null or not deleted) offset 0
+    ) as parent
     union all
     select tweet_id, user_id, 'thread', 3, posted.root_id
-    from posted join thread_preference as preference on preference.root_id = posted.root_id
-    where preference.state = 'followed' and preference.since <= occurred_at
+    from posted cross join lateral (
+        select user_id from thread_preference
+        where root_id = posted.root_id and state = 'followed' and since <= occurred_at offset 0
+    ) as follower
     union all
     select tweet_id, user_id, 'watch', 4, author_id
-    from posted join watch on watched_id = author_id and watch.since <= occurred_at
+    from posted cross join lateral (
+        select user_id from watch where watched_id = author_id and since <= occurred_at offset 0
+    ) as watcher
 ), incoming as (
     select distinct on (tweet_id, recipient_id)
         'tweet' as family, kind, tweet_id as subject_id, recipient_id, author_id as actor_id,
@@ -81,9 +87,9 @@ inserted as (
     told=f"""
     union all
     select
-        'tweet', tweet_id, author_id, posted.root_id, posted.parent_id, tags, event, null
-    from posted left join person as author on author.id = author_id
-    where {RECENT} and not coalesce(author.hidden, false)
+        'tweet', tweet_id, author_id, root_id, parent_id, tags, event, null
+    from posted
+    where {RECENT} and not coalesce((select hidden from person where id = author_id), false)
     union all
     select distinct on (parent_id)
         'counts', parent_id, null, null, null, null, null, null
