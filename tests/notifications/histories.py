@@ -268,7 +268,7 @@ class Model:
 
 
 @st.composite
-def models(draw: st.DrawFn) -> Model:
+def models(draw: st.DrawFn, min_steps: int = 0) -> Model:
     """A history of which each step is one that the services would have allowed."""
     person = st.integers(1, PEOPLE)
     people = st.sets(person, max_size=2)
@@ -280,7 +280,7 @@ def models(draw: st.DrawFn) -> Model:
     )
     for user_id in range(1, PEOPLE + 1):
         model.register(user_id)
-    for step in draw(st.lists(st.sampled_from(STEPS), max_size=25)):
+    for step in draw(st.lists(st.sampled_from(STEPS), min_size=min_steps, max_size=25)):
         user_id = draw(person)
         live = [tweet_id for tweet_id in model.tweets if model.is_live(tweet_id)]
         if step in ("reply", "like", "delete"):

@@ -147,7 +147,7 @@ PROPERTY = settings(
 
 
 @PROPERTY
-@given(model=models(), data=st.data())
+@given(model=models() | models(min_steps=15), data=st.data())
 async def test_events_in_any_order_and_repeated_lead_to_the_tables_of_the_model(
     database: Database, model: Model, data: st.DataObject
 ) -> None:
@@ -168,7 +168,7 @@ async def test_events_in_any_order_and_repeated_lead_to_the_tables_of_the_model(
 
 
 @PROPERTY
-@given(model=models(), data=st.data())
+@given(model=models() | models(min_steps=15), data=st.data())
 async def test_bulk_handlers_lead_to_the_same_tables(
     database: Database, model: Model, data: st.DataObject
 ) -> None:
