@@ -15,7 +15,7 @@ import pytest
 from chassis.auth.identity import IDENTITY_HEADER, Identity, KeyScope, Signer
 from chassis.http import body_limit, paging
 from devstack.instance import Instance
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 from .company import Company, Person
 
@@ -63,6 +63,7 @@ async def test_json_that_is_crafted_is_refused_everywhere(
         ("POST", "/api/tweets", "tweets", b"tweet_data"),
         ("PATCH", f"/api/users/{ann.id}", "users", b"name"),
         ("POST", "/api/erasures", "users", b"name"),
+        ("POST", "/api/notifications/seen", "notifications", b"seq"),
         ("POST", "/api/session", "", b"api_key"),
     ):
         body = MALFORMED[what].replace(b"%s", field)
@@ -146,7 +147,14 @@ async def test_a_cursor_that_was_tampered_with_is_refused_or_a_place_in_the_same
         await fan.done("POST", f"/api/tweets/{tweet_id}/likes")
     await company.administrator.done("PATCH", f"/api/users/{zoe.id}", json={"name": "Zoë"})
     await company.administrator.done("PATCH", f"/api/users/{ann.id}", json={"name": "Anna"})
+
+    async def has_arrived() -> bool:
+        groups = (await boris.done("GET", "/api/notifications"))["notifications"]
+        return {group["kind"] for group in groups} == {"follow", "like"}
+
+    await eventually(has_arrived)
     lists = {
+        "/api/notifications?": (boris, 1),
         f"/api/users/{boris.id}/followers?": (ann, 1),
         "/api/users?": (ann, 2),
         "/api/users?query=a&": (ann, 1),
