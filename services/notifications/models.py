@@ -278,6 +278,11 @@ class Notice(Table, table=True):
             "recipient_id",
             postgresql_where=text("recipient_id is not null"),
         ),
+        Index(
+            "notice_by_watched",
+            "group_subject_id",
+            postgresql_where=text("group_kind = 'watch'"),
+        ),
     )
 
     position: int = Field(sa_column=_id())

@@ -78,6 +78,8 @@ with gone as (
         (select position from notice where author_id = $1 limit $2)
         union all
         (select position from notice where recipient_id = $1 limit $2)
+        union all
+        (select position from notice where group_kind = 'watch' and group_subject_id = $1 limit $2)
         limit $2
     ) as batch
     where notice.position = batch.position

@@ -40,6 +40,7 @@ COLUMNS = {
 """All columns but those that depend on the order of the events."""
 
 ANN, BORIS, CLARA = 1, 2, 3
+MINUTE = timedelta(minutes=1)
 
 
 async def rows(database: Database, statement: str, *arguments: object) -> list[Any]:
@@ -365,3 +366,26 @@ async def test_old_notices_are_deleted(database: Database) -> None:
 
 def day(model: Model, number: int) -> date:
     return model.events[number - 1].occurred_at.date()
+
+
+async def test_only_those_who_had_chosen_a_thread_or_a_person_are_told(
+    database: Database,
+) -> None:
+    model = Model(
+        begins_at=datetime.now(UTC), thread_followers={1: {CLARA}}, watchers={ANN: {BORIS}}
+    )
+    model.post(ANN)
+    model.post(ANN, reply_to=1)
+    await begin(database, model)
+    async with database.transaction() as session:
+        for table in ("watch", "thread_preference"):
+            await fetch(
+                session, f"update {table} set since = $1", model.events[0].occurred_at + MINUTE
+            )
+
+    await deliver(database, model.events)
+
+    assert set(await rows(database, "select recipient_id, kind, subject_id from notification")) == {
+        (CLARA, "thread", 2),
+        (BORIS, "watch", 2),
+    }

@@ -174,6 +174,7 @@ def upgrade() -> None:
         );
         create index notice_by_author on notice (author_id) where author_id is not null;
         create index notice_by_recipient on notice (recipient_id) where recipient_id is not null;
+        create index notice_by_watched on notice (group_subject_id) where group_kind = 'watch';
 
         create function wake_streams() returns trigger language plpgsql as
         $$ begin
