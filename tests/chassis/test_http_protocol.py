@@ -241,6 +241,20 @@ async def test_a_client_that_does_not_read_the_response_is_disconnected(
     writer.close()
 
 
+async def test_a_client_that_vanishes_is_given_up_as_soon_as_one_that_does_not_read(
+    server: uvicorn.Server, port: int
+) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not server.server_state.connections:
+            await asyncio.sleep(0.01)
+    (connection,) = server.server_state.connections
+    accepted = connection.transport.get_extra_info("socket")
+
+    assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 300
+    writer.close()
+
+
 async def test_a_connection_above_the_limit_gets_an_overload_response(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,29 @@ def create_app():
 """
 
 
+STAYS_OPEN = """
+import asyncio
+
+class App:
+    def __init__(self):
+        self.stops = asyncio.Event()
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            if scope["path"] == "/stream":
+                await send({"type": "http.response.body", "body": b"begin", "more_body": True})
+                await self.stops.wait()
+            await send({"type": "http.response.body", "body": b"end"})
+
+    async def drain(self):
+        self.stops.set()
+
+def create_app():
+    return App()
+"""
+
+
 async def _responds(http: httpx.AsyncClient, url: str) -> bool:
     try:
         return (await http.get(url)).is_success
@@ -111,6 +134,21 @@ async def test_a_client_with_an_idle_connection_is_served_and_asked_to_close_it(
     assert "connection" not in before.headers
     assert (last.status_code, last.text, last.headers["connection"]) == (200, "served", "close")
     assert await process.wait() in (0, -signal.SIGTERM)
+
+
+async def test_an_application_is_asked_to_end_the_responses_that_stay_open(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
+    url = f"http://127.0.0.1:{unused_tcp_port}/stream"
+    async with (
+        served(tmp_path, STAYS_OPEN, unused_tcp_port) as process,
+        httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http,
+        http.stream("GET", url) as response,
+    ):
+        chunks = response.aiter_text()
+        assert await anext(chunks) == "begin"
+        process.send_signal(signal.SIGTERM)
+        assert await anext(chunks) == "end"
 
 
 async def test_the_application_sees_which_address_a_request_came_to(

@@ -9,7 +9,8 @@ adds:
 - the body is limited to BODY_TIMEOUT_SECONDS (its size is limited elsewhere: `body_limit` in the
   services, the proxy in the gateway), and what surrounds it, such as trailers and chunk extensions,
   to MAX_HEAD_BYTES, because the parser buffers it;
-- a client that stops reading the response is disconnected after WRITE_TIMEOUT_SECONDS;
+- a client that stops reading the response is disconnected after WRITE_TIMEOUT_SECONDS, and so is
+  one that has vanished without a word, in whose place TCP would wait for a quarter of an hour;
 - a process has at most MAX_CONNECTIONS connections.
 
 A connection is in one of three states: waiting for a head (`_head_timer` runs), reading a body
@@ -22,6 +23,7 @@ This class uses private parts of uvicorn, so uvicorn's version is pinned exactly
 
 import asyncio
 import json
+import socket
 from http import HTTPStatus
 
 import httptools
@@ -42,8 +44,17 @@ BODY_TIMEOUT_SECONDS = 300
 """Longer than the gateway's own timeout for the largest picture."""
 WRITE_TIMEOUT_SECONDS = 60
 """For a client to read some 50 kB of a response, once it has stopped reading."""
+_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
+"""How long sent data may stay unacknowledged (RFC 5482). Linux only."""
 MAX_CONNECTIONS = 8_000
 """In the gateway each of them may need another connection to a service, and so a second file."""
+
+
+def _limit_unacknowledged_time(transport: asyncio.BaseTransport) -> None:
+    connection = transport.get_extra_info("socket")
+    if connection is not None and connection.family != socket.AF_UNIX and _USER_TIMEOUT is not None:
+        milliseconds = int(WRITE_TIMEOUT_SECONDS * 1000)
+        connection.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, milliseconds)
 
 
 class _DiscardedHeaders(list[tuple[bytes, bytes]]):
@@ -62,6 +73,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
+        _limit_unacknowledged_time(transport)
         if len(self.connections) > MAX_CONNECTIONS:
             self._refuse(ServiceOverloaded())
         else:

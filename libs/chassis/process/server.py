@@ -6,12 +6,14 @@ them, take this process out of their pools before the idle connections close. Wi
 could send a request at the very moment in which its idle connection closes, and the request would
 fail.
 
-An application that has an `internal_address` is served at that address too.
+An application that has an `internal_address` is served at that address too. One that has a `drain`
+gets it called and awaited meanwhile, to end responses that would stay open for ever.
 """
 
 import asyncio
 import resource
 import socket
+from collections.abc import Awaitable, Callable
 
 import uvicorn
 from uvicorn.importer import import_from_string
@@ -34,11 +36,21 @@ MAX_OPEN_FILES = 2 * MAX_CONNECTIONS + 2_000
 1,024 files."""
 
 
+async def _nothing() -> None:
+    pass
+
+
 class Server(uvicorn.Server):
+    def __init__(
+        self, config: uvicorn.Config, drain: Callable[[], Awaitable[None]] = _nothing
+    ) -> None:
+        super().__init__(config)
+        self._drain = drain
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.server_state.default_headers.append((b"connection", b"close"))
         if not self.force_exit:
-            await asyncio.sleep(DRAIN_SECONDS)
+            await asyncio.gather(asyncio.sleep(DRAIN_SECONDS), self._drain())
         await super().shutdown(sockets)
 
 
@@ -74,7 +86,7 @@ def serve(factory: str, host: str, port: int) -> int:
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
-    server = Server(config)
+    server = Server(config, getattr(application, "drain", _nothing))
     listening = config.bind_socket()
     sockets = [listening, *(listening.dup() for _ in range(ACCEPTS_PER_LOOP_TURN - 1))]
     if internal_address := getattr(application, "internal_address", None):
