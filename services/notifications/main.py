@@ -5,11 +5,10 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from chassis.database.session import Database
 from chassis.privacy import erasure, export
 from chassis.process import app, worker
 
-from . import api
+from . import api, stream, watching
 from .handlers import subscriptions
 from .jobs import delete_old_notices
 from .privacy import EXPORT_LISTS, eraser
@@ -25,7 +24,12 @@ async def _api_lifespan(application: FastAPI) -> AsyncIterator[None]:
 
 def create_app() -> FastAPI:
     return app.create(
-        Settings(), api.router, erasure.router, export.router(EXPORT_LISTS), lifespan=_api_lifespan
+        Settings(),
+        api.router,
+        watching.router,
+        erasure.router,
+        export.router(EXPORT_LISTS),
+        lifespan=_api_lifespan,
     )
 
 
@@ -35,13 +39,5 @@ def create_worker() -> FastAPI:
     )
 
 
-def create_stream() -> FastAPI:
-    settings = Settings()
-    database = Database(settings)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        await database.close()
-
-    return app.base_app(settings, "stream", lifespan, {"database": database.check}, ["database"])
+def create_stream() -> stream.StreamProcess:
+    return stream.create(Settings())

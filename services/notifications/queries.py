@@ -13,7 +13,8 @@ PostgreSQL writes the JSON of the list. The statements share parts, which `_expa
 """
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import date
 from typing import NamedTuple
 
 import asyncpg
@@ -327,3 +328,30 @@ async def thread_state(fetch: Fetch, user_id: int, tweet_id: int) -> ThreadState
 
 async def is_watched(fetch: Fetch, user_id: int, watched_id: int) -> bool:
     return bool(await fetch(_IS_WATCHED, user_id, watched_id))
+
+
+GroupKey = tuple[int, str, int, date]
+"""A recipient and a group: its kind, subject and day."""
+
+# $1 the recipients, $2 the kinds, $3 the subjects, $4 the days.
+_VISIBLE_GROUPS = _expand(
+    """
+select reader.id, grouped.kind, grouped.subject_id, grouped.day, newest.seq
+from unnest($1::bigint[], $2::text[], $3::bigint[], $4::date[])
+    as wanted (reader_id, kind, subject_id, day)
+cross join lateral (select wanted.reader_id as id) as reader
+cross join lateral (select wanted.kind, wanted.subject_id, wanted.day) as grouped
+cross join lateral ({settings}) as setting
+cross join lateral (
+    select max(notification.seq) as seq from {visible_rows}
+) as newest
+where grouped.kind = any (setting.listed) and newest.seq is not null
+""",
+    reader="reader.id",
+)
+
+
+async def visible_groups(fetch: Fetch, groups: Collection[GroupKey]) -> dict[GroupKey, int]:
+    """The newest `seq` of each group, without those that the recipient's settings hide."""
+    rows = await fetch(_VISIBLE_GROUPS, *zip(*groups, strict=True))
+    return {(row["id"], row["kind"], row["subject_id"], row["day"]): row["seq"] for row in rows}
