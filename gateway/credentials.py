@@ -14,6 +14,9 @@ Three cases would otherwise keep a revoked credential alive:
   `_revocations` counts events, and an answer is cached only if the count has not changed.
 - An event cannot be parsed, so it is unknown whom it names. All entries are expired.
 
+An event stream is open for hours after its credential was looked up. `listener` hears of every
+revocation, and `ends_at` asks again.
+
 Expired entries stay in the cache: they show that a credential was valid here, which exempts it from
 the limit on key guesses.
 """
@@ -23,6 +26,9 @@ import json
 import re
 import secrets
 import time
+from collections.abc import Callable
+from math import inf
+from typing import NamedTuple
 
 import aio_pika
 import structlog
@@ -74,6 +80,20 @@ class _UnknownCredential(Exception):
     """The key or the session has never existed."""
 
 
+class _Entry(NamedTuple):
+    """Times are those of `time.monotonic`."""
+
+    identity: Identity
+    expires_at: float
+    """0.0 for an entry that was expired early."""
+    ends_at: float
+    """When the credential itself ends, as users said; infinity if it has no end."""
+
+
+def _ignore(_: int | None) -> None:
+    pass
+
+
 class CredentialCache:
     """Caches identities by the SHA-256 digest of the key or session token.
 
@@ -87,12 +107,14 @@ class CredentialCache:
         self._upstream = upstream
         self._signer = signer
         self._guesses = guesses
-        self._entries: dict[bytes, tuple[Identity, float]] = {}
-        """The identity and when the entry expires; 0.0 for an entry that was expired early."""
+        self._entries: dict[bytes, _Entry] = {}
         self._requests: dict[bytes, asyncio.Task[Identity]] = {}
         """Requests to users in progress: many callers with one credential cause only one."""
         self._revocations = 0
         self.receives_revocations = False
+        self.listener: Callable[[int | None], None] = _ignore
+        """Called when credentials may have been revoked: with the person's id, or None if they may
+        be anybody's."""
 
     async def identity_of_key(self, key: bytes, scope: Scope) -> Identity:
         """The identity of the person whose key this is. `scope` is that of the client's request.
@@ -116,10 +138,26 @@ class CredentialCache:
 
     def _cached(self, digest: bytes) -> Identity | None:
         entry = self._entries.get(digest)
-        if entry is None or entry[1] <= time.monotonic():
+        if entry is None or entry.expires_at <= time.monotonic():
             return None
         LOOKUPS.labels("hit").inc()
-        return entry[0]
+        return entry.identity
+
+    async def ends_at(self, kind: str, digest: bytes) -> float:
+        """When a credential that was valid earlier ends, as a time of `time.monotonic`.
+
+        `kind` is `keys` or `sessions`. The time is not in the future if the answer of users may be
+        older than a revocation: ask again. Raises NotSignedIn if the credential has ended, and what
+        Upstream raises.
+        """
+        if self._cached(digest) is None:
+            try:
+                await self._request_once(kind, digest)
+            except _UnknownCredential as error:
+                raise NotSignedIn from error
+        entry = self._entries.get(digest)
+        now = time.monotonic()
+        return entry.ends_at if entry is not None and entry.expires_at > now else now
 
     async def _look_up(self, kind: str, secret: bytes, digest: bytes, scope: Scope) -> Identity:
         """Asks users, unless the credential is mistyped or its sender is over the guess limit."""
@@ -177,26 +215,31 @@ class CredentialCache:
         ttl: float = _DISCONNECTED_TTL_SECONDS
         if self.receives_revocations:
             ttl = self._settings.key_cache_ttl_seconds
-        if seconds_left is not None:
-            ttl = min(ttl, seconds_left)
-        self._entries[digest] = (identity, time.monotonic() + ttl)
+        now = time.monotonic()
+        ends_at = inf if seconds_left is None else now + seconds_left
+        self._entries[digest] = _Entry(identity, min(now + ttl, ends_at), ends_at)
 
     def expire(self, digest: bytes) -> None:
         """The next request with this credential asks users again."""
         self._revocations += 1
-        if digest in self._entries:
-            self._entries[digest] = (self._entries[digest][0], 0.0)
+        entry = self._entries.get(digest)
+        if entry is not None:
+            self._entries[digest] = entry._replace(expires_at=0.0)
+            self.listener(entry.identity.user_id)
 
     def expire_person(self, user_id: int) -> None:
         """As `expire`, for every credential of this person."""
         self._revocations += 1
-        for digest, (identity, _) in self._entries.items():
-            if identity.user_id == user_id:
-                self._entries[digest] = (identity, 0.0)
+        for digest, entry in self._entries.items():
+            if entry.identity.user_id == user_id:
+                self._entries[digest] = entry._replace(expires_at=0.0)
+        self.listener(user_id)
 
     def _expire_all(self) -> None:
         self._revocations += 1
-        self._entries = {digest: (identity, 0.0) for digest, (identity, _) in self._entries.items()}
+        self._entries = {
+            digest: entry._replace(expires_at=0.0) for digest, entry in self._entries.items()
+        }
 
     async def consume_revocations(self) -> None:
         """Runs until the connection to the broker ends."""
@@ -220,6 +263,7 @@ class CredentialCache:
                 # Events before this moment did not reach the queue.
                 self._expire_all()
                 self.receives_revocations = True
+                self.listener(None)
                 async for message in messages:
                     self._on_revocation(message)
                     await message.ack()
@@ -232,5 +276,6 @@ class CredentialCache:
                 # It is unknown whose credential the message revokes.
                 log.error("credentials.malformed_revocation", error=repr(error))
                 self._expire_all()
+                self.listener(None)
             else:
                 log.info("credentials.revoked")

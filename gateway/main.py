@@ -27,6 +27,7 @@ from . import (
     security_headers,
     sign_in,
     static_site,
+    streams,
 )
 from .credentials import CredentialCache
 from .http_exchange import refuse_unrouted
@@ -36,31 +37,40 @@ from .proxy import Proxy
 from .routes import Route, Routes
 from .service_discovery import resolve_repeatedly
 from .settings import SERVICES, Settings
+from .streams import Streams
 from .upstream import Upstream
 
 CONTRACT = Path(__file__).with_name("openapi.json")
 _CONTRACT_PREFIXES = ("/api/", "/uploads/")
 """Below these, a path that the contract does not name is not found."""
 _INTERNAL_PREFIXES = ("/health/", "/metrics")
+_FORWARDED = (*SERVICES, streams.SERVICE)
 _ON_BOTH_PORTS = ("/health/live",)
 
 
 class Dispatcher:
     """Sends each request to the proxy or to the FastAPI application.
 
-    The proxy gets the operations of the contract that a service serves; this is the hot path. The
-    application gets all other requests: sign-in, export, documentation, health, and the page.
-    Paths for operators are served at the internal address only, and that address serves no others.
+    The proxy gets the operations of the contract that a service serves; this is the hot path.
+    `Streams` gets the one whose response stays open. The application gets all other requests:
+    sign-in, export, documentation, health, and the page. Paths for operators are served at the
+    internal address only, and that address serves no others.
     """
 
     def __init__(
-        self, internal_address: str, routes: Routes, proxy: ASGIApp, application: ASGIApp
+        self,
+        internal_address: str,
+        routes: Routes,
+        proxy: ASGIApp,
+        event_streams: Streams,
+        application: ASGIApp,
     ) -> None:
         self.internal_address = internal_address
         """`chassis serve` reads this and listens here too."""
         self._internal_port = int(internal_address.rpartition(":")[2])
         self._routes = routes
         self._proxy = proxy
+        self._streams = event_streams
         self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,7 +85,12 @@ class Dispatcher:
             await self._application(scope, receive, security_headers.add_missing(scope, send))
         else:
             scope["route"] = route
-            await self._proxy(scope, receive, send)
+            forward = self._streams if route.service == streams.SERVICE else self._proxy
+            await forward(scope, receive, send)
+
+    async def drain(self) -> None:
+        """`chassis serve` calls this when the process stops."""
+        await self._streams.drain()
 
     def _route(self, scope: Scope) -> Route | None:
         """The route of an operation that a service serves; None for the application's requests.
@@ -89,7 +104,7 @@ class Dispatcher:
         if not f"{path}/".startswith(_CONTRACT_PREFIXES):
             return None
         route = self._routes.match(scope["method"], scope["raw_path"])
-        return route if route.service in SERVICES else None
+        return route if route.service in _FORWARDED else None
 
     def _is_internal(self, scope: Scope) -> bool:
         """Looks at the socket that accepted the request, which no header can change."""
@@ -106,12 +121,16 @@ def create_app() -> ASGIApp:
     limit_gossip = LimitGossip(settings, limits.all())
     guesses = KeyGuessLimiter(limits.key_guesses)
     credentials = CredentialCache(settings, upstream, signer, guesses)
+    event_streams = Streams(settings, credentials, signer, limits)
     contract: dict[str, Any] = json.loads(CONTRACT.read_text())
 
     loops: dict[str, Loop] = {
         "revocations": credentials.consume_revocations,
         "limits": limit_gossip.run,
-        "replicas": partial(resolve_repeatedly, upstream.replicas.values()),
+        "replicas": partial(
+            resolve_repeatedly, [*upstream.replicas.values(), event_streams.replicas]
+        ),
+        "streams": event_streams.watch_over,
     }
 
     @contextlib.asynccontextmanager
@@ -128,7 +147,8 @@ def create_app() -> ASGIApp:
             raise ServiceUnavailable
 
     checks: dict[str, Check] = {name: partial(upstream.check, name) for name in SERVICES}
-    application = app.base_app(settings, "gateway", lifespan, {**checks, "broker": check_broker})
+    checks |= {streams.SERVICE: event_streams.check, "broker": check_broker}
+    application = app.base_app(settings, "gateway", lifespan, checks)
     application.state.credentials = credentials
     application.state.upstream = upstream
     application.state.signer = signer
@@ -144,7 +164,9 @@ def create_app() -> ASGIApp:
     proxy: ASGIApp = Proxy(settings, credentials, upstream, signer, limits)
     if tracing.is_enabled():
         proxy = tracing.TracingMiddleware(proxy, _path_template)
-    return Dispatcher(settings.internal_address, Routes(contract), proxy, application)
+    return Dispatcher(
+        settings.internal_address, Routes(contract), proxy, event_streams, application
+    )
 
 
 def _path_template(scope: Scope) -> str:

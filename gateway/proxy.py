@@ -94,7 +94,7 @@ class Proxy:
         identity = None
         if not route.is_open:
             if exchange.api_key is None:
-                token = _session_token(exchange)
+                token = session_token(exchange)
                 identity = await self._credentials.identity_of_session(token, scope)
             else:
                 identity = await self._credentials.identity_of_key(exchange.api_key, scope)
@@ -167,7 +167,7 @@ class Proxy:
         await exchange.send_chunk(b"", last=True)
 
 
-def _session_token(exchange: HttpExchange) -> str:
+def session_token(exchange: HttpExchange) -> str:
     """The token in the session cookie. Raises NotSignedIn, and CrossSiteRequest.
 
     A browser sends the cookie with every request to this host, also with those that the page of

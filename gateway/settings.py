@@ -77,6 +77,10 @@ class Settings(ProcessSettings):
     upload_timeout_seconds: float = Field(60, gt=0)
     """The same for uploads, which media decodes before it answers."""
 
+    max_streams: int = Field(5000, gt=0)
+    """How many event streams (`/api/stream`) may be open through this gateway, each with a second
+    connection to a stream process. They take nothing from the limits of other requests."""
+
     def replicas(self, service: str) -> list[str]:
         urls: str = getattr(self, f"{service}_urls")
         return [url.strip().rstrip("/") for url in urls.split(",") if url.strip()]

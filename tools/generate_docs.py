@@ -33,13 +33,19 @@ A producer names an event `noun.verb.vN`. Each consumer has its own queue for it
 
 
 def openapi() -> str:
-    from gateway import erasure_progress, export, invitations, sign_in
+    from gateway import erasure_progress, export, invitations, sign_in, streams
     from gateway.contract import merge
 
     documents = {
         name: importlib.import_module(f"services.{name}.main").create_app().openapi()
         for name in SERVICES
     }
+    # The stream processes of notifications serve this operation without FastAPI.
+    stream_app = FastAPI()
+    stream_app.include_router(
+        importlib.import_module("services.notifications.stream").documentation
+    )
+    documents[streams.SERVICE] = stream_app.openapi()
     gateway_app = FastAPI()
     gateway_app.include_router(sign_in.router)
     gateway_app.include_router(invitations.router)

@@ -9,7 +9,7 @@ import pytest
 
 from chassis import testing
 from devstack.instance import Instance
-from gateway import main, static_site
+from gateway import main, static_site, streams
 from gateway.settings import SERVICES
 from tests.waiting import PATIENCE_SECONDS
 
@@ -50,7 +50,7 @@ async def start_gateway(
         monkeypatch.setenv("GATEWAY_IDENTITY_PRIVATE_KEY", testing.PRIVATE_KEY)
         async with contextlib.AsyncExitStack() as stack:
             services = {}
-            for service in SERVICES:
+            for service in (*SERVICES, streams.SERVICE):
                 behaviour = behaviours.get(service)
                 behaviour = behaviour or (owner_of_any_key if service == "users" else echo)
                 fake_service = await stack.enter_async_context(
@@ -67,6 +67,6 @@ async def start_gateway(
                     await asyncio.sleep(0.01)
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
             client = httpx.AsyncClient(transport=transport, base_url="http://gateway")
-            yield RunningGateway(await stack.enter_async_context(client), services)
+            yield RunningGateway(app, await stack.enter_async_context(client), services)
 
     return start

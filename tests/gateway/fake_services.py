@@ -99,7 +99,10 @@ class FakeServices:
 class RunningGateway:
     """A gateway in this process, between a client and fake services."""
 
-    def __init__(self, client: httpx.AsyncClient, fake_services: dict[str, FakeService]) -> None:
+    def __init__(
+        self, app: Any, client: httpx.AsyncClient, fake_services: dict[str, FakeService]
+    ) -> None:
+        self.app = app
         self.client = client
         self.services = fake_services
 

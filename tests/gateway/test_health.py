@@ -7,6 +7,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway import streams
 from gateway.settings import SERVICES
 
 from .fake_services import FakeService, StartGateway, echo, error
@@ -19,7 +20,8 @@ INTERNAL = "http://gateway:8001"
 async def test_a_gateway_is_ready_when_everything_else_is_down(
     start_gateway: StartGateway, unused_tcp_port_factory: Callable[[], int]
 ) -> None:
-    nowhere = {name: f"http://127.0.0.1:{unused_tcp_port_factory()}" for name in SERVICES}
+    names = (*SERVICES, streams.SERVICE)
+    nowhere = {name: f"http://127.0.0.1:{unused_tcp_port_factory()}" for name in names}
     async with start_gateway(urls={**nowhere, "users": "{own}"}) as running:
         running.client._transport.app._proxy._credentials.receives_revocations = False  # type: ignore[attr-defined]
 
@@ -30,7 +32,7 @@ async def test_a_gateway_is_ready_when_everything_else_is_down(
         assert status.status_code == 503
         checks = status.json()["checks"]
         assert checks == {
-            **dict.fromkeys(SERVICES, "unavailable"),
+            **dict.fromkeys(names, "unavailable"),
             "users": "ok",
             "broker": "unavailable",
         }
