@@ -218,8 +218,9 @@ async def create_members(owner: asyncpg.Connection, company: Company) -> list[Me
             "insert into users.api_key (digest, user_id) values ($1, $2)",
             [(api_keys.digest(one.key.encode()), one.id) for one in members],
         )
-        await owner.executemany("insert into feed.person values ($1, $2, 1)", people)
-        for schema in ("users", "feed"):
+        for schema in ("feed", "notifications"):
+            await owner.executemany(f"insert into {schema}.person values ($1, $2, 1)", people)
+        for schema in ("users", "feed", "notifications"):
             await owner.executemany(
                 f"insert into {schema}.follow (follower_id, followed_id, active, version)"
                 " values ($1, $2, true, 1)",
@@ -237,7 +238,8 @@ async def create_members(owner: asyncpg.Connection, company: Company) -> list[Me
             MEMBERS, MEMBERS + len(tweets),
         )  # fmt: skip
     tables = ("users.person", "users.api_key", "users.follow", "tweets.tweet")
-    await _vacuum(owner, *tables, *(f"feed.{table}" for table in _FEED))
+    copies = ("notifications.person", "notifications.follow")
+    await _vacuum(owner, *tables, *copies, *(f"feed.{table}" for table in _FEED))
     return members
 
 

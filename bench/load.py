@@ -26,6 +26,7 @@ class Request(NamedTuple):
     kind: str = ""
 
 
+_RECONNECT_SECONDS = 60
 RequestSource = Callable[[], Request]
 """Returns the next request."""
 
@@ -161,7 +162,7 @@ async def open_loop(
                 status = await connection.send(request.raw)
             except ConnectionError:
                 status = 0
-                connection = await connect(urls[0])
+                connection = await _connect_again(urls[0])
                 connection.keeps_body = then is not None
             measurement.add(request, status, time.perf_counter() - due)
             if status == request.status and then is not None:
@@ -187,6 +188,16 @@ async def open_loop(
     for connection in free:
         connection.close()
     return measurement
+
+
+async def _connect_again(url: str) -> Connection:
+    """The server may be about to start."""
+    async with asyncio.timeout(_RECONNECT_SECONDS):
+        while True:
+            try:
+                return await connect(url)
+            except ConnectionError:
+                await asyncio.sleep(0.05)
 
 
 def _tick(

@@ -24,6 +24,8 @@ class Sizes:
     growth_followers: tuple[int, ...]
     growth_reads: int
     replicas: tuple[int, ...]
+    streams: int
+    restart_seconds: float
 
 
 FULL = Sizes(
@@ -43,6 +45,8 @@ FULL = Sizes(
     growth_followers=(10, 1_000, 50_000),
     growth_reads=300,
     replicas=(1, 2, 3),
+    streams=2_000,
+    restart_seconds=25,
 )
 QUICK = Sizes(
     rounds=2,
@@ -61,4 +65,6 @@ QUICK = Sizes(
     growth_followers=(10, 2_000),
     growth_reads=30,
     replicas=(1, 2),
+    streams=200,
+    restart_seconds=15,
 )

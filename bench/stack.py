@@ -17,7 +17,7 @@ SETTINGS = {
     # The limits would stop the load.
     "GATEWAY_RATE_LIMITS": "off",
 }
-HELLO, FRONT, BACK = (70, 71), 72, 73
+HELLO, FRONT, BACK = (80, 81), 82, 83
 """Ports of the other servers, as offsets from the instance's first port."""
 
 

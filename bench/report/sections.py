@@ -181,6 +181,48 @@ def delivery(found: Found) -> str:
     return text
 
 
+def stream(found: Found) -> str:
+    if "stream" not in found:
+        return ""
+    one = found["stream"]
+    delivery, restarts = one["delivery"], one["restart"]
+    by_part = ", ".join(
+        f"{name} {bytes_each / 1024:.1f} KiB" for name, bytes_each in one["bytes_by_part"].items()
+    )
+    micros = ", ".join(f"{name} {us:.0f} µs" for name, us in delivery["us_by_part"].items())
+    return (
+        f"{one['streams']:,} event streams through the gateway, of the people of that graph, and"
+        f" {delivery['rate']} posts a second. The delay is the time from sending the post until"
+        f" the notice has arrived in each of the streams that get it: {delivery['delivered']:,}"
+        f" notices, {one['lost']} missing, {one['twice']} twice.\n\n"
+        + _tails({"from a post to a notice": delivery["delay"], "the post": delivery["post"]})
+        + f"\nMemory of an idle stream: {by_part}. CPU time of a delivery (the gateway's contains"
+        f" the posts): {micros}.\n\nAfter a restart, clients come back after the random time that"
+        " they are told:\n\n"
+        + table(
+            (
+                "",
+                "open again",
+                "after",
+                "reads meanwhile, p99",
+                "usual p99",
+                "reads without a response",
+            ),
+            (
+                (
+                    name,
+                    f"{restart['open']:,}",
+                    f"{restart['back']:.1f} s",
+                    f"{restart['meanwhile']['p99']:.1f} ms",
+                    f"{restart['usual']['p99']:.1f} ms",
+                    str(restart["unanswered"]),
+                )
+                for name, restart in restarts.items()
+            ),
+        )
+    )
+
+
 def growth(found: Found) -> str:
     text = ""
     for part, more in (("tweets", "tweets"), ("followed", "followed"), ("likes", "likes a tweet")):
@@ -317,6 +359,7 @@ SECTIONS: dict[str, Callable[[Found], str]] = {
     "The page in a browser": page,
     "The social-network mix": mix,
     "Delivery to followers": delivery,
+    "Event streams": stream,
     "Threads": threads,
     "Growth": growth,
     "Likes of an author with many followers": followers,

@@ -22,6 +22,8 @@ COSTS = {
 LIMITS = {"fresh": 2.5, "unchanged": 2.0, "rebuilt": 8.0, "post": 25.0}
 DELIVERY = {"p50": 30.0, "p99": 250.0}
 OWN_WRITES = {"p50": 15.0, "p99": 100.0}
+NOTICE = {"p50": 60.0, "p99": 300.0}
+STREAM_KIB, NOTICE_US, BACK_SECONDS = 25.0, 40.0, 15.0
 THREAD = 4.0
 REPLY = 1.3
 GROWTH = {"tweets": 1.3, "followed": 2.0}
@@ -52,7 +54,14 @@ class Target:
 
 def targets(found: Found) -> list[Target]:
     """The targets of the scenarios that have run."""
-    return [*_costs(found), *_threads(found), *_growth(found), *_likes(found), *_waits(found)]
+    return [
+        *_costs(found),
+        *_threads(found),
+        *_growth(found),
+        *_likes(found),
+        *_waits(found),
+        *_stream(found),
+    ]
 
 
 def _costs(found: Found) -> Iterator[Target]:
@@ -130,3 +139,24 @@ def _waits(found: Found) -> Iterator[Target]:
                     "ms",
                     found["own-writes"][kind]["extra"][share],
                 )
+
+
+STREAM_PROCESS = "notifications-stream-1"
+
+
+def _stream(found: Found) -> Iterator[Target]:
+    if "stream" not in found:
+        return
+    one = found["stream"]
+    streams = f"with {one['streams']:,} open streams"
+    rate = one["delivery"]["rate"]
+    for share, limit in NOTICE.items():
+        name = f"from a post to a follower's notice at {rate} posts a second, {streams}, {share}"
+        yield Target(name, limit, "ms", one["delivery"]["delay"][share])
+    kib = sum(one["bytes_by_part"].values()) / 1024
+    yield Target("memory of an idle stream, gateway and service", STREAM_KIB, "KiB", kib)
+    micros = one["delivery"]["us_by_part"][STREAM_PROCESS]
+    yield Target("CPU of a delivery in the stream process", NOTICE_US, "µs", micros)
+    for program, restart in one["restart"].items():
+        name = f"all streams are back after a restart of {program}"
+        yield Target(name, BACK_SECONDS, "s", restart["back"])

@@ -5,7 +5,7 @@ from typing import Any
 
 from bench.fixture import Fixture
 
-from . import baseline, costs, delivery, growth, likes, mix, page, replicas, threads, waits
+from . import baseline, costs, delivery, growth, likes, mix, page, replicas, stream, threads, waits
 
 Scenario = Callable[[Fixture], Awaitable[Any]]
 
@@ -17,6 +17,7 @@ SCENARIOS: dict[str, Scenario] = {
     "mix": mix.measure,
     "delivery": delivery.measure,
     "own-writes": delivery.own_writes,
+    "stream": stream.measure,
     "followers": likes.measure,
     "threads": threads.measure,
     "likes": growth.likes,
