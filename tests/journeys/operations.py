@@ -173,6 +173,8 @@ ROWS: dict[str, Row] = {
     ),
     "GET /api/notifications/settings": Row(_at("/api/notifications/settings")),
     "PATCH /api/notifications/settings": Row(_at("/api/notifications/settings", json={})),
+    "GET /api/stream": Row(_at("/api/stream")),
+    "POST /api/stream/watching": Row(_at("/api/stream/watching", json={"stream": "none"})),
     "GET /api/search": Row(_at("/api/search?q=x")),
     "GET /api/tags": Row(_at("/api/tags")),
     "POST /api/tags/followed": Row(_at("/api/tags/followed", json={"tag": "x"})),
