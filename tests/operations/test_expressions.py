@@ -9,6 +9,7 @@ import pytest
 from devstack.instance import Instance
 from devstack.prometheus import Prometheus
 from tests.journeys.company import Company, Person, company_at
+from tests.sse import open_stream
 from tests.waiting import eventually
 
 from . import expressions
@@ -31,7 +32,12 @@ NO_EXPORTER = {
 }
 
 ROUNDS = 120
-QUEUES = ("tweets.media.uploaded.v1", "media.tweet.deleted.v1", "feed.tweet.posted.v1")
+QUEUES = (
+    "tweets.media.uploaded.v1",
+    "media.tweet.deleted.v1",
+    "feed.tweet.posted.v1",
+    "notifications.tweet.posted.v1",
+)
 
 
 @pytest.fixture
@@ -87,7 +93,12 @@ def _may_be_empty(expression: expressions.Expression) -> bool:
 async def _use_everything(ann: Person, boris: Person, clara: Person) -> None:
     """Each kind of action that people perform."""
     media_id = await ann.upload()
-    tweet_id = await ann.post(media_ids=[media_id])
+    async with open_stream(
+        str(ann.http.base_url).rstrip("/"), {"api-key": ann.key}, after=1
+    ) as stream:
+        tweet_id = await ann.post(media_ids=[media_id])
+        await stream.event("tweet")
+    await ann.done("GET", "/api/notifications")
     await ann.done("GET", "/api/users/me")
     feed = await ann.feed()
     assert (await ann.ask("GET", feed[0]["attachments"][0])).is_success
