@@ -13,6 +13,7 @@ from collections import Counter
 from typing import Any
 
 from devstack.instance import Instance
+from operate import postgres
 from tools.api_client import ATTEMPTS, Api, ApiError, Person, api_of
 from tools.seed import verify
 
@@ -24,6 +25,20 @@ CALM_SECONDS = 360
 chassis/messaging/subscriptions.py), and than the time for which late data of an erased person may
 remain (docs/adr/0021)."""
 _LOOK_SECONDS = 1.0
+
+_WRONG_GROUPS = """
+select *
+from (
+    select
+        recipient_id, kind, group_subject_id as subject_id, day,
+        count(*) as shown, max(seq) as newest
+    from notifications.notification where shown group by 1, 2, 3, 4
+) as rows
+full join notifications.notification_group using (recipient_id, kind, subject_id, day)
+where shown is distinct from size or newest is distinct from newest_seq
+limit 5
+"""
+_COUNTS = "select id, like_count, reply_count from notifications.tweet where id = any ($1)"
 
 
 class Checker:
@@ -73,7 +88,8 @@ class Checker:
         found += await self._find_among_follows()
         found += await self._find_among_likes()
         found += await self._find_among_threads()
-        return found or await self._find_among_feeds()
+        found = found or await self._find_among_feeds()
+        return found or await self._find_among_notifications()
 
     async def _find_among_tweets(self) -> list[str]:
         found = []
@@ -201,6 +217,64 @@ class Checker:
                 )
             )
         return sorted(feed, key=lambda tweet: (-len(tweet.likers), -tweet.id))
+
+    async def _find_among_notifications(self) -> list[str]:
+        """Compares notifications and their counts with the tweets, likes and follows that exist."""
+        async with postgres.connect(self._api.instance.database()) as connection:
+            groups = await connection.fetch(_WRONG_GROUPS)
+            counts = await connection.fetch(_COUNTS, list(self._there))
+        found = [f"wrong: the group of notifications {dict(row)}" for row in groups]
+        for row in counts:
+            shown = self._there[row["id"]]
+            if (row["like_count"], row["reply_count"]) != (
+                shown["like_count"],
+                shown["reply_count"],
+            ):
+                found.append(f"wrong: the counts of notifications: {dict(row)}")
+        if missing := self._there.keys() - {row["id"] for row in counts}:
+            found.append(f"lost: notifications does not know the tweets {sorted(missing)}")
+        for author in self._history.people:
+            found += await self._find_among_notifications_of(author)
+        return found
+
+    async def _find_among_notifications_of(self, author: Author) -> list[str]:
+        person = self._person(author)
+        follows = person.pages(f"/api/users/{author.id}/followers", "users")
+        expected = Counter({("follow", 0): len([each async for each in follows])})
+        for tweet_id, shown in self._there.items():
+            sent = self._history.tweets[shown["content"]]
+            if sent.author is author:
+                likers = {like["user_id"] for like in shown["likes"]} - {author.id}
+                expected["like", tweet_id] = len(likers)
+            parent_id = shown["reply_to"]
+            parent = self._there.get(parent_id)
+            if (
+                parent is not None
+                and sent.author is not author
+                and self._history.tweets[parent["content"]].author is author
+            ):
+                expected["reply", parent_id] += 1
+        listed: Counter[tuple[str, int]] = Counter()
+        unread = 0
+        async for group in person.pages("/api/notifications", "notifications"):
+            kind, subject, _ = group["id"].split(":", 2)
+            if kind != "reply" or int(subject) in self._there:
+                listed[kind, int(subject)] += group[
+                    "tweet_count" if kind == "reply" else "people_count"
+                ]
+            unread += group["unread"]
+        found = []
+        if listed != expected:
+            found.append(
+                f"wrong: the notifications of {author.name} lack {dict(expected - listed)}"
+                f" and have {dict(listed - expected)} too much"
+            )
+        badge = await person.done("GET", "/api/notifications/unread")
+        if badge["count"] != min(unread, 100):
+            found.append(f"wrong: {author.name} has {unread} unread and a badge of {badge}")
+        if badge["seen"] < self._history.seen.get(author.id, 0):
+            found.append(f"lost: {author.name} has seen more than {badge}")
+        return found
 
     async def _find_among_pictures(self) -> list[str]:
         """Checks that pictures of tweets can be read, and that those of deleted tweets cannot."""

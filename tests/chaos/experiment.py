@@ -1,8 +1,9 @@
 """Injects one fault under load, then runs the checker: one row of the table.
 
-The load writes and reads the whole time, and some of its people are erased meanwhile. When the
-fault is over, the system must become ready, the load stops, and the checker compares. Besides, no
-event may stay unpublished or unhandled, and no dead letter may be added.
+The load writes and reads the whole time, two hundred streams are open, and some of the load's
+people are erased meanwhile. When the fault is over, the system must become ready, the load stops,
+and the checker compares. Besides, no event may stay unpublished or unhandled, every stream must
+have got what the log of notices has for it, and no dead letter may be added.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from .erasures import leave
 from .harness import Bed, Fault
 from .history import History, Outcome
 from .load import hired
+from .streams import streaming
 
 
 @dataclass
@@ -36,7 +38,11 @@ async def undergo(bed: Bed, fault: Fault) -> Row:
     seed = f"{bed.seed}:{fault.name}"
     bed.chance.seed(seed)
     before = await bed.dead_letters()
-    async with fault.around(bed) as stack, hired(stack, seed) as load:
+    async with (
+        fault.around(bed) as stack,
+        hired(stack, seed) as load,
+        streaming(stack, load.history) as streams,
+    ):
         async with load.running():
             await bed.pause(2)
             leaving = asyncio.create_task(leave(bed, load, Random(f"{seed}:leaving")))
@@ -49,6 +55,7 @@ async def undergo(bed: Bed, fault: Fault) -> Row:
         row = Row(fault, times, load.history)
         row.findings = await check(bed.stack, load.api, load.history)
         row.findings += await bed.unhandled_events()
+        row.findings += await streams.findings()
         row.findings += await fault.check(bed)
     after = await bed.dead_letters()
     row.findings += [

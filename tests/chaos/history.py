@@ -89,6 +89,8 @@ class History:
         """By the ids of the liker and of the tweet."""
         self.follows: dict[tuple[int, int], Mark] = {}
         """By the ids of the follower and of the followed person."""
+        self.seen: dict[int, int] = {}
+        """The `seq` up to which a person has seen the notifications, by the person's id."""
         self.uploads: list[Upload] = []
         self.writes: Counter[Outcome] = Counter()
         self.reads = 0

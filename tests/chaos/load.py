@@ -48,6 +48,7 @@ _CHOICES = {
     "delete": 5,
     "read_own": 14,
     "read_feed": 11,
+    "see_notifications": 6,
 }
 
 
@@ -279,6 +280,21 @@ class _Actor:
             )
         if tweet.certain and tweet.content in self._seen:
             self._history.wrong.append(f"{tweet.content!r} was read before and is now missing")
+
+    async def _see_notifications(self) -> None:
+        """Reads the list, as its page does, and marks all of it as seen. The marker of an earlier
+        time must not come back."""
+        response = await self._api.read(self._me, "/api/notifications")
+        if response.outcome is not Outcome.done:
+            return
+        if response.body["seen"] < self._history.seen.get(self._me.id, 0):
+            self._history.wrong.append(f"the marker of {self._me.name} went back")
+        newest = max((group["seq"] for group in response.body["notifications"]), default=0)
+        path = "/api/notifications/seen"
+        response = await self._api.write(self._me, "POST", path, json={"seq": newest})
+        if response.outcome is Outcome.done:
+            known = self._history.seen.get(self._me.id, 0)
+            self._history.seen[self._me.id] = max(known, newest)
 
     async def _read_feed(self) -> None:
         way = self._chance.choice(("?limit=20", _NEWEST, "?offset=2&limit=20", ""))

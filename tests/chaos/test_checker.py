@@ -68,6 +68,30 @@ async def test_a_tweet_that_nobody_posted_and_one_that_was_refused_appear(
     assert "appeared: 'refused'" in findings
 
 
+async def test_notifications_that_differ_from_what_happened_are_found(
+    stack: Instance, load: Load
+) -> None:
+    liked = await post(load, "liked")
+    boris = load.history.people[1]
+    await load.api.write(boris, "POST", f"/api/tweets/{liked.id}/likes")
+    load.history.like(boris.id, liked.id or 0).record(True, Outcome.done)
+    assert await until_nothing(stack, load.history, load) == []
+
+    environment = stack.service_environment("notifications")
+    async with postgres.connect(environment) as connection:
+        await connection.execute("update tweet set like_count = 7 where id = $1", liked.id)
+        counted = await found(stack, load)
+        await connection.execute("update tweet set like_count = 1 where id = $1", liked.id)
+        await connection.execute(
+            "delete from notification where kind = 'like' and subject_id = $1",
+            liked.id,
+        )
+        lost = await found(stack, load)
+
+    assert "wrong: the counts of notifications" in counted
+    assert f"the notifications of {liked.author.name} lack {{('like', {liked.id}): 1}}" in lost
+
+
 async def test_a_reply_that_is_counted_wrongly_or_out_of_reach_is_found(
     stack: Instance, load: Load
 ) -> None:

@@ -18,6 +18,7 @@ PLACES = {
     "users-worker": "relay.published",
     "feed-worker": "consumer.committed",
     "media-worker": "consumer.committed",
+    "notifications-worker": "consumer.committed",
     "tweets-api-1": "request.committed",
     "users-api-1": "request.committed",
     "media-api-1": "request.committed",
