@@ -113,6 +113,7 @@ _DELETIONS = (
 )
 """Each deletes at most $2 rows of the person $1."""
 
+_IS_LEFT = "select from tweet_to_clear union all select from person_to_hide limit 1"
 _TWEETS_TO_CLEAR = "select tweet_id from tweet_to_clear order by tweet_id limit $1"
 _CLEARED = "delete from tweet_to_clear where tweet_id = any($1::bigint[])"
 _PERSON_TO_HIDE = "select user_id from person_to_hide order by user_id limit 1"
@@ -152,6 +153,9 @@ async def _clean_up(database: Database) -> int:
     """Deletes a batch of the notifications of deleted tweets, or hides a batch of those of a
     deactivated person. Returns the number of rows; 0 if nothing is left."""
     async with database.transaction() as session:
+        # Every second: without the lock, for which handlers would wait.
+        if not await fetch(session, _IS_LEFT):
+            return 0
         await positions.lock(session)
         tweets = [row["tweet_id"] for row in await fetch(session, _TWEETS_TO_CLEAR, BATCH)]
         if tweets:

@@ -36,9 +36,8 @@ _IS_NOT_ERASED = "not exists (select from erasure where user_id = posted.author_
 _COUNT_REPLIES = f"""
 insert into tweet (id, reply_count)
 select parent_id, count(*) from {_POSTED}
-where parent_id is not null and {_IS_NOT_ERASED} and not exists (
-    select from tweet where tweet.id = tweet_id and (tweet.author_id is not null or tweet.deleted)
-)
+where parent_id is not null and {_IS_NOT_ERASED}
+    and coalesce((select author_id is null and not deleted from tweet where id = tweet_id), true)
 group by parent_id
 on conflict (id) do update set reply_count = tweet.reply_count + excluded.reply_count
 """  # noqa: S608  only constants are inserted
@@ -182,12 +181,10 @@ with gone as (
 ), {TELL_RECIPIENTS}
 select count(*) as notifications from gone
 """  # noqa: S608  only constants are inserted
+_ERASED_PEOPLE = "select user_id from erasure where user_id = any($1::bigint[])"
 _CLEAR_LATER = """
 insert into tweet_to_clear (tweet_id) select unnest($1::bigint[]) on conflict do nothing
 """
-
-
-_ERASED_PEOPLE = "select user_id from erasure where user_id = any($1::bigint[])"
 
 
 async def insert_tweets(session: AsyncSession, events: Sequence[tuple[TweetPosted, int]]) -> None:
