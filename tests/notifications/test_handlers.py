@@ -16,7 +16,7 @@ from chassis.messaging.events import EventId
 from chassis.projections.event_dump import StoredEvent
 from chassis.projections.importer import Importer
 from services.notifications.bulk_handlers import bulk_handlers
-from services.notifications.events import TweetLiked
+from services.notifications.events import TweetLiked, UserErased
 from services.notifications.handlers import subscriptions
 from services.notifications.jobs import delete_notices
 from services.notifications.privacy import eraser
@@ -89,6 +89,13 @@ async def deliver(database: Database, batch: Iterable[RecordedEvent]) -> None:
                 event = subscription.event.model_validate_json(recorded.event.model_dump_json())
                 event.received(recorded.occurred_at)
                 await subscription.handler(session, event, recorded.number)
+
+
+async def clean_up(database: Database) -> None:
+    """Runs the worker's job, but for the erasures, until nothing is left to clear or to hide."""
+    assert eraser.clean_up is not None
+    while await eraser.clean_up(database):
+        continue
 
 
 async def check_positions(database: Database) -> None:
@@ -166,6 +173,23 @@ async def test_events_in_any_order_and_repeated_lead_to_the_tables_of_the_model(
 
     assert await tables(database) == model.tables()
     await check_positions(database)
+
+
+@PROPERTY
+@given(model=models() | models(min_steps=15), data=st.data())
+async def test_nothing_of_an_erased_person_is_stored_by_late_events(
+    database: Database, model: Model, data: st.DataObject
+) -> None:
+    shuffled = data.draw(st.permutations(model.events))
+    erasures = [each for each in shuffled if isinstance(each.event, UserErased)]
+
+    await begin(database, model)
+    await deliver(database, erasures)
+    await eraser.sweep_all(database)
+    await deliver(database, shuffled)
+    await clean_up(database)
+
+    assert await tables(database) == model.tables()
 
 
 @PROPERTY
