@@ -25,6 +25,7 @@ from .tweets import CLEARED_BATCH, clear, erase_tweets
 EXPORT_LISTS = {"notifications": EXPORT}
 
 _TWEETS_BY = "select id from tweet where author_id = $1 order by id limit $2"
+# Others' likes of the person's own tweets need no recount, because these tweets are deleted before.
 _DELETE_NOTIFICATIONS = f"""
 with gone as (
     delete from notification using (
@@ -42,7 +43,7 @@ with gone as (
 ), recounted as (
     update tweet set like_count = like_count - 1
     from gone
-    where family = 'like' and active and actor_id = $1 and id = subject_id and not deleted
+    where family = 'like' and active and id = subject_id and not deleted
 ), {TELL_RECIPIENTS}
 select count(*) as rows from gone
 """  # noqa: S608  only constants are inserted
