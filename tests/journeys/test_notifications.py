@@ -99,6 +99,42 @@ async def test_a_person_mutes_the_thread_of_a_tweet_that_they_have_just_posted(
     assert sorted(group["thread_id"] for group in unmuted) == [muted, heard]
 
 
+async def test_people_hear_of_threads_that_they_follow_and_people_whom_they_watch(
+    company: Company,
+) -> None:
+    ann, boris, zoe = [await company.hire(name) for name in ("Ann", "Boris", "Zoe")]
+    root = await ann.post("…")
+
+    async def follow() -> bool:
+        followed = await zoe.ask("POST", f"/api/tweets/{root}/subscription")
+        watched = await zoe.ask("POST", f"/api/users/{boris.id}/watch")
+        return followed.is_success and watched.is_success
+
+    await eventually(follow)
+    reply = {"tweet_data": "…", "reply_to": root}
+    replied = (await ann.done("POST", "/api/tweets", json=reply))["tweet_id"]
+    posted = await boris.post("…")
+
+    async def told() -> dict[str, dict[str, Any]] | None:
+        found = await groups(zoe)
+        return found if found.keys() == {"thread", "watch"} else None
+
+    found = await eventually(told)
+    badge = await unread(zoe)
+    await company.administrator.done("DELETE", f"/api/users/{boris.id}")
+
+    async def has_left() -> bool:
+        return (await groups(zoe)).keys() == {"thread"}
+
+    await eventually(has_left)
+    assert (found["thread"]["tweet_id"], found["thread"]["thread_id"]) == (replied, root)
+    assert (found["watch"]["tweet_id"], found["watch"]["people"][0]["id"]) == (posted, boris.id)
+    assert badge == 1
+    assert await unread(zoe) == 0
+    settings = await zoe.done("GET", "/api/notifications/settings")
+    assert settings["watched"] == []
+
+
 async def test_people_hear_of_keys_that_somebody_else_may_have_made(company: Company) -> None:
     ann = await company.hire("Ann")
     key = await ann.done("POST", f"/api/users/{ann.id}/keys", json={"scope": "read"})

@@ -41,6 +41,8 @@ async def test_the_name_and_keys_are_deleted_at_once_and_follows_by_the_job(
     )
     zoe, key = created.json()["user_id"], created.json()["api_key"]
     await users.post(f"/api/users/{zoe}/invitation", headers=people.administrator)
+    draft = {"name": "Zoe's script"}
+    await users.post(f"/api/users/{zoe}/keys", json=draft, headers=signed(zoe))
     await users.patch(f"/api/users/{zoe}", json={"name": "Zoe Unheard"}, headers=signed(zoe))
     ann, boris = await people.register("Ann"), await people.register("Boris")
     for follower, followed in ((zoe, ann), (ann, zoe), (boris, zoe), (boris, ann)):
