@@ -169,6 +169,8 @@ class SettingsResponse(BaseModel):
 
 
 class PreferenceChange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     delivery: Delivery | None = Field(
         default=None,
         description="`badge`: listed and counted. `list`: only listed. `off`: neither.",
@@ -260,7 +262,8 @@ async def notifications(
 ) -> Response:
     """Similar notifications of one day are one group: "Anna, Boris and 12 others like your tweet".
 
-    Your settings, and the threads that you have muted, decide what is listed.
+    Your settings, and the threads that you have muted, decide what is listed. If they hide much, a
+    page has fewer notifications than `limit`, and still a `next_cursor`.
     """
     connections = request.app.state.connections
     return _json(await queries.page(connections, identity.user_id, cursor, limit))

@@ -29,6 +29,9 @@ MAX_UNREAD = 100
 """The unread count ends here: pages show "99+"."""
 MAX_PEOPLE = 3
 """How many people a group names."""
+MAX_SCANNED = 1_000
+"""How many groups one page looks through. If the settings hide most of them, the page is shorter
+than its limit, and its cursor leads further."""
 
 Fetch = Callable[..., Awaitable[list[asyncpg.Record]]]
 """Runs a statement: `Pool.fetch`, or `session.fetch` of a transaction."""
@@ -141,14 +144,17 @@ with unread as ({unread}), chosen as materialized (
         select
             grouped.kind, grouped.subject_id, grouped.day, grouped.size, grouped.newest_seq,
             grouped.read_seq, newest.seq, newest.tweet_id, newest.root_id, newest.occurred_at
-        from notification_group as grouped
+        from (
+            select * from notification_group
+            where recipient_id = reader.id and newest_seq < $2
+            order by newest_seq desc limit {max_scanned}
+        ) as grouped
         cross join lateral (
             select seq, notification.subject_id as tweet_id, root_id, occurred_at
             from {visible_rows}
             order by seq desc limit 1
         ) as newest
-        where grouped.recipient_id = reader.id and grouped.newest_seq < $2
-            and grouped.kind = any (setting.listed)
+        where grouped.kind = any (setting.listed)
         order by grouped.newest_seq desc limit $3
     ) as grouped
 )
@@ -156,7 +162,11 @@ select
     (select seen from unread) as seen,
     (select count from unread) as unread,
     convert_to(coalesce(string_agg(json, ',' order by newest_seq desc), ''), 'UTF8') as body,
-    (array_agg(newest_seq order by newest_seq desc))[$3] as last
+    coalesce((array_agg(newest_seq order by newest_seq desc))[$3], (
+        select newest_seq from notification_group
+        where recipient_id = $1 and newest_seq < $2
+        order by newest_seq desc offset {max_scanned} - 1 limit 1
+    )) as last
 from (
     select
         grouped.newest_seq,
@@ -227,6 +237,7 @@ from (
     reader="$1",
     max_unread=str(MAX_UNREAD),
     max_people=str(MAX_PEOPLE),
+    max_scanned=str(MAX_SCANNED),
 )
 
 _SETTINGS_JSON = """

@@ -439,6 +439,7 @@ async def test_settings_are_changed_one_by_one_and_the_rest_stays(
         ('{"kinds": {"like": {"delivery": "loud"}}}', "kinds.like.delivery"),
         ('{"kinds": {"like": {"from": "nobody"}}}', "kinds.like.from"),
         ('{"kinds": {"like": {"delivery": 1}}}', "kinds.like.delivery"),
+        ('{"kinds": {"like": {"deliver": "off"}}}', "kinds.like.deliver"),
         ('{"kinds": {"like": "off"}}', "kinds.like"),
         ('{"kinds": ["like"]}', "kinds"),
         ('{"kinds": {"security": {"from": "following"}}}', "kinds.security.from"),
@@ -515,6 +516,30 @@ async def test_pages_contain_each_group_once_while_new_ones_arrive(
 
     assert found == expected
     assert len(found) == 10
+
+
+async def test_a_page_looks_through_a_bounded_number_of_hidden_groups(
+    ann: Reader, database: Database
+) -> None:
+    await notify(database, ann.id, "mention", 1, subject=175_001, root=1)
+    likes = """
+    insert into notification (
+        family, subject_id, recipient_id, actor_id, kind, group_subject_id, root_id, active, shown,
+        version, occurred_at, seq
+    )
+    select 'like', n, $1, 1, 'like', n, n, true, true, 1, now(), $2 + n
+    from generate_series(1, $3::int) n
+    """
+    async with database.transaction() as session:
+        await fetch(session, likes, ann.id, 1_000_000, queries.MAX_SCANNED)
+    await ann.set(like={"delivery": "off"})
+
+    first = await ann.page()
+    second = await ann.page(f"?cursor={first['next_cursor']}")
+
+    assert first["notifications"] == []
+    assert [group["kind"] for group in second["notifications"]] == ["mention"]
+    assert second["next_cursor"] is None
 
 
 async def test_ten_thousand_likes_are_one_row_of_which_few_rows_are_read(
