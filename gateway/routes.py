@@ -6,7 +6,8 @@ from typing import Any
 
 from chassis.http.errors import MethodNotAllowed, NotFound
 
-_PATH = re.compile(rb"(?:/[A-Za-z0-9_.~:-]+)+")
+_PATH = re.compile(rb"(?:/(?:[A-Za-z0-9_.~:-]|%3[Aa])+)+")
+"""Ids of notifications contain colons, which many clients escape. No other escape has a meaning."""
 _SEARCHES = ("/api/users", "/api/search")
 _METHODS = ("get", "head", "post", "put", "patch", "delete")
 
