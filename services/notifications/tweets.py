@@ -96,8 +96,9 @@ inserted as (
 """,  # noqa: S608  only constants are inserted
     result="select id, had_placeholder from inserted",
 )
-# The replies and likes that wait for the authors of these tweets. Those that conflict with an
-# earlier notification about the same reply are resolved as in `_INSERT_TWEETS`, by the kind.
+# Gives the replies and likes that wait for the authors of these tweets their recipients. The author
+# of an erased person's tweet stays unknown, so what waits for it is only deleted. An author may
+# have been told of the same reply already, as a follower of the thread: `storing` decides then.
 _ADOPT = storing("""
 waiting as (
     delete from notification using tweet
@@ -112,8 +113,7 @@ waiting as (
             as root_id,
         active, version, occurred_at
     from waiting
-    where (family = 'like' and not deleted or family = 'tweet' and author_id <> actor_id)
-        and not exists (select from erasure where user_id = author_id)
+    where family = 'like' and not deleted or family = 'tweet' and author_id <> actor_id
 )
 """)
 # $1 is as in `_POSTED`. Of an erased person's tweet only its place in the thread stays.
