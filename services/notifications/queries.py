@@ -354,9 +354,10 @@ cross join lateral (select wanted.reader_id as id) as reader
 cross join lateral (select wanted.kind, wanted.subject_id, wanted.day) as grouped
 cross join lateral ({settings}) as setting
 cross join lateral (
-    select max(notification.seq) as seq from {visible_rows}
+    -- Not `max`: PostgreSQL would read all rows of the group for it.
+    select notification.seq from {visible_rows} order by notification.seq desc limit 1
 ) as newest
-where grouped.kind = any (setting.listed) and newest.seq is not null
+where grouped.kind = any (setting.listed)
 """,
     reader="reader.id",
 )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -550,31 +551,37 @@ async def test_ten_thousand_likes_are_one_row_of_which_few_rows_are_read(
         family, subject_id, recipient_id, actor_id, kind, group_subject_id, root_id, active, shown,
         version, occurred_at, seq
     )
-    select 'like', 180001, $1, 1000000 + n, 'like', 180001, 180001, true, true, 1, now(), n
+    select 'like', 180001, $1, 1000000 + n, 'like', 180001, 180001, true, true, 1, $2, n
     from generate_series(1, 10000) n
     """
     async with database.transaction() as session:
-        await fetch(session, like, ann.id)
+        await fetch(session, like, ann.id, NOON)
     await ann.done(
         "PATCH", "/api/notifications/settings", json={"kinds": {"like": {"delivery": "badge"}}}
     )
 
     (group,) = (await ann.page())["notifications"]
-    read = await _rows_read(database, ann.id)
+    day = NOON.date()
+    async with database.transaction() as session:
+        newest = await queries.visible_groups(
+            partial(fetch, session), [(ann.id, "like", 180_001, day)]
+        )
+    read = [
+        await _rows_read(database, queries._PAGE, ann.id, 2**53, 20),
+        await _rows_read(database, queries._VISIBLE_GROUPS, [ann.id], ["like"], [180_001], [day]),
+    ]
 
     assert group["people_count"] == 10_000
     assert [one["id"] for one in group["people"]] == [1_010_000, 1_009_999, 1_009_998]
     assert await ann.unread() == 1
-    assert read <= 10
+    assert list(newest.values()) == [group["seq"]]
+    assert max(read) <= 10
 
 
-async def _rows_read(database: Database, user_id: int) -> int:
-    """How many rows of `notification` the list of a person reads."""
-    statement = (
-        queries._PAGE.replace("$1", str(user_id)).replace("$2", str(2**53)).replace("$3", "20")
-    )
+async def _rows_read(database: Database, statement: str, *arguments: object) -> int:
+    """How many rows of `notification` the statement reads."""
     async with database.transaction() as session:
-        (row,) = await fetch(session, f"explain (analyze, format json) {statement}")
+        (row,) = await fetch(session, f"explain (analyze, format json) {statement}", *arguments)
 
     def rows(node: dict[str, Any]) -> float:
         own = 0.0
