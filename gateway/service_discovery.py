@@ -46,6 +46,11 @@ class ReplicaSet:
             ordered.sort(key=lambda replica: self._down_until.get(replica, 0) > now)
         return ordered
 
+    def are_down(self) -> bool:
+        """Whether all replicas are marked as down."""
+        now = time.monotonic()
+        return all(self._down_until.get(replica, 0) > now for replica in self._replicas)
+
     def mark_down(self, replica: str, seconds: float) -> None:
         """For so many seconds, the replica is tried only after all others."""
         self._down_until[replica] = time.monotonic() + seconds

@@ -286,7 +286,8 @@ class Streams:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`scope["route"]` is the route that the request matched."""
         route: Route = scope["route"]
-        if self._is_draining or len(self._streams) + self._opening >= self._max_streams:
+        is_full = len(self._streams) + self._opening >= self._max_streams
+        if is_full or self._is_draining or self.replicas.are_down():
             await refuse_overloaded(scope, send, route.template)
             return
         exchange = HttpExchange(scope, send, route.template)
@@ -306,6 +307,7 @@ class Streams:
             exchange.log_and_count()
         if stream is not None:
             del exchange
+            event_stream.release(scope)
             await self._wait_for_end(stream, receive)
 
     async def _open(self, exchange: HttpExchange, route: Route, send: Send) -> _Stream | None:

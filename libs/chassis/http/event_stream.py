@@ -81,5 +81,5 @@ async def in_turns(streams: Iterable[_T], act: Callable[[_T], object], seconds: 
 
 def release(scope: Scope) -> None:
     """Forgets the request, of which a server keeps everything until the response is complete."""
-    for name in ("headers", "query_string", "raw_path", "path", "state"):
+    for name in ("headers", "query_string", "raw_path", "path", "state", "route"):
         scope.pop(name, None)
