@@ -214,6 +214,9 @@ async def test_a_refusal_of_the_stream_process_is_passed_on_and_another_replica_
             assert refused.headers["retry-after"] == "1"
     async with start_gateway(urls={"stream": nowhere}) as running:
         assert error(await running.client.get("/api/stream", headers=KEY))[0] == 503
+        # While it is marked as down, thousands of clients that try again cost little.
+        running.app._streams.replicas.mark_down(nowhere, PATIENCE_SECONDS)
+        assert error(await running.client.get("/api/stream"))[0] == 503
 
 
 async def test_streams_have_a_limit_of_their_own(
