@@ -103,14 +103,14 @@ export async function showReply(tweetId: number) {
   const reply = keep(await api.tweet(tweetId));
   addToThreads(reply);
   for (const feed of feeds.values()) {
-    if (feed.begun && feed.selection.replies === "all") feed.add([reply]);
+    if (feed.loaded && feed.selection.replies === "all") feed.add([reply]);
   }
 }
 
 /** The reader's tweet that was just posted goes where the reader looks next. */
 export async function showPosted(tweetId: number) {
   const posted = keep(await api.tweet(tweetId));
-  for (const feed of feeds.values()) if (feed.begun) feed.add([posted]);
+  for (const feed of feeds.values()) if (feed.loaded) feed.add([posted]);
   const own = profiles.get(`${who.me.id} tweets`);
-  if (own?.begun) own.items = [posted, ...own.items.filter(({ id }) => id !== tweetId)];
+  if (own?.loaded) own.items = [posted, ...own.items.filter(({ id }) => id !== tweetId)];
 }

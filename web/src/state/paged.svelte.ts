@@ -7,7 +7,7 @@ export class Paged<T extends { id: number }> {
   loading = $state(false);
   failure = $state<ApiError | null>(null);
   /** Whether the first page is here. */
-  begun = $state(false);
+  loaded = $state(false);
   /** Whether there is nothing behind what is here. */
   ended = $state(false);
 
@@ -49,7 +49,7 @@ export class Paged<T extends { id: number }> {
       this.items = cursor === null ? fresh : [...this.items, ...fresh];
       this.#cursor = page.cursor;
       this.ended = page.cursor === null;
-      this.begun = true;
+      this.loaded = true;
     } catch (error) {
       if (turn !== this.#turn) return;
       if (!(error instanceof ApiError)) throw error;

@@ -18,7 +18,7 @@ let timer: ReturnType<typeof setTimeout>;
 /** What was found before stays until the next is here: nothing flickers while one types. */
 async function look() {
   const wanted = name.trim();
-  if (wanted === asked && found.begun) return;
+  if (wanted === asked && found.loaded) return;
   const list = peopleCalled(wanted);
   await list.refresh();
   if (wanted !== name.trim()) return;

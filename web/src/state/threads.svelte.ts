@@ -38,7 +38,7 @@ export class Thread {
   loading = $state(false);
   failure = $state<api.ApiError | null>(null);
   /** Whether the first page is here. */
-  begun = $state(false);
+  loaded = $state(false);
 
   constructor(readonly id: number) {
     this.tweet = seenTweet(id);
@@ -52,7 +52,7 @@ export class Thread {
       this.replies = page.replies.map(entryOf);
       this.previous = page.previous_cursor;
       this.next = page.next_cursor;
-      this.begun = true;
+      this.loaded = true;
     });
   }
 
