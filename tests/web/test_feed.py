@@ -1,5 +1,6 @@
 """Reading and liking in the feed: shown at once, and then confirmed by the server."""
 
+import pytest
 from playwright.async_api import Route, expect
 
 from tests.journeys.company import Company, until
@@ -83,20 +84,60 @@ async def test_a_tweet_is_deleted_by_its_author_alone(
 
     others = window.tweet("from Bob")
     await expect(others.get_by_role("button", name="More actions")).to_have_count(0)
-    await window.asks_to_delete(own)
-    await page.get_by_role("button", name="Cancel").click()
-    await expect(own).to_be_visible()
     await page.route("**/api/tweets/*", lambda route: route.abort(), times=1)
-    await window.asks_to_delete(own)
-    await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    await window.deletes(own)
+    await expect(own).to_have_count(0)
+    await page.get_by_role("button", name="Close").click()
     await expect(page.get_by_text("Try again when you're connected")).to_be_visible()
     await expect(own).to_be_visible()
-    await window.asks_to_delete(own)
-    await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-
+    await window.deletes(own)
     await expect(page.get_by_text("Tweet deleted")).to_be_visible()
     await expect(own).to_have_count(0)
-    assert [tweet["content"] for tweet in await ann.feed()] == ["from Bob"]
+
+    await until(ann, lambda feed: [tweet["content"] for tweet in feed] == ["from Bob"])
+
+
+async def test_a_deletion_can_be_undone_before_anything_is_sent(
+    company: Company, opens: Opens
+) -> None:
+    ann = await company.hire("Ann")
+    for number in range(2):
+        await ann.post(f"number {number}.")
+    window = await opens(ann)
+    page = window.page
+    own = window.tweet("number 1.")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+
+    await window.deletes(own)
+    await expect(own).to_have_count(0)
+    await page.get_by_role("button", name="Undo").click()
+
+    await expect(own).to_be_focused()
+    await expect(page.get_by_text("Tweet deleted")).to_have_count(0)
+    await page.goto("/people")
+    assert "DELETE" not in sent
+    assert len(await ann.feed()) == 2
+
+
+@pytest.mark.parametrize("how", ["another page", "signing out"])
+async def test_a_tweet_is_deleted_although_the_page_is_left_at_once(
+    company: Company, opens: Opens, how: str
+) -> None:
+    ann = await company.hire("Ann")
+    await ann.post("gone")
+    window = await opens(ann)
+    page = window.page
+
+    await window.deletes(window.tweet("gone"))
+    await expect(window.tweets).to_have_count(0)
+    if how == "another page":
+        await page.goto("about:blank")
+    else:
+        await page.get_by_role("button", name="Settings").click()
+        await page.get_by_role("button", name="Sign out").click()
+
+    await until(ann, lambda feed: feed == [])
 
 
 async def test_the_scroll_is_endless_and_keeps_its_place(

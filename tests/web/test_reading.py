@@ -86,10 +86,8 @@ async def test_after_a_deletion_the_next_tweet_has_the_focus(
     for number in range(3):
         await ann.post(f"number {number}.")
     window = await opens(ann)
-    page = window.page
 
-    await window.asks_to_delete(window.tweet("number 1."))
-    await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    await window.deletes(window.tweet("number 1."))
     await expect(window.tweet("number 1.")).to_have_count(0)
     await expect(window.tweet("number 0.")).to_be_focused()
     form = await window.writes("one more")

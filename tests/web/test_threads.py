@@ -111,8 +111,7 @@ async def test_a_tweet_that_is_gone_leaves_its_place(company: Company, opens: Op
 
     await expect(window.tweets).to_have_count(4)
     await expect(page.get_by_text("This tweet was deleted.")).to_be_visible()
-    await window.asks_to_delete(window.tweet("the beginning"))
-    await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    await window.deletes(window.tweet("the beginning"))
     await expect(page.get_by_text("This tweet was deleted.")).to_have_count(2)
     await expect(window.tweet("what do you mean?")).to_be_visible()
 

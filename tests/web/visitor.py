@@ -70,7 +70,7 @@ class Visitor:
         await expect(self.page.get_by_text("Tweet posted")).to_be_visible()
         await self.dialog_left_the_history()
 
-    async def asks_to_delete(self, tweet: Locator) -> None:
+    async def deletes(self, tweet: Locator) -> None:
         await tweet.get_by_role("button", name="More actions").click()
         await self.page.get_by_role("menuitem", name="Delete").click()
 

@@ -104,12 +104,19 @@ const STALLED_MS = 30_000;
 const PREPARED_MS = 60_000;
 
 /** `anyone`: the call is about who is signed in, so it works whoever that is. */
-async function call<T>(method: string, path: string, body?: unknown, anyone = false): Promise<T> {
+async function call<T>(
+  method: string,
+  path: string,
+  body?: unknown,
+  anyone = false,
+  keepalive = false,
+): Promise<T> {
   let status: number;
   let text: string;
   try {
     const answer = await fetch(`/api${path}`, {
       method,
+      keepalive,
       signal: AbortSignal.timeout(PATIENCE_MS),
       headers: {
         ...(anyone ? {} : asPerson()),
@@ -294,7 +301,9 @@ export const setFollow = (id: number, on: boolean) =>
 export const setLike = (tweetId: number, on: boolean) =>
   call(on ? "POST" : "DELETE", `/tweets/${tweetId}/likes`);
 
-export const deleteTweet = (tweetId: number) => call("DELETE", `/tweets/${tweetId}`);
+/** It is sent although the page is closed meanwhile. */
+export const deleteTweet = (tweetId: number) =>
+  call("DELETE", `/tweets/${tweetId}`, undefined, false, true);
 
 /** Posts a tweet; the same `draft_id` again is the same tweet. */
 export const postTweet = (draft: NewTweet) => call<Posted>("POST", "/tweets", draft);

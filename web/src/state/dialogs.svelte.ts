@@ -8,7 +8,6 @@ export type Dialog =
   | { kind: "reply"; tweet: Tweet }
   | { kind: "pictures"; tweet: Tweet; index: number }
   | { kind: "likers"; tweet: Tweet }
-  | { kind: "delete"; tweet: Tweet }
   | { kind: "rename" }
   | { kind: "settings" }
   | { kind: "access" }

@@ -5,7 +5,7 @@ import * as api from "../api/client";
 import { moved, toSend, type Mention } from "../text/mentions";
 import { reason } from "../text/reason";
 import { showPosted, showReply } from "./feeds.svelte";
-import { tell } from "./notices.svelte";
+import { settleOffers, tell } from "./notices.svelte";
 import { words } from "./preferences.svelte";
 import { leave, who } from "./session.svelte";
 import { forget, keep, kept } from "./storage";
@@ -296,6 +296,7 @@ export async function forgetDrafts() {
 
 /** Ends the session, and takes the drafts off this device. */
 export async function signOut() {
+  await settleOffers();
   try {
     await leave(forgetDrafts);
   } catch (error) {

@@ -64,11 +64,23 @@ export function showName(userId: number, name: string) {
   }
 }
 
-export async function deleteTweet(tweet: Tweet) {
+/**
+ * Hides a tweet, and deletes it when it is too late to undo that. Whoever closes the page, or leaves it
+ * for another, has not undone it: then the tweet is deleted at once. It stays if nothing can be sent,
+ * or if the session has ended meanwhile.
+ */
+export function deleteTweet(tweet: Tweet, shown: () => void) {
+  const undo = () => {
+    tweet.deleted = false;
+    shown();
+  };
   tweet.deleted = true;
+  tell(words().deleted, false, null, { undo, settle: () => sendDeletion(tweet) });
+}
+
+async function sendDeletion(tweet: Tweet) {
   try {
     await api.deleteTweet(tweet.id);
-    tell(words().deleted);
   } catch (error) {
     if (error instanceof api.ApiError && error.type === "TweetNotFound") return;
     tweet.deleted = false;
