@@ -12,7 +12,7 @@ VENV := @devstack/venv.sh
 # some systems set NAME in every shell.
 required = @$(if $(filter command,$(firstword $(origin $(1)))),:,echo 'An argument is missing: make $@ $(2)' >&2; exit 2)
 
-.PHONY: help up down reset status logs user invite admin demo import backup restore replay rebuild backfill erasures compose-test test test-slow chaos check audit sbom secrets fuzz bench openapi boards screenshots lock
+.PHONY: help up down reset status logs user invite admin demo import backup restore replay rebuild backfill erasures compose-test test test-slow chaos check audit sbom secrets fuzz bench openapi boards pictures screenshots lock
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -137,6 +137,10 @@ openapi: ## generate the documents that come from the code
 boards: ## generate the Grafana dashboards
 	$(VENV) dev
 	@$(RUN) -m deploy.monitoring.grafana.generate
+
+pictures: ## accept how the parts of the page look now; look at the changed pictures before you commit
+	$(VENV) dev
+	@WARBLE_ACCEPT_PICTURES=1 $(RUN) -m pytest -n0 tests/web/test_parts.py
 
 screenshots: ## take the pictures in docs/images, from a system with the example data
 	$(VENV) dev

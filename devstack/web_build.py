@@ -20,7 +20,7 @@ from .repository import REPOSITORY, digest, tool
 WEB = REPOSITORY / "web"
 BUILT = WEB / "dist"
 _STAMP = "built-from"
-_NOT_SOURCES = {"node_modules", "dist", "dist.new", "dist.old", "schema.d.ts"}
+_NOT_SOURCES = {"gallery", "node_modules", "dist", "dist.new", "dist.old", "schema.d.ts"}
 _MIN_NODE_VERSION = (20, 19)
 LOG_LINES_SHOWN = 20
 
