@@ -54,6 +54,26 @@ async def test_an_invited_person_joins_once_and_keeps_the_key(
     assert await name_of_the_signed_in(again) == "Nina New"
 
 
+async def test_an_administrator_invites_somebody_again_who_has_lost_every_key(
+    company: Company, opens: Opens
+) -> None:
+    ann, bob = await company.hire("Ann"), await company.hire("Bob")
+    page = (await opens(ann, path=f"/profile/{bob.id}")).page
+    await expect(page.get_by_role("button", name="Follow: Bob").first).to_be_visible()
+    await expect(page.get_by_role("button", name="New invitation")).to_have_count(0)
+
+    admin = (await opens(company.administrator, path=f"/profile/{bob.id}")).page
+    await admin.get_by_role("button", name="New invitation").click()
+    dialog = admin.get_by_role("dialog", name="New invitation")
+    await dialog.get_by_role("button", name="Create link").click()
+    link = await dialog.get_by_role("textbox", name="Invitation link").input_value()
+
+    joined = (await opens(path=link)).page
+    await joined.get_by_role("button", name="Join").click()
+    await expect(joined.get_by_role("textbox", name="Your access key")).to_be_visible()
+    assert await name_of_the_signed_in(joined) == "Bob"
+
+
 async def test_the_secret_of_an_invitation_reaches_no_log(
     company: Company, opens: Opens, stack: Instance
 ) -> None:

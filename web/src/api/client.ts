@@ -200,6 +200,10 @@ export const rename = (id: number, name: string) => call("PATCH", `/users/${id}`
 export const invite = (name: string) =>
   call<Schemas["InvitationResponse"]>("POST", "/invitations", { name });
 
+/** For somebody who has lost every key: earlier invitations end, keys go on working. */
+export const inviteAgain = (id: number) =>
+  call<Schemas["InvitationResponse"]>("POST", `/users/${id}/invitation`);
+
 export async function keysOf(id: number): Promise<Key[]> {
   return (await call<Schemas["KeyList"]>("GET", `/users/${id}/keys`)).keys;
 }

@@ -1,5 +1,6 @@
 /** The one dialog that is open above the page, if any. */
 
+import type { Person } from "../api/client";
 import { enterDialog, leaveDialog } from "./route.svelte";
 import type { Tweet } from "./tweets.svelte";
 
@@ -11,7 +12,7 @@ export type Dialog =
   | { kind: "rename" }
   | { kind: "settings" }
   | { kind: "access" }
-  | { kind: "invite" }
+  | { kind: "invite"; person?: Person }
   | { kind: "welcome" }
   | { kind: "erase" }
   | { kind: "shortcuts" }

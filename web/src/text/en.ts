@@ -285,6 +285,7 @@ export const en = {
   },
   invite: {
     title: "Invite a colleague",
+    again: "New invitation",
     more: "Add a person, and send them a link with which they sign in.",
   },
   erase: {

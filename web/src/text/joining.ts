@@ -29,6 +29,8 @@ const en = {
 
   // The dialog in which administrators invite.
   nameOf: "Name of the new person",
+  againFor: (name: string) =>
+    `For ${name}, who has lost every key. Earlier invitations stop working, keys don't.`,
   create: "Create link",
   link: "Invitation link",
   linkFor: (name: string) => `Send this link to ${name}. You won't see it again.`,
@@ -74,6 +76,8 @@ const ru: typeof en = {
   },
 
   nameOf: "Имя нового коллеги",
+  againFor: (name: string) =>
+    `Если все ключи потеряны. Новую ссылку получит ${name}. Прежние приглашения перестанут действовать, ключи останутся.`,
   create: "Создать ссылку",
   link: "Ссылка-приглашение",
   linkFor: (name: string) =>
