@@ -9,6 +9,10 @@ import Gallery from "./Gallery.svelte";
 const asked = new URLSearchParams(location.search);
 
 window.fetch = answer;
+// Nothing ends by itself, such as a notice, however long a picture takes.
+const { setTimeout } = window;
+window.setTimeout = ((act: TimerHandler, milliseconds = 0) =>
+  milliseconds < 1000 ? setTimeout(act, milliseconds) : 0) as typeof setTimeout;
 await document.fonts.load("1rem Onest", "Aя");
 await recognize();
 mount(Gallery, {
