@@ -2,7 +2,12 @@
 
 const WORKER = "/service-worker.js";
 
+let asked = false;
+
 export async function registerOfflinePage() {
+  // Somebody else may sign in, and the policy below can be made once.
+  if (asked) return;
+  asked = true;
   // Browsers have none over http; the server of `npm run dev` changes the page all the time.
   if (!import.meta.env.PROD || !("serviceWorker" in navigator)) return;
   try {
