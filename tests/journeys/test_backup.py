@@ -82,7 +82,7 @@ async def test_a_restore_is_refused_before_anything_is_touched(
     # In containers the operator stops the services, and has not.
     code, output = await operate("restore", str(backup), environment=container)
     assert code == 1
-    assert "still use the database: feed, media, tweets, users" in output
+    assert "still use the database: feed, media, notifications, tweets, users" in output
     with (backup / "database.dump").open("ab") as dump:
         dump.write(b"\0")
 

@@ -40,15 +40,18 @@ ADD_CONSTRAINTS = (
         for table, column in CONSTRAINED.items()
     ),
     "alter table feed.tweet rename to away",
+    "alter table notifications.seen rename to away",
 )
 REMOVE_CONSTRAINTS = (
     *(f"alter table {table} drop constraint if exists rejected" for table in CONSTRAINED),
     "alter table if exists feed.away rename to tweet",
+    "alter table if exists notifications.away rename to seen",
 )
 QUEUES = {
     "tweets": "tweets.media.uploaded.v1",
     "media": "media.tweet.deleted.v1",
     "feed": "feed.tweet.posted.v1",
+    "notifications": "notifications.tweet.posted.v1",
 }
 
 
@@ -180,6 +183,7 @@ async def test_a_failing_request_is_reported_and_logged_without_private_data(
         "tweets": ("POST", "/api/tweets", {"json": {"tweet_data": PRIVATE}}),
         "media": ("POST", "/api/medias", {"files": {"file": png()}, "data": {"alt": PRIVATE}}),
         "feed": ("GET", f"/api/tweets?limit=5&query={PRIVATE}", {}),
+        "notifications": ("GET", f"/api/notifications?query={PRIVATE}", {}),
     }
     for service, (method, path, body) in calls.items():
         request_id = f"failing-{secrets.token_hex(8)}"
