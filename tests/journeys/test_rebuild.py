@@ -12,14 +12,15 @@ from .operate import as_in_a_container, operate
 
 
 @pytest.mark.exclusive
-async def test_a_rebuilt_feed_is_the_same_and_nobody_who_reads_or_writes_is_disturbed(
-    company: Company, stack: Instance, tmp_path: Path
+@pytest.mark.parametrize("service", ["feed", "notifications"])
+async def test_a_rebuilt_projection_is_the_same_and_nobody_who_reads_or_writes_is_disturbed(
+    company: Company, stack: Instance, tmp_path: Path, service: str
 ) -> None:
     crowd = await crowd_of(company, 4)
 
     async with crowd.busy():
         environment = as_in_a_container(stack, tmp_path)
-        code, output = await operate("rebuild", "feed", environment=environment)
+        code, output = await operate("rebuild", service, environment=environment)
 
     assert code == 0, output
     assert "the rebuilt copy now serves" in output
