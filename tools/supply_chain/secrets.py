@@ -27,6 +27,8 @@ ALLOWED: Mapping[str, str] = MappingProxyType(
         "database-owner": "the operators' commands, the name of a Kubernetes secret",
         "database-owner}}": "the same, at the end of a line of YAML",
         "ro": "docker-compose.yml, how a volume with secrets is mounted",
+        "sessions": "gateway/streams.py, a part of a path",
+        "keys": "gateway/streams.py, a part of a path",
         "old,new": "docs/operations.md, a placeholder for two keys",
         "api-key": "the contract, the name of a header",
         "Warble key": "own_keys.py, the name of the detected kind",
