@@ -83,7 +83,10 @@ async def test_a_tweet_is_deleted_by_its_author_alone(
     own = window.tweet("to be gone")
 
     others = window.tweet("from Bob")
-    await expect(others.get_by_role("button", name="More actions")).to_have_count(0)
+    await others.get_by_role("button", name="More actions").click()
+    await expect(page.get_by_role("menuitem", name="Mute thread")).to_be_visible()
+    await expect(page.get_by_role("menuitem", name="Delete")).to_have_count(0)
+    await page.keyboard.press("Escape")
     await page.route("**/api/tweets/*", lambda route: route.abort(), times=1)
     await window.deletes(own)
     await expect(own).to_have_count(0)

@@ -52,6 +52,21 @@ async def test_shortcuts_work_on_a_russian_keyboard(company: Company, opens: Ope
     await expect(page.get_by_role("dialog")).to_be_visible()
 
 
+async def test_enter_follows_the_link_that_has_the_focus(company: Company, opens: Opens) -> None:
+    ann = await company.hire("Ann")
+    await ann.post("worth reading")
+    window = await opens(ann)
+    page = window.page
+
+    await window.tweet("worth reading").get_by_role("link", name="Ann").last.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Ann", exact=True)).to_be_visible()
+    await window.tweet("worth reading").focus()
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_role("heading", name="Conversation")).to_be_visible()
+
+
 async def test_the_focused_tweet_is_marked_in_the_colour_of_the_focus(
     company: Company, opens: Opens
 ) -> None:

@@ -56,6 +56,9 @@ async def test_a_tab_that_has_not_learned_it_yet_writes_nothing_in_the_other_nam
     tweet_id = await bob.post("Bob's own")
     window = await opens(ann)
     page = window.page
+    # The stream would tell the tab at once.
+    await page.route("**/api/stream*", lambda route: route.abort())
+    await page.reload()
     form = await window.writes("Ann's words")
 
     await page.context.request.post("/api/session", data={"api_key": bob.key})

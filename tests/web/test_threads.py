@@ -64,7 +64,7 @@ async def test_a_reply_is_opened_below_what_it_replies_to(
     await expect(shown).to_be_visible()
     await expect(window.tweets.first).to_contain_text("the beginning")
     await expect(shown.locator("p").first).to_be_in_viewport()
-    await expect(window.page).to_have_title(re.compile("^Bob: a reply"))
+    await expect(window.page).to_have_title(re.compile(r"^\(1\) Bob: a reply"))
     await expect(shown.get_by_text(re.compile(r"20\d\d"))).to_be_visible()
 
 

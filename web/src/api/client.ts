@@ -104,7 +104,7 @@ const STALLED_MS = 30_000;
 const PREPARED_MS = 60_000;
 
 /** `anyone`: the call is about who is signed in, so it works whoever that is. */
-async function call<T>(
+export async function call<T>(
   method: string,
   path: string,
   body?: unknown,
@@ -151,7 +151,7 @@ function understood(status: number, text: string, anyone = false): unknown {
   );
 }
 
-function query(values: Record<string, string | number | null>): string {
+export function query(values: Record<string, string | number | null>): string {
   const asked = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) {
     if (value !== null) asked.set(name, String(value));

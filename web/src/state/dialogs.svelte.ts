@@ -12,6 +12,7 @@ export type Dialog =
   | { kind: "rename" }
   | { kind: "settings" }
   | { kind: "access" }
+  | { kind: "notifications" }
   | { kind: "invite"; person?: Person }
   | { kind: "welcome" }
   | { kind: "erase" }

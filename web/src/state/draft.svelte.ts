@@ -20,6 +20,11 @@ export const PICTURE_KINDS = ["image/jpeg", "image/png", "image/webp", "image/gi
 
 export const WHO_MAY_REPLY: api.WhoMayReply[] = ["everyone", "following", "nobody"];
 
+let posting: Promise<unknown> = Promise.resolve();
+
+/** Waits for the tweet that is being posted, if any: then it is shown. */
+export const posted = () => posting;
+
 export class Picture {
   readonly url: string;
   alt = $state("");
@@ -208,7 +213,11 @@ export class Draft {
   }
 
   /** Sends the tweet; whatever goes wrong, what was written stays. Gives null if it went wrong. */
-  async post(): Promise<api.Posted | null> {
+  post(): Promise<api.Posted | null> {
+    return (posting = this.#post());
+  }
+
+  async #post(): Promise<api.Posted | null> {
     if (!this.canPost) return null;
     this.failure = null;
     this.refusals = [];

@@ -15,6 +15,8 @@ const NO_REASON = { conversation: null, followed_tag: null };
 export class Feed extends Paged<Tweet> {
   /** New tweets that are not in the list yet, the newest first. */
   waiting = $state<Tweet[]>([]);
+  /** The ids of new tweets that are not read yet. */
+  announced = $state.raw<number[]>([]);
   /** What it shows is outdated: the reader follows others now. */
   outdated = $state(false);
 
@@ -28,13 +30,31 @@ export class Feed extends Paged<Tweet> {
     this.outdated = false;
     await super.refresh();
     this.waiting = [];
+    this.announced = [];
     this.#newest = null;
-    await this.look();
+    if (this.selection.order === "recent") this.add([]);
+    else await this.look();
+  }
+
+  /** How many new tweets the reader can have. */
+  get news() {
+    return this.waiting.filter(({ deleted }) => !deleted).length + this.announced.length;
+  }
+
+  has = (id: number) => [...this.items, ...this.waiting].some((tweet) => tweet.id === id);
+
+  announce(id: number) {
+    if (!this.announced.includes(id)) this.announced = [...this.announced, id];
+  }
+
+  forget(id: number) {
+    this.announced = this.announced.filter((other) => other !== id);
   }
 
   /** Asks for tweets that have come since; the first time it only learns where it stands. */
   async look() {
     let items: Tweet[];
+    const told = this.announced;
     try {
       const { scope, replies } = this.selection;
       const latest: api.Selection = { order: "recent", scope, replies, since: "all" };
@@ -51,6 +71,7 @@ export class Feed extends Paged<Tweet> {
     }
     const here = new Set(this.items.map((tweet) => tweet.id));
     this.waiting = items.filter((tweet) => tweet.id > newest && !here.has(tweet.id));
+    this.announced = this.announced.filter((id) => !told.includes(id) && !this.has(id));
   }
 
   showWaiting() {
@@ -62,7 +83,7 @@ export class Feed extends Paged<Tweet> {
   add(tweets: Tweet[]) {
     const added = new Set(tweets.map((tweet) => tweet.id));
     this.items = [...tweets, ...this.items.filter((tweet) => !added.has(tweet.id))];
-    this.#newest = Math.max(this.#newest ?? 0, ...added);
+    this.#newest = Math.max(this.#newest ?? 0, ...this.items.map(({ id }) => id));
   }
 }
 

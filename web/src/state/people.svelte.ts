@@ -25,6 +25,12 @@ export const followsSince = () => [...changed.values()].includes(true);
 export const addedFollower = (person: Followable) =>
   Number(isFollowed(person)) - Number(person.followed);
 
+/** Shows what the reader changed in another tab. */
+export function showFollow(id: number, on: boolean) {
+  changed.set(id, on);
+  outdateFollowing();
+}
+
 export async function toggleFollow(person: Followable) {
   const { id } = person;
   changed.set(id, !isFollowed(person));

@@ -8,6 +8,7 @@ export type ProfileTab = ProfileList | "followers" | "following";
 export type Route =
   | { view: "home" }
   | { view: "people" }
+  | { view: "notifications" }
   | { view: "profile"; id: number; tab: ProfileTab }
   | { view: "invitation" }
   | { view: "tweet"; id: number }
@@ -16,10 +17,14 @@ export type Route =
   | { view: "nothing" };
 
 /** The views that are fetched after the first one. */
-export type Later = Extract<Route, { view: "tweet" | "tag" | "search" }>;
+export type Later = Extract<
+  Route,
+  { view: "people" | "profile" | "tweet" | "tag" | "search" | "notifications" }
+>;
 
 export const HOME = "/";
 export const PEOPLE = "/people";
+export const NOTIFICATIONS = "/notifications";
 export const SEARCH = "/search";
 export const INVITATION = "/invitation";
 export const profilePath = (id: number) => `/profile/${id}`;
@@ -39,6 +44,7 @@ function read(address: string): Route {
   // Another page, named by GATEWAY_WEB_DIR, may sign in at an address of its own; here that has none.
   if (path === HOME || path === "/login") return { view: "home" };
   if (path === PEOPLE || path === `${PEOPLE}/`) return { view: "people" };
+  if (path === NOTIFICATIONS) return { view: "notifications" };
   if (path === INVITATION) return { view: "invitation" };
   if (path === SEARCH) return { view: "search", query: searchParams.get("q") ?? "" };
   const tag = TAG.exec(path);

@@ -2,6 +2,9 @@
 
 const sending = new Set<string>();
 
+/** `done` is called after each change that the server has accepted. */
+export const settling = { done: (_key: string, _on: boolean) => {} };
+
 export const isSettling = (key: string) => sending.has(key);
 
 /**
@@ -24,6 +27,7 @@ export async function settle(
       const on = wanted();
       await send(on);
       known = on;
+      settling.done(key, on);
     }
   } catch (error) {
     refused(known, error);

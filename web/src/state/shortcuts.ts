@@ -3,14 +3,14 @@
 import { flushSync } from "svelte";
 import { show } from "./dialogs.svelte";
 import { preferences } from "./preferences.svelte";
-import { go, HOME, PEOPLE, profilePath, SEARCH, tweetPath } from "./route.svelte";
+import { go, HOME, NOTIFICATIONS, PEOPLE, profilePath, SEARCH, tweetPath } from "./route.svelte";
 import { who } from "./session.svelte";
 
 const SECOND_KEY_MS = 1500;
 
-let led = 0;
+let led = -Infinity;
 
-const current = () => document.activeElement?.closest<HTMLElement>("[data-tweet]");
+const current = () => document.activeElement?.closest<HTMLElement>("[data-tweet]") ?? null;
 
 /** Moves the focus to the next tweet, or to the first that is to be seen. */
 function step(by: 1 | -1) {
@@ -29,10 +29,7 @@ function press(selector: string) {
   tweet?.querySelector<HTMLElement>(selector)?.click();
 }
 
-function openTweet() {
-  const tweet = current();
-  if (tweet && tweet === document.activeElement) go(tweetPath(Number(tweet.dataset.tweet)));
-}
+const openTweet = () => go(tweetPath(Number(current()?.dataset.tweet)));
 
 function find() {
   const fields = document.querySelectorAll<HTMLElement>("[data-search]");
@@ -57,6 +54,7 @@ const ACTIONS: Record<string, () => void> = {
 
 const PLACES: Record<string, () => string> = {
   h: () => HOME,
+  n: () => NOTIFICATIONS,
   p: () => PEOPLE,
   m: () => profilePath(who.me.id),
 };
@@ -78,8 +76,10 @@ export function shortcut(event: KeyboardEvent) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if ((event.target as Element).closest("input, textarea, select, [contenteditable]")) return;
   const key = meant(event);
+  // On a link or a button, Enter presses it.
+  if (key === "enter" && current() !== document.activeElement) return;
   const place = performance.now() - led < SECOND_KEY_MS ? PLACES[key] : undefined;
-  led = key === "g" ? performance.now() : 0;
+  led = key === "g" ? performance.now() : -Infinity;
   const act = place ? () => go(place()) : ACTIONS[key];
   if (!act) return;
   event.preventDefault();

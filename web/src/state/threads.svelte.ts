@@ -14,7 +14,8 @@ export const present = (entry: Entry | null): Tweet | null =>
 export const why = (entry: Entry): Tombstone["tombstone"] =>
   "tombstone" in entry ? entry.tombstone : "deleted";
 
-const entryOf = (view: api.Tweet | Tombstone): Entry => ("tombstone" in view ? view : keep(view));
+export const entryOf = (view: api.Tweet | Tombstone): Entry =>
+  "tombstone" in view ? view : keep(view);
 
 /** A reply at its place in the tree. */
 export interface Reply {
@@ -39,6 +40,8 @@ export class Thread {
   failure = $state<api.ApiError | null>(null);
   /** Whether the first page is here. */
   loaded = $state(false);
+  /** New replies that would move what is read: they wait until the reader wants them. */
+  waiting = $state.raw<Tweet[]>([]);
 
   constructor(readonly id: number) {
     this.tweet = seenTweet(id);
@@ -53,6 +56,7 @@ export class Thread {
       this.previous = page.previous_cursor;
       this.next = page.next_cursor;
       this.loaded = true;
+      this.waiting = [];
     });
   }
 
@@ -79,6 +83,11 @@ export class Thread {
     if (reply.reply_to !== null && this.has(reply.reply_to)) this.#add([reply]);
   }
 
+  showWaiting() {
+    this.#add(this.waiting);
+    this.waiting = [];
+  }
+
   #add(replies: Entry[]) {
     this.replies = [...this.replies, ...replies.filter(({ id }) => !this.has(id))];
   }
@@ -101,11 +110,11 @@ export class Thread {
    * The replies as a tree, in the order in which they are read. A reply whose parent is on a page
    * that is not here stands at the left edge, and so does what the author adds to the own tweet.
    */
-  get tree(): Reply[] {
-    const byId = new Map(this.replies.map((entry) => [entry.id, entry]));
+  tree(replies = this.replies): Reply[] {
+    const byId = new Map(replies.map((entry) => [entry.id, entry]));
     const children = new Map<number, Entry[]>();
     const top: Entry[] = [];
-    for (const entry of this.replies) {
+    for (const entry of replies) {
       const parent = entry.reply_to;
       if (parent === null || !byId.has(parent)) top.push(entry);
       else children.set(parent, [...(children.get(parent) ?? []), entry]);

@@ -33,11 +33,11 @@ export async function kept(
   return { items: items.map((tweet) => keep({ ...missing, ...tweet })), cursor };
 }
 
-function showLike(tweet: Tweet, on: boolean) {
+export function showLike(tweet: Tweet, on: boolean, counts = true) {
   if (tweet.liked === on) return;
   const { id, name } = who.me;
   tweet.liked = on;
-  tweet.like_count += on ? 1 : -1;
+  if (counts) tweet.like_count += on ? 1 : -1;
   tweet.likes = tweet.likes.filter((like) => like.user_id !== id);
   if (on) tweet.likes.push({ user_id: id, name });
 }

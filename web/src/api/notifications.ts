@@ -1,0 +1,105 @@
+/** The calls for notifications, and for what a person wants to be told. No part of the first script. */
+
+import { call, query, type Page, type Tweet } from "./client";
+
+export const KINDS = [
+  "mention",
+  "reply",
+  "like",
+  "follow",
+  "thread",
+  "watch",
+  "announcement",
+  "moderation",
+  "security",
+] as const;
+export type Kind = (typeof KINDS)[number];
+export type Delivery = "off" | "list" | "badge";
+export type Source = "everyone" | "following";
+
+export interface Group {
+  id: string;
+  kind: Kind;
+  seq: number;
+  created_at: string;
+  unread: boolean;
+  read: boolean;
+  people: { id: number; name: string }[];
+  people_count: number;
+  tweet_id: number | null;
+  tweet_count: number;
+  thread_id: number | null;
+  /** For `security`: what is new. */
+  credential: "key" | "session" | null;
+}
+
+export interface ThreadPreference {
+  thread_id: number;
+  state: "followed" | "muted";
+  mentions: boolean;
+  since: string;
+}
+
+export interface Settings {
+  kinds: Record<Kind, { delivery: Delivery; from: Source }>;
+  threads: ThreadPreference[];
+  watched: { id: number; name: string }[];
+}
+
+export interface GroupPage extends Page<Group> {
+  unread: number;
+  seen: number;
+}
+
+export async function notifications(cursor: string | null): Promise<GroupPage> {
+  const page = await call<{
+    notifications: Group[];
+    next_cursor: string | null;
+    unread: number;
+    seen: number;
+  }>("GET", `/notifications${query({ cursor, limit: 20 })}`);
+  return {
+    items: page.notifications,
+    cursor: page.next_cursor,
+    unread: page.unread,
+    seen: page.seen,
+  };
+}
+
+export const unread = async () =>
+  (await call<{ count: number }>("GET", "/notifications/unread")).count;
+
+/** Moves the marker of what was seen; gives how many are unread then. */
+export const markSeen = async (seq: number) =>
+  (await call<{ count: number }>("POST", "/notifications/seen", { seq })).count;
+
+export const markRead = (group: string) =>
+  call("POST", `/notifications/${encodeURIComponent(group)}/read`);
+
+export const settings = () => call<Settings>("GET", "/notifications/settings");
+
+export const changeSettings = (kinds: Partial<Settings["kinds"]>) =>
+  call<Settings>("PATCH", "/notifications/settings", { kinds });
+
+export type ThreadState = "none" | "followed" | "muted";
+
+export const threadState = async (tweetId: number) =>
+  (await call<{ state: ThreadState }>("GET", `/tweets/${tweetId}/subscription`)).state;
+
+export const setThreadMute = (tweetId: number, on: boolean) =>
+  call(on ? "POST" : "DELETE", `/tweets/${tweetId}/mute`);
+
+export const setThreadFollow = (tweetId: number, on: boolean) =>
+  call(on ? "POST" : "DELETE", `/tweets/${tweetId}/subscription`);
+
+export const isWatched = async (id: number) =>
+  (await call<{ watched: boolean }>("GET", `/users/${id}/watch`)).watched;
+
+export const setWatch = (id: number, on: boolean) =>
+  call(on ? "POST" : "DELETE", `/users/${id}/watch`);
+
+/** Those of the tweets that the reader may see; at most 100. */
+export async function tweetsById(ids: number[]): Promise<Tweet[]> {
+  if (ids.length === 0) return [];
+  return (await call<{ tweets: Tweet[] }>("GET", `/tweets${query({ ids: ids.join() })}`)).tweets;
+}

@@ -1,0 +1,99 @@
+/** The threads that the reader follows or has muted, and whom the reader wants to be told about. */
+
+import { SvelteMap } from "svelte/reactivity";
+import { ApiError } from "../api/client";
+import * as api from "../api/notifications";
+import type { MenuItem } from "../parts/Menu.svelte";
+import { notifying } from "../text/notifying";
+import { reason } from "../text/reason";
+import { tell } from "./notices.svelte";
+import { isSettling, settle } from "./settle";
+
+const MUTE = "M8.3 6.2A6 6 0 0 1 18 11v4M6 10.5v6L4.5 18H15M10 20.5a2.2 2.2 0 0 0 4 0M4 4l16 16";
+
+/** By the tweet with which the thread begins. */
+const threads = new SvelteMap<number, api.ThreadState>();
+const watched = new SvelteMap<number, boolean>();
+
+interface InThread {
+  root_id: number;
+}
+
+/** Asks for what the menu of a tweet offers. */
+export async function learnThread({ root_id: root }: InThread) {
+  try {
+    const state = await api.threadState(root);
+    threads.set(root, state);
+  } catch (error) {
+    // The menu offers to follow and to mute, which changes nothing where it is so already.
+    if (!(error instanceof ApiError)) throw error;
+  }
+}
+
+export function threadActions({ root_id: root }: InThread): MenuItem[] {
+  const state = threads.get(root) ?? "none";
+  const text = notifying();
+  return [
+    state === "followed"
+      ? { label: text.unfollowThread, icon: "bell", act: () => setThread(root, "none") }
+      : { label: text.followThread, icon: "bell", act: () => setThread(root, "followed") },
+    state === "muted"
+      ? { label: text.unmuteThread, icon: MUTE, act: () => setThread(root, "none") }
+      : { label: text.muteThread, icon: MUTE, act: () => setThread(root, "muted") },
+  ];
+}
+
+/** Gives whether the API accepted it. */
+export async function setThread(
+  root: number,
+  wanted: api.ThreadState,
+  before = threads.get(root) ?? "none",
+): Promise<boolean> {
+  const text = notifying();
+  threads.set(root, wanted);
+  try {
+    // Following ends a mute, and the other way round.
+    if ((wanted === "none" ? before : wanted) === "muted") {
+      await api.setThreadMute(root, wanted === "muted");
+    } else {
+      await api.setThreadFollow(root, wanted === "followed");
+    }
+    const ended = before === "muted" ? text.threadUnmuted : text.threadUnfollowed;
+    tell({ muted: text.threadMuted, followed: text.threadFollowed, none: ended }[wanted]);
+    return true;
+  } catch (error) {
+    threads.set(root, before);
+    tell(reason(error), true);
+    return false;
+  }
+}
+
+export const isWatched = (id: number) => watched.get(id) ?? false;
+
+export async function learnWatched(id: number) {
+  try {
+    const on = await api.isWatched(id);
+    if (!isSettling(`watch ${id}`)) watched.set(id, on);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+  }
+}
+
+export const toggleWatch = (id: number) => setWatch(id, !isWatched(id));
+
+/** Gives whether the API accepted it. */
+export async function setWatch(id: number, wanted: boolean): Promise<boolean> {
+  let accepted = true;
+  watched.set(id, wanted);
+  await settle(
+    `watch ${id}`,
+    () => isWatched(id),
+    (on) => api.setWatch(id, on),
+    (known, error) => {
+      accepted = false;
+      watched.set(id, known);
+      tell(reason(error), true);
+    },
+  );
+  return accepted;
+}

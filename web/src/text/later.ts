@@ -1,0 +1,55 @@
+/** The words of the views that are fetched after the first one. */
+
+import { preferences } from "../state/preferences.svelte";
+import { plurals } from "./plurals";
+
+const inEnglish = plurals("en");
+const inRussian = plurals("ru");
+
+const en = {
+  noneWith: (tag: string) => `No tweets with #${tag} yet`,
+  followTag: "Follow",
+  followTagMore: "Show tweets with it in Home",
+  clearSearch: "Clear search",
+  noneFoundMore: "Part of a name is enough; small typos are fine.",
+  earlierReplies: (n: number) =>
+    inEnglish(n, { one: "# earlier reply", other: "# earlier replies" }),
+  previousReplies: "Show earlier replies",
+  moreReplies: "Show more replies",
+  noReplies: "No replies yet",
+  tombstones: {
+    deleted: "This tweet was deleted.",
+    hidden: "This tweet isn't available, because its author has left.",
+  },
+  missingTweet: {
+    TweetWasDeleted: { title: "This tweet was deleted", text: "" },
+    TweetHidden: { title: "This tweet isn't available", text: "Its author has left." },
+    TweetNotFound: { title: "Tweet not found", text: "Check the address." },
+  } as Record<string, { title: string; text: string }>,
+};
+
+const ru: typeof en = {
+  noneWith: (tag: string) => `Твитов с #${tag} пока нет`,
+  followTag: "Читать",
+  followTagMore: "Показывать твиты с ним в ленте",
+  clearSearch: "Очистить поиск",
+  noneFoundMore: "Достаточно части имени, мелкие опечатки не страшны.",
+  earlierReplies: (n: number) =>
+    inRussian(n, { one: "Ещё # ответ", few: "Ещё # ответа", other: "Ещё # ответов" }),
+  previousReplies: "Показать предыдущие ответы",
+  moreReplies: "Показать ещё ответы",
+  noReplies: "Ответов пока нет",
+  tombstones: {
+    deleted: "Этот твит удалён.",
+    hidden: "Этот твит недоступен: автор покинул Warble.",
+  },
+  missingTweet: {
+    TweetWasDeleted: { title: "Этот твит удалён", text: "" },
+    TweetHidden: { title: "Этот твит недоступен", text: "Его автор покинул Warble." },
+    TweetNotFound: { title: "Твит не найден", text: "Проверьте адрес." },
+  } as Record<string, { title: string; text: string }>,
+};
+
+const texts = { en, ru };
+
+export const later = () => texts[preferences.language];
