@@ -3,6 +3,12 @@
 \set ON_ERROR_STOP on
 set client_min_messages = warning;
 
+do $$ begin
+    if current_setting('server_version_num')::int < 180000 then
+        raise exception 'Warble needs PostgreSQL 18 or newer';
+    end if;
+end $$;
+
 create schema if not exists extensions;
 create extension if not exists pg_trgm schema extensions;
 create extension if not exists unaccent schema extensions;

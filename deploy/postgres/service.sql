@@ -6,7 +6,6 @@ select format('alter role %I login password %L', :'service', :'password')
 from pg_roles as me
 where me.rolname = current_user and (
     me.rolsuper
-    or current_setting('server_version_num')::int < 160000
     or pg_has_role(current_user, :'service', 'usage with admin option')
 ) \gexec
 
