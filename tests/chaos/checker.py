@@ -88,6 +88,7 @@ class Checker:
         found += await self._find_among_follows()
         found += await self._find_among_likes()
         found += await self._find_among_threads()
+        found += await self._find_among_searches()
         found = found or await self._find_among_feeds()
         return found or await self._find_among_notifications()
 
@@ -173,6 +174,22 @@ class Checker:
             if (count := listed[root][reply["id"]]) != 1:
                 kind = "doubled" if count else "lost"
                 found.append(f"{kind}: reply {reply['id']} is {count} times below {root}")
+        return found
+
+    async def _find_among_searches(self) -> list[str]:
+        """Checks that the search finds exactly the tweets that exist, by their authors."""
+        found = []
+        reader = self._person(self._history.people[0])
+        for author in (*self._history.people, *self._history.erased):
+            tweets = reader.pages("/api/search", "tweets", q=f"from:{author.id}", limit=100)
+            searched = [each["id"] async for each in tweets]
+            there = {
+                tweet_id
+                for tweet_id, shown in self._there.items()
+                if shown["author"]["id"] == author.id
+            }
+            if len(searched) != len(set(searched)) or set(searched) != there:
+                found.append(f"the search for {author.name} differs by {set(searched) ^ there}")
         return found
 
     async def _find_among_feeds(self) -> list[str]:

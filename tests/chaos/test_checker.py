@@ -108,6 +108,19 @@ async def test_a_reply_that_is_counted_wrongly_or_out_of_reach_is_found(
     assert f"wrong: tweet {question.id} has 1 replies and counts 2" in findings
 
 
+async def test_a_tweet_that_the_search_does_not_find_is_found_missing(
+    stack: Instance, load: Load
+) -> None:
+    sought = await post(load, "sought")
+    assert await until_nothing(stack, load.history, load) == []
+
+    async with postgres.connect(stack.database()) as connection:
+        await connection.execute("delete from feed.tweet_words where tweet_id = $1", sought.id)
+
+    expected = f"the search for {sought.author.name} differs by {{{sought.id}}}"
+    assert expected in await found(stack, load)
+
+
 async def test_a_tweet_that_is_there_twice_is_doubled(stack: Instance, load: Load) -> None:
     await post(load, "again")
     await post(load, "again")
