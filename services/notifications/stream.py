@@ -40,11 +40,18 @@ from .dispatcher import Dispatcher
 from .settings import Settings
 
 PATH = "/api/stream"
-_EXAMPLE = """id: 4711
-event: tweet
-data: {"tweet":31,"author":7,"root":null,"parent":null,"event":"tweets:31"}
-
-"""
+_EVENT = {
+    "type": "object",
+    "description": "One event. Its `data` is a JSON object.",
+    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+    "examples": [
+        {
+            "id": "4711",
+            "event": "tweet",
+            "data": '{"tweet":31,"author":7,"root":null,"parent":null,"event":"tweets:31"}',
+        }
+    ],
+}
 _LAST_EVENT_ID = b"last-event-id"
 
 documentation = APIRouter(tags=["notifications"])
@@ -58,7 +65,7 @@ documentation = APIRouter(tags=["notifications"])
     responses={
         200: {
             "description": "The stream, which stays open.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+            "content": {"text/event-stream": {"schema": _EVENT}},
         },
         **responses(ServiceOverloaded),
     },
@@ -188,9 +195,13 @@ class StreamProcess:
             raise ServiceOverloaded
         query = parse_qs(scope["query_string"].decode("latin-1"))
         position = self._dispatcher.position
-        after = headers.get(_LAST_EVENT_ID, query.get("after", [""])[0])
-        if after:
-            position = _number(after if isinstance(after, str) else after.decode("latin-1"), 0)
+        # A browser that connects again by itself repeats the URL, and adds the header.
+        for after in (
+            query.get("after", [""])[0],
+            headers.get(_LAST_EVENT_ID, b"").decode("latin-1"),
+        ):
+            if after:
+                position = _number(after, 0)
         interests = Interests(
             _numbers(query, "tweets", MAX_TWEETS),
             _numbers(query, "threads", MAX_THREADS),

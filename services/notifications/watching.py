@@ -26,6 +26,7 @@ TweetId = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 class Watching(BaseModel):
     model_config = ConfigDict(
+        strict=True,
         json_schema_extra={
             "examples": [
                 {
@@ -35,7 +36,7 @@ class Watching(BaseModel):
                     "everyone": False,
                 }
             ]
-        }
+        },
     )
 
     stream: Annotated[str, Field(min_length=1, max_length=100)]

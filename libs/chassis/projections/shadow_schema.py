@@ -192,9 +192,11 @@ class ShadowSchema:
     async def carry_over(self, carry_over: CarryOver, *, timeout_seconds: float) -> None:
         """Takes rows from the serving projection into the copy.
 
-        Can be repeated: the last time is within `exclusive`, when most is done already.
+        Can be repeated: the last time is within `exclusive`, when most is done already. Until then
+        the tables change meanwhile, so all are read as of one moment.
         """
-        async with self._connection.transaction():
+        isolation = None if self._connection.is_in_transaction() else "repeatable_read"
+        async with self._connection.transaction(isolation=isolation):
             for table in carry_over.kept_tables:
                 statement = _COPY_ROWS.format(
                     table=table, serving=self._serving_schema, copy=self.schema
