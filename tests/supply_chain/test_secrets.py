@@ -56,7 +56,7 @@ def test_other_kinds_of_secrets_are_found(repository: Path) -> None:
         serialization.NoEncryption(),
     )
     committed(repository, pem.decode(), "key.pem")
-    committed(repository, f'password = "{randomness.token_urlsafe(20)}"', "settings.py")
+    committed(repository, f'password = "{randomness.token_hex(20)}"', "settings.py")
     committed(repository, f"amqp://users:{randomness.token_hex(12)}@mq/", "addresses")
 
     found = "\n".join(secrets.find_all(repository))

@@ -139,6 +139,7 @@ async def test_a_tweet_is_deleted_although_the_page_is_left_at_once(
     else:
         await page.get_by_role("button", name="Settings").click()
         await page.get_by_role("button", name="Sign out").click()
+        await expect(page.get_by_label("Your access key")).to_be_visible()
 
     await until(ann, lambda feed: feed == [])
 
