@@ -119,7 +119,7 @@ async def test_a_tweet_with_a_picture_is_one_trace_from_the_gateway_to_the_feed(
             ("INSERT", "tweets api"),
             ("publish tweet.posted.v1", "tweets worker"),
             ("process feed.tweet.posted.v1", "feed worker"),
-            ("INSERT", "feed worker"),
+            ("WITH", "feed worker"),
         )
     )
     receiver.wait_until(
