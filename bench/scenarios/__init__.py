@@ -5,7 +5,20 @@ from typing import Any
 
 from bench.fixture import Fixture
 
-from . import baseline, costs, delivery, growth, likes, mix, page, replicas, stream, threads, waits
+from . import (
+    baseline,
+    costs,
+    delivery,
+    growth,
+    likes,
+    mix,
+    page,
+    replicas,
+    search,
+    stream,
+    threads,
+    waits,
+)
 
 Scenario = Callable[[Fixture], Awaitable[Any]]
 
@@ -23,6 +36,7 @@ SCENARIOS: dict[str, Scenario] = {
     "likes": growth.likes,
     "followed": growth.followed,
     "tweets": growth.tweets,
+    "search": search.measure,
     "replicas": replicas.measure,
 }
 """In the order of running: last those that fill the tables or restart programs."""
