@@ -169,37 +169,30 @@ class Search:
 
     async def prepare(self, query: SearchQuery, reader_id: int, time_zone: ZoneInfo) -> Prepared:
         """Raises SearchEmpty, SearchPersonUnknown and SearchPersonAmbiguous."""
-        parts: list[str] = []
-        is_selective = False
         choices: list[Choice] = []
-        words = await self._words(query)
-        if words.query:
-            parts.append(f"({words.query})")
-            is_selective = words.is_selective
+        lexemes = [
+            *(
+                (f"{'is' if name == 'reply' else 'has'} {name}", negated)
+                for name, negated in query.attributes
+            ),
+            *((f"tag {tag}", negated) for tag, negated in query.tags),
+            *((f"symbol {symbol}", negated) for symbol, negated in query.symbols),
+        ]
+        filters = [([lexeme], negated) for lexeme, negated in lexemes]
         for person in query.people:
             people = await self._people(person, reader_id)
             if len(people) > 1:
                 choices.append(Choice(person.operator, str(person.person), people))
-            parts.append(
-                _any_of((f"{person.operator} {each.id}" for each in people), person.negated)
-            )
-            is_selective |= not person.negated
-        for attribute in query.attributes:
-            verb = "is" if attribute.name == "reply" else "has"
-            parts.append(_any_of([f"{verb} {attribute.name}"], attribute.negated))
-            is_selective |= not attribute.negated
-        for tag in query.tags:
-            parts.append(_any_of([f"tag {tag.tag}"], tag.negated))
-            is_selective |= not tag.negated
-        for symbol in query.symbols:
-            parts.append(_any_of([f"symbol {symbol.symbol}"], symbol.negated))
-            is_selective |= not symbol.negated
+            filters.append(([f"{person.operator} {each.id}" for each in people], person.negated))
+        words = await self._words(query)
+        parts = [f"({words.query})"] if words.query else []
+        parts += (_any_of(each, negated) for each, negated in filters)
         if not parts and not query.dates:
             raise SearchEmpty
         first_id, end_id, excluded = await self._range(query.dates, time_zone)
         return Prepared(
             match=" & ".join(parts) if parts else "!'none'",
-            is_selective=is_selective,
+            is_selective=words.is_selective or not all(negated for _, negated in filters),
             words=words.query,
             symbols=[each.symbol for each in query.symbols if not each.negated],
             first_id=first_id,
