@@ -35,7 +35,7 @@ liked as (
     where tweet.deleted is not true
 )
 """,
-    told=f"""
+    notices=f"""
     union all
     select distinct on (subject_id)
         'counts', subject_id, null, null, null, null, null, null

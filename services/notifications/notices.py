@@ -54,9 +54,9 @@ class Notice:
     age: float
     """Seconds since the notice was written."""
     message: Message | None
-    """None if nobody is told."""
+    """None if nobody gets it."""
     people: Collection[int]
-    """Those who are told, whatever they look at."""
+    """Those who get it, whatever they look at."""
     tweet_id: int | None = None
     root_id: int | None = None
 
@@ -99,14 +99,16 @@ async def counts(fetch: Fetch, tweets: Sequence[int]) -> dict[int, dict[str, int
 
 
 async def read(fetch: Fetch, after: int, limit: int, audience: Audience) -> list[Notice]:
-    """The next notices, also those of which nobody in the audience is told."""
+    """The next notices, also those that nobody in the audience gets."""
     rows = await fetch(_READ, after, limit, list(audience.people))
     changed = {row["tweet_id"] for row in rows if row["kind"] == "counts"}
     numbers = await counts(fetch, audience.watched_tweets(changed))
-    told = {row["recipient_id"] for row in rows} & audience.people.keys()
-    unread = await queries.unread(fetch, list(told)) if told else {}
+    recipients = {row["recipient_id"] for row in rows} & audience.people.keys()
+    unread = await queries.unread(fetch, list(recipients)) if recipients else {}
     groups = {
-        _group(row) for row in rows if row["kind"] == "notification" and row["recipient_id"] in told
+        _group(row)
+        for row in rows
+        if row["kind"] == "notification" and row["recipient_id"] in recipients
     }
     visible = await queries.visible_groups(fetch, groups) if groups else {}
 

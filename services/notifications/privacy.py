@@ -19,7 +19,7 @@ from . import positions
 from .events import UserErased
 from .handlers import subscriptions
 from .queries import EXPORT
-from .statements import TELL_RECIPIENTS
+from .statements import NOTIFY_RECIPIENTS
 from .tweets import CLEARED_BATCH, clear, erase_tweets
 
 EXPORT_LISTS = {"notifications": EXPORT}
@@ -44,7 +44,7 @@ with gone as (
     update tweet set like_count = like_count - 1
     from gone
     where family = 'like' and active and id = subject_id and not deleted
-), {TELL_RECIPIENTS}
+), {NOTIFY_RECIPIENTS}
 select count(*) as rows from gone
 """  # noqa: S608  only constants are inserted
 _DELETE_FOLLOWS = """
@@ -129,7 +129,7 @@ with gone as (
         and notification.recipient_id = batch.recipient_id
         and notification.actor_id = batch.actor_id
     returning notification.recipient_id, old.shown
-), {TELL_RECIPIENTS}
+), {NOTIFY_RECIPIENTS}
 select count(*) as rows from gone
 """  # noqa: S608  only constants are inserted
 _HIDDEN = "delete from person_to_hide where user_id = $1"

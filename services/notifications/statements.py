@@ -6,17 +6,17 @@ subqueries, or in lateral ones with `offset 0`, which PostgreSQL does not turn i
 """
 
 RECENT = "occurred_at > now() - interval '7 days'"
-"""Older events change the tables, but nobody is told of them at once: they come from a backfill."""
+"""Older events change the tables, but no stream is notified of them: they come from a backfill."""
 
-TELL_RECIPIENTS = """
-told as (
+NOTIFY_RECIPIENTS = """
+recipient as (
     select distinct recipient_id from gone where shown
 ), given as (
-    update position set position = position + (select count(*) from told)
-    where exists (select from told) returning old.position as last
+    update position set position = position + (select count(*) from recipient)
+    where exists (select from recipient) returning old.position as last
 ), appended as (
     insert into notice (position, kind, recipient_id)
-    select last + row_number() over (), 'seen', recipient_id from told cross join given
+    select last + row_number() over (), 'seen', recipient_id from recipient cross join given
 )
 """
 """Queries that tell the recipients of the notifications in `gone` that these are shown no more."""
@@ -58,13 +58,13 @@ with last as (
     insert into notice (position, kind, recipient_id, group_kind, group_subject_id, group_day)
     select seq, 'notification', recipient_id, kind, group_subject_id, day
     from stored where shown and old_seq = 0 and {recent}
-), told as (
+), other_notice as (
     select distinct on (recipient_id)
         'seen' as kind, null::bigint as tweet_id, null::bigint as author_id,
         null::bigint as root_id, null::bigint as parent_id, null::text[] as tags,
         null::text as event, recipient_id
     from stored where was_shown and (not shown or kind <> old_kind)
-    {told}
+    {notices}
 ), appended as (
     insert into notice (
         position, kind, tweet_id, author_id, root_id, parent_id, tags, event, recipient_id
@@ -72,9 +72,10 @@ with last as (
     select
         last.position + (select count(*) from candidate where shown) + row_number() over (),
         kind, tweet_id, author_id, root_id, parent_id, tags, event, recipient_id
-    from told cross join last
+    from other_notice cross join last
 ), counted as (
-    select (select count(*) from candidate where shown) + (select count(*) from told) as positions
+    select (select count(*) from candidate where shown) + (select count(*) from other_notice)
+        as positions
 ), advanced as (
     update position set position = position.position + counted.positions
     from counted where counted.positions > 0
@@ -83,18 +84,18 @@ with last as (
 """
 
 
-def storing(ctes: str, *, told: str = "", result: str = "select from counted") -> str:
+def storing(ctes: str, *, notices: str = "", result: str = "select from counted") -> str:
     """A statement that stores notifications, gives them their `seq`, and appends notices.
 
     `ctes` ends with the query `incoming`, whose columns are `family`, `kind`, `subject_id`,
     `recipient_id`, `actor_id`, `group_subject_id`, `root_id`, `active`, `version`, `occurred_at`.
     Each row replaces an older version of itself; a reply also replaces the notification of a thread
     or of a watched author about the same tweet, which was stored before its recipient was known.
-    `told` adds queries of further notices, with the columns of the first one. `result` may be
+    `notices` adds queries of further notices, with the columns of the first one. `result` may be
     preceded by further queries that read `stored`, in which `was_active` is the value before.
 
     The caller holds the lock of `positions`.
     """
     return _STORING.format(
-        ctes=ctes.strip(), told=told.strip(), result=result.strip(), recent=RECENT
+        ctes=ctes.strip(), notices=notices.strip(), result=result.strip(), recent=RECENT
     )

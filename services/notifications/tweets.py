@@ -19,7 +19,7 @@ from chassis.database.session import fetch
 
 from . import positions
 from .events import TweetDeleted, TweetPosted
-from .statements import RECENT, TELL_RECIPIENTS, storing
+from .statements import NOTIFY_RECIPIENTS, RECENT, storing
 
 CLEARED_BATCH = 5_000
 """The maximum number of notifications of deleted tweets that one statement deletes."""
@@ -83,7 +83,7 @@ inserted as (
     order by tweet_id, recipient_id, rank
 )
 """,  # noqa: S608  only constants are inserted
-    told=f"""
+    notices=f"""
     union all
     select
         'tweet', tweet_id, author_id, root_id, parent_id, tags, event, null
@@ -98,7 +98,7 @@ inserted as (
 )
 # Gives the replies and likes that wait for the authors of these tweets their recipients. The author
 # of an erased person's tweet stays unknown, so what waits for it is only deleted. An author may
-# have been told of the same reply already, as a follower of the thread: `storing` decides then.
+# have been notified of the same reply already, as a follower of the thread: `storing` decides then.
 _ADOPT = storing("""
 waiting as (
     delete from notification using tweet
@@ -145,25 +145,25 @@ from (
 ) as gone
 where tweet.id = gone.parent_id
 """
-_TELL_OF_DELETED = f"""
+_APPEND_DELETED = f"""
 with gone as (
     select tweet.id, deleted.author_id, parent_id, root_id, event
     from unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[])
         as deleted (id, author_id, event, occurred_at)
     join tweet using (id)
     where {RECENT}
-), told as (
+), new_notice as (
     select 'deleted' as kind, id as tweet_id, author_id, root_id, event from gone
     union all
     select distinct 'counts', parent_id, null::bigint, null::bigint, null from gone
     where parent_id is not null
 ), given as (
-    update position set position = position + (select count(*) from told)
-    where exists (select from told) returning old.position as last
+    update position set position = position + (select count(*) from new_notice)
+    where exists (select from new_notice) returning old.position as last
 )
 insert into notice (position, kind, tweet_id, author_id, root_id, event)
 select last + row_number() over (), kind, tweet_id, author_id, root_id, event
-from told cross join given
+from new_notice cross join given
 """  # noqa: S608  only constants are inserted
 # Deletes at most $2 notifications about these tweets.
 _CLEAR = f"""
@@ -178,7 +178,7 @@ with gone as (
         and notification.recipient_id = batch.recipient_id
         and notification.actor_id = batch.actor_id
     returning notification.recipient_id, notification.shown
-), {TELL_RECIPIENTS}
+), {NOTIFY_RECIPIENTS}
 select count(*) as notifications from gone
 """  # noqa: S608  only constants are inserted
 _ERASED_PEOPLE = "select user_id from erasure where user_id = any($1::bigint[])"
@@ -231,8 +231,8 @@ async def _finish_deletion(
     if live := [row for row in marked if row["was_live"]]:
         if replies := [row["id"] for row in live if row["parent_id"] is not None]:
             await fetch(session, _UNCOUNT_REPLIES, replies)
-        told = [(row["id"], row["author_id"], *causes[row["id"]]) for row in live]
-        await fetch(session, _TELL_OF_DELETED, *zip(*told, strict=True))
+        deleted = [(row["id"], row["author_id"], *causes[row["id"]]) for row in live]
+        await fetch(session, _APPEND_DELETED, *zip(*deleted, strict=True))
     if placeholders := [row["id"] for row in marked if row["had_placeholder"]]:
         await fetch(session, _ADOPT, placeholders)
     tweet_ids = [row["id"] for row in marked]
