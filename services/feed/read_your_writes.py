@@ -47,13 +47,6 @@ MAX_WAITING_READS = 30
 """How many reads of one process may wait at once. The gateway sends a replica at most 50 requests
 at once, so reads that need not wait are still served."""
 
-_COUNT_MISSING = """
-select count(*) as missing from unnest($1::text[], $2::bigint[]) as requested (source, id)
-where not exists (
-    select from inbox where inbox.source = requested.source and inbox.id = requested.id
-)
-"""
-
 WAIT = Histogram(
     "warble_feed_own_writes_wait_seconds",
     "How long a read waited for the reader's own writes.",
@@ -183,5 +176,5 @@ class InboxListener:
 
     async def _count_missing(self, events: Sequence[EventId]) -> int:
         """How many of the events the inbox in the database does not have."""
-        (row,) = await self._connections.fetch(_COUNT_MISSING, *inbox.as_arrays(events))
+        (row,) = await self._connections.fetch(inbox.COUNT_MISSING, *inbox.as_arrays(events))
         return int(row["missing"])

@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from chassis.auth.identity import SignedIn
 from chassis.database.pool import Pool
 from chassis.http.errors import InvalidRequest
+from chassis.messaging import inbox
 from chassis.messaging.events import EventId
 
 AFTER = "warble-after"
@@ -21,13 +22,6 @@ MAX_EVENTS = 16
 """The gateway names no more. Further ones are ignored."""
 TIMEOUT_SECONDS = 1
 POLL_INTERVAL_SECONDS = 0.05
-
-_COUNT_MISSING = """
-select count(*) as missing from unnest($1::text[], $2::bigint[]) as requested (source, id)
-where not exists (
-    select from inbox where inbox.source = requested.source and inbox.id = requested.id
-)
-"""
 
 
 async def _wait_for_own_writes(request: Request, identity: SignedIn) -> None:
@@ -43,10 +37,9 @@ async def _wait_for_own_writes(request: Request, identity: SignedIn) -> None:
 
 
 async def _wait(connections: Pool, events: list[EventId]) -> None:
-    sources, numbers = [event.source for event in events], [event.number for event in events]
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
-        (row,) = await connections.fetch(_COUNT_MISSING, sources, numbers)
+        (row,) = await connections.fetch(inbox.COUNT_MISSING, *inbox.as_arrays(events))
         if not row["missing"] or time.monotonic() > deadline:
             return
         await asyncio.sleep(POLL_INTERVAL_SECONDS)

@@ -49,6 +49,15 @@ create table inbox (
 """The table's DDL, for a service's first migration."""
 
 
+COUNT_MISSING = """
+select count(*) as missing from unnest($1::text[], $2::bigint[]) as requested (source, id)
+where not exists (
+    select from inbox where inbox.source = requested.source and inbox.id = requested.id
+)
+"""
+"""How many of the requested events (`as_arrays`) are not handled yet."""
+
+
 async def insert_new(session: AsyncSession, events: Iterable[EventId]) -> set[EventId]:
     """Inserts the ids and returns those that were not there: only these have to be handled.
 
