@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from chassis import testing
 from chassis.auth import api_keys
-from chassis.auth.identity import Identity, KeyScope, Verifier
+from chassis.auth.identity import Identity, KeyScope, Role, Verifier
 from chassis.messaging import broker
 from devstack.instance import Instance
 from tests.waiting import eventually
@@ -53,13 +53,22 @@ async def test_a_mistyped_key_is_refused_without_asking_users(start_gateway: Sta
         assert lookups(running) == 0
 
 
-async def test_a_service_is_told_the_scope_of_the_key(start_gateway: StartGateway) -> None:
-    async with start_gateway(users=owner(scope="read", key_id=5, key_expires_at=2**31)) as running:
+async def test_a_service_is_told_what_the_key_allows(start_gateway: StartGateway) -> None:
+    facts = {"key_id": 5, "key_expires_at": 2**31, "roles": ["moderator", "of a later version"]}
+    async with start_gateway(users=owner(scope="account", **facts)) as running:
         await running.client.get("/api/tweets", headers=KEY)
 
         token = running.feed.requests[-1]["headers"]["warble-identity"]
         identity = Verifier(testing.PUBLIC_KEY, "feed").verify(token)
-        assert identity == Identity(PERSON, KeyScope.read, key_id=5, key_expires_at=2**31)
+        assert identity == Identity(
+            PERSON,
+            KeyScope.account,
+            key_id=5,
+            key_expires_at=2**31,
+            roles=frozenset((Role.moderator,)),
+        )
+        assert identity.may_moderate
+        assert not identity.may_announce
 
 
 async def test_a_key_is_cached_no_longer_than_it_lives(start_gateway: StartGateway) -> None:

@@ -16,6 +16,7 @@ To rotate the key pair without an outage, the services get two public keys for a
 
 import base64
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
@@ -26,7 +27,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from fastapi import Depends, Request
 
 from chassis.database import clock
-from chassis.http.errors import NotAnAdministrator, NotSignedIn, ReadOnlyKey
+from chassis.http.errors import (
+    NotAModerator,
+    NotAnAdministrator,
+    NotAnAnnouncer,
+    NotSignedIn,
+    ReadOnlyKey,
+)
 
 IDENTITY_HEADER = "warble-identity"
 LIFETIME_SECONDS = 60
@@ -52,6 +59,20 @@ class KeyScope(StrEnum):
         return scopes.index(self) >= scopes.index(other)
 
 
+class Role(StrEnum):
+    """What a person may do for others, besides what administrators may do."""
+
+    moderator = "moderator"
+    """Hide tweets, and decide on reports."""
+    announcer = "announcer"
+    """Post announcements."""
+
+
+def roles_in(claims: Mapping[str, Any]) -> frozenset[Role]:
+    """The roles in a token or a response. Roles of a newer version are left out."""
+    return frozenset(role for role in Role if role in claims.get("roles", ()))
+
+
 @dataclass(frozen=True)
 class Identity:
     """The person who makes a request, and what their credential allows."""
@@ -64,11 +85,22 @@ class Identity:
     session_id: int | None = None
     key_expires_at: int | None = None
     """When the key expires, in seconds since the epoch. None if it does not expire."""
+    roles: frozenset[Role] = frozenset()
+    """The person's roles, as far as the credential allows to use them. Its scope must cover
+    `account`: a leaked key of a script does not moderate."""
 
     @property
     def administrator(self) -> bool:
         """Whether the person is an administrator, and this credential allows to act as one."""
         return self.scope is KeyScope.admin
+
+    @property
+    def may_moderate(self) -> bool:
+        return self.administrator or Role.moderator in self.roles
+
+    @property
+    def may_announce(self) -> bool:
+        return self.administrator or Role.announcer in self.roles
 
 
 GATEWAY = Identity(0, KeyScope.read)
@@ -101,7 +133,7 @@ class Signer:
         cached = self._signed.get((identity, audience))
         if cached is not None and cached[1] > now:
             return cached[0]
-        claims = {
+        claims: dict[str, Any] = {
             "iss": ISSUER,
             "sub": str(identity.user_id),
             "scope": identity.scope.value,
@@ -113,6 +145,7 @@ class Signer:
             "key": identity.key_id,
             "sid": identity.session_id,
             "key_exp": identity.key_expires_at,
+            "roles": sorted(identity.roles) or None,
         }
         claims |= {name: value for name, value in optional.items() if value is not None}
         token = jwt.encode(claims, self._key, algorithm="EdDSA")
@@ -145,6 +178,7 @@ class Verifier:
                 key_id=claims.get("key"),
                 session_id=claims.get("sid"),
                 key_expires_at=claims.get("key_exp"),
+                roles=roles_in(claims),
             )
         except (jwt.InvalidTokenError, ValueError) as error:
             raise NotSignedIn from error
@@ -202,6 +236,20 @@ async def _administrator(request: Request) -> Identity:
     return identity
 
 
+async def _moderator(request: Request) -> Identity:
+    identity = await _signed_in(request)
+    if not identity.may_moderate:
+        raise NotAModerator
+    return identity
+
+
+async def _announcer(request: Request) -> Identity:
+    identity = await _signed_in(request)
+    if not identity.may_announce:
+        raise NotAnAnnouncer
+    return identity
+
+
 async def _gateway(request: Request) -> Identity:
     identity = _identify(request)
     if identity.user_id != GATEWAY.user_id:
@@ -211,4 +259,6 @@ async def _gateway(request: Request) -> Identity:
 
 SignedIn = Annotated[Identity, Depends(_signed_in)]
 Administrator = Annotated[Identity, Depends(_administrator)]
+Moderator = Annotated[Identity, Depends(_moderator)]
+Announcer = Annotated[Identity, Depends(_announcer)]
 FromGateway = Annotated[Identity, Depends(_gateway)]

@@ -215,6 +215,8 @@ export const en = {
     TweetNotFound: "This tweet was deleted.",
     TweetWasDeleted: "This tweet was deleted.",
     TweetHidden: "The author of this tweet has left.",
+    NotAModerator: "Only moderators can do this.",
+    NotAnAnnouncer: "Only people who may post announcements can do this.",
     NotAnAdministrator: "Only administrators can do this.",
     RenamingNotAllowed: "Only administrators can change names.",
     RepliesRestricted: "The author has limited who can reply to this tweet.",

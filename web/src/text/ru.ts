@@ -210,6 +210,8 @@ export const ru: Words = {
     SessionChanged: "В этом браузере вошёл кто-то другой.",
     NotSignedIn: "Сеанс завершён. Войдите снова.",
     TweetHidden: "Этот твит недоступен: автор покинул Warble.",
+    NotAModerator: "Это могут делать только модераторы.",
+    NotAnAnnouncer: "Это могут делать только те, кому разрешены объявления.",
     NotAnAdministrator: "Это могут делать только администраторы.",
     RenamingNotAllowed: "Имена меняют только администраторы.",
     TweetNotFound: "Этого твита больше нет.",
