@@ -147,9 +147,14 @@ export class Draft {
 
   cancelUploads = () => this.#uploads?.abort();
 
-  /** Keeps the pictures and their texts for after a reload. */
+  /** Keeps the descriptions for after a reload. Unlike the pictures, they are stored at once. */
+  keepDescriptions = () =>
+    keep(`${this.#key(".")}.alts`, JSON.stringify(this.pictures.map(({ alt }) => alt)));
+
+  /** Keeps the pictures and their descriptions for after a reload. */
   keepPictures = async () => {
-    const held = this.pictures.map(({ blob, alt }) => ({ blob, alt }));
+    this.keepDescriptions();
+    const held = this.pictures.map(({ blob }) => blob);
     try {
       await (held.length ? set(this.#key(" "), held) : del(this.#key(" ")));
     } catch {
@@ -164,15 +169,16 @@ export class Draft {
     this.#text = kept(this.#key(".")) || this.#text;
     const chosen = kept(`${this.#key(".")}.replies`) as api.WhoMayReply;
     if (WHO_MAY_REPLY.includes(chosen)) this.#whoMayReply = chosen;
-    this.#mentions = moved(keptMentions(`${this.#key(".")}.mentions`), this.#text, this.#text);
-    let held: { blob: Blob; alt: string }[] | undefined;
+    this.#mentions = moved(keptList(`${this.#key(".")}.mentions`), this.#text, this.#text);
+    const alts = keptList<string>(`${this.#key(".")}.alts`);
+    let held: Blob[] | undefined;
     try {
       held = await get(this.#key(" "));
     } catch {
       return;
     }
     if (held && this.pictures.length === 0)
-      this.pictures = held.map(({ blob, alt }) => new Picture(blob, alt));
+      this.pictures = held.map((blob, index) => new Picture(blob, alts[index]));
   }
 
   /** Adds the files that can be attached, and says why the others cannot. */
@@ -226,17 +232,17 @@ export class Draft {
       return null;
     }
     this.sending = true;
-    if (this.parent) this.parent.reply_count++;
     try {
       const posted = await this.#send();
       this.#tried = null;
       this.forget();
       // The tweet is there; that it cannot be shown yet is no failure of posting it.
-      const shown = this.parent ? showReply(posted.tweet_id) : showPosted(posted.tweet_id);
+      const shown = this.parent
+        ? showReply(posted.tweet_id, this.parent.id)
+        : showPosted(posted.tweet_id);
       await shown.catch(() => {});
       return posted;
     } catch (error) {
-      if (this.parent) this.parent.reply_count--;
       if (error instanceof DOMException && error.name === "AbortError") return null;
       if (!(error instanceof api.ApiError)) throw error;
       // An upload that no tweet took in time is gone from the server: the next try sends it anew.
@@ -275,9 +281,9 @@ export class Draft {
   }
 }
 
-function keptMentions(name: string): Mention[] {
+function keptList<Item>(name: string): Item[] {
   try {
-    return JSON.parse(kept(name) || "[]") as Mention[];
+    return JSON.parse(kept(name) || "[]") as Item[];
   } catch {
     return [];
   }

@@ -119,9 +119,14 @@ export function outdateFollowing() {
   for (const feed of feeds.values()) if (feed.selection.scope === "following") feed.outdated = true;
 }
 
-/** The reader's reply that was just posted goes into the threads that are open. */
-export async function showReply(tweetId: number) {
+/**
+ * The reader's reply that was just posted goes into the threads that are open. The parent is read for
+ * the number of its replies: counting here could count a reply twice of which a notice has told.
+ */
+export async function showReply(tweetId: number, parentId: number) {
+  const counted = api.tweet(parentId).then(keep, () => {});
   const reply = keep(await api.tweet(tweetId));
+  await counted;
   addToThreads(reply);
   for (const feed of feeds.values()) {
     if (feed.loaded && feed.selection.replies === "all") feed.add([reply]);
