@@ -226,8 +226,11 @@ async def test_many_clients_resume_at_once_and_each_gets_its_own_part(service: S
 async def test_a_client_that_missed_what_the_log_has_lost_reads_all_again(service: Service) -> None:
     author = person()
     old = await service.notice("counts", tweet_id=1)
-    for _ in range(3):
-        await service.tweet(author)
+    async with service.open(author, after=old) as stream:
+        for _ in range(3):
+            await service.tweet(author)
+        # The process has read the log up to here: until it has, it does not know of newer positions.
+        await stream.event("tweet", 3)
     await service.run("delete from notice where position <= $1", old + 2)
     for after in (old, old + 10**6):
         async with service.open(author, after=after) as stream:
