@@ -6,9 +6,17 @@
 import { ApiError } from "../api/client";
 import { words } from "../state/preferences.svelte";
 
+/** Knows the errors that the first view never meets (reasons.ts). */
+let furtherReason: (type: string) => string | undefined = () => undefined;
+
+export function addReasons(known: typeof furtherReason) {
+  furtherReason = known;
+}
+
 export function reason(error: unknown): string {
   if (!(error instanceof ApiError)) throw error;
   const withNumbers = words().limits[error.type];
   if (withNumbers && error.details) return withNumbers(error.details);
-  return words().reasons[error.type] || error.message || words().failed;
+  const known = words().reasons[error.type] ?? furtherReason(error.type);
+  return known || error.message || words().failed;
 }
