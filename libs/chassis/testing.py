@@ -5,7 +5,7 @@ calls stay within the process, and events come from the test.
 """
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
-from chassis.auth.identity import IDENTITY_HEADER, Identity, KeyScope, Signer
+from chassis.auth.identity import IDENTITY_HEADER, Identity, KeyScope, Role, Signer
 from chassis.database.session import Database
 from chassis.messaging import inbox
 from chassis.messaging.events import Event, EventId
@@ -32,10 +32,16 @@ _signer = Signer(PRIVATE_KEY)
 
 
 def identity_headers(
-    service: str, user_id: int, *, administrator: bool = False, scope: KeyScope = KeyScope.account
+    service: str,
+    user_id: int,
+    *,
+    administrator: bool = False,
+    scope: KeyScope = KeyScope.account,
+    roles: Iterable[Role] = (),
 ) -> dict[str, str]:
     """The header that identifies this person to the service, signed as the gateway signs it."""
-    identity = Identity(user_id, KeyScope.admin if administrator else scope)
+    scope = KeyScope.admin if administrator else scope
+    identity = Identity(user_id, scope, roles=frozenset(roles))
     return {IDENTITY_HEADER: _signer.sign(identity, service)}
 
 

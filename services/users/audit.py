@@ -31,6 +31,8 @@ class AuditAction(StrEnum):
     """By the person: it shows that the link reached somebody."""
     administrator_added = "administrator_added"
     administrator_removed = "administrator_removed"
+    role_given = "role_given"
+    role_taken = "role_taken"
     key_made = "key_made"
     key_replaced = "key_replaced"
     key_revoked = "key_revoked"
@@ -45,6 +47,8 @@ _ALWAYS_RECORDED = (
     AuditAction.erased,
     AuditAction.administrator_added,
     AuditAction.administrator_removed,
+    AuditAction.role_given,
+    AuditAction.role_taken,
     AuditAction.invitation_accepted,
 )
 

@@ -6,6 +6,7 @@
 `python -m operate invite "Ann Kim"`
 `python -m operate grant-key --user 5 --key demonstration`
 `python -m operate administrator add 5` (the id, or the person's whole name)
+`python -m operate role give moderator 5`
 `python -m operate erased > erased.txt`
 `python -m operate erase-again < erased.txt` (after a backup was restored)
 """
@@ -19,6 +20,7 @@ from datetime import timedelta
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from chassis.auth.identity import Role
 from chassis.database.session import Database, DatabaseUnavailable
 from chassis.http.errors import Problem
 from chassis.http.paging import MAX_ID
@@ -26,11 +28,16 @@ from chassis.http.paging import MAX_ID
 from . import audit, commands, queries
 from .audit import AuditAction
 from .errors import UserNotFound
+from .models import Person
 from .settings import Settings
 
 _ROLE_CHANGES = {
     "add": (commands.add_administrator, AuditAction.administrator_added),
     "remove": (commands.remove_administrator, AuditAction.administrator_removed),
+}
+_ROLES = {
+    "give": (commands.give_role, AuditAction.role_given),
+    "take": (commands.take_role, AuditAction.role_taken),
 }
 
 
@@ -103,6 +110,20 @@ async def change_administrators(change: str, id_or_name: str) -> str:
     return await administrators()
 
 
+async def change_role(change: str, role: Role, id_or_name: str) -> str:
+    """Gives (`give`) or takes away (`take`) a role; returns the person's roles after the change.
+
+    Raises UserNotFound, and ValueError if no person, or more than one, has the name.
+    """
+    command, action = _ROLES[change]
+    async with _transaction() as session:
+        user_id = await _user_id(session, id_or_name)
+        if await command(session, user_id, role):
+            audit.record(session, action, user_id, actor=None)
+        person = await session.get_one(Person, user_id)
+        return f"Roles of the person {user_id}: {', '.join(sorted(person.roles)) or 'none'}"
+
+
 async def _user_id(session: AsyncSession, id_or_name: str) -> int:
     if id_or_name.isdecimal() and int(id_or_name) <= MAX_ID:
         return int(id_or_name)
@@ -162,6 +183,10 @@ def main() -> int:
         change_parsers.add_parser(change, help=help_text).add_argument(
             "person", help="the person's id or whole name"
         )
+    roles_parser = commands_parsers.add_parser("role", help="give a person a role, or take it away")
+    roles_parser.add_argument("change", choices=sorted(_ROLES))
+    roles_parser.add_argument("role", choices=list(Role), type=Role)
+    roles_parser.add_argument("person", help="the person's id or whole name")
     commands_parsers.add_parser("erased", help="print the ids of all erased people")
     commands_parsers.add_parser(
         "erase-again", help="erase the people whose ids stdin lists, one per line"
@@ -179,6 +204,8 @@ def main() -> int:
                 action = administrators()
             else:
                 action = change_administrators(arguments.change, arguments.person)
+        elif arguments.command == "role":
+            action = change_role(arguments.change, arguments.role, arguments.person)
         elif arguments.command == "erased":
             action = erased()
         else:

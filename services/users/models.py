@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel, col
 
-from chassis.auth.identity import KeyScope
+from chassis.auth.identity import KeyScope, Role
 from chassis.messaging import outbox
 from chassis.privacy import erasure
 
@@ -52,6 +52,7 @@ class Person(Table, table=True):
             text("id desc"),
             postgresql_where=text("deactivated_at is null"),
         ),
+        Index("person_external_id", "external_id", unique=True),
     )
 
     id: int = Field(
@@ -62,13 +63,30 @@ class Person(Table, table=True):
     """The name in the form in which it is searched for: see `names.search_form`."""
     name_version: int | None = Field(default=None, sa_type=BigInteger)
     """The id of the event that announced the name. Null for a name older than this column."""
+    about: str | None = None
+    """What the person says about themselves."""
+    title: str | None = None
+    department: str | None = None
+    external_id: str | None = None
+    """The person's id in the company's staff register or identity provider."""
     administrator: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    moderator: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    announcer: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     follower_count: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     following_count: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     created_at: datetime = Field(default=None, sa_column=_now())
     deactivated_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     erased_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     """The row of an erased person stays, with the id but without the name."""
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """The roles that the person has. An administrator has the rights of all of them."""
+        return frozenset(role for role in Role if getattr(self, role))
+
+    def roles_within(self, scope: KeyScope) -> frozenset[Role]:
+        """The roles that a credential with this scope may use."""
+        return self.roles if scope.covers(KeyScope.account) else frozenset()
 
 
 class ApiKey(Table, table=True):

@@ -195,6 +195,12 @@ ROWS: dict[str, Row] = {
     "DELETE /api/users/{id}/administrator": Row(
         _at("/api/users/{owner}/administrator"), ADMINISTRATORS, ADMINISTRATORS, FINE
     ),
+    "PUT /api/users/{id}/roles/{role}": Row(
+        _at("/api/users/{owner}/roles/moderator"), ADMINISTRATORS, ADMINISTRATORS, FINE
+    ),
+    "DELETE /api/users/{id}/roles/{role}": Row(
+        _at("/api/users/{owner}/roles/moderator"), ADMINISTRATORS, ADMINISTRATORS, FINE
+    ),
     "POST /api/users/{id}/follow": Row(
         _at("/api/users/{owner}/follow"), "409 CannotFollowYourself"
     ),
@@ -250,7 +256,7 @@ SERVED = [operation for operation in ROWS if OPERATIONS[operation]["x-warble-ser
 
 CHANGES_THE_OWNER = re.compile(
     r"POST /api/erasures|(PATCH|DELETE) /api/users/{id}$"
-    r"|(POST|PUT|DELETE) /api/users/{id}/(keys?|sessions|administrator)\b"
+    r"|(POST|PUT|DELETE) /api/users/{id}/(keys?|sessions|administrator|roles)\b"
 )
 """Operations that change the owner, and so need a new one. The others share one owner."""
 

@@ -426,6 +426,8 @@ async def test_a_person_learns_what_their_key_allows(
     assert {name: own[name] for name in own.keys() - {"user"}} == {
         "result": True,
         "administrator": False,
+        "moderator": False,
+        "announcer": False,
         "may_rename": True,
     }
     assert (await me(testing.identity_headers("users", ann, administrator=True)))["administrator"]

@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 
-from chassis.auth.identity import FromGateway, Identity, KeyScope
+from chassis.auth.identity import FromGateway, Identity, KeyScope, Role
 from chassis.database import clock
 from chassis.database.session import Transaction
 from chassis.http.errors import responses
@@ -45,6 +45,8 @@ class CredentialView(BaseModel):
     user_id: int
     scope: KeyScope
     """`admin` only if the person is an administrator."""
+    roles: list[Role]
+    """Empty if the scope does not cover `account`."""
     key_id: int
     session_id: int | None = None
     key_expires_at: int | None
@@ -76,9 +78,11 @@ def _view(person: Person, key: ApiKey, user_session: UserSession | None = None) 
         if credential and credential.expires_at
     ]
     expires_at = min(expiries, default=None)
+    scope = key.scope_for(person)
     return CredentialView(
         user_id=person.id,
-        scope=key.scope_for(person),
+        scope=scope,
+        roles=sorted(person.roles_within(scope)),
         key_id=key.id,
         session_id=user_session and user_session.id,
         key_expires_at=key.expires_at and int(key.expires_at.timestamp()),

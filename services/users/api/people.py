@@ -96,6 +96,8 @@ class OwnProfileResponse(BaseModel):
                         "following_count": 0,
                     },
                     "administrator": False,
+                    "moderator": True,
+                    "announcer": False,
                     "may_rename": True,
                 }
             ]
@@ -106,6 +108,10 @@ class OwnProfileResponse(BaseModel):
     user: ProfileView
     administrator: bool
     """Whether the caller's key has the rights of an administrator."""
+    moderator: bool
+    """Whether the caller's key has the rights of a moderator. Administrators have them."""
+    announcer: bool
+    """Whether the caller's key may post announcements. Administrators may."""
     may_rename: bool
     """Whether the caller may change their own name."""
 
@@ -148,6 +154,8 @@ async def my_profile(identity: SignedIn, session: Transaction, request: Request)
     body = await queries.profile(session, identity.user_id, identity.user_id)
     rights = {
         "administrator": identity.administrator,
+        "moderator": identity.may_moderate,
+        "announcer": identity.may_announce,
         "may_rename": _may_rename(identity, _settings(request)),
     }
     # PostgreSQL built the JSON object; the rights become its last members.

@@ -35,6 +35,7 @@ from .people import (
     register_user,
     rename_user,
 )
+from .roles import give_role, take_role
 from .sessions import end_session, end_session_by_digest, start_session, touch_session_last_used
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "erase_again",
     "erase_user",
     "follow",
+    "give_role",
     "grant_key",
     "invite",
     "issue_key",
@@ -66,6 +68,7 @@ __all__ = [
     "revoke_keys",
     "rotate_key",
     "start_session",
+    "take_role",
     "touch_last_used",
     "touch_session_last_used",
     "unfollow",

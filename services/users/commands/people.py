@@ -93,7 +93,8 @@ async def _erase(session: AsyncSession, person: Person) -> None:
     await _deactivate(session, person)
     person.erased_at = datetime.now(UTC)
     person.name = person.folded = ""
-    person.administrator = False
+    person.about = person.title = person.department = person.external_id = None
+    person.administrator = person.moderator = person.announcer = False
     await session.exec(delete(ApiKey).where(col(ApiKey.user_id) == person.id))
     await session.exec(delete(Invitation).where(col(Invitation.user_id) == person.id))
     await erasure.mark_erased(session, person.id)
