@@ -23,6 +23,7 @@ class AuditAction(StrEnum):
 
     registered = "registered"
     renamed = "renamed"
+    profile_changed = "profile_changed"
     deactivated = "deactivated"
     erased = "erased"
     invited = "invited"

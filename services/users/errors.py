@@ -49,12 +49,17 @@ class NameNotConfirmed(Problem):
 
 class NotYourName(Problem):
     status = 403
-    message = "You can change only your own name, unless you're an administrator."
+    message = "You can change only your own name and profile, unless you're an administrator."
 
 
 class RenamingNotAllowed(Problem):
     status = 403
     message = "Only administrators can change names here. Ask one of them."
+
+
+class PositionChangeNotAllowed(Problem):
+    status = 403
+    message = "Only administrators can change titles and departments here. Ask one of them."
 
 
 class NotYourKeys(Problem):
@@ -90,6 +95,15 @@ class TooManyKeys(Problem):
 class NameNotAccepted(Problem):
     status = 422
     message = "A name has 1 to {limit} characters, at least one of them visible."
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit=limit)
+        self.details = {"limit": limit}
+
+
+class ProfileTextNotAccepted(Problem):
+    status = 422
+    message = "This text has up to {limit} characters, and none that hides or reorders text."
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit=limit)

@@ -21,7 +21,7 @@ from anyascii import anyascii
 
 from chassis import plain_text
 
-from .errors import NameNotAccepted
+from .errors import NameNotAccepted, ProfileTextNotAccepted
 
 _REFUSED_CATEGORIES = ("Cc", "Cs", "Co", "Cn")
 _MAX_MARKS = 4
@@ -82,20 +82,32 @@ def clean(name: str, limit: int) -> str:
     marks on a letter.
     """
     name = normalized(name)
-    categories = [unicodedata.category(character) for character in name]
+    if not _is_acceptable(name, limit):
+        raise NameNotAccepted(limit=limit)
+    return name
+
+
+def clean_profile_text(text: str, limit: int) -> str | None:
+    """A line of a profile, in the form of `normalized`; None if it has no character.
+
+    Raises ProfileTextNotAccepted for a text that would not be accepted as a name of this length.
+    """
+    text = normalized(text)
+    if not text:
+        return None
+    if not _is_acceptable(text, limit):
+        raise ProfileTextNotAccepted(limit)
+    return text
+
+
+def _is_acceptable(normalized_text: str, limit: int) -> bool:
+    categories = [unicodedata.category(character) for character in normalized_text]
     has_visible = any(category[0] in "LNPS" for category in categories)
     has_refused_category = any(category in _REFUSED_CATEGORIES for category in categories)
     has_too_many_marks = "M" * (_MAX_MARKS + 1) in "".join(category[0] for category in categories)
-    refused = _REFUSED.search(regex.sub(_FLAG, "", name))
-    if (
-        not has_visible
-        or has_refused_category
-        or has_too_many_marks
-        or refused
-        or len(name) > limit
-    ):
-        raise NameNotAccepted(limit=limit)
-    return name
+    has_refused = _REFUSED.search(regex.sub(_FLAG, "", normalized_text)) is not None
+    refused = has_refused_category or has_too_many_marks or has_refused
+    return has_visible and not refused and len(normalized_text) <= limit
 
 
 def normalized(name: str) -> str:

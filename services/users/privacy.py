@@ -5,10 +5,10 @@ A change that adds a table or a column with a person's data changes both halves 
 *Export.* Each statement of EXPORT_LISTS reads one list for the archive that a person can download;
 `chassis.privacy.export` explains the parameters.
 
-*Erasure.* `commands.erase_user` overwrites the name and deletes the keys and invitations at once,
-with the sessions that depend on the keys. The sweep below deletes the follows afterwards, in
-batches, and corrects the counts of everybody on the other side. The row in `person` stays with its
-id only, because other rows refer to it.
+*Erasure.* `commands.erase_user` overwrites the name and the profile, and deletes the keys and
+invitations at once, with the sessions that depend on the keys. The sweep below deletes the follows
+afterwards, in batches, and corrects the counts of everybody on the other side. The row in `person`
+stays with its id only, because other rows refer to it.
 """
 
 from sqlalchemy import text
@@ -18,7 +18,8 @@ from chassis.privacy.erasure import BATCH, Eraser, Redaction
 
 _PROFILE = """
 select id as key, json_build_object(
-    'id', id, 'name', name, 'created_at', created_at,
+    'id', id, 'name', name, 'created_at', created_at, 'about', about, 'title', title,
+    'department', department, 'external_id', external_id,
     'follower_count', follower_count, 'following_count', following_count
 )::text as line
 from person where id = $1 and id > $2 and deactivated_at is null limit $3

@@ -4,9 +4,10 @@ A page is read with one row more than the limit: if that row exists, there is a 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, text
+from sqlalchemy import select as sqlalchemy_select
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -27,7 +28,7 @@ MAX_SEARCH_RESULTS = 500
 """A search can be paged up to this many results."""
 
 _SEARCH = """
-select id, name, coalesce(
+select id, name, title, department, coalesce(
     (select active from follow where follower_id = :reader_id and followed_id = person.id), false
 ) as followed
 from person
@@ -66,9 +67,12 @@ _LATEST_PEOPLE = """
     ) as latest
 """
 _PROFILE = text(f"""
-select json_build_object('result', true, 'user', json_build_object(
+select json_build_object('result', true, 'user', json_strip_nulls(json_build_object(
     'id', id,
     'name', name,
+    'about', about,
+    'title', title,
+    'department', department,
     'followed', exists (
         select from follow
         where follower_id = :reader_id and followed_id = person.id and active
@@ -77,7 +81,7 @@ select json_build_object('result', true, 'user', json_build_object(
     'following', ({_LATEST_PEOPLE.format(own_column="follower_id", other_column="followed_id")}),
     'follower_count', follower_count,
     'following_count', following_count
-))::text
+)))::text
 from person where id = :user_id and deactivated_at is null
 """)  # noqa: S608  the column names are constants, the values are bound
 _TYPO_TOLERANCE = text("select set_config('pg_trgm.word_similarity_threshold', '0.4', true)")
@@ -86,6 +90,8 @@ _TYPO_TOLERANCE = text("select set_config('pg_trgm.word_similarity_threshold', '
 class ListedPerson(NamedTuple):
     id: int
     name: str
+    title: str | None
+    department: str | None
     followed: bool
     """Whether the reader follows this person."""
 
@@ -95,6 +101,17 @@ class PeoplePage(NamedTuple):
 
     people: list[ListedPerson]
     next_cursor: str | None
+
+
+def _listed(reader_id: int) -> tuple[Any, ...]:
+    """The columns of a ListedPerson, from the Person of the row."""
+    return (
+        col(Person.id),
+        col(Person.name),
+        col(Person.title),
+        col(Person.department),
+        _followed_by(reader_id),
+    )
 
 
 def _followed_by(reader_id: int) -> ColumnElement[bool]:
@@ -277,7 +294,7 @@ async def _follow_page(
     cursor: str | None,
 ) -> PeoplePage:
     statement = (
-        select(Person.id, Person.name, _followed_by(reader_id), Follow.version)
+        sqlalchemy_select(*_listed(reader_id), col(Follow.version))
         .join(Follow, col(getattr(Follow, other_column)) == col(Person.id))
         .where(
             getattr(Follow, own_column) == user_id,
@@ -290,9 +307,9 @@ async def _follow_page(
     if cursor is not None:
         (last_version,) = paging.decode(cursor, 1)
         statement = statement.where(col(Follow.version) < last_version)
-    rows = (await session.exec(statement)).all()
-    next_cursor = paging.encode(rows[limit - 1][3]) if len(rows) > limit else None
-    return PeoplePage([ListedPerson(*row[:3]) for row in rows[:limit]], next_cursor)
+    rows = (await execute(session, statement)).all()
+    next_cursor = paging.encode(rows[limit - 1].version) if len(rows) > limit else None
+    return PeoplePage([ListedPerson._make(row[:-1]) for row in rows[:limit]], next_cursor)
 
 
 async def people_by_name(
@@ -348,7 +365,7 @@ async def _people_matching(
         }
     await execute(session, _TYPO_TOLERANCE)
     result = await execute(session, statement, parameters)
-    return [ListedPerson(row.id, row.name, row.followed) for row in result]
+    return [ListedPerson._make(row) for row in result]
 
 
 def _escaped(query: str) -> str:
@@ -368,7 +385,7 @@ async def people_by_followers(
 ) -> PeoplePage:
     """Everybody, the person with the most followers first."""
     statement = (
-        select(Person.id, Person.name, _followed_by(reader_id), Person.follower_count)
+        sqlalchemy_select(*_listed(reader_id), col(Person.follower_count))
         .where(col(Person.deactivated_at).is_(None))
         .order_by(col(Person.follower_count).desc(), col(Person.id).desc())
         .limit(limit + 1)
@@ -378,7 +395,7 @@ async def people_by_followers(
         statement = statement.where(
             text("(follower_count, id) < (:count, :id)").bindparams(count=count, id=user_id)
         )
-    rows = (await session.exec(statement)).all()
+    rows = (await execute(session, statement)).all()
     last_row = rows[limit - 1] if len(rows) > limit else None
-    next_cursor = paging.encode(last_row[3], last_row[0]) if last_row else None
-    return PeoplePage([ListedPerson(*row[:3]) for row in rows[:limit]], next_cursor)
+    next_cursor = paging.encode(last_row.follower_count, last_row.id) if last_row else None
+    return PeoplePage([ListedPerson._make(row[:-1]) for row in rows[:limit]], next_cursor)

@@ -22,6 +22,9 @@ class Settings(ProducerSettings):
     administrator who made it expires earlier."""
     max_name_length: int = Field(100, ge=1, le=1000)
     """The maximum length of a name, in characters."""
+    positions: Literal["everyone", "administrators"] = "everyone"
+    """Who may change a person's title and department: the person and administrators (`everyone`),
+    or only administrators, for example because they come from a staff register."""
     renaming: Literal["everyone", "administrators"] = "everyone"
     """Who may change a person's name: the person and administrators (`everyone`), or only
     administrators, for example because names come from a staff register."""

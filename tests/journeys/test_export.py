@@ -33,6 +33,8 @@ async def archive_of(person: Person) -> dict[str, Any]:
 
 async def test_an_archive_holds_what_is_ones_own_and_nothing_of_others(company: Company) -> None:
     ann, boris = await company.hire("Анна Ким"), await company.hire("Boris Gray")
+    texts = {"about": "Coffee", "title": "Engineer", "department": "Bridges"}
+    await ann.done("PATCH", f"/api/users/{ann.id}", json=texts)
     await ann.follow(boris)
     await boris.follow(ann)
     media_ids = [
@@ -58,6 +60,7 @@ async def test_an_archive_holds_what_is_ones_own_and_nothing_of_others(company: 
     }
     (profile,) = archive["profile.json"]
     assert (profile["id"], profile["name"]) == (ann.id, "Анна Ким")
+    assert {field: profile[field] for field in texts} == texts
     assert archive["following.json"] == archive["followers.json"]
     assert archive["following.json"] == [{"id": boris.id, "name": "Boris Gray"}]
     (tweet,) = archive["tweets.json"]

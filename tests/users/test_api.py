@@ -429,6 +429,7 @@ async def test_a_person_learns_what_their_key_allows(
         "moderator": False,
         "announcer": False,
         "may_rename": True,
+        "may_change_position": True,
     }
     assert (await me(testing.identity_headers("users", ann, administrator=True)))["administrator"]
 

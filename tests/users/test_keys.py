@@ -82,6 +82,7 @@ async def test_the_gateway_learns_the_scope_and_expiry_of_each_key(
     assert await owner_of(users, reading) == {
         "user_id": ann,
         "scope": "read",
+        "roles": [],
         "key_id": (await listed(users, ann))[1]["id"],
         "session_id": None,
         "key_expires_at": None,

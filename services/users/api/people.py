@@ -1,7 +1,7 @@
-"""Routes for people: profiles, search, registration, names, follows, and replacing all keys."""
+"""Routes for people: profiles, search, registration, follows, and replacing all keys."""
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +20,8 @@ from ..errors import (
     LastAdministrator,
     NameNotAccepted,
     NotYourName,
+    PositionChangeNotAllowed,
+    ProfileTextNotAccepted,
     RenamingNotAllowed,
     UserNotFound,
 )
@@ -37,17 +39,58 @@ class NameDraft(BaseModel):
     name: str = Field(max_length=1000)
 
 
+class ProfileDraft(BaseModel):
+    """What changes. Fields that are left out stay as they are."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "Анна Ким",
+                    "about": "Coffee, bridges, and clear sentences.",
+                    "title": "Structural engineer",
+                    "department": "Bridges",
+                }
+            ]
+        }
+    )
+
+    name: str = Field(default="", max_length=1000)
+    about: str | None = Field(
+        default=None,
+        max_length=1000,
+        description="A line about oneself, up to 280 characters. Null clears it.",
+    )
+    title: str | None = Field(
+        default=None, max_length=1000, description="Up to 100 characters. Null clears it."
+    )
+    department: str | None = Field(
+        default=None, max_length=1000, description="Up to 100 characters. Null clears it."
+    )
+
+
+def _only_if_given(description: str) -> Any:
+    """A field that is missing from the response if it is null: a client that does not know it sees
+    what it saw before."""
+    return Field(default=None, description=description, exclude_if=lambda value: value is None)
+
+
 class UserView(BaseModel):
     id: int
     name: str
 
 
 class ListedUserView(UserView):
+    title: str | None = _only_if_given("Missing if the person has none.")
+    department: str | None = _only_if_given("Missing if the person has none.")
     followed: bool
     """Whether the caller follows this person."""
 
 
 class ProfileView(ListedUserView):
+    about: str | None = _only_if_given(
+        "What the person says about themselves. Missing if the person has said nothing."
+    )
     followers: list[UserView]
     following: list[UserView]
     follower_count: int
@@ -63,6 +106,9 @@ class ProfileResponse(BaseModel):
                     "user": {
                         "id": 7,
                         "name": "Анна Ким",
+                        "about": "Coffee, bridges, and clear sentences.",
+                        "title": "Structural engineer",
+                        "department": "Bridges",
                         "followed": True,
                         "followers": [{"id": 3, "name": "Boris Gray"}],
                         "following": [],
@@ -99,6 +145,7 @@ class OwnProfileResponse(BaseModel):
                     "moderator": True,
                     "announcer": False,
                     "may_rename": True,
+                    "may_change_position": True,
                 }
             ]
         }
@@ -114,6 +161,8 @@ class OwnProfileResponse(BaseModel):
     """Whether the caller's key may post announcements. Administrators may."""
     may_rename: bool
     """Whether the caller may change their own name."""
+    may_change_position: bool
+    """Whether the caller may change their own title and department."""
 
 
 class UserPage(BaseModel):
@@ -122,7 +171,9 @@ class UserPage(BaseModel):
             "examples": [
                 {
                     "result": True,
-                    "users": [{"id": 7, "name": "Анна Ким", "followed": True}],
+                    "users": [
+                        {"id": 7, "name": "Анна Ким", "department": "Bridges", "followed": True}
+                    ],
                     "next_cursor": None,
                 }
             ]
@@ -149,6 +200,11 @@ def _may_rename(identity: Identity, settings: Settings) -> bool:
     return settings.renaming == "everyone" or identity.administrator
 
 
+def _may_change_position(identity: Identity, settings: Settings) -> bool:
+    """Whether the caller may change their own title and department."""
+    return settings.positions == "everyone" or identity.administrator
+
+
 @router.get("/me", summary="Get your own profile", response_model=OwnProfileResponse)
 async def my_profile(identity: SignedIn, session: Transaction, request: Request) -> Response:
     body = await queries.profile(session, identity.user_id, identity.user_id)
@@ -157,6 +213,7 @@ async def my_profile(identity: SignedIn, session: Transaction, request: Request)
         "moderator": identity.may_moderate,
         "announcer": identity.may_announce,
         "may_rename": _may_rename(identity, _settings(request)),
+        "may_change_position": _may_change_position(identity, _settings(request)),
     }
     # PostgreSQL built the JSON object; the rights become its last members.
     return Response(f"{body[:-1]},{json.dumps(rights)[1:]}", media_type="application/json")
@@ -218,20 +275,35 @@ async def profile(id: Id, identity: SignedIn, session: Transaction) -> Response:
 
 @router.patch(
     "/{id}",
-    summary="Change a person's name (the person, or an administrator)",
-    responses=responses(NotYourName, RenamingNotAllowed, UserNotFound, NameNotAccepted),
+    summary="Change a person's name and profile (the person, or an administrator)",
+    responses=responses(
+        NotYourName,
+        RenamingNotAllowed,
+        PositionChangeNotAllowed,
+        UserNotFound,
+        NameNotAccepted,
+        ProfileTextNotAccepted,
+    ),
 )
-async def rename_user(
-    id: Id, draft: NameDraft, identity: SignedIn, session: Transaction, request: Request
+async def change_user(
+    id: Id, draft: ProfileDraft, identity: SignedIn, session: Transaction, request: Request
 ) -> Ok:
+    """All changes are made, or none. Whether people may change their own name, title and department
+    is a setting: `GET /api/users/me` says it."""
     if identity.user_id != id and not identity.administrator:
         raise NotYourName
     settings = _settings(request)
-    if not _may_rename(identity, settings):
-        raise RenamingNotAllowed
-    max_length = settings.max_name_length
-    await commands.rename_user(session, id, draft.name, max_name_length=max_length)
-    audit.record(session, AuditAction.renamed, id, identity)
+    changes = draft.model_dump(exclude_unset=True)
+    if "name" in changes:
+        if not _may_rename(identity, settings):
+            raise RenamingNotAllowed
+        max_length = settings.max_name_length
+        await commands.rename_user(session, id, changes.pop("name"), max_name_length=max_length)
+        audit.record(session, AuditAction.renamed, id, identity)
+    if changes.keys() & {"title", "department"} and not _may_change_position(identity, settings):
+        raise PositionChangeNotAllowed
+    if await commands.change_profile(session, id, changes):
+        audit.record(session, AuditAction.profile_changed, id, identity)
     return Ok()
 
 

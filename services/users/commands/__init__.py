@@ -28,6 +28,8 @@ from .keys import (
     touch_last_used,
 )
 from .people import (
+    MAX_PROFILE_TEXTS,
+    change_profile,
     deactivate_user,
     ensure_first_administrator,
     erase_again,
@@ -41,12 +43,14 @@ from .sessions import end_session, end_session_by_digest, start_session, touch_s
 __all__ = [
     "MAX_KEYS",
     "MAX_KEY_NAME_LENGTH",
+    "MAX_PROFILE_TEXTS",
     "AcceptedInvitation",
     "NewInvitation",
     "NewKey",
     "accept_invitation",
     "add_administrator",
     "caller_key_expiry",
+    "change_profile",
     "deactivate_user",
     "end_session",
     "end_session_by_digest",

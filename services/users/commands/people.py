@@ -1,5 +1,6 @@
-"""Registering, renaming, deactivating and erasing people."""
+"""Registering people, changing their names and profiles, deactivating and erasing people."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from sqlmodel import col, delete, select
@@ -15,6 +16,9 @@ from ..models import ApiKey, Invitation, Person
 from .administrators import require_another_administrator
 from .keys import grant_key, mark_keys_revoked
 from .locks import lock_active_person, lock_administrators, lock_person
+
+MAX_PROFILE_TEXTS = {"about": 280, "title": 100, "department": 100}
+"""How many characters each text of a profile has at most."""
 
 
 async def register_user(
@@ -43,6 +47,22 @@ async def rename_user(
     person.name, person.folded = name, names.search_form(name)
     event = UserRenamed(user_id=user_id, name=name)
     person.name_version = await outbox.record(session, event)
+
+
+async def change_profile(
+    session: AsyncSession, user_id: int, changes: Mapping[str, str | None]
+) -> bool:
+    """Changes these texts of a profile; None clears one. Returns whether anything is different.
+
+    `changes` has keys of MAX_PROFILE_TEXTS. Raises UserNotFound and ProfileTextNotAccepted.
+    """
+    person = await lock_active_person(session, user_id)
+    has_changed = False
+    for field, text in changes.items():
+        cleaned = names.clean_profile_text(text or "", MAX_PROFILE_TEXTS[field])
+        has_changed |= getattr(person, field) != cleaned
+        setattr(person, field, cleaned)
+    return has_changed
 
 
 async def deactivate_user(session: AsyncSession, user_id: int, caller_id: int) -> None:
