@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from pydantic import BaseModel
+
 from chassis.messaging.events import Event
 
 
@@ -31,6 +33,22 @@ class MediaExpired(Event):
     media_id: int
     owner_id: int
     path: str
+
+
+class Portrait(BaseModel):
+    """The URL paths of a person's picture in three sizes."""
+
+    small: str
+    medium: str
+    large: str
+
+
+class PersonPictured(Event):
+    """A person has another picture, or none any more."""
+
+    routing_key: ClassVar[str] = "person.pictured.v1"
+    user_id: int
+    picture: Portrait | None
 
 
 class UserErased(Event):

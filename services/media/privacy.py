@@ -50,6 +50,7 @@ def eraser(storage: Storage) -> Eraser:
     redactions = {
         "media.uploaded.v1": Redaction("owner_id", {"path": "", "thumbnail": "", "alt": ""}),
         "media.expired.v1": Redaction("owner_id", {"path": ""}),
+        "person.pictured.v1": Redaction("user_id", {"picture": None}),
     }
     # `tweet.deleted.v1` names the author. The class with which media reads it omits that field.
     dead_letters = DeadLetters(subscriptions, UserErased, ("author_id",))

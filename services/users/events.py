@@ -1,6 +1,8 @@
-"""The events that users publishes."""
+"""The events that users publishes, and those that it reads from other services."""
 
 from typing import ClassVar
+
+from pydantic import BaseModel
 
 from chassis.messaging.events import Event
 
@@ -76,3 +78,17 @@ class UserUnfollowed(Event):
     routing_key: ClassVar[str] = "user.unfollowed.v1"
     follower_id: int
     followed_id: int
+
+
+class Portrait(BaseModel):
+    """The URL paths of a person's picture in three sizes."""
+
+    small: str
+    medium: str
+    large: str
+
+
+class PersonPictured(Event):
+    routing_key: ClassVar[str] = "person.pictured.v1"
+    user_id: int
+    picture: Portrait | None

@@ -10,6 +10,7 @@ from chassis.process import app, worker
 
 from . import api, commands
 from .errors import UserNotFound
+from .handlers import subscriptions
 from .privacy import EXPORT_LISTS, eraser
 from .settings import Settings
 
@@ -40,4 +41,4 @@ def create_app() -> FastAPI:
 
 
 def create_worker() -> FastAPI:
-    return worker.create(Settings(), jobs=[eraser.job])
+    return worker.create(Settings(), subscriptions, jobs=[eraser.job])

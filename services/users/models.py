@@ -17,11 +17,12 @@ from sqlalchemy import (
     or_,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel, col
 
 from chassis.auth.identity import KeyScope, Role
-from chassis.messaging import outbox
+from chassis.messaging import inbox, outbox
 from chassis.privacy import erasure
 
 
@@ -31,6 +32,7 @@ class Table(SQLModel, registry=registry()):
 
 metadata = Table.metadata
 erasure.define(metadata)
+inbox.define(metadata)
 outbox.define(metadata)
 
 
@@ -69,6 +71,10 @@ class Person(Table, table=True):
     department: str | None = None
     external_id: str | None = None
     """The person's id in the company's staff register or identity provider."""
+    picture: dict[str, str] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    """The copy of the picture's paths from media: see `events.Portrait`."""
+    picture_version: int | None = Field(default=None, sa_type=BigInteger)
+    """The id of media's event that told of the picture, or of its deletion."""
     administrator: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     moderator: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     announcer: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})

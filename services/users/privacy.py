@@ -5,7 +5,7 @@ A change that adds a table or a column with a person's data changes both halves 
 *Export.* Each statement of EXPORT_LISTS reads one list for the archive that a person can download;
 `chassis.privacy.export` explains the parameters.
 
-*Erasure.* `commands.erase_user` overwrites the name and the profile, and deletes the keys and
+*Erasure.* `commands.erase_user` overwrites name, profile and picture, and deletes the keys and
 invitations at once, with the sessions that depend on the keys. The sweep below deletes the follows
 afterwards, in batches, and corrects the counts of everybody on the other side. The row in `person`
 stays with its id only, because other rows refer to it.
@@ -14,13 +14,16 @@ stays with its id only, because other rows refer to it.
 from sqlalchemy import text
 
 from chassis.database.session import Database, execute
-from chassis.privacy.erasure import BATCH, Eraser, Redaction
+from chassis.privacy.erasure import BATCH, DeadLetters, Eraser, Redaction
+
+from .events import UserErased
+from .handlers import subscriptions
 
 _PROFILE = """
 select id as key, json_build_object(
     'id', id, 'name', name, 'created_at', created_at, 'about', about, 'title', title,
     'department', department, 'external_id', external_id,
-    'follower_count', follower_count, 'following_count', following_count
+    'picture', picture, 'follower_count', follower_count, 'following_count', following_count
 )::text as line
 from person where id = $1 and id > $2 and deactivated_at is null limit $3
 """
@@ -127,4 +130,6 @@ eraser = Eraser(
         "user.renamed.v1": Redaction("user_id", {"name": ""}),
         "key.created.v1": Redaction("user_id", {"name": ""}),
     },
+    # Users publishes the event that starts an erasure, so it is never among its own dead letters.
+    DeadLetters(subscriptions, UserErased, ("user_id",)),
 )

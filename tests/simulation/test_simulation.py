@@ -19,6 +19,7 @@ import services.feed.handlers
 import services.media.handlers
 import services.notifications.handlers
 import services.tweets.handlers
+import services.users.handlers
 from chassis.database.session import Database
 from services.feed.settings import Settings as FeedSettings
 from services.media import commands as media
@@ -33,7 +34,7 @@ from services.users.settings import Settings as UsersSettings
 from .world import PRODUCERS, Trouble, World
 
 PEOPLE = 3
-CONSUMERS = ("tweets", "media", "feed", "notifications")
+CONSUMERS = ("users", "tweets", "media", "feed", "notifications")
 SETTINGS = {
     "users": UsersSettings,
     "tweets": TweetsSettings,
@@ -52,6 +53,7 @@ def world(as_service: Callable[[str], None]) -> Iterator[tuple[asyncio.Runner, W
         as_service(service)
         databases[service] = Database(settings_class())
     reactions = {
+        "users": services.users.handlers.subscriptions,
         "tweets": services.tweets.handlers.subscriptions,
         "media": services.media.handlers.subscriptions,
         "feed": services.feed.handlers.subscriptions,

@@ -115,6 +115,7 @@ async def _erase(session: AsyncSession, person: Person) -> None:
     person.name = person.folded = ""
     person.about = person.title = person.department = person.external_id = None
     person.administrator = person.moderator = person.announcer = False
+    person.picture = None
     await session.exec(delete(ApiKey).where(col(ApiKey.user_id) == person.id))
     await session.exec(delete(Invitation).where(col(Invitation.user_id) == person.id))
     await erasure.mark_erased(session, person.id)

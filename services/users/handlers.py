@@ -1,0 +1,24 @@
+"""Reactions to events of other services: they keep the copy of each person's picture.
+
+The handlers commute: a picture has the version of its event, and an erased person gets none.
+"""
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis.database.session import fetch
+from chassis.messaging.subscriptions import Subscriptions
+
+from .events import PersonPictured
+
+subscriptions = Subscriptions("users", sources=("media",))
+
+_SET_PICTURE = """
+update person set picture = $2::text::jsonb, picture_version = $3
+where id = $1 and erased_at is null and coalesce(picture_version, 0) < $3
+"""
+
+
+@subscriptions.on(PersonPictured)
+async def on_person_pictured(session: AsyncSession, event: PersonPictured, version: int) -> None:
+    picture = event.picture and event.picture.model_dump_json()
+    await fetch(session, _SET_PICTURE, event.user_id, picture, version)

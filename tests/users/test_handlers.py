@@ -1,0 +1,73 @@
+"""What users stores of a person's picture depends neither on the order nor on the repetition of
+events."""
+
+import itertools
+from collections.abc import AsyncIterator, Callable
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from chassis import testing
+from chassis.database.session import Database, execute
+from services.users.events import PersonPictured, Portrait
+from services.users.handlers import subscriptions
+from services.users.settings import Settings
+
+from .conftest import People
+
+
+@pytest.fixture
+async def database(as_service: Callable[[str], None]) -> AsyncIterator[Database]:
+    as_service("users")
+    database = Database(Settings())
+    yield database
+    await database.close()
+
+
+event_numbers = itertools.count(1)
+
+
+async def deliver(database: Database, user_id: int, name: str | None, number: int) -> None:
+    """Delivers the event that the person has a picture of this name, or none."""
+    event = PersonPictured(user_id=user_id, picture=name and portrait(name))
+    await testing.deliver(database, subscriptions, event.routing_key, event, number, "media")
+
+
+def portrait(name: str) -> Portrait:
+    return Portrait(small=f"/uploads/{name}s", medium=f"/uploads/{name}m", large=f"/uploads/{name}")
+
+
+async def picture_of(database: Database, user_id: int) -> object:
+    async with database.transaction() as session:
+        statement = text("select picture from person where id = :id")
+        return (await execute(session, statement, {"id": user_id})).scalar_one()
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_the_latest_picture_stays_in_whatever_order_the_events_arrive(
+    people: People, database: Database, order: tuple[int, ...]
+) -> None:
+    ann, boris = await people.register("Ann"), await people.register("Boris")
+    numbers = [next(event_numbers) for _ in range(6)]
+
+    for index in order:
+        await deliver(database, ann, ("first", None, "last")[index], numbers[index])
+        await deliver(database, boris, ("first", "second", None)[index], numbers[3 + index])
+
+    assert await picture_of(database, ann) == portrait("last").model_dump()
+    assert await picture_of(database, boris) is None
+
+
+async def test_an_erased_person_has_no_picture_and_gets_none(
+    users: httpx.AsyncClient, people: People, database: Database
+) -> None:
+    ann = await people.register("Ann")
+    await deliver(database, ann, "before", next(event_numbers))
+    draft = {"user_id": ann, "name": "Ann"}
+    response = await users.post("/api/erasures", json=draft, headers=people.administrator)
+    assert response.status_code == 202
+
+    assert await picture_of(database, ann) is None
+    await deliver(database, ann, "late", next(event_numbers))
+    assert await picture_of(database, ann) is None
