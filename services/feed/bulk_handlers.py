@@ -12,9 +12,7 @@ Classes of which there are few events have no bulk handler: the importer calls t
 
 from collections.abc import Mapping, Sequence
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
-from chassis.database.session import fetch
+from chassis.database.session import AnySession, fetch
 from chassis.messaging.events import Event
 from chassis.projections.importer import BulkHandler
 
@@ -80,13 +78,13 @@ where tweet.id = change.tweet_id and change.step <> 0
 """
 
 
-async def _set_names(session: AsyncSession, events: Sequence[tuple[UserRegistered, int]]) -> None:
+async def _set_names(session: AnySession, events: Sequence[tuple[UserRegistered, int]]) -> None:
     columns = zip(*((event.user_id, event.name, version) for event, version in events), strict=True)
     await fetch(session, _SET_NAMES, *columns)
 
 
 async def _set_follows(
-    session: AsyncSession, events: Sequence[tuple[UserFollowed | UserUnfollowed, int]]
+    session: AnySession, events: Sequence[tuple[UserFollowed | UserUnfollowed, int]]
 ) -> None:
     rows = (
         (event.follower_id, event.followed_id, isinstance(event, UserFollowed), version)
@@ -95,12 +93,12 @@ async def _set_follows(
     await fetch(session, _SET_FOLLOWS, *zip(*rows, strict=True))
 
 
-async def _insert_tweets(session: AsyncSession, events: Sequence[tuple[TweetPosted, int]]) -> None:
+async def _insert_tweets(session: AnySession, events: Sequence[tuple[TweetPosted, int]]) -> None:
     await insert_tweets(session, [event for event, _ in events])
 
 
 async def _set_likes(
-    session: AsyncSession, events: Sequence[tuple[TweetLiked | TweetUnliked, int]]
+    session: AnySession, events: Sequence[tuple[TweetLiked | TweetUnliked, int]]
 ) -> None:
     rows = [
         (event.tweet_id, event.user_id, isinstance(event, TweetLiked), version)

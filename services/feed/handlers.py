@@ -19,9 +19,7 @@ rules in statements for many events; a change of one module is a change of both.
 import json
 from collections.abc import Sequence
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
-from chassis.database.session import fetch
+from chassis.database.session import AnySession, fetch
 from chassis.messaging.subscriptions import Subscriptions
 from chassis.privacy import erasure
 
@@ -168,22 +166,22 @@ where tweet.id = $1 and change.step <> 0
 
 
 @subscriptions.on(UserRegistered)
-async def on_user_registered(session: AsyncSession, event: UserRegistered, version: int) -> None:
+async def on_user_registered(session: AnySession, event: UserRegistered, version: int) -> None:
     await fetch(session, _SET_NAME, event.user_id, event.name, version)
 
 
 @subscriptions.on(UserRenamed)
-async def on_user_renamed(session: AsyncSession, event: UserRenamed, version: int) -> None:
+async def on_user_renamed(session: AnySession, event: UserRenamed, version: int) -> None:
     await fetch(session, _SET_NAME, event.user_id, event.name, version)
 
 
 @subscriptions.on(UserDeactivated)
-async def on_user_deactivated(session: AsyncSession, event: UserDeactivated, version: int) -> None:
+async def on_user_deactivated(session: AnySession, event: UserDeactivated, version: int) -> None:
     await fetch(session, _HIDE_PERSON, event.user_id)
 
 
 @subscriptions.on(UserErased)
-async def on_user_erased(session: AsyncSession, event: UserErased, version: int) -> None:
+async def on_user_erased(session: AnySession, event: UserErased, version: int) -> None:
     # Names of late events have older versions than this empty one.
     await fetch(session, _SET_NAME, event.user_id, "", version)
     await fetch(session, _HIDE_PERSON, event.user_id)
@@ -191,45 +189,45 @@ async def on_user_erased(session: AsyncSession, event: UserErased, version: int)
 
 
 @subscriptions.on(UserFollowed)
-async def on_user_followed(session: AsyncSession, event: UserFollowed, version: int) -> None:
+async def on_user_followed(session: AnySession, event: UserFollowed, version: int) -> None:
     await _set_follow(session, event, version, active=True)
 
 
 @subscriptions.on(UserUnfollowed)
-async def on_user_unfollowed(session: AsyncSession, event: UserUnfollowed, version: int) -> None:
+async def on_user_unfollowed(session: AnySession, event: UserUnfollowed, version: int) -> None:
     await _set_follow(session, event, version, active=False)
 
 
 async def _set_follow(
-    session: AsyncSession, event: UserFollowed | UserUnfollowed, version: int, *, active: bool
+    session: AnySession, event: UserFollowed | UserUnfollowed, version: int, *, active: bool
 ) -> None:
     if not await erasure.is_erased(session, event.follower_id, event.followed_id):
         await fetch(session, _SET_FOLLOW, event.follower_id, event.followed_id, active, version)
 
 
 @subscriptions.on(TagFollowed)
-async def on_tag_followed(session: AsyncSession, event: TagFollowed, version: int) -> None:
+async def on_tag_followed(session: AnySession, event: TagFollowed, version: int) -> None:
     await _set_tag_follow(session, event, version, active=True)
 
 
 @subscriptions.on(TagUnfollowed)
-async def on_tag_unfollowed(session: AsyncSession, event: TagUnfollowed, version: int) -> None:
+async def on_tag_unfollowed(session: AnySession, event: TagUnfollowed, version: int) -> None:
     await _set_tag_follow(session, event, version, active=False)
 
 
 async def _set_tag_follow(
-    session: AsyncSession, event: TagFollowed | TagUnfollowed, version: int, *, active: bool
+    session: AnySession, event: TagFollowed | TagUnfollowed, version: int, *, active: bool
 ) -> None:
     if not await erasure.is_erased(session, event.user_id):
         await fetch(session, _SET_TAG_FOLLOW, event.user_id, event.tag, active, version)
 
 
 @subscriptions.on(TweetPosted)
-async def on_tweet_posted(session: AsyncSession, event: TweetPosted, version: int) -> None:
+async def on_tweet_posted(session: AnySession, event: TweetPosted, version: int) -> None:
     await insert_tweets(session, [event])
 
 
-async def insert_tweets(session: AsyncSession, events: Sequence[TweetPosted]) -> None:
+async def insert_tweets(session: AnySession, events: Sequence[TweetPosted]) -> None:
     """Inserts the tweets that are new. Those of erased people become tombstones."""
     inserted = await fetch(session, _INSERT_TWEETS, json.dumps([_row(event) for event in events]))
     new = {row["id"] for row in inserted}
@@ -264,18 +262,18 @@ def _row(event: TweetPosted) -> dict[str, object]:
 
 
 @subscriptions.on(TweetDeleted)
-async def on_tweet_deleted(session: AsyncSession, event: TweetDeleted, version: int) -> None:
+async def on_tweet_deleted(session: AnySession, event: TweetDeleted, version: int) -> None:
     await _delete_tweet(session, event.tweet_id, event.thread)
 
 
-async def _delete_tweet(session: AsyncSession, tweet_id: int, place: ThreadPlace | None) -> None:
+async def _delete_tweet(session: AnySession, tweet_id: int, place: ThreadPlace | None) -> None:
     await fetch(session, _LOCK_TWEET, tweet_id)
     if place:
         await fetch(session, _SET_PLACE, tweet_id, *place.model_dump().values())
     await delete_tweets(session, [tweet_id])
 
 
-async def delete_tweets(session: AsyncSession, tweet_ids: Sequence[int]) -> None:
+async def delete_tweets(session: AnySession, tweet_ids: Sequence[int]) -> None:
     """Deletes tweets whose rows the caller has locked, with a batch of their likes.
 
     The worker deletes the rest of the likes later: see `privacy.eraser`.
@@ -289,24 +287,24 @@ async def delete_tweets(session: AsyncSession, tweet_ids: Sequence[int]) -> None
         await fetch(session, _DEFER_LIKES, tweet_ids)
 
 
-async def delete_likes(session: AsyncSession, tweet_ids: Sequence[int]) -> int:
+async def delete_likes(session: AnySession, tweet_ids: Sequence[int]) -> int:
     """Deletes a batch of the likes of these tweets. Returns how many."""
     (row,) = await fetch(session, _DELETE_LIKES, tweet_ids, LIKES_BATCH)
     return int(row["likes"])
 
 
 @subscriptions.on(TweetLiked)
-async def on_tweet_liked(session: AsyncSession, event: TweetLiked, version: int) -> None:
+async def on_tweet_liked(session: AnySession, event: TweetLiked, version: int) -> None:
     await _set_like(session, event, version, active=True)
 
 
 @subscriptions.on(TweetUnliked)
-async def on_tweet_unliked(session: AsyncSession, event: TweetUnliked, version: int) -> None:
+async def on_tweet_unliked(session: AnySession, event: TweetUnliked, version: int) -> None:
     await _set_like(session, event, version, active=False)
 
 
 async def _set_like(
-    session: AsyncSession, event: TweetLiked | TweetUnliked, version: int, *, active: bool
+    session: AnySession, event: TweetLiked | TweetUnliked, version: int, *, active: bool
 ) -> None:
     (tweet,) = await fetch(session, _LOCK_TWEET, event.tweet_id)
     if not tweet["deleted"]:

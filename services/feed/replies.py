@@ -15,9 +15,7 @@ Rows are locked from a reply upwards: first the reply, then its parent.
 
 from collections.abc import Sequence
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
-from chassis.database.session import fetch
+from chassis.database.session import AnySession, fetch
 
 # A parent whose own event has not arrived gets a placeholder.
 _COUNT = """
@@ -77,7 +75,7 @@ select distinct parent_id from gone
 """
 
 
-async def add(session: AsyncSession, tweet_ids: Sequence[int]) -> None:
+async def add(session: AnySession, tweet_ids: Sequence[int]) -> None:
     """Counts and lists new replies."""
     parents = await fetch(session, _COUNT, tweet_ids)
     if any(parent["deleted"] for parent in parents):
@@ -86,12 +84,12 @@ async def add(session: AsyncSession, tweet_ids: Sequence[int]) -> None:
         await fetch(session, _LIST, tweet_ids)
 
 
-async def uncount(session: AsyncSession, tweet_ids: Sequence[int]) -> None:
+async def uncount(session: AnySession, tweet_ids: Sequence[int]) -> None:
     """Takes tweets that are about to be deleted out of the counts."""
     await fetch(session, _UNCOUNT, tweet_ids)
 
 
-async def remove(session: AsyncSession, tweet_ids: Sequence[int]) -> None:
+async def remove(session: AnySession, tweet_ids: Sequence[int]) -> None:
     """Takes deleted replies off the lists, or lists them if there are replies below them."""
     await _list(session, tweet_ids)
     while tweet_ids:
@@ -101,7 +99,7 @@ async def remove(session: AsyncSession, tweet_ids: Sequence[int]) -> None:
         tweet_ids = [row["parent_id"] for row in await fetch(session, _UNLIST, tweet_ids)]
 
 
-async def _list(session: AsyncSession, tweet_ids: Sequence[int]) -> None:
+async def _list(session: AnySession, tweet_ids: Sequence[int]) -> None:
     while tweet_ids:
         listed = await fetch(session, _LIST, tweet_ids)
         above = list({row["tweet_id"] for row in listed})

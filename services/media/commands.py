@@ -7,12 +7,17 @@ from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import plain_text
+from chassis.database.session import AnySession, fetch
 from chassis.messaging import outbox
 
 from .errors import AltNotAccepted
 from .events import MediaExpired, MediaUploaded
 from .models import Media
 from .pictures import Picture
+
+_REMOVE = """
+update media set removed_at = now() where id = any($1::bigint[]) and removed_at is null
+"""
 
 BATCH = 100
 MAX_ALT_LENGTH = 1000
@@ -62,13 +67,9 @@ async def record_upload(
     return media.id
 
 
-async def remove(session: AsyncSession, media_ids: Sequence[int]) -> None:
+async def remove(session: AnySession, media_ids: Sequence[int]) -> None:
     """Hides the pictures for good. A job deletes their objects from the store later. Idempotent."""
-    await session.exec(
-        update(Media)
-        .where(col(Media.id).in_(media_ids), col(Media.removed_at).is_(None))
-        .values(removed_at=datetime.now(UTC))
-    )
+    await fetch(session, _REMOVE, media_ids)
 
 
 async def expire_unattached(session: AsyncSession, hours: float) -> int:

@@ -12,8 +12,7 @@ must not guess it from events, because events may be late. Tweets decides, in th
 The handlers commute: they only set `removed_at`, once, so the order of the events does not matter.
 """
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
+from chassis.database.session import AnySession
 from chassis.messaging.subscriptions import Subscriptions
 from chassis.privacy import erasure
 
@@ -28,15 +27,15 @@ def _has_media(event: TweetDeleted) -> bool:
 
 
 @subscriptions.on(TweetDeleted, when=_has_media)
-async def on_tweet_deleted(session: AsyncSession, event: TweetDeleted, version: int) -> None:
+async def on_tweet_deleted(session: AnySession, event: TweetDeleted, version: int) -> None:
     await commands.remove(session, event.media_ids)
 
 
 @subscriptions.on(UserErased)
-async def on_user_erased(session: AsyncSession, event: UserErased, version: int) -> None:
+async def on_user_erased(session: AnySession, event: UserErased, version: int) -> None:
     await erasure.mark_erased(session, event.user_id)
 
 
 @subscriptions.on(MediaReleased)
-async def on_media_released(session: AsyncSession, event: MediaReleased, version: int) -> None:
+async def on_media_released(session: AnySession, event: MediaReleased, version: int) -> None:
     await commands.remove(session, [event.media_id])

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.auth.identity import SignedIn
-from chassis.database.session import Transaction, fetch
+from chassis.database.session import DirectTransaction, fetch
 from chassis.http.errors import InvalidRequest, responses
 from chassis.http.models import Id, Ok
 from chassis.http.paging import MAX_ID, Cursor, Limit
@@ -280,7 +280,7 @@ async def _unread(fetch: queries.Fetch, user_id: int) -> UnreadResponse:
 
 
 @router.post("/notifications/seen", summary="Mark your notifications as seen")
-async def mark_seen(body: Seen, identity: SignedIn, session: Transaction) -> UnreadResponse:
+async def mark_seen(body: Seen, identity: SignedIn, session: DirectTransaction) -> UnreadResponse:
     """Notifications up to `seq` leave the badge, on all your devices. The marker only moves
     forward, and not beyond your last notification."""
     await commands.mark_seen(session, identity.user_id, body.seq)
@@ -293,7 +293,7 @@ async def mark_seen(body: Seen, identity: SignedIn, session: Transaction) -> Unr
     responses=responses(NotificationNotFound),
 )
 async def mark_read(
-    group: Annotated[GroupId, Depends(_group_id)], identity: SignedIn, session: Transaction
+    group: Annotated[GroupId, Depends(_group_id)], identity: SignedIn, session: DirectTransaction
 ) -> UnreadResponse:
     await commands.mark_read(session, identity.user_id, group)
     return await _unread(partial(fetch, session), identity.user_id)
@@ -322,7 +322,7 @@ async def _settings(fetch: queries.Fetch, user_id: int) -> Response:
     responses=responses(InvalidRequest),
 )
 async def change_settings(
-    body: SettingsChange, identity: SignedIn, session: Transaction
+    body: SettingsChange, identity: SignedIn, session: DirectTransaction
 ) -> Response:
     """The settings apply to earlier notifications too."""
     for kind, change in body.kinds.items():
@@ -342,7 +342,7 @@ async def change_settings(
     responses=responses(TweetNotFound, TooManyThreads),
 )
 async def mute_thread(
-    thread: ThreadOfTweet, identity: SignedIn, session: Transaction, body: Mute | None = None
+    thread: ThreadOfTweet, identity: SignedIn, session: DirectTransaction, body: Mute | None = None
 ) -> Ok:
     """Hides the notifications of the whole thread of the tweet, also earlier ones. Mentions of you
     are still listed, unless you mute them too. You no longer follow the thread."""
@@ -356,7 +356,9 @@ async def mute_thread(
     summary="Unmute a thread",
     responses=responses(TweetNotFound),
 )
-async def unmute_thread(thread: ThreadOfTweet, identity: SignedIn, session: Transaction) -> Ok:
+async def unmute_thread(
+    thread: ThreadOfTweet, identity: SignedIn, session: DirectTransaction
+) -> Ok:
     """The notifications that were hidden are listed again."""
     await commands.unmute_thread(session, identity.user_id, thread.thread_id)
     return Ok()
@@ -367,7 +369,9 @@ async def unmute_thread(thread: ThreadOfTweet, identity: SignedIn, session: Tran
     summary="Follow a thread",
     responses=responses(TweetNotFound, TooManyThreads),
 )
-async def follow_thread(thread: ThreadOfTweet, identity: SignedIn, session: Transaction) -> Ok:
+async def follow_thread(
+    thread: ThreadOfTweet, identity: SignedIn, session: DirectTransaction
+) -> Ok:
     """You are notified of new tweets in the thread of the tweet. The thread is no longer muted."""
     await commands.follow_thread(session, identity.user_id, thread.thread_id)
     return Ok()
@@ -378,7 +382,9 @@ async def follow_thread(thread: ThreadOfTweet, identity: SignedIn, session: Tran
     summary="Unfollow a thread",
     responses=responses(TweetNotFound),
 )
-async def unfollow_thread(thread: ThreadOfTweet, identity: SignedIn, session: Transaction) -> Ok:
+async def unfollow_thread(
+    thread: ThreadOfTweet, identity: SignedIn, session: DirectTransaction
+) -> Ok:
     await commands.unfollow_thread(session, identity.user_id, thread.thread_id)
     return Ok()
 
@@ -400,14 +406,14 @@ async def subscription(thread: ThreadOfTweet) -> SubscriptionResponse:
     responses=responses(CannotWatchYourself, UserNotFound, TooManyWatched),
     dependencies=[after_own_writes],
 )
-async def watch(id: Id, identity: SignedIn, session: Transaction) -> Ok:
+async def watch(id: Id, identity: SignedIn, session: DirectTransaction) -> Ok:
     """You are notified of the person's new tweets."""
     await commands.watch(session, identity.user_id, id)
     return Ok()
 
 
 @router.delete("/users/{id}/watch", summary="Stop watching a person")
-async def unwatch(id: Id, identity: SignedIn, session: Transaction) -> Ok:
+async def unwatch(id: Id, identity: SignedIn, session: DirectTransaction) -> Ok:
     await commands.unwatch(session, identity.user_id, id)
     return Ok()
 

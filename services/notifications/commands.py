@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
-from chassis.database.session import fetch
+from chassis.database.session import AnySession, fetch
 
 from . import positions
 from .errors import (
@@ -90,7 +88,7 @@ class Preference(NamedTuple):
     source: Source | None
 
 
-async def mark_seen(session: AsyncSession, user_id: int, seq: int) -> None:
+async def mark_seen(session: AnySession, user_id: int, seq: int) -> None:
     """Moves the person's marker forward, to the last notification at most; never backward."""
     rows = await fetch(session, _SEEN, user_id)
     if seq <= (rows[0]["seq"] if rows else 0):
@@ -100,7 +98,7 @@ async def mark_seen(session: AsyncSession, user_id: int, seq: int) -> None:
         await positions.append_seen(session, user_id)
 
 
-async def mark_read(session: AsyncSession, user_id: int, group: GroupId) -> None:
+async def mark_read(session: AnySession, user_id: int, group: GroupId) -> None:
     """Marks a group as read. Idempotent; raises NotificationNotFound."""
     rows = await fetch(session, _GROUP, user_id, *group)
     if not rows:
@@ -112,7 +110,7 @@ async def mark_read(session: AsyncSession, user_id: int, group: GroupId) -> None
 
 
 async def change_preferences(
-    session: AsyncSession, user_id: int, changes: Mapping[Kind, Preference]
+    session: AnySession, user_id: int, changes: Mapping[Kind, Preference]
 ) -> None:
     if not changes:
         return
@@ -122,9 +120,7 @@ async def change_preferences(
     await positions.append_seen(session, user_id)
 
 
-async def mute_thread(
-    session: AsyncSession, user_id: int, thread_id: int, *, mentions: bool
-) -> None:
+async def mute_thread(session: AnySession, user_id: int, thread_id: int, *, mentions: bool) -> None:
     """Hides the notifications of a thread. Mentions still pass, unless `mentions` is true.
 
     Idempotent; raises TooManyThreads.
@@ -132,23 +128,23 @@ async def mute_thread(
     await _set_thread(session, user_id, thread_id, "muted", mute_mentions=mentions)
 
 
-async def unmute_thread(session: AsyncSession, user_id: int, thread_id: int) -> None:
+async def unmute_thread(session: AnySession, user_id: int, thread_id: int) -> None:
     """Idempotent."""
     await _forget_thread(session, user_id, thread_id, "muted")
 
 
-async def follow_thread(session: AsyncSession, user_id: int, thread_id: int) -> None:
+async def follow_thread(session: AnySession, user_id: int, thread_id: int) -> None:
     """A muted thread is no longer muted. Idempotent; raises TooManyThreads."""
     await _set_thread(session, user_id, thread_id, "followed", mute_mentions=False)
 
 
-async def unfollow_thread(session: AsyncSession, user_id: int, thread_id: int) -> None:
+async def unfollow_thread(session: AnySession, user_id: int, thread_id: int) -> None:
     """Idempotent."""
     await _forget_thread(session, user_id, thread_id, "followed")
 
 
 async def _set_thread(
-    session: AsyncSession, user_id: int, thread_id: int, state: str, *, mute_mentions: bool
+    session: AnySession, user_id: int, thread_id: int, state: str, *, mute_mentions: bool
 ) -> None:
     # The lock also makes concurrent requests count one after another.
     await positions.lock(session)
@@ -159,13 +155,13 @@ async def _set_thread(
         await positions.append_seen(session, user_id)
 
 
-async def _forget_thread(session: AsyncSession, user_id: int, thread_id: int, state: str) -> None:
+async def _forget_thread(session: AnySession, user_id: int, thread_id: int, state: str) -> None:
     await positions.lock(session)
     if await fetch(session, _FORGET_THREAD, user_id, thread_id, state):
         await positions.append_seen(session, user_id)
 
 
-async def watch(session: AsyncSession, user_id: int, watched_id: int) -> None:
+async def watch(session: AnySession, user_id: int, watched_id: int) -> None:
     """Notifies the person of new tweets of somebody else. Idempotent.
 
     Raises CannotWatchYourself, UserNotFound and TooManyWatched.
@@ -180,6 +176,6 @@ async def watch(session: AsyncSession, user_id: int, watched_id: int) -> None:
     await fetch(session, _WATCH, user_id, watched_id)
 
 
-async def unwatch(session: AsyncSession, user_id: int, watched_id: int) -> None:
+async def unwatch(session: AnySession, user_id: int, watched_id: int) -> None:
     """Idempotent, also for somebody who has left or does not exist."""
     await fetch(session, _UNWATCH, user_id, watched_id)

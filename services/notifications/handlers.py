@@ -13,9 +13,7 @@ workers run one after another, and no row needs another lock.
 import json
 from collections.abc import Sequence
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
-from chassis.database.session import fetch
+from chassis.database.session import AnySession, fetch
 from chassis.messaging.subscriptions import Subscriptions
 from chassis.privacy import erasure
 
@@ -103,17 +101,17 @@ incoming as (
 
 
 @subscriptions.on(UserRegistered)
-async def on_user_registered(session: AsyncSession, event: UserRegistered, version: int) -> None:
+async def on_user_registered(session: AnySession, event: UserRegistered, version: int) -> None:
     await set_names(session, [(event, version)])
 
 
 @subscriptions.on(UserRenamed)
-async def on_user_renamed(session: AsyncSession, event: UserRenamed, version: int) -> None:
+async def on_user_renamed(session: AnySession, event: UserRenamed, version: int) -> None:
     await set_names(session, [(event, version)])
 
 
 async def set_names(
-    session: AsyncSession, events: Sequence[tuple[UserRegistered | UserRenamed, int]]
+    session: AnySession, events: Sequence[tuple[UserRegistered | UserRenamed, int]]
 ) -> None:
     await positions.lock(session)
     columns = zip(*((event.user_id, event.name, version) for event, version in events), strict=True)
@@ -121,14 +119,14 @@ async def set_names(
 
 
 @subscriptions.on(UserDeactivated)
-async def on_user_deactivated(session: AsyncSession, event: UserDeactivated, version: int) -> None:
+async def on_user_deactivated(session: AnySession, event: UserDeactivated, version: int) -> None:
     # The worker hides what the person did: see `privacy.eraser`.
     await positions.lock(session)
     await fetch(session, _HIDE_PERSON, event.user_id)
 
 
 @subscriptions.on(UserErased)
-async def on_user_erased(session: AsyncSession, event: UserErased, version: int) -> None:
+async def on_user_erased(session: AnySession, event: UserErased, version: int) -> None:
     # Names of late events have older versions than this empty one.
     await positions.lock(session)
     await fetch(session, _SET_NAMES, [event.user_id], [""], [version])
@@ -137,17 +135,17 @@ async def on_user_erased(session: AsyncSession, event: UserErased, version: int)
 
 
 @subscriptions.on(UserFollowed)
-async def on_user_followed(session: AsyncSession, event: UserFollowed, version: int) -> None:
+async def on_user_followed(session: AnySession, event: UserFollowed, version: int) -> None:
     await set_follows(session, [(event, version)])
 
 
 @subscriptions.on(UserUnfollowed)
-async def on_user_unfollowed(session: AsyncSession, event: UserUnfollowed, version: int) -> None:
+async def on_user_unfollowed(session: AnySession, event: UserUnfollowed, version: int) -> None:
     await set_follows(session, [(event, version)])
 
 
 async def set_follows(
-    session: AsyncSession, events: Sequence[tuple[UserFollowed | UserUnfollowed, int]]
+    session: AnySession, events: Sequence[tuple[UserFollowed | UserUnfollowed, int]]
 ) -> None:
     rows = [
         {
@@ -164,55 +162,55 @@ async def set_follows(
 
 
 @subscriptions.on(KeyCreated)
-async def on_key_created(session: AsyncSession, event: KeyCreated, version: int) -> None:
+async def on_key_created(session: AnySession, event: KeyCreated, version: int) -> None:
     await _store_security(session, event.key_id, event, version)
 
 
 @subscriptions.on(SessionCreated)
-async def on_session_created(session: AsyncSession, event: SessionCreated, version: int) -> None:
+async def on_session_created(session: AnySession, event: SessionCreated, version: int) -> None:
     # Keys and sessions are numbered independently; the sign keeps them apart.
     await _store_security(session, -event.session_id, event, version)
 
 
 async def _store_security(
-    session: AsyncSession, subject_id: int, event: KeyCreated | SessionCreated, version: int
+    session: AnySession, subject_id: int, event: KeyCreated | SessionCreated, version: int
 ) -> None:
     await positions.lock(session)
     await fetch(session, _STORE_SECURITY, subject_id, event.user_id, version, event.occurred_at)
 
 
 @subscriptions.on(TagFollowed)
-async def on_tag_followed(session: AsyncSession, event: TagFollowed, version: int) -> None:
+async def on_tag_followed(session: AnySession, event: TagFollowed, version: int) -> None:
     await _set_tag_follow(session, event, version, active=True)
 
 
 @subscriptions.on(TagUnfollowed)
-async def on_tag_unfollowed(session: AsyncSession, event: TagUnfollowed, version: int) -> None:
+async def on_tag_unfollowed(session: AnySession, event: TagUnfollowed, version: int) -> None:
     await _set_tag_follow(session, event, version, active=False)
 
 
 async def _set_tag_follow(
-    session: AsyncSession, event: TagFollowed | TagUnfollowed, version: int, *, active: bool
+    session: AnySession, event: TagFollowed | TagUnfollowed, version: int, *, active: bool
 ) -> None:
     await positions.lock(session)
     await fetch(session, _SET_TAG_FOLLOW, event.user_id, event.tag, active, version)
 
 
 @subscriptions.on(TweetPosted)
-async def on_tweet_posted(session: AsyncSession, event: TweetPosted, version: int) -> None:
+async def on_tweet_posted(session: AnySession, event: TweetPosted, version: int) -> None:
     await insert_tweets(session, [(event, version)])
 
 
 @subscriptions.on(TweetDeleted)
-async def on_tweet_deleted(session: AsyncSession, event: TweetDeleted, version: int) -> None:
+async def on_tweet_deleted(session: AnySession, event: TweetDeleted, version: int) -> None:
     await delete_tweets(session, [(event, version)])
 
 
 @subscriptions.on(TweetLiked)
-async def on_tweet_liked(session: AsyncSession, event: TweetLiked, version: int) -> None:
+async def on_tweet_liked(session: AnySession, event: TweetLiked, version: int) -> None:
     await set_likes(session, [(event, version)])
 
 
 @subscriptions.on(TweetUnliked)
-async def on_tweet_unliked(session: AsyncSession, event: TweetUnliked, version: int) -> None:
+async def on_tweet_unliked(session: AnySession, event: TweetUnliked, version: int) -> None:
     await set_likes(session, [(event, version)])

@@ -3,9 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
-from chassis.database.session import fetch
+from chassis.database.session import AnySession, fetch
 
 from . import positions
 from .events import TweetLiked, TweetUnliked
@@ -51,7 +49,7 @@ where excluded.like_count <> 0
 
 
 async def set_likes(
-    session: AsyncSession, events: Sequence[tuple[TweetLiked | TweetUnliked, int]]
+    session: AnySession, events: Sequence[tuple[TweetLiked | TweetUnliked, int]]
 ) -> None:
     """Applies likes and their ends, in any order."""
     rows = [

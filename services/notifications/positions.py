@@ -11,14 +11,12 @@ The statements after the lock count up from `select position from position`, and
 position that they gave.
 """
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
-from chassis.database.session import fetch
+from chassis.database.session import AnySession, fetch
 
 _LOCK = "select from position for update"
 
 
-async def lock(session: AsyncSession) -> None:
+async def lock(session: AnySession) -> None:
     """Locks the positions until the transaction ends. Call it before the first other row lock.
 
     It is a statement of its own, because a statement that waits for a lock does not see what the
@@ -37,7 +35,7 @@ insert into notice (position, kind, recipient_id) select position, 'seen', $1 fr
 """
 
 
-async def append_seen(session: AsyncSession, user_id: int) -> None:
+async def append_seen(session: AnySession, user_id: int) -> None:
     """Tells a person's streams that the person's unread notifications or marker changed."""
     await lock(session)
     await fetch(session, _APPEND_SEEN, user_id)

@@ -13,9 +13,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from asyncpg import Record
-from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database.session import fetch
+from chassis.database.session import AnySession, fetch
 
 from . import positions
 from .events import TweetDeleted, TweetPosted
@@ -187,7 +186,7 @@ insert into tweet_to_clear (tweet_id) select unnest($1::bigint[]) on conflict do
 """
 
 
-async def insert_tweets(session: AsyncSession, events: Sequence[tuple[TweetPosted, int]]) -> None:
+async def insert_tweets(session: AnySession, events: Sequence[tuple[TweetPosted, int]]) -> None:
     """Inserts the tweets that are new. Those of erased people become tombstones."""
     await positions.lock(session)
     posted = json.dumps([_row(event, version) for event, version in events])
@@ -206,7 +205,7 @@ async def insert_tweets(session: AsyncSession, events: Sequence[tuple[TweetPoste
 
 
 async def delete_tweets(
-    session: AsyncSession, events: Sequence[tuple[TweetPosted | TweetDeleted, int]]
+    session: AnySession, events: Sequence[tuple[TweetPosted | TweetDeleted, int]]
 ) -> None:
     """Makes tombstones of these tweets, and deletes a batch of the notifications about them."""
     await positions.lock(session)
@@ -216,7 +215,7 @@ async def delete_tweets(
     await _finish_deletion(session, marked, causes)
 
 
-async def erase_tweets(session: AsyncSession, tweet_ids: Sequence[int]) -> None:
+async def erase_tweets(session: AnySession, tweet_ids: Sequence[int]) -> None:
     """As `delete_tweets`, for tweets of an erased person, some of which are deleted already."""
     await positions.lock(session)
     marked = await fetch(session, _ERASE, tweet_ids)
@@ -224,7 +223,7 @@ async def erase_tweets(session: AsyncSession, tweet_ids: Sequence[int]) -> None:
 
 
 async def _finish_deletion(
-    session: AsyncSession,
+    session: AnySession,
     marked: Sequence[Record],
     causes: Mapping[int, tuple[str | None, datetime]],
 ) -> None:
@@ -240,7 +239,7 @@ async def _finish_deletion(
         await fetch(session, _CLEAR_LATER, tweet_ids)
 
 
-async def clear(session: AsyncSession, tweet_ids: Sequence[int]) -> int:
+async def clear(session: AnySession, tweet_ids: Sequence[int]) -> int:
     """Deletes a batch of the notifications about deleted tweets. Returns how many.
 
     The worker deletes the rest later: see `privacy.eraser`.

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.auth.identity import IDENTITY_HEADER, SignedIn
-from chassis.database.session import Transaction
+from chassis.database.session import DirectTransaction
 from chassis.http.errors import InvalidRequest, responses
 from chassis.http.models import Id, Ok
 from chassis.http.paging import MAX_ID
@@ -135,7 +135,7 @@ async def _prepare_draft(draft: TweetDraft, identity: SignedIn, request: Request
 async def post_tweet(
     draft: Annotated[TweetDraft, Depends(_prepare_draft)],
     identity: SignedIn,
-    session: Transaction,
+    session: DirectTransaction,
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -173,19 +173,19 @@ async def post_tweet(
     summary="Delete your own tweet",
     responses=responses(NotTheAuthor, TweetNotFound),
 )
-async def delete_tweet(id: Id, identity: SignedIn, session: Transaction) -> Ok:
+async def delete_tweet(id: Id, identity: SignedIn, session: DirectTransaction) -> Ok:
     await commands.delete_tweet(session, id, caller_id=identity.user_id)
     return Ok()
 
 
 @router.post("/tweets/{id}/likes", summary="Like a tweet", responses=responses(TweetNotFound))
-async def like_tweet(id: Id, identity: SignedIn, session: Transaction) -> Ok:
+async def like_tweet(id: Id, identity: SignedIn, session: DirectTransaction) -> Ok:
     await commands.like_tweet(session, id, identity.user_id)
     return Ok()
 
 
 @router.delete("/tweets/{id}/likes", summary="Unlike a tweet", responses=responses(TweetNotFound))
-async def unlike_tweet(id: Id, identity: SignedIn, session: Transaction) -> Ok:
+async def unlike_tweet(id: Id, identity: SignedIn, session: DirectTransaction) -> Ok:
     await commands.unlike_tweet(session, id, identity.user_id)
     return Ok()
 
@@ -195,7 +195,7 @@ async def unlike_tweet(id: Id, identity: SignedIn, session: Transaction) -> Ok:
     summary="Follow a hashtag",
     responses=responses(TagNotAccepted, TooManyTags),
 )
-async def follow_tag(body: Tag, identity: SignedIn, session: Transaction) -> Ok:
+async def follow_tag(body: Tag, identity: SignedIn, session: DirectTransaction) -> Ok:
     """Your feed with `replies=conversations` shows tweets with this hashtag from then on."""
     await commands.follow_tag(session, identity.user_id, entities.fold_tag(body.tag))
     return Ok()
@@ -205,7 +205,7 @@ async def follow_tag(body: Tag, identity: SignedIn, session: Transaction) -> Ok:
 async def unfollow_tag(
     tag: Annotated[str, Query(max_length=1_000, description="A hashtag, with or without `#`.")],
     identity: SignedIn,
-    session: Transaction,
+    session: DirectTransaction,
 ) -> Ok:
     await commands.unfollow_tag(session, identity.user_id, entities.fold_tag(tag))
     return Ok()

@@ -18,24 +18,29 @@ from collections.abc import Sequence
 
 import httpx
 import structlog
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.auth.identity import IDENTITY_HEADER
-from chassis.database.session import Database
+from chassis.database.session import AnySession, Database, fetch
 from chassis.http.errors import ServiceUnavailable
 from chassis.observability.request_context import propagation_headers
 
 from .models import Media
 
+_RECORD_COLUMNS = ("id", "owner_id", "path", "thumbnail", "width", "height", "colour", "alt")
+_INSERT_RECORD = """
+insert into media (id, owner_id, path, thumbnail, width, height, colour, alt)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+on conflict do nothing
+"""
+
 log = structlog.get_logger()
 
 
-async def store_record(session: AsyncSession, media: Media) -> None:
+async def store_record(session: AnySession, media: Media) -> None:
     """Inserts a record unless there is one, which may be attached to a tweet already."""
-    values = media.model_dump(exclude={"tweet_id", "closed"})
-    await session.exec(insert(Media).values(**values).on_conflict_do_nothing())
+    values = media.model_dump(include=set(_RECORD_COLUMNS))
+    await fetch(session, _INSERT_RECORD, *(values[name] for name in _RECORD_COLUMNS))
 
 
 class MediaClient:

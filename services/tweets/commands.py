@@ -24,13 +24,9 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-
-from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database import clock
-from chassis.database.session import fetch
+from chassis.database.session import AnySession, fetch
 from chassis.messaging import outbox
 
 from . import entities, tweet_text
@@ -57,7 +53,7 @@ from .events import (
     TweetPosted,
     TweetUnliked,
 )
-from .models import Media, Tweet, WhoMayReply
+from .models import Media, WhoMayReply
 from .settings import Settings
 
 MAX_FOLLOWED_TAGS = 100
@@ -87,6 +83,15 @@ where parent.id = $1 and parent.deleted_at is null
 for key share of parent
 """
 _FOLLOWS = "select from follow where follower_id = $1 and followed_id = $2 and active"
+
+_LOCK_MEDIA = "select * from media where id = any($1::bigint[]) order by id for update"
+_ATTACH = "update media set tweet_id = $2 where id = any($1::bigint[])"
+_LOCK_TWEET = """
+select author_id, parent_id, root_id, depth, ancestors, self_replies from tweet
+where id = $1 and deleted_at is null for update
+"""
+_DELETE = "update tweet set deleted_at = now(), content = '' where id = $1"
+_CLOSE_MEDIA = "update media set closed = true where tweet_id = $1 returning id"
 
 # Inserts the draft if it is new. The update of an existing row changes nothing: it takes the lock,
 # and makes RETURNING return the row.
@@ -177,7 +182,7 @@ def clean_draft(content: str, media_ids: Sequence[int], settings: Settings) -> s
 
 
 async def post_tweet(
-    session: AsyncSession,
+    session: AnySession,
     author_id: int,
     new: NewTweet,
     draft_id: str | None = None,
@@ -208,7 +213,7 @@ async def post_tweet(
     return posted
 
 
-async def _post(session: AsyncSession, author_id: int, new: NewTweet) -> Posted:
+async def _post(session: AnySession, author_id: int, new: NewTweet) -> Posted:
     found = await entities.find(session, new.content, new.mentions)
     thread = await _lock_parent(session, author_id, new.reply_to) if new.reply_to else None
     attached = await _lock_media(session, author_id, new.media_ids)
@@ -219,8 +224,8 @@ async def _post(session: AsyncSession, author_id: int, new: NewTweet) -> Posted:
     else:
         (row,) = await fetch(session, _INSERT_REPLY, *values, *thread.model_dump().values())
     tweet_id: int = row["id"]
-    for media in attached:
-        media.tweet_id = tweet_id
+    if attached:
+        await fetch(session, _ATTACH, new.media_ids, tweet_id)
     event = TweetPosted(
         tweet_id=tweet_id,
         author_id=author_id,
@@ -245,7 +250,7 @@ async def _post(session: AsyncSession, author_id: int, new: NewTweet) -> Posted:
     return Posted(tweet_id, await outbox.record(session, event), found.ambiguous)
 
 
-async def _lock_parent(session: AsyncSession, author_id: int, parent_id: int) -> ThreadPlace:
+async def _lock_parent(session: AnySession, author_id: int, parent_id: int) -> ThreadPlace:
     """The place of a reply to this tweet. Raises TweetNotFound and RepliesRestricted."""
     rows = await fetch(session, _LOCK_PARENT, parent_id)
     if not rows:
@@ -265,19 +270,14 @@ async def _lock_parent(session: AsyncSession, author_id: int, parent_id: int) ->
     )
 
 
-async def _lock_media(
-    session: AsyncSession, owner_id: int, media_ids: Sequence[int]
-) -> list[Media]:
+async def _lock_media(session: AnySession, owner_id: int, media_ids: Sequence[int]) -> list[Media]:
     """Locks the pictures and returns them in the order of `media_ids`.
 
     Raises MediaNotFound, NotYourMedia and MediaTaken.
     """
     if not media_ids:
         return []
-    statement = (
-        select(Media).where(col(Media.id).in_(media_ids)).order_by(col(Media.id)).with_for_update()
-    )
-    media_by_id = {media.id: media for media in await session.exec(statement)}
+    media_by_id = {row["id"]: Media(**row) for row in await fetch(session, _LOCK_MEDIA, media_ids)}
     if any(media_id not in media_by_id for media_id in media_ids):
         raise MediaNotFound
     requested = [media_by_id[media_id] for media_id in media_ids]
@@ -290,45 +290,37 @@ async def _lock_media(
     return requested
 
 
-async def delete_tweet(session: AsyncSession, tweet_id: int, caller_id: int) -> None:
+async def delete_tweet(session: AnySession, tweet_id: int, caller_id: int) -> None:
     """Raises TweetNotFound and NotTheAuthor."""
-    tweet = await session.get(Tweet, tweet_id, with_for_update=True)
-    if tweet is None or tweet.deleted_at is not None:
+    rows = await fetch(session, _LOCK_TWEET, tweet_id)
+    if not rows:
         raise TweetNotFound
-    if tweet.author_id != caller_id:
+    (tweet,) = rows
+    if tweet["author_id"] != caller_id:
         raise NotTheAuthor
-    tweet.deleted_at = datetime.now(UTC)
-    tweet.content = ""
-    attached = (await session.exec(select(Media).where(col(Media.tweet_id) == tweet_id))).all()
-    for media in attached:
-        media.closed = True
+    await fetch(session, _DELETE, tweet_id)
+    closed = await fetch(session, _CLOSE_MEDIA, tweet_id)
     event = TweetDeleted(
         tweet_id=tweet_id,
         author_id=caller_id,
-        media_ids=[media.id for media in attached],
-        thread=_thread_place(tweet),
+        media_ids=[media["id"] for media in closed],
+        thread=ThreadPlace(**tweet) if tweet["parent_id"] is not None else None,
     )
     await outbox.record(session, event)
 
 
-def _thread_place(tweet: Tweet) -> ThreadPlace | None:
-    if tweet.parent_id is None:
-        return None
-    return ThreadPlace.model_validate(tweet, from_attributes=True)
-
-
-async def like_tweet(session: AsyncSession, tweet_id: int, user_id: int) -> None:
+async def like_tweet(session: AnySession, tweet_id: int, user_id: int) -> None:
     """Idempotent. Raises TweetNotFound."""
     await _set_like(session, _LOCK_LIKE_OR_INSERT, TweetLiked(tweet_id=tweet_id, user_id=user_id))
 
 
-async def unlike_tweet(session: AsyncSession, tweet_id: int, user_id: int) -> None:
+async def unlike_tweet(session: AnySession, tweet_id: int, user_id: int) -> None:
     """Idempotent. Raises TweetNotFound."""
     await _set_like(session, _LOCK_LIKE, TweetUnliked(tweet_id=tweet_id, user_id=user_id))
 
 
 async def _set_like(
-    session: AsyncSession, lock_statement: str, event: TweetLiked | TweetUnliked
+    session: AnySession, lock_statement: str, event: TweetLiked | TweetUnliked
 ) -> None:
     active = isinstance(event, TweetLiked)
     rows = await fetch(session, lock_statement, event.tweet_id, event.user_id)
@@ -342,17 +334,17 @@ async def _set_like(
         outbox.name_in_response(session, like["version"])
 
 
-async def follow_tag(session: AsyncSession, user_id: int, tag: str) -> None:
+async def follow_tag(session: AnySession, user_id: int, tag: str) -> None:
     """Idempotent. `tag` is folded. Raises TooManyTags."""
     await _set_tag_follow(session, TagFollowed(user_id=user_id, tag=tag))
 
 
-async def unfollow_tag(session: AsyncSession, user_id: int, tag: str) -> None:
+async def unfollow_tag(session: AnySession, user_id: int, tag: str) -> None:
     """Idempotent. `tag` is folded."""
     await _set_tag_follow(session, TagUnfollowed(user_id=user_id, tag=tag))
 
 
-async def _set_tag_follow(session: AsyncSession, event: TagFollowed | TagUnfollowed) -> None:
+async def _set_tag_follow(session: AnySession, event: TagFollowed | TagUnfollowed) -> None:
     active = isinstance(event, TagFollowed)
     lock_statement = _LOCK_TAG_FOLLOW_OR_INSERT if active else _LOCK_TAG_FOLLOW
     rows = await fetch(session, lock_statement, event.user_id, event.tag)

@@ -20,10 +20,9 @@ from urllib.parse import urlsplit
 import regex
 from linkify_it import LinkifyIt
 from pydantic import BaseModel, Field
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import plain_text
-from chassis.database.session import fetch
+from chassis.database.session import AnySession, fetch
 from chassis.http.paging import MAX_ID
 
 from .errors import MentionNotAccepted, TagNotAccepted, TooManyMentions
@@ -90,7 +89,7 @@ class Found(NamedTuple):
     ambiguous: list[AmbiguousMention]
 
 
-async def find(session: AsyncSession, content: str, given: Sequence[Mention] | None) -> Found:
+async def find(session: AnySession, content: str, given: Sequence[Mention] | None) -> Found:
     """The entities of a text. `given` are the mentions of the client; None if it gives none.
 
     Raises MentionNotAccepted and TooManyMentions.
@@ -154,7 +153,7 @@ def fold_tag(text: str) -> str:
 
 
 async def _given_mentions(
-    session: AsyncSession, content: str, given: Sequence[Mention]
+    session: AnySession, content: str, given: Sequence[Mention]
 ) -> list[Entity]:
     if len({mention.user_id for mention in given}) > MAX_MENTIONED_PEOPLE:
         raise TooManyMentions(limit=MAX_MENTIONED_PEOPLE)
@@ -176,7 +175,7 @@ async def _given_mentions(
 
 
 async def _find_mentions(
-    session: AsyncSession, content: str, links: Sequence[Entity]
+    session: AnySession, content: str, links: Sequence[Entity]
 ) -> tuple[list[Entity], list[AmbiguousMention]]:
     """For each `@`, the longest full name of an active person that follows it."""
     candidates: list[tuple[int, list[tuple[int, str]]]] = []

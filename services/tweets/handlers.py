@@ -5,10 +5,8 @@ record is inserted only once, names and follows have versions, and an erased per
 stops events that arrive after it.
 """
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
 from chassis import plain_text
-from chassis.database.session import fetch
+from chassis.database.session import AnySession, fetch
 from chassis.messaging import outbox
 from chassis.messaging.subscriptions import Subscriptions
 from chassis.privacy import erasure
@@ -46,57 +44,58 @@ on conflict (follower_id, followed_id)
 do update set active = excluded.active, version = excluded.version
 where follow.version < excluded.version
 """
+_CLOSE_UNATTACHED = """
+update media set closed = true where id = $1 and tweet_id is null returning id
+"""
 
 
 @subscriptions.on(UserRegistered)
-async def on_user_registered(session: AsyncSession, event: UserRegistered, version: int) -> None:
+async def on_user_registered(session: AnySession, event: UserRegistered, version: int) -> None:
     await _set_name(session, event, version)
 
 
 @subscriptions.on(UserRenamed)
-async def on_user_renamed(session: AsyncSession, event: UserRenamed, version: int) -> None:
+async def on_user_renamed(session: AnySession, event: UserRenamed, version: int) -> None:
     await _set_name(session, event, version)
 
 
-async def _set_name(
-    session: AsyncSession, event: UserRegistered | UserRenamed, version: int
-) -> None:
+async def _set_name(session: AnySession, event: UserRegistered | UserRenamed, version: int) -> None:
     if not await erasure.is_erased(session, event.user_id):
         folded = plain_text.fold(event.name)
         await fetch(session, _SET_NAME, event.user_id, event.name, folded, version)
 
 
 @subscriptions.on(UserDeactivated)
-async def on_user_deactivated(session: AsyncSession, event: UserDeactivated, version: int) -> None:
+async def on_user_deactivated(session: AnySession, event: UserDeactivated, version: int) -> None:
     if not await erasure.is_erased(session, event.user_id):
         await fetch(session, _DEACTIVATE, event.user_id)
 
 
 @subscriptions.on(UserErased)
-async def on_user_erased(session: AsyncSession, event: UserErased, version: int) -> None:
+async def on_user_erased(session: AnySession, event: UserErased, version: int) -> None:
     await erasure.mark_erased(session, event.user_id)
     await fetch(session, _DELETE_PERSON, event.user_id)
 
 
 @subscriptions.on(UserFollowed)
-async def on_user_followed(session: AsyncSession, event: UserFollowed, version: int) -> None:
+async def on_user_followed(session: AnySession, event: UserFollowed, version: int) -> None:
     await _set_follow(session, event, version, active=True)
 
 
 @subscriptions.on(UserUnfollowed)
-async def on_user_unfollowed(session: AsyncSession, event: UserUnfollowed, version: int) -> None:
+async def on_user_unfollowed(session: AnySession, event: UserUnfollowed, version: int) -> None:
     await _set_follow(session, event, version, active=False)
 
 
 async def _set_follow(
-    session: AsyncSession, event: UserFollowed | UserUnfollowed, version: int, *, active: bool
+    session: AnySession, event: UserFollowed | UserUnfollowed, version: int, *, active: bool
 ) -> None:
     if not await erasure.is_erased(session, event.follower_id, event.followed_id):
         await fetch(session, _SET_FOLLOW, event.follower_id, event.followed_id, active, version)
 
 
 @subscriptions.on(MediaUploaded)
-async def on_media_uploaded(session: AsyncSession, event: MediaUploaded, version: int) -> None:
+async def on_media_uploaded(session: AnySession, event: MediaUploaded, version: int) -> None:
     if await erasure.is_erased(session, event.owner_id):
         return
     record = event.model_dump(exclude={"media_id"})
@@ -104,7 +103,7 @@ async def on_media_uploaded(session: AsyncSession, event: MediaUploaded, version
 
 
 @subscriptions.on(MediaExpired)
-async def on_media_expired(session: AsyncSession, event: MediaExpired, version: int) -> None:
+async def on_media_expired(session: AnySession, event: MediaExpired, version: int) -> None:
     """Hands a picture back to media, which deletes it, unless a tweet has the picture.
 
     Media publishes this event about every picture once it is a day old. `closed` is set under the
@@ -117,7 +116,5 @@ async def on_media_expired(session: AsyncSession, event: MediaExpired, version: 
     await attachments.store_record(
         session, Media(id=event.media_id, owner_id=event.owner_id, path=event.path)
     )
-    media = await session.get_one(Media, event.media_id, with_for_update=True)
-    if media.tweet_id is None:
-        media.closed = True
+    if await fetch(session, _CLOSE_UNATTACHED, event.media_id):
         await outbox.record(session, MediaReleased(media_id=event.media_id))

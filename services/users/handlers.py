@@ -3,9 +3,7 @@
 The handlers commute: a picture has the version of its event, and an erased person gets none.
 """
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
-from chassis.database.session import fetch
+from chassis.database.session import AnySession, fetch
 from chassis.messaging.subscriptions import Subscriptions
 
 from .events import PersonPictured
@@ -19,6 +17,6 @@ where id = $1 and erased_at is null and coalesce(picture_version, 0) < $3
 
 
 @subscriptions.on(PersonPictured)
-async def on_person_pictured(session: AsyncSession, event: PersonPictured, version: int) -> None:
+async def on_person_pictured(session: AnySession, event: PersonPictured, version: int) -> None:
     picture = event.picture and event.picture.model_dump_json()
     await fetch(session, _SET_PICTURE, event.user_id, picture, version)

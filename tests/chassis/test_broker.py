@@ -7,9 +7,8 @@ from functools import partial
 import pytest
 from aio_pika.abc import AbstractRobustConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
-from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database.session import Database
+from chassis.database.session import AnySession, Database
 from chassis.messaging import broker
 from chassis.messaging.subscriptions import Subscriptions
 from chassis.process.loops import run_forever
@@ -37,7 +36,7 @@ async def test_a_deleted_queue_or_binding_is_declared_again(
     first = int(probe_event.routing_key[5:13], 16) * 100
 
     @subscriptions.on(probe_event)
-    async def on_probe_event(session: AsyncSession, event: ProbeEvent, version: int) -> None:
+    async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         await insert_effect(session, event)
 
     async with consuming(database, connection, subscriptions):
@@ -84,7 +83,7 @@ async def test_the_queue_of_a_retired_subscription_is_deleted(
     subscriptions = Subscriptions(service)
 
     @subscriptions.on(probe_event)
-    async def on_probe_event(session: AsyncSession, event: ProbeEvent, version: int) -> None: ...
+    async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None: ...
 
     async with connection.channel() as channel:
         await broker.declare_queues(channel, subscriptions)

@@ -9,10 +9,8 @@ import pytest
 from aio_pika.abc import AbstractConnection, AbstractRobustConnection
 from aio_pika.exceptions import DeliveryError
 from aiormq.abc import FieldValue
-from sqlalchemy import text
-from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database.session import Database, execute, fetch
+from chassis.database.session import AnySession, Database, fetch
 from chassis.messaging import broker
 from chassis.messaging.consumer import Consumer, replay
 from chassis.messaging.subscriptions import Subscriptions
@@ -33,8 +31,8 @@ def no_retry_delays(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"chassis.messaging.{module}.RETRY_DELAYS", (0, 0))
 
 
-async def insert_effect(session: AsyncSession, event: ProbeEvent) -> None:
-    await execute(session, text("insert into effect values (:number)"), {"number": event.number})
+async def insert_effect(session: AnySession, event: ProbeEvent) -> None:
+    await fetch(session, "insert into effect values ($1)", event.number)
 
 
 async def publish(
@@ -90,7 +88,7 @@ async def test_a_message_that_is_delivered_many_times_takes_effect_once(
     subscriptions = Subscriptions(probe_event.routing_key.partition(".")[0])
 
     @subscriptions.on(probe_event)
-    async def on_probe_event(session: AsyncSession, event: ProbeEvent, version: int) -> None:
+    async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         await insert_effect(session, event)
 
     async with consuming(database, connection, subscriptions):
@@ -110,7 +108,7 @@ async def test_a_handler_knows_when_the_event_occurred(
     times: list[datetime] = []
 
     @subscriptions.on(probe_event)
-    async def on_probe_event(session: AsyncSession, event: ProbeEvent, version: int) -> None:
+    async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         times.append(event.occurred_at)
 
     async with consuming(database, connection, subscriptions):
@@ -141,7 +139,7 @@ async def test_a_poison_message_is_dead_lettered_with_its_reason_and_its_neighbo
     fixed = False
 
     @subscriptions.on(probe_event)
-    async def on_probe_event(session: AsyncSession, event: ProbeEvent, version: int) -> None:
+    async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         await insert_effect(session, event)
         if event.number == first + 5 and not fixed:
             raise Bug("five is not handled")
@@ -189,7 +187,7 @@ async def test_a_value_that_the_driver_refuses_is_poison_and_not_an_outage(
     first = int(probe_event.routing_key[5:13], 16) * 100
 
     @subscriptions.on(probe_event)
-    async def on_probe_event(session: AsyncSession, event: ProbeEvent, version: int) -> None:
+    async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         if way == "driver":
             await fetch(session, "insert into effect values ($1::bigint)", event.number)
         else:
@@ -213,7 +211,7 @@ async def test_a_message_that_fails_once_is_retried_and_takes_effect_once(
     failed: set[int] = set()
 
     @subscriptions.on(probe_event)
-    async def on_probe_event(session: AsyncSession, event: ProbeEvent, version: int) -> None:
+    async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         await insert_effect(session, event)
         if event.number not in failed:
             failed.add(event.number)
@@ -237,7 +235,7 @@ async def test_an_irrelevant_event_is_acknowledged_and_not_handled(
     first = int(probe_event.routing_key[5:13], 16) * 100
 
     @subscriptions.on(probe_event, when=lambda event: event.number % 2 == 0)
-    async def on_probe_event(session: AsyncSession, event: ProbeEvent, version: int) -> None:
+    async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         await insert_effect(session, event)
 
     async with consuming(database, connection, subscriptions):
@@ -264,12 +262,12 @@ async def test_the_consumer_waits_for_a_database_without_disk_space_and_counts_n
     full_for = 20
 
     @subscriptions.on(probe_event)
-    async def on_probe_event(session: AsyncSession, event: ProbeEvent, version: int) -> None:
+    async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         nonlocal full_for
         full_for -= 1
         if full_for > 0:
             full = "do $$ begin raise exception 'full' using errcode = 'disk_full'; end $$"
-            await execute(session, text(full))
+            await fetch(session, full)
         await insert_effect(session, event)
 
     async with consuming(database, connection, subscriptions):
@@ -290,7 +288,7 @@ async def test_unknown_fields_and_unknown_events_of_the_next_version_are_ignored
     first = int(probe_event.routing_key[5:13], 16) * 100
 
     @subscriptions.on(probe_event)
-    async def on_probe_event(session: AsyncSession, event: ProbeEvent, version: int) -> None:
+    async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         await insert_effect(session, event)
 
     newer = b'{"number": %d, "mood": "glad", "parts": [{"of": null}]}' % first
@@ -316,7 +314,7 @@ async def test_queues_of_an_earlier_version_keep_their_messages_and_work(
     seen: list[int] = []
 
     @subscriptions.on(probe_event)
-    async def on_probe_event(session: AsyncSession, event: ProbeEvent, version: int) -> None:
+    async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         seen.append(event.number)
         if event.number == first + 2:
             raise Bug

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import pytest
-from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database.session import Database, DatabaseUnavailable, fetch
+from chassis.database.session import AnySession, Database, DatabaseUnavailable, fetch
 from chassis.messaging import outbox
 from chassis.messaging.events import EventId, from_milliseconds, to_milliseconds
 from chassis.messaging.subscriptions import Subscriptions
@@ -37,7 +36,7 @@ def subscriptions_to(probe_event: type[ProbeEvent]) -> Subscriptions:
     subscriptions = Subscriptions("tweets")
 
     @subscriptions.on(probe_event)
-    async def on_probe_event(session: AsyncSession, event: ProbeEvent, version: int) -> None:
+    async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         raise AssertionError("The bulk handler takes these events.")
 
     return subscriptions
@@ -48,7 +47,7 @@ def short_statement_timeout(
     as_service: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     as_service("tweets")
-    monkeypatch.setattr("chassis.database.session.STATEMENT_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("chassis.database.session.STATEMENT_TIMEOUT_SECONDS", 0.5)
 
 
 async def test_a_batch_that_is_too_slow_is_applied_event_by_event(
@@ -56,7 +55,7 @@ async def test_a_batch_that_is_too_slow_is_applied_event_by_event(
 ) -> None:
     applied: list[int] = []
 
-    async def bulk_handler(session: AsyncSession, events: Sequence[tuple[ProbeEvent, int]]) -> None:
+    async def bulk_handler(session: AnySession, events: Sequence[tuple[ProbeEvent, int]]) -> None:
         if len(events) > 1:
             await fetch(session, _LOCK)
         applied.extend(version for _, version in events)
@@ -79,7 +78,7 @@ async def test_a_database_that_stops_answering_ends_the_import_and_skips_no_even
     async with TcpProxy(0, int(os.environ["DB_PORT"])) as wire:
 
         async def bulk_handler(
-            session: AsyncSession, events: Sequence[tuple[ProbeEvent, int]]
+            session: AnySession, events: Sequence[tuple[ProbeEvent, int]]
         ) -> None:
             wire.flowing.clear()
             await fetch(session, "select 1")
@@ -102,7 +101,7 @@ async def test_an_imported_event_has_the_time_at_which_it_was_recorded(
         (row,) = await fetch(session, "select max(occurred_at) as occurred_at from outbox")
     times: list[datetime] = []
 
-    async def bulk_handler(session: AsyncSession, events: Sequence[tuple[ProbeEvent, int]]) -> None:
+    async def bulk_handler(session: AnySession, events: Sequence[tuple[ProbeEvent, int]]) -> None:
         times.extend(event.occurred_at for event, _ in events)
 
     importer = Importer(database, subscriptions_to(probe_event), {probe_event: bulk_handler})

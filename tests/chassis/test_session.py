@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
@@ -41,11 +42,53 @@ async def test_what_is_written_in_either_way_is_rolled_back_together(
         assert await fetch(session, "select 1 from pg_tables where tablename = 'scratch'") == []
 
 
-async def test_a_connection_that_is_cut_is_an_outage_and_the_next_one_works(
+async def test_a_direct_transaction_is_committed_or_rolled_back_and_keeps_its_connection(
     database: Database, probe_event: type[ProbeEvent]
 ) -> None:
+    backends = set()
+    with pytest.raises(ZeroDivisionError):
+        async with database.direct_transaction() as session:
+            await record(session, probe_event(number=1))
+            (row,) = await fetch(session, "select pg_backend_pid()")
+            backends |= set(row)
+            raise ZeroDivisionError
+    with pytest.raises(asyncpg.UniqueViolationError):
+        async with database.direct_transaction() as session:
+            await record(session, probe_event(number=2))
+            await fetch(session, "insert into inbox (source, id) values ('a', 1), ('a', 1)")
+    assert await count_events(database, probe_event.routing_key) == 0
+
+    async with database.direct_transaction() as session:
+        await record(session, probe_event(number=3))
+        backends |= set((await fetch(session, "select pg_backend_pid()"))[0])
+
+    assert await count_events(database, probe_event.routing_key) == 1
+    assert len(backends) == 1
+
+
+async def test_a_cancelled_direct_transaction_keeps_no_lock(
+    database: Database, probe_event: type[ProbeEvent]
+) -> None:
+    lock = "select pg_advisory_xact_lock(1)"
+    async with database.transaction() as holder:
+        await fetch(holder, lock)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5), database.direct_transaction() as session:
+                await record(session, probe_event(number=1))
+                await fetch(session, "select pg_advisory_xact_lock(2)")
+                await fetch(session, lock)
+
+        async with asyncio.timeout(5), database.direct_transaction() as session:
+            await fetch(session, "select pg_advisory_xact_lock(2)")
+    assert await count_events(database, probe_event.routing_key) == 0
+
+
+@pytest.mark.parametrize("kind", ["transaction", "direct_transaction"])
+async def test_a_connection_that_is_cut_is_an_outage_and_the_next_one_works(
+    database: Database, probe_event: type[ProbeEvent], kind: str
+) -> None:
     with pytest.raises(Exception) as cut:
-        async with database.transaction() as session:
+        async with getattr(database, kind)() as session:
             await record(session, probe_event(number=1))
             await fetch(session, "select pg_terminate_backend(pg_backend_pid())")
 

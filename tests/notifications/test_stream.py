@@ -229,7 +229,7 @@ async def test_a_client_that_missed_what_the_log_has_lost_reads_all_again(servic
     async with service.open(author, after=old) as stream:
         for _ in range(3):
             await service.tweet(author)
-        # The process has read the log up to here: until it has, it does not know of newer positions.
+        # Until the process has read the log up to here, it does not know these positions.
         await stream.event("tweet", 3)
     await service.run("delete from notice where position <= $1", old + 2)
     for after in (old, old + 10**6):

@@ -17,9 +17,7 @@ from operate import postgres
 from .conftest import People
 
 
-def signed(
-    user_id: int, scope: KeyScope = KeyScope.account, **credential: int | None
-) -> dict[str, str]:
+def signed(user_id: int, scope: KeyScope = KeyScope.account, **credential: Any) -> dict[str, str]:
     identity = Identity(user_id, scope, **credential)
     return {IDENTITY_HEADER: Signer(testing.PRIVATE_KEY).sign(identity, "users")}
 

@@ -1,14 +1,14 @@
-"""A pool of bare asyncpg connections, for reads where a SQLAlchemy session costs too much.
+"""A pool of bare asyncpg connections, where a SQLAlchemy session costs too much.
 
-The read path of the feed runs a few fixed statements per request and returns their JSON unchanged.
-For that, a session costs more than the statement: SQLAlchemy opens a transaction, wraps the driver
-in a cursor and resets the connection afterwards. This pool does none of it. `acquire` waits at a
-semaphore, takes a connection from a stack and gives it to the caller; the connection returns to the
-stack as it is. The stack is last in, first out: the connection that was used last has its
-statements prepared and its memory warm, and the rest stay idle. Because nothing is reset, a caller
-that changes a connection's state (`set`, a listener, a lock) must do so within a transaction. A
-caller that leaves with an error other than PostgreSQL's own may have read half a response, so the
-pool closes that connection. Writes and events use `session.Database.transaction` instead.
+The read path of the feed runs a few fixed statements per request and returns their JSON unchanged,
+and a like or an event runs three. For that, a session costs more than the statements: SQLAlchemy
+wraps the driver in a cursor and resets the connection afterwards. This pool does none of it.
+`acquire` waits at a semaphore, takes a connection from a stack and gives it to the caller; the
+connection returns to the stack as it is. The stack is last in, first out: the connection that was
+used last has its statements prepared and its memory warm, and the rest stay idle. Because nothing
+is reset, a caller that changes a connection's state (`set`, a listener, a lock) must do so within a
+transaction. A caller that leaves with an error other than PostgreSQL's own may have read half a
+response, so the pool closes that connection.
 """
 
 import asyncio

@@ -204,7 +204,7 @@ class Consumer:
             try:
                 async with (
                     asyncio.timeout(HANDLER_TIMEOUT_SECONDS),
-                    self._database.transaction() as session,
+                    self._database.direct_transaction() as session,
                 ):
                     new = await inbox.insert_new(session, (each.event_id for each in batch))
                     for delivery in batch:

@@ -13,9 +13,8 @@ docs/adr/0003.
 from collections.abc import Iterable
 
 from sqlalchemy import BigInteger, Column, DateTime, MetaData, Table, Text, text
-from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database.session import fetch
+from chassis.database.session import AnySession, fetch
 from chassis.messaging.events import EventId
 
 # Sorted by key, so that two workers with the same events lock them in the same order and cannot
@@ -58,7 +57,7 @@ where not exists (
 """How many of the requested events (`as_arrays`) are not handled yet."""
 
 
-async def insert_new(session: AsyncSession, events: Iterable[EventId]) -> set[EventId]:
+async def insert_new(session: AnySession, events: Iterable[EventId]) -> set[EventId]:
     """Inserts the ids and returns those that were not there: only these have to be handled.
 
     Waits for a concurrent transaction that has inserted the same id.

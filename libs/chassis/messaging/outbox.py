@@ -17,9 +17,8 @@ the last id that I saw". See docs/adr/0003 and docs/adr/0004.
 import structlog
 from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, MetaData, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database.session import fetch
+from chassis.database.session import AnySession, fetch
 from chassis.messaging.events import Event, EventId
 from chassis.observability import tracing
 
@@ -68,7 +67,7 @@ create trigger outbox_wakes_relay after insert on outbox
 """The table's DDL, for a service's first migration, with the trigger that wakes the relay."""
 
 
-async def record(session: AsyncSession, event: Event) -> int:
+async def record(session: AnySession, event: Event) -> int:
     """Inserts the event and returns its number, the aggregate's new version.
 
     The caller holds the lock of the aggregate's row. The response names the event, unless its class
@@ -89,7 +88,7 @@ async def record(session: AsyncSession, event: Event) -> int:
     return version
 
 
-def name_in_response(session: AsyncSession, version: int) -> None:
+def name_in_response(session: AnySession, version: int) -> None:
     """Adds this service's event to those that the response names.
 
     A command that finds nothing to change names the earlier event that made the change: consumers

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
+from chassis.database.session import AnySession
 from chassis.messaging.events import Event
 
 RETRY_DELAYS = (1, 5, 30, 120)
@@ -18,7 +17,7 @@ DELIVERY_LIMIT = 20
 message to the dead letters."""
 
 E = TypeVar("E", bound=Event)
-Handler = Callable[[AsyncSession, E, int], Awaitable[None]]
+Handler = Callable[[AnySession, E, int], Awaitable[None]]
 """Takes the transaction, the event and its version. Handlers commute: see docs/adr/0004."""
 
 

@@ -13,9 +13,8 @@ from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
 
 import structlog
-from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database.session import Database, DatabaseUnavailable
+from chassis.database.session import AnySession, Database, DatabaseUnavailable
 from chassis.messaging import inbox
 from chassis.messaging.events import Event, EventId
 from chassis.messaging.subscriptions import Subscription, Subscriptions
@@ -27,7 +26,7 @@ _MAX_REASON_LENGTH = 500
 
 log = structlog.get_logger()
 
-BulkHandler = Callable[[AsyncSession, Sequence[tuple[Any, int]]], Awaitable[None]]
+BulkHandler = Callable[[AnySession, Sequence[tuple[Any, int]]], Awaitable[None]]
 """Takes the transaction and many events of one class with their versions. It has the effect of
 calling the event's handler once for each, in fewer statements."""
 
@@ -98,7 +97,7 @@ class Importer:
 
     async def _apply_batch(self, batch: Sequence[_ParsedEvent]) -> None:
         try:
-            async with self._database.transaction() as session:
+            async with self._database.direct_transaction() as session:
                 by_id = {each.event_id: each for each in batch}
                 new = await inbox.insert_new(session, by_id)
                 await self._handle(session, [by_id[each] for each in by_id if each in new])
@@ -116,7 +115,7 @@ class Importer:
         for event_id in new:
             self.failed.pop(event_id, None)
 
-    async def _handle(self, session: AsyncSession, batch: Sequence[_ParsedEvent]) -> None:
+    async def _handle(self, session: AnySession, batch: Sequence[_ParsedEvent]) -> None:
         by_bulk_handler: dict[BulkHandler, list[tuple[Event, int]]] = defaultdict(list)
         for event_id, subscription, event in batch:
             if bulk_handler := self._bulk_handlers.get(type(event)):

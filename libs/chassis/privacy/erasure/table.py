@@ -11,9 +11,8 @@
 """
 
 from sqlalchemy import BigInteger, Column, DateTime, Index, MetaData, Table, text
-from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database.session import fetch
+from chassis.database.session import AnySession, fetch
 
 _INSERT = "insert into erasure (user_id) values ($1) on conflict do nothing"
 _SELECT = "select from erasure where user_id = any($1::bigint[])"
@@ -51,12 +50,12 @@ create index erasure_due on erasure (due_at) where finished_at is null;
 """The table's DDL, for a migration of the service."""
 
 
-async def mark_erased(session: AsyncSession, user_id: int) -> None:
+async def mark_erased(session: AnySession, user_id: int) -> None:
     """Inserts the person's tombstone, from which the job knows that there is work. Idempotent."""
     await fetch(session, _INSERT, user_id)
 
 
-async def is_erased(session: AsyncSession, *user_ids: int) -> bool:
+async def is_erased(session: AnySession, *user_ids: int) -> bool:
     """Whether any of these people has a tombstone. A handler drops the event then.
 
     A handler that runs just before the tombstone is committed stores the data nevertheless: the
