@@ -20,7 +20,7 @@ from chassis.http.paging import MAX_ID, Cursor, Limit
 from chassis.messaging.events import EventId
 
 from . import queries
-from .errors import TweetHidden, TweetNotFound, TweetWasDeleted
+from .errors import AuthorLeft, TweetHidden, TweetNotFound, TweetWasDeleted
 from .page_cache_middleware import AFTER
 from .pages import Page, PageKey, PageRequest, ThreadRequest
 from .queries import Order, Replies, Scope, Selection
@@ -152,12 +152,14 @@ class TweetView(BaseModel):
 
 
 class TombstoneView(BaseModel):
-    """The place of a tweet that is deleted, or whose author has left, in a thread."""
+    """The place of a tweet that is deleted or hidden, or whose author has left, in a thread."""
 
     id: int
     reply_to: int | None
     root_id: int
     tombstone: Literal["deleted", "hidden"]
+    hidden_by: Literal["moderator"] | None = None
+    """Missing if the tweet is hidden because its author has left."""
 
 
 class SingleTweet(BaseModel):
@@ -487,7 +489,7 @@ async def liked_tweets(
     "/tweets/{id}",
     summary="Read a tweet",
     response_model=SingleTweet,
-    responses=responses(TweetNotFound, TweetWasDeleted, TweetHidden),
+    responses=responses(TweetNotFound, TweetWasDeleted, TweetHidden, AuthorLeft),
 )
 async def tweet(id: Id, request: Request, identity: SignedIn, freshness: WaitedFor) -> Response:
     connections = request.app.state.connections
@@ -501,7 +503,7 @@ async def tweet(id: Id, request: Request, identity: SignedIn, freshness: WaitedF
     "/tweets/{id}/thread",
     summary="Read a tweet with the tweets above it and the replies below it",
     response_model=ThreadResponse,
-    responses=responses(InvalidRequest, TweetNotFound, TweetWasDeleted, TweetHidden),
+    responses=responses(InvalidRequest, TweetNotFound, TweetWasDeleted, TweetHidden, AuthorLeft),
 )
 async def thread(
     id: Id,

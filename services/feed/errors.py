@@ -15,6 +15,11 @@ class TweetWasDeleted(Problem):
 
 class TweetHidden(Problem):
     status = 404
+    message = "A moderator has hidden this tweet."
+
+
+class AuthorLeft(Problem):
+    status = 404
     message = "This tweet isn't available, because its author has left."
 
 

@@ -106,6 +106,16 @@ class TweetDeleted(Event):
     thread: ThreadPlace | None = None
 
 
+class TweetHidden(Event):
+    routing_key: ClassVar[str] = "tweet.hidden.v1"
+    tweet_id: int
+
+
+class TweetRestored(Event):
+    routing_key: ClassVar[str] = "tweet.restored.v1"
+    tweet_id: int
+
+
 class TweetLiked(Event):
     routing_key: ClassVar[str] = "tweet.liked.v1"
     tweet_id: int

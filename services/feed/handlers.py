@@ -3,13 +3,13 @@
 Events arrive in any order and several times: queues, workers and retries do not keep an order. So
 the handlers commute. Whatever the order, the tables end up the same. Three means achieve this:
 
-- *Versions.* A name, a follow and a like are stored with the version of the event that set them. A
-  handler changes nothing if the stored version is newer. An ended follow or like stays as a row
-  with `active` false, so that its version is known.
+- *Versions.* A name, a follow, a like, and whether a tweet is hidden are stored with the version of
+  the event that set them. A handler changes nothing if the stored version is newer. An ended follow
+  or like stays as a row with `active` false, so that its version is known.
 - *Tombstones.* The row of a deleted tweet stays without its text. An erased person keeps a row in
   `erasure`. Late events about them change nothing.
-- *Placeholders.* A like or a reply may arrive before its tweet. Then its handler inserts a row for
-  the tweet, which is invisible until the tweet arrives.
+- *Placeholders.* A like, a reply or a hiding may arrive before its tweet. Then its handler inserts
+  a row for the tweet, which is invisible until the tweet arrives.
 
 All handlers about a tweet's likes lock the row of the tweet first. `replies` keeps the counts and
 lists of replies. `bulk_handlers` has the same
@@ -29,8 +29,10 @@ from .events import (
     TagUnfollowed,
     ThreadPlace,
     TweetDeleted,
+    TweetHidden,
     TweetLiked,
     TweetPosted,
+    TweetRestored,
     TweetUnliked,
     UserDeactivated,
     UserErased,
@@ -123,6 +125,14 @@ update tweet set
     deleted = true, author_id = null, card = null, entities = null, mentioned = null,
     has_media = false, like_count = 0
 where id = any($1::bigint[])
+"""
+# Inserts a placeholder if the tweet has not arrived. A deleted tweet keeps the state too, so that
+# the order of the events does not matter.
+_SET_HIDDEN = """
+insert into tweet (id, hidden, hidden_version) values ($1, $2, $3)
+on conflict (id)
+do update set hidden = excluded.hidden, hidden_version = excluded.hidden_version
+where tweet.hidden_version < excluded.hidden_version
 """
 # Deletes at most $2 likes of these tweets. Rows are locked in the order (tweet, person), as in an
 # erasure, so that the two cannot deadlock.
@@ -291,6 +301,16 @@ async def delete_likes(session: AnySession, tweet_ids: Sequence[int]) -> int:
     """Deletes a batch of the likes of these tweets. Returns how many."""
     (row,) = await fetch(session, _DELETE_LIKES, tweet_ids, LIKES_BATCH)
     return int(row["likes"])
+
+
+@subscriptions.on(TweetHidden)
+async def on_tweet_hidden(session: AnySession, event: TweetHidden, version: int) -> None:
+    await fetch(session, _SET_HIDDEN, event.tweet_id, True, version)
+
+
+@subscriptions.on(TweetRestored)
+async def on_tweet_restored(session: AnySession, event: TweetRestored, version: int) -> None:
+    await fetch(session, _SET_HIDDEN, event.tweet_id, False, version)
 
 
 @subscriptions.on(TweetLiked)

@@ -128,10 +128,17 @@ class Tweet(Table, table=True):
     """The number of direct replies that are not deleted."""
     like_count: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     deleted: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    hidden: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    """True if a moderator has hidden the tweet."""
+    hidden_version: int = Field(
+        default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
+    )
+    """The version of `hidden`. A tweet may be hidden before it arrives."""
     visible: Any = Field(
         default=None,
         sa_column=Column(
-            Boolean, Computed("author_id is not null and not deleted", persisted=True)
+            Boolean,
+            Computed("author_id is not null and not deleted and not hidden", persisted=True),
         ),
     )
 

@@ -113,7 +113,7 @@ class Pages:
     async def assemble(self, key: PageKey) -> Page:
         """Assembles a page from fragments, or reads it from the database, and caches it.
 
-        For a thread raises TweetNotFound, TweetWasDeleted and TweetHidden.
+        For a thread raises TweetNotFound, TweetWasDeleted, TweetHidden and AuthorLeft.
         """
         version = self._cache.version
         body, tags = await self._read(key)

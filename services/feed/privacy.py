@@ -17,7 +17,7 @@ from .events import UserErased
 from .handlers import LIKES_BATCH, delete_likes, delete_tweets, subscriptions
 
 _LOCK_TWEETS_BY = text("""
-select id from tweet where visible and author_id = :user_id
+select id from tweet where author_id = :user_id
 order by id limit :batch for update
 """)
 # `skip locked`: two workers take different tweets.

@@ -13,7 +13,7 @@ from chassis.database.pool import Pool
 from chassis.http import paging
 from chassis.http.errors import Problem
 
-from .errors import TweetHidden, TweetNotFound, TweetWasDeleted
+from .errors import AuthorLeft, TweetHidden, TweetNotFound, TweetWasDeleted
 from .tweet_json import LIKE_COUNT, LIKED, NOT_LIKED, expand
 
 MAX_LISTED_LIKES = 100
@@ -243,7 +243,8 @@ where tweet_like.user_id = $1 and active and version < $2 and visible
 order by version desc limit $3
 """
 _STATE = """
-select deleted, exists (select from person where person.id = tweet.author_id and hidden) as hidden
+select deleted, author_id is not null and hidden as hidden,
+    exists (select from person where person.id = tweet.author_id and hidden) as author_left
 from tweet where id = $1
 """
 
@@ -370,10 +371,14 @@ async def liked_tweets(
 
 async def missing_tweet(connections: Pool, tweet_id: int) -> Problem:
     """Why there is no tweet with this id."""
-    rows = await connections.fetch(_STATE, tweet_id)
-    if not rows or not (rows[0]["deleted"] or rows[0]["hidden"]):
-        return TweetNotFound()
-    return TweetWasDeleted() if rows[0]["deleted"] else TweetHidden()
+    for state in await connections.fetch(_STATE, tweet_id):
+        if state["deleted"]:
+            return TweetWasDeleted()
+        if state["author_left"]:
+            return AuthorLeft()
+        if state["hidden"]:
+            return TweetHidden()
+    return TweetNotFound()
 
 
 async def page(connections: Pool, selection: Selection) -> bytes:

@@ -8,7 +8,8 @@ continuation of the tweet, which comes first.
 A deleted reply stays listed as long as replies are listed below it: it holds their place, without
 author or text. When its last listed reply goes, it goes too, and so may the deleted tweet above it.
 `add` and `remove` keep this rule in whatever order the events arrive, also for replies to a tweet
-whose own event has not arrived: its row is a placeholder then.
+whose own event has not arrived: its row is a placeholder then. A hidden reply is listed and counted
+like any other: it holds its place too, and comes back when it is restored.
 
 Rows are locked from a reply upwards: first the reply, then its parent.
 """
@@ -30,7 +31,8 @@ _UNCOUNT = """
 update tweet set reply_count = tweet.reply_count - gone.replies
 from (
     select parent_id, count(*) as replies from tweet
-    where id = any($1::bigint[]) and visible and parent_id is not null
+    where id = any($1::bigint[]) and author_id is not null and not deleted
+        and parent_id is not null
     group by parent_id
 ) as gone
 where tweet.id = gone.parent_id
@@ -46,7 +48,10 @@ cross join lateral (
     select tweet.root_id, tweet.depth where tweet.depth > cardinality(tweet.ancestors)
 ) as above
 where tweet.id = any($1::bigint[]) and tweet.parent_id is not null
-    and (tweet.visible or exists (select from reply where reply.ancestor_id = tweet.id))
+    and (
+        (tweet.author_id is not null and not tweet.deleted)
+        or exists (select from reply where reply.ancestor_id = tweet.id)
+    )
 on conflict do nothing
 returning tweet_id
 """

@@ -44,7 +44,7 @@ _SET_BELOW = text("update words_to_index set below = :first")
 _ADD_MISSING = text("""
 with unindexed as materialized (
     select * from tweet
-    where visible and id >= :first and id < :below
+    where author_id is not null and not deleted and id >= :first and id < :below
       and not exists (select from tweet_words where tweet_id = tweet.id)
     order by id for update
 )

@@ -5,7 +5,8 @@ what is below it: see `replies`. So a page costs the same in a chain of thousand
 thread of three. `pages` has the tweets themselves, and caches first pages.
 
 A deleted or hidden tweet that holds the place of others is shown as a tombstone: an object without
-author and text, whose member `tombstone` says why.
+author and text, whose member `tombstone` says why: `deleted`, or `hidden` if the author has left or
+a moderator has hidden the tweet. In the last case there is a member `hidden_by` too.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,7 +43,11 @@ select aside from reply where ancestor_id = $1 and aside in (false, true) and tw
 _TOMBSTONES = """
 select id, '{"id":' || id || ',"reply_to":' || coalesce(parent_id::text, 'null')
     || ',"root_id":' || coalesce(root_id, id)
-    || ',"tombstone":"' || case when visible then 'hidden' else 'deleted' end || '"}' as json
+    || ',"tombstone":"' || case
+        when author_id is null then 'deleted"'
+        when hidden then 'hidden","hidden_by":"moderator"'
+        else 'hidden"'
+    end || '}' as json
 from tweet
 where id = any($1::bigint[]) and not (
     visible and not exists (select from person where person.id = tweet.author_id and hidden)
@@ -130,7 +135,8 @@ async def choose(
 ) -> Thread:
     """Chooses the tweets of a page. `around` is a reply in whose neighbourhood the page begins.
 
-    Raises TweetNotFound, TweetWasDeleted, TweetHidden, and InvalidRequest for an invalid cursor.
+    Raises TweetNotFound, TweetWasDeleted, TweetHidden and AuthorLeft, and InvalidRequest for an
+    invalid cursor.
     """
     start = await _start(connections, tweet_id, cursor, around)
     heads = await connections.fetch(_HEAD, tweet_id)

@@ -78,7 +78,7 @@ select parent.author_id, parent.root_id, parent.depth, parent.ancestors, parent.
     array[parent.author_id, root.author_id] as authors, array[parent.replies, root.replies] as rules
 from tweet as parent
 left join tweet as root on root.id = parent.root_id
-where parent.id = $1 and parent.deleted_at is null
+where parent.id = $1 and parent.deleted_at is null and parent.hidden_at is null
     and not exists (select from person where id = parent.author_id and not active)
 for key share of parent
 """
@@ -105,10 +105,11 @@ _SET_DRAFT = "update draft set tweet_id = $3, version = $4 where author_id = $1 
 
 # Both statements lock the like, and keep the tweet from being deleted, until the transaction ends.
 # They return the like before the change: version 0 if there has never been one. They return no row
-# if the tweet does not exist.
+# if the tweet does not exist. A hidden tweet gets no likes; those that it has can be taken back.
 _LOCK_LIKE_OR_INSERT = """
 with tweet as (
-    select id from tweet where id = $1 and deleted_at is null for key share
+    select id from tweet
+    where id = $1 and deleted_at is null and hidden_at is null for key share
 )
 insert into tweet_like (tweet_id, user_id, active, version)
 select id, $2, false, 0 from tweet

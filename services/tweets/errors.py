@@ -18,6 +18,31 @@ class NotTheAuthor(Problem):
     message = "You can delete only your own tweets."
 
 
+class TweetNotHidden(Problem):
+    status = 404
+    message = "This tweet isn't hidden."
+
+
+class ReportedPersonNotFound(Problem):
+    status = 404
+    message = "This person doesn't exist."
+
+
+class CannotReportYourself(Problem):
+    status = 409
+    message = "You can't report yourself or your own tweets."
+
+
+class ReportNotFound(Problem):
+    status = 404
+    message = "This report doesn't exist."
+
+
+class ReportAlreadyClosed(Problem):
+    status = 409
+    message = "This report is already closed."
+
+
 class TweetEmpty(Problem):
     status = 422
     message = "A tweet needs some text."

@@ -7,6 +7,8 @@ from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer
 
 from chassis.messaging.events import Event
 
+from .models import ReportReason
+
 
 class Picture(BaseModel):
     url: str
@@ -76,6 +78,21 @@ class TweetDeleted(Event):
     media_ids: list[int]
     thread: ThreadPlace | None
     """As in the event of its posting, which a consumer may receive later."""
+
+
+class TweetHidden(Event):
+    """A moderator hid the tweet. Published again if another reason is given."""
+
+    routing_key: ClassVar[str] = "tweet.hidden.v1"
+    tweet_id: int
+    author_id: int
+    reason: ReportReason
+
+
+class TweetRestored(Event):
+    routing_key: ClassVar[str] = "tweet.restored.v1"
+    tweet_id: int
+    author_id: int
 
 
 class TweetLiked(Event):

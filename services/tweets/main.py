@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from chassis.privacy import erasure, export
 from chassis.process import app, worker
 
-from . import api
+from . import api, moderation_api
 from .attachments import MediaClient
 from .handlers import subscriptions
 from .privacy import EXPORT_LISTS, eraser
@@ -28,7 +28,12 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
 
 def create_app() -> FastAPI:
     return app.create(
-        Settings(), api.router, erasure.router, export.router(EXPORT_LISTS), lifespan=_lifespan
+        Settings(),
+        api.router,
+        moderation_api.router,
+        erasure.router,
+        export.router(EXPORT_LISTS),
+        lifespan=_lifespan,
     )
 
 

@@ -39,6 +39,15 @@ class WhoMayReply(StrEnum):
     nobody = "nobody"
 
 
+class ReportReason(StrEnum):
+    """Why somebody reports a tweet or a person, and why a moderator hides a tweet."""
+
+    harassment = "harassment"
+    spam = "spam"
+    confidential = "confidential"
+    other = "other"
+
+
 class Tweet(Table, table=True):
     """A tweet. The row of a deleted tweet stays, without the text."""
 
@@ -71,6 +80,47 @@ class Tweet(Table, table=True):
         default=0, sa_column=Column(Integer, nullable=False, server_default=text("0"))
     )
     """For `depth`, `ancestors` and `self_replies` see `events.ThreadPlace`."""
+    hidden_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    """When a moderator hid the tweet. None if it is not hidden."""
+    hidden_reason: str | None = Field(default=None, sa_column=Column(Text))
+    """A `ReportReason`."""
+    hidden_note: str | None = Field(default=None, sa_column=Column(Text))
+    hidden_version: int | None = Field(default=None, sa_column=Column(BigInteger))
+    """The id of the last event that hid or restored the tweet."""
+
+
+class Report(Table, table=True):
+    """Somebody reports a tweet, or a person: see `moderation`."""
+
+    __table_args__ = (
+        Index(
+            "report_open_once",
+            "reporter_id",
+            "user_id",
+            text("coalesce(tweet_id, 0)"),
+            unique=True,
+            postgresql_where=text("closed_at is null"),
+        ),
+        Index("report_open", "id", postgresql_where=text("closed_at is null")),
+        Index("report_closed", "id", postgresql_where=text("closed_at is not null")),
+        Index("report_by_reporter", "reporter_id", "id"),
+        Index("report_by_person", "user_id"),
+    )
+
+    id: int = Field(
+        default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True)
+    )
+    reporter_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    tweet_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    """None if the person is reported and not one of their tweets."""
+    user_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    """The person who is reported: of a tweet, its author."""
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    """A `ReportReason`."""
+    note: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    closed_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    closure_note: str | None = Field(default=None, sa_column=Column(Text))
 
 
 class Person(Table, table=True):

@@ -6,7 +6,8 @@ A change that adds a table or a column with a person's data changes both halves 
 `chassis.privacy.export` explains the parameters.
 
 *Erasure.* The sweep deletes the person's tweets first, then the person's likes, the copies of media
-records, the drafts, the followed hashtags and the copies of follows. The handler of the erasure has
+records, the drafts, the followed hashtags, the copies of follows, and the reports by the person and
+about the person. The handler of the erasure has
 deleted the copy of the name at once. Replies of other people stay; the feed shows that a tweet is
 missing above them.
 
@@ -47,7 +48,15 @@ select version as key, json_build_object('tag', tag)::text as line
 from tag_follow where user_id = $1 and version > $2 and active order by version limit $3
 """
 
-EXPORT_LISTS = {"tweets": _TWEETS, "likes": _LIKES, "tags": _TAGS}
+_REPORTS = """
+select id as key, json_build_object(
+    'tweet_id', tweet_id, 'user_id', user_id, 'reason', reason, 'note', note,
+    'created_at', created_at, 'closed_at', closed_at
+)::text as line
+from report where reporter_id = $1 and id > $2 order by id limit $3
+"""
+
+EXPORT_LISTS = {"tweets": _TWEETS, "likes": _LIKES, "tags": _TAGS, "reports": _REPORTS}
 
 LIKES_BATCH = 5_000
 """The most likes of the person's tweets that one statement deletes. No request waits for the locks
@@ -101,6 +110,14 @@ delete from tag_follow where user_id = :user_id and tag in (
     select tag from tag_follow where user_id = :user_id limit :batch
 )
 """)
+_DELETE_REPORTS = text("""
+delete from report where id in (
+    (select id from report where reporter_id = :user_id limit :batch)
+    union
+    (select id from report where user_id = :user_id limit :batch)
+    limit :batch
+)
+""")
 _DELETE_DRAFTS_BY_PERSON = text("""
 delete from draft where author_id = :user_id and id in (
     select id from draft where author_id = :user_id limit :batch
@@ -122,6 +139,7 @@ async def _sweep(database: Database, user_id: int) -> int:
             _DELETE_DRAFTS_BY_PERSON,
             _DELETE_FOLLOWS,
             _DELETE_TAG_FOLLOWS,
+            _DELETE_REPORTS,
         ):
             deleted += (await execute(session, statement, parameters)).rowcount
         return deleted

@@ -15,11 +15,11 @@ PEOPLE = 4
 MAX_ANCESTORS = 2
 """Fewer than tweets stores, so that short histories have threads that are deeper."""
 STEPS = [
-    *("rename", "deactivate", "erase", "delete"),
+    *("rename", "deactivate", "erase", "delete", "hide"),
     *["follow"] * 2,
     *["post", "reply", "like"] * 3,
 ]
-THREAD_STEPS = ["post", *["reply"] * 7, *["delete"] * 4, "erase", "deactivate", "follow"]
+THREAD_STEPS = ["post", *["reply"] * 7, *["delete"] * 4, "erase", "deactivate", "follow", "hide"]
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -47,6 +47,8 @@ class FeedModel:
     events: list[RecordedEvent] = field(default_factory=list)
     posted: int = 0
     hidden: set[int] = field(default_factory=set)
+    moderated: set[int] = field(default_factory=set)
+    """The tweets that a moderator has hidden, also deleted ones."""
     erased: set[int] = field(default_factory=set)
     places: dict[int, ThreadPlace] = field(default_factory=dict)
     """The place of each reply, also of a deleted one."""
@@ -67,7 +69,15 @@ class FeedModel:
 
     def _is_shown_to(self, reader: int, tweet_id: int) -> bool:
         author = self.tweets[tweet_id][0]
-        return author not in self.hidden and (author == reader or (reader, author) in self.follows)
+        follows = author == reader or (reader, author) in self.follows
+        return follows and self.is_visible(tweet_id)
+
+    def is_visible(self, tweet_id: int) -> bool:
+        return (
+            tweet_id in self.tweets
+            and tweet_id not in self.moderated
+            and self.tweets[tweet_id][0] not in self.hidden
+        )
 
     def tweet(self, reader: int, tweet_id: int) -> dict[str, Any]:
         author, content = self.tweets[tweet_id]
@@ -130,11 +140,7 @@ class FeedModel:
                 newest[each] = max(each, newest.get(each, 0))
             elif place.parent_id in self.tweets and self._is_shown_to(reader, place.parent_id):
                 newest[place.root_id] = max(each, newest.get(place.root_id, 0))
-        shown = [
-            root
-            for root in newest
-            if root in self.tweets and self.tweets[root][0] not in self.hidden
-        ]
+        shown = [root for root in newest if self.is_visible(root)]
         return sorted(shown, key=lambda root: newest[root], reverse=True)
 
 
@@ -180,7 +186,9 @@ def _act_on(model: FeedModel, tweet_id: int, step: str, user_id: int) -> None:
         toggle_like(model, tweet_id, user_id)
     elif step == "delete":
         delete(model, tweet_id)
-    elif model.tweets[tweet_id][0] not in model.hidden:
+    elif step == "hide":
+        toggle_hidden(model, tweet_id)
+    elif model.is_visible(tweet_id):
         post(model, user_id, "…", tweet_id)
 
 
@@ -280,6 +288,15 @@ def delete(model: FeedModel, tweet_id: int) -> None:
     del model.tweets[tweet_id], model.likes[tweet_id]
     place = model.places.get(tweet_id)
     model.record("tweets", events.TweetDeleted(tweet_id=tweet_id, thread=place))
+
+
+def toggle_hidden(model: FeedModel, tweet_id: int) -> None:
+    if tweet_id in model.moderated:
+        model.moderated.remove(tweet_id)
+        model.record("tweets", events.TweetRestored(tweet_id=tweet_id))
+    else:
+        model.moderated.add(tweet_id)
+        model.record("tweets", events.TweetHidden(tweet_id=tweet_id))
 
 
 def toggle_like(model: FeedModel, tweet_id: int, user_id: int) -> None:

@@ -167,7 +167,7 @@ async def _compare_threads(feed: httpx.AsyncClient, model: FeedModel) -> None:
     for tweet_id in range(1, model.posted + 1):
         response = await feed.get(f"/api/tweets/{tweet_id}/thread?limit=100", headers=headers)
         above, below = model.thread(tweet_id)
-        is_shown = tweet_id in model.tweets and model.tweets[tweet_id][0] not in model.hidden
+        is_shown = model.is_visible(tweet_id)
         assert response.status_code == (200 if is_shown or below else 404), response.text
         if response.status_code == 404:
             continue
@@ -187,8 +187,9 @@ async def _compare_threads(feed: httpx.AsyncClient, model: FeedModel) -> None:
             author = model.tweets.get(each["id"], (None,))[0]
             if author is None:
                 assert each["tombstone"] == "deleted"
-            elif author in model.hidden:
+            elif not model.is_visible(each["id"]):
                 assert each["tombstone"] == "hidden"
+                assert (each.get("hidden_by") == "moderator") == (each["id"] in model.moderated)
             else:
                 assert _part(each) == model.tweet(reader, each["id"])
 

@@ -20,8 +20,10 @@ from services.feed.events import (
     Entity,
     ThreadPlace,
     TweetDeleted,
+    TweetHidden,
     TweetLiked,
     TweetPosted,
+    TweetRestored,
     UserDeactivated,
     UserErased,
     UserRegistered,
@@ -375,6 +377,20 @@ async def test_deleted_hidden_and_erased_tweets_are_not_found(
     await post(database, "исчезновение", tweet_id=late)
 
     assert await found(feed, "исчезновения") == [stays]
+
+
+async def test_a_tweet_that_a_moderator_hides_is_found_again_when_it_is_restored(
+    feed: httpx.AsyncClient, database: Database
+) -> None:
+    tweet_id = next(_ids)
+    # Hidden before its own event arrives.
+    await deliver(database, TweetHidden(tweet_id=tweet_id))
+    await post(database, "утаивание", tweet_id=tweet_id)
+    hidden = await found(feed, "утаивание")
+
+    await deliver(database, TweetRestored(tweet_id=tweet_id))
+
+    assert (hidden, await found(feed, "утаивание")) == ([], [tweet_id])
 
 
 async def test_pages_divide_the_results(feed: httpx.AsyncClient, database: Database) -> None:

@@ -11,7 +11,7 @@ from chassis.database.session import Database
 from services.feed.events import TweetDeleted, UserDeactivated, UserRenamed
 from tests.waiting import eventually
 
-from .histories import MAX_ANCESTORS, FeedModel, RecordedEvent, delete, post
+from .histories import MAX_ANCESTORS, FeedModel, RecordedEvent, delete, post, toggle_hidden
 from .test_handlers import deliver_one, empty
 
 ANN, BORIS, READER = 1, 2, 9
@@ -133,7 +133,7 @@ async def _deliver_from(database: Database, model: FeedModel, start: int) -> Non
         await deliver_one(database, recorded)
 
 
-async def test_hidden_and_unknown_tweets_have_errors_of_their_own(
+async def test_tweets_of_people_who_left_and_unknown_ones_have_errors_of_their_own(
     feed: httpx.AsyncClient, database: Database
 ) -> None:
     model = FeedModel({ANN: "Ann", BORIS: "Boris"})
@@ -144,7 +144,43 @@ async def test_hidden_and_unknown_tweets_have_errors_of_their_own(
 
     answers = [await feed.get(f"/api/tweets/{each}", headers=headers) for each in (root, 99)]
 
-    assert [answer.json()["error_type"] for answer in answers] == ["TweetHidden", "TweetNotFound"]
+    assert [answer.json()["error_type"] for answer in answers] == ["AuthorLeft", "TweetNotFound"]
+
+
+async def test_a_hidden_tweet_holds_its_place_until_it_is_restored(
+    feed: httpx.AsyncClient, database: Database
+) -> None:
+    model = FeedModel({ANN: "Ann", BORIS: "Boris"})
+    root = post(model, ANN, "…")
+    reply = post(model, BORIS, "a secret", root)
+    await deliver(database, model)
+    headers = testing.identity_headers("feed", READER)
+    before = await thread(feed, root)
+
+    delivered = len(model.events)
+    toggle_hidden(model, reply)
+    await _deliver_from(database, model, delivered)
+    tombstone = {"id": reply, "reply_to": root, "root_id": root, "tombstone": "hidden"}
+
+    async def is_hidden() -> bool:
+        page = await thread(feed, root)
+        return bool(page["replies"] == [tombstone | {"hidden_by": "moderator"}])
+
+    await eventually(is_hidden)
+    answers = [
+        await feed.get(path, headers=headers)
+        for path in (f"/api/tweets/{reply}", f"/api/tweets/{reply}/thread")
+    ]
+    assert [each.json()["error_type"] for each in answers] == ["TweetHidden"] * 2
+
+    delivered = len(model.events)
+    toggle_hidden(model, reply)
+    await _deliver_from(database, model, delivered)
+
+    async def is_restored() -> bool:
+        return await thread(feed, root) == before
+
+    await eventually(is_restored)
 
 
 async def test_a_cached_thread_shows_what_has_changed(

@@ -31,7 +31,7 @@ SECONDS = 600
 
 _PEOPLE = (
     "user_id", "author_id", "owner_id", "follower_id", "followed_id", "recipient_id", "actor_id",
-    "watched_id",
+    "watched_id", "reporter_id",
 )  # fmt: skip
 _KEPT = "erasure.user_id"
 """The table of tombstones keeps the id on purpose."""

@@ -28,6 +28,7 @@ Asked = tuple[str, dict[str, Any]]
 
 FINE, MADE, ACCEPTED = "200", "201", "202"
 ADMINISTRATORS = "403 NotAnAdministrator"
+MODERATORS = "403 NotAModerator"
 NOT_YOURS = "403 NotYourKeys"
 NARROW = "403 AccountScopeRequired"
 
@@ -129,6 +130,14 @@ async def _an_upload(_: Person) -> Asked:
     return "/api/medias", {"files": {"file": ("picture.png", png(), "image/png")}}
 
 
+async def _a_report(owner: Person) -> Asked:
+    return "/api/reports", {"json": {"tweet_id": await owner.post(), "reason": "spam"}}
+
+
+async def _hiding(owner: Person) -> Asked:
+    return f"/api/tweets/{await owner.post()}/hidden", {"json": {"reason": "other"}}
+
+
 def _by_name(path: str) -> Callable[[Person], Awaitable[Asked]]:
     async def asks(owner: Person) -> Asked:
         return path, {"json": {"user_id": owner.id, "name": owner.name}}
@@ -165,6 +174,22 @@ ROWS: dict[str, Row] = {
         _about_a_thread("/api/tweets/{tweet}/subscription")
     ),
     "GET /api/tweets/{id}/subscription": Row(_about_a_thread("/api/tweets/{tweet}/subscription")),
+    "POST /api/reports": Row(_a_report, "409 CannotReportYourself", MADE, MADE),
+    "GET /api/reports": Row(_at("/api/reports?limit=1"), MODERATORS, MODERATORS, FINE),
+    "GET /api/reports/open": Row(_at("/api/reports/open"), MODERATORS, MODERATORS, FINE),
+    "POST /api/reports/{id}/closure": Row(
+        _at("/api/reports/1000000/closure", json={}), MODERATORS, MODERATORS, "404 ReportNotFound"
+    ),
+    "PUT /api/tweets/{id}/hidden": Row(_hiding, MODERATORS, MODERATORS, FINE),
+    "GET /api/tweets/{id}/hidden": Row(
+        _about_a_tweet("/api/tweets/{tweet}/hidden"),
+        "404 TweetNotHidden",
+        MODERATORS,
+        "404 TweetNotHidden",
+    ),
+    "DELETE /api/tweets/{id}/hidden": Row(
+        _about_a_tweet("/api/tweets/{tweet}/hidden"), MODERATORS, MODERATORS, FINE
+    ),
     "GET /api/notifications": Row(_at("/api/notifications")),
     "GET /api/notifications/unread": Row(_at("/api/notifications/unread")),
     "POST /api/notifications/seen": Row(_at("/api/notifications/seen", json={"seq": 1})),

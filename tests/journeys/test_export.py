@@ -55,7 +55,7 @@ async def test_an_archive_holds_what_is_ones_own_and_nothing_of_others(company: 
     assert {name.partition("/")[0] for name in archive} == {
         *("profile.json", "following.json", "followers.json"),
         *("keys.json", "sessions.json", "invitations.json"),
-        *("tweets.json", "likes.json", "tags.json", "notifications.json"),
+        *("tweets.json", "likes.json", "tags.json", "reports.json", "notifications.json"),
         *("pictures.json", "pictures"),
     }
     (profile,) = archive["profile.json"]

@@ -11,8 +11,10 @@ export const present = (entry: Entry | null): Tweet | null =>
   entry === null || "tombstone" in entry || entry.deleted ? null : entry;
 
 /** Why there is no tweet at this place. */
-export const why = (entry: Entry): Tombstone["tombstone"] =>
-  "tombstone" in entry ? entry.tombstone : "deleted";
+export const why = (entry: Entry): Tombstone["tombstone"] | "moderated" => {
+  if (!("tombstone" in entry)) return "deleted";
+  return entry.hidden_by ? "moderated" : entry.tombstone;
+};
 
 export const entryOf = (view: api.Tweet | Tombstone): Entry =>
   "tombstone" in view ? view : keep(view);

@@ -20,10 +20,12 @@ const en = {
   tombstones: {
     deleted: "This tweet was deleted.",
     hidden: "This tweet isn't available, because its author has left.",
+    moderated: "A moderator has hidden this tweet.",
   },
   missingTweet: {
     TweetWasDeleted: { title: "This tweet was deleted", text: "" },
-    TweetHidden: { title: "This tweet isn't available", text: "Its author has left." },
+    TweetHidden: { title: "This tweet is hidden", text: "A moderator has hidden it." },
+    AuthorLeft: { title: "This tweet isn't available", text: "Its author has left." },
     TweetNotFound: { title: "Tweet not found", text: "Check the address." },
   } as Record<string, { title: string; text: string }>,
 };
@@ -42,10 +44,12 @@ const ru: typeof en = {
   tombstones: {
     deleted: "Этот твит удалён.",
     hidden: "Этот твит недоступен: автор покинул Warble.",
+    moderated: "Этот твит скрыл модератор.",
   },
   missingTweet: {
     TweetWasDeleted: { title: "Этот твит удалён", text: "" },
-    TweetHidden: { title: "Этот твит недоступен", text: "Его автор покинул Warble." },
+    TweetHidden: { title: "Этот твит скрыт", text: "Его скрыл модератор." },
+    AuthorLeft: { title: "Этот твит недоступен", text: "Его автор покинул Warble." },
     TweetNotFound: { title: "Твит не найден", text: "Проверьте адрес." },
   } as Record<string, { title: string; text: string }>,
 };

@@ -8,7 +8,13 @@ import { addReasons } from "./reason";
 
 const en: Record<string, string> = {
   TweetWasDeleted: "This tweet was deleted.",
-  TweetHidden: "The author of this tweet has left.",
+  TweetHidden: "A moderator has hidden this tweet.",
+  AuthorLeft: "The author of this tweet has left.",
+  TweetNotHidden: "This tweet isn't hidden.",
+  CannotReportYourself: "You can't report yourself or your own tweets.",
+  ReportedPersonNotFound: "This person has left.",
+  ReportAlreadyClosed: "This report is already closed.",
+  ReportNotFound: "This report doesn't exist any more.",
   NotAnAdministrator: "Only administrators can do this.",
   RenamingNotAllowed: "Only administrators can change names.",
   PositionChangeNotAllowed: "Only administrators can change titles and departments.",
@@ -42,7 +48,13 @@ const en: Record<string, string> = {
 };
 
 const ru: typeof en = {
-  TweetHidden: "Этот твит недоступен: автор покинул Warble.",
+  TweetHidden: "Этот твит скрыл модератор.",
+  AuthorLeft: "Этот твит недоступен: автор покинул Warble.",
+  TweetNotHidden: "Этот твит не скрыт.",
+  CannotReportYourself: "Нельзя пожаловаться на себя или на свой твит.",
+  ReportedPersonNotFound: "Этого человека уже нет в Warble.",
+  ReportAlreadyClosed: "Эта жалоба уже закрыта.",
+  ReportNotFound: "Этой жалобы больше нет.",
   NotAnAdministrator: "Это могут делать только администраторы.",
   RenamingNotAllowed: "Имена меняют только администраторы.",
   PositionChangeNotAllowed: "Должности и отделы меняют только администраторы.",
