@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from functools import partial
+from unittest.mock import AsyncMock
 
 import pytest
 from aio_pika.abc import AbstractRobustConnection
@@ -61,7 +63,8 @@ async def test_a_deleted_queue_or_binding_is_declared_again(
             try:
                 async with asyncio.timeout(_CONFIRM_SECONDS):
                     publisher = await broker.connect_once(infrastructure.broker_url, "warble-test")
-                    async with publisher:
+                    async with AsyncExitStack() as stack:
+                        stack.push_async_callback(broker.close_quietly, publisher)
                         await publish(publisher, probe_event.routing_key, [message(number)])
             except (DeliveryError, TimeoutError):
                 return False
@@ -115,3 +118,15 @@ def test_each_node_gets_the_account_and_the_default_port_of_the_scheme() -> None
         "amqps://feed:a,b@one:5671/%2F?no_verify_ssl=1",
         "amqps://feed:a,b@two:5673/%2F?no_verify_ssl=1",
     ]
+
+
+async def test_a_channel_on_which_the_broker_does_not_answer_is_left_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chassis.messaging.broker.CLOSE_TIMEOUT_SECONDS", 0.1)
+    connection, channel = AsyncMock(), AsyncMock()
+    connection.channel.return_value = channel
+    channel.close.side_effect = asyncio.Event().wait
+
+    async with asyncio.timeout(60), broker.open_channel(connection) as opened:
+        assert opened is channel

@@ -41,7 +41,7 @@ async def publish(
     messages: list[tuple[str, bytes]],
     headers: dict[str, FieldValue] | None = None,
 ) -> None:
-    async with connection.channel(on_return_raises=True) as channel:
+    async with broker.open_channel(connection, on_return_raises=True) as channel:
         exchange = await broker.events_exchange(channel)
         for message_id, body in messages:
             await exchange.publish(

@@ -15,8 +15,18 @@ from itertools import cycle
 from typing import Any, TypeVar
 
 from aio_pika import Connection, ExchangeType, RobustConnection
-from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection
-from aio_pika.exceptions import AMQPConnectionError, AMQPError, ChannelPreconditionFailed
+from aio_pika.abc import (
+    AbstractChannel,
+    AbstractConnection,
+    AbstractExchange,
+    AbstractRobustConnection,
+)
+from aio_pika.exceptions import (
+    AMQPConnectionError,
+    AMQPError,
+    ChannelInvalidStateError,
+    ChannelPreconditionFailed,
+)
 from aiormq.connection import (
     DEFAULT_PORTS,
     TCPTransportFactory,
@@ -92,6 +102,25 @@ async def close_quietly(connection: Connection) -> None:
     with suppress(AMQPError, BrokerUnavailable):
         async with deadline(CLOSE_TIMEOUT_SECONDS):
             await connection.close()
+
+
+@asynccontextmanager
+async def open_channel(
+    connection: AbstractConnection, **options: Any
+) -> AsyncIterator[AbstractChannel]:
+    """A channel that is closed within CLOSE_TIMEOUT_SECONDS, also if the broker does not answer.
+
+    The broker may never answer on the channel of a call that was cancelled, for example while it
+    deletes a queue: aio_pika's own context manager would then wait for ever. `options` are those of
+    `Connection.channel`.
+    """
+    channel = await connection.channel(**options)
+    try:
+        yield channel
+    finally:
+        with suppress(AMQPError, ChannelInvalidStateError, BrokerUnavailable):
+            async with deadline(CLOSE_TIMEOUT_SECONDS):
+                await channel.close()
 
 
 async def wait_until_unblocked(connection: Connection) -> None:
@@ -243,7 +272,7 @@ async def legacy_queues(
     undeclared = _queue_arguments(subscriptions)
     while undeclared:
         try:
-            async with connection.channel() as channel:
+            async with open_channel(connection) as channel:
                 await service_exchange(channel, subscriptions.service)
                 for name, arguments in list(undeclared.items()):
                     await channel.declare_queue(name, durable=True, arguments=arguments)
@@ -268,7 +297,7 @@ async def keep_queues_declared(
         legacy = await legacy_queues(connection, subscriptions)
     while True:
         await asyncio.sleep(DECLARE_INTERVAL_SECONDS)
-        async with deadline(DECLARE_TIMEOUT_SECONDS), connection.channel() as channel:
+        async with deadline(DECLARE_TIMEOUT_SECONDS), open_channel(connection) as channel:
             await declare_queues(channel, subscriptions, legacy)
 
 

@@ -61,7 +61,7 @@ def _run_at_broker(package: str, task: Task | None = None) -> None:
         connection = await broker.connect(
             settings.broker_url.get_secret_value(), f"warble-{settings.service}-migrate"
         )
-        async with connection, connection.channel(on_return_raises=True) as channel:
+        async with connection, broker.open_channel(connection, on_return_raises=True) as channel:
             legacy = await broker.legacy_queues(connection, subscriptions)
             await broker.declare_queues(channel, subscriptions, legacy)
             if task is not None:

@@ -26,7 +26,7 @@ class DeadLetters:
 
     async def purge(self, connection: AbstractRobustConnection, user_id: int) -> None:
         """Deletes the person's dead letters. Raises what aio_pika raises."""
-        async with connection.channel(on_return_raises=True) as channel:
+        async with broker.open_channel(connection, on_return_raises=True) as channel:
             for subscription in self.subscriptions:
                 await self._purge_queue(channel, subscription, user_id)
 
