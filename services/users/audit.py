@@ -12,7 +12,7 @@ from enum import StrEnum
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.auth.identity import Identity
+from chassis.auth.identity import Identity, Role
 
 from .models import AuditEntry
 
@@ -55,7 +55,12 @@ _ALWAYS_RECORDED = (
 
 
 def record(
-    session: AsyncSession, action: AuditAction, subject_id: int, actor: Identity | None
+    session: AsyncSession,
+    action: AuditAction,
+    subject_id: int,
+    actor: Identity | None,
+    *,
+    role: Role | None = None,
 ) -> None:
     """Adds an entry. Call it in the transaction of the action itself.
 
@@ -71,6 +76,7 @@ def record(
             action=action,
             actor_id=None if actor is None else actor.user_id,
             subject_id=subject_id,
+            role=role,
             request_id=structlog.contextvars.get_contextvars().get("request_id"),
         )
     )

@@ -119,7 +119,7 @@ async def change_role(change: str, role: Role, id_or_name: str) -> str:
     async with _transaction() as session:
         user_id = await _user_id(session, id_or_name)
         if await command(session, user_id, role):
-            audit.record(session, action, user_id, actor=None)
+            audit.record(session, action, user_id, actor=None, role=role)
         person = await session.get_one(Person, user_id)
         return f"Roles of the person {user_id}: {', '.join(sorted(person.roles)) or 'none'}"
 

@@ -227,6 +227,10 @@ class AuditEntry(Table, table=True):
     """An action of an administrator. The database refuses to change or remove it: see `audit`."""
 
     __tablename__ = "act"
+    __table_args__ = (
+        Index("act_by_subject", "subject_id", "id"),
+        Index("act_by_actor", "actor_id", "id"),
+    )
 
     id: int = Field(
         default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True)
@@ -236,4 +240,8 @@ class AuditEntry(Table, table=True):
     """None for the operator's console."""
     action: str = Field(sa_column=Column("deed", Text, nullable=False))
     subject_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    object_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    """The tweet or the report that the action was about. Null for an action about the person."""
+    role: str | None = Field(default=None, sa_column=Column(Text))
+    """The role that was given or taken away."""
     request_id: str | None = Field(default=None, sa_column=Column(Text))

@@ -4,6 +4,7 @@ A page is read with one row more than the limit: if that row exists, there is a 
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, text
@@ -161,11 +162,41 @@ async def erased_people(session: AsyncSession) -> list[int]:
     return list(await session.exec(statement))
 
 
+class AuditFilter(NamedTuple):
+    """Which entries of the audit log to read: those that meet all conditions that are not None."""
+
+    action: str | None = None
+    actor_id: int | None = None
+    subject_id: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    """Excluded."""
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.action is not None:
+            found.append(col(AuditEntry.action) == self.action)
+        if self.actor_id is not None:
+            found.append(col(AuditEntry.actor_id) == self.actor_id)
+        if self.subject_id is not None:
+            found.append(col(AuditEntry.subject_id) == self.subject_id)
+        if self.since is not None:
+            found.append(col(AuditEntry.at) >= self.since)
+        if self.until is not None:
+            found.append(col(AuditEntry.at) < self.until)
+        return found
+
+
 async def audit_entries(
-    session: AsyncSession, limit: int, cursor: str | None
+    session: AsyncSession, only: AuditFilter, limit: int, cursor: str | None
 ) -> tuple[Sequence[AuditEntry], str | None]:
     """A page of the audit log, the latest entry first, and the cursor of the next page."""
-    statement = select(AuditEntry).order_by(col(AuditEntry.id).desc()).limit(limit + 1)
+    statement = (
+        select(AuditEntry)
+        .where(*only.conditions())
+        .order_by(col(AuditEntry.id).desc())
+        .limit(limit + 1)
+    )
     if cursor is not None:
         (last_id,) = paging.decode(cursor, 1)
         statement = statement.where(col(AuditEntry.id) < last_id)

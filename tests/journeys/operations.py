@@ -204,6 +204,7 @@ ROWS: dict[str, Row] = {
     "GET /api/tags": Row(_at("/api/tags")),
     "POST /api/tags/followed": Row(_at("/api/tags/followed", json={"tag": "x"})),
     "DELETE /api/tags/followed": Row(_at("/api/tags/followed?tag=x")),
+    "GET /api/people": Row(_at("/api/people?limit=1"), ADMINISTRATORS, ADMINISTRATORS, FINE),
     "GET /api/users": Row(_at("/api/users?limit=1")),
     "POST /api/users": Row(
         _at("/api/users", json={"name": "Newcomer"}), ADMINISTRATORS, ADMINISTRATORS, MADE

@@ -141,3 +141,37 @@ async def test_the_services_own_role_can_neither_change_nor_remove_an_entry(
             await connection.execute(statement)
 
     assert await audit_entries(users, people) == before
+
+
+async def test_the_log_can_be_filtered_by_action_person_and_time(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    ann, boris = await people.register("Ann"), await people.register("Boris")
+    by_boris = testing.identity_headers("users", boris, administrator=True)
+    await users.put(f"/api/users/{ann}/roles/moderator", headers=people.administrator)
+    await users.delete(f"/api/users/{ann}/roles/moderator", headers=by_boris)
+    (taken, given) = await audit_entries(users, people, f"?subject={ann}&limit=2")
+
+    assert (given["deed"], given["role"], given["object_id"]) == ("role_given", "moderator", None)
+    assert (taken["deed"], taken["role"], taken["actor_id"]) == ("role_taken", "moderator", boris)
+    for query, expected in {
+        f"?subject={ann}&action=role_taken": [taken],
+        f"?actor={boris}": [taken],
+        f"?actor={boris}&action=role_given": [],
+        f"?subject={ann}&since={taken['at']}": [taken],
+        f"?subject={ann}&until={taken['at']}&limit=1": [given],
+        f"?subject={boris}&since={taken['at']}": [],
+    }.items():
+        assert await audit_entries(users, people, query) == expected, query
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["action=unheard", "actor=0", "since=2026-11-29T10:00:00", "until=0001-01-01T00:00:00%2B14:00"],
+)
+async def test_a_filter_that_cannot_be_understood_is_refused(
+    users: httpx.AsyncClient, people: People, query: str
+) -> None:
+    response = await users.get(f"/api/audit?{query}", headers=people.administrator)
+
+    assert (response.status_code, response.json()["error_type"]) == (422, "InvalidRequest")

@@ -1,19 +1,27 @@
 """The audit log, for administrators."""
 
-from datetime import datetime
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from chassis.auth.identity import Administrator
+from chassis.auth.identity import Administrator, Role
 from chassis.database.session import Transaction
 from chassis.http.errors import InvalidRequest, NotAnAdministrator, responses
-from chassis.http.paging import Cursor, Limit
+from chassis.http.paging import MAX_ID, Cursor, Limit
 
 from .. import queries
 from ..audit import AuditAction
 from ..models import AuditEntry
+from ..queries import AuditFilter
+
+PersonId = Annotated[int | None, Query(ge=1, le=MAX_ID)]
+Moment = Annotated[
+    # PostgreSQL and Python disagree about the years at the ends of the calendar.
+    AwareDatetime | None,
+    Query(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
+]
 
 router = APIRouter(prefix="/api/audit", tags=["administration"])
 
@@ -27,6 +35,10 @@ class AuditEntryView(BaseModel):
     """What was done."""
     subject_id: int
     """The person to whom it was done."""
+    object_id: int | None
+    """The tweet or the report that it was about. Null for an action about the person."""
+    role: Role | None
+    """The role that was given or taken away."""
     request_id: str | None
     """The id of the HTTP request, which is also in the logs."""
 
@@ -44,6 +56,8 @@ class AuditPage(BaseModel):
                             "actor_id": 1,
                             "deed": "deactivated",
                             "subject_id": 7,
+                            "object_id": None,
+                            "role": None,
                             "request_id": "4f0c2a9d1b7e6c35",
                         }
                     ],
@@ -64,11 +78,20 @@ class AuditPage(BaseModel):
     responses=responses(NotAnAdministrator, InvalidRequest),
 )
 async def audit_log(
-    identity: Administrator, session: Transaction, limit: Limit = 20, cursor: Cursor = None
+    identity: Administrator,
+    session: Transaction,
+    action: Annotated[AuditAction | None, Query(description="Only this kind of action.")] = None,
+    actor: Annotated[PersonId, Query(description="Only by this person.")] = None,
+    subject: Annotated[PersonId, Query(description="Only to this person.")] = None,
+    since: Annotated[Moment, Query(description="Only at this moment or later.")] = None,
+    until: Annotated[Moment, Query(description="Only before this moment.")] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
 ) -> AuditPage:
     """The log holds ids and no names, so an entry stays when its person is erased. Entries cannot
     be changed or removed."""
-    entries, next_cursor = await queries.audit_entries(session, limit, cursor)
+    only = AuditFilter(action, actor, subject, since, until)
+    entries, next_cursor = await queries.audit_entries(session, only, limit, cursor)
     return AuditPage(acts=[_view(entry) for entry in entries], next_cursor=next_cursor)
 
 
@@ -79,5 +102,7 @@ def _view(entry: AuditEntry) -> AuditEntryView:
         actor_id=entry.actor_id,
         deed=AuditAction(entry.action),
         subject_id=entry.subject_id,
+        object_id=entry.object_id,
+        role=entry.role and Role(entry.role),
         request_id=entry.request_id,
     )

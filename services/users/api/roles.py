@@ -24,7 +24,7 @@ async def give_role(id: Id, role: Role, identity: Administrator, session: Transa
     Administrators may do both without a role. The person's keys and sessions have the new rights at
     once, if their scope is at least `account`."""
     if await commands.give_role(session, id, role):
-        audit.record(session, AuditAction.role_given, id, identity)
+        audit.record(session, AuditAction.role_given, id, identity, role=role)
     return Ok()
 
 
@@ -36,5 +36,5 @@ async def give_role(id: Id, role: Role, identity: Administrator, session: Transa
 async def take_role(id: Id, role: Role, identity: Administrator, session: Transaction) -> Ok:
     """Idempotent. The person's keys and sessions stay valid, but without the rights of the role."""
     if await commands.take_role(session, id, role):
-        audit.record(session, AuditAction.role_taken, id, identity)
+        audit.record(session, AuditAction.role_taken, id, identity, role=role)
     return Ok()
