@@ -34,7 +34,7 @@ MAX_DURATION_SECONDS = 3600
 
 LISTS = {
     "users": ("profile", "following", "followers", "keys", "sessions", "invitations"),
-    "tweets": ("tweets", "likes", "tags", "reports"),
+    "tweets": ("tweets", "likes", "tags", "reports", "acknowledgements", "pins"),
     "notifications": ("notifications",),
     "media": ("pictures",),
 }

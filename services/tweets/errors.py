@@ -43,6 +43,54 @@ class ReportAlreadyClosed(Problem):
     message = "This report is already closed."
 
 
+class AnnouncementNotFound(Problem):
+    status = 404
+    message = "This announcement doesn't exist."
+
+
+class NotYourAnnouncement(Problem):
+    status = 403
+    message = "Only the author of the announcement and administrators can do this."
+
+
+class AnnouncementPeriodNotAccepted(Problem):
+    status = 422
+    message = "An announcement must end in the future, within {limit} days."
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit=limit)
+        self.details = {"limit": limit}
+
+
+class AnnouncementEnded(Problem):
+    status = 409
+    message = "This announcement has ended."
+
+
+class NothingToAcknowledge(Problem):
+    status = 409
+    message = "This announcement doesn't ask people to confirm that they have read it."
+
+
+class RemindedRecently(Problem):
+    status = 409
+    message = "People were reminded less than an hour ago."
+
+
+class NotYourTweet(Problem):
+    status = 403
+    message = "You can pin only your own tweets."
+
+
+class TooManyPins(Problem):
+    status = 409
+    message = "You can pin up to {limit} tweets."
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit=limit)
+        self.details = {"limit": limit}
+
+
 class TweetEmpty(Problem):
     status = 422
     message = "A tweet needs some text."

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from chassis.privacy import erasure, export
 from chassis.process import app, worker
 
-from . import api, moderation_api
+from . import announcements_api, api, moderation_api, pins_api
 from .attachments import MediaClient
 from .handlers import subscriptions
 from .privacy import EXPORT_LISTS, eraser
@@ -31,6 +31,8 @@ def create_app() -> FastAPI:
         Settings(),
         api.router,
         moderation_api.router,
+        announcements_api.router,
+        pins_api.router,
         erasure.router,
         export.router(EXPORT_LISTS),
         lifespan=_lifespan,

@@ -123,6 +123,44 @@ class Report(Table, table=True):
     closure_note: str | None = Field(default=None, sa_column=Column(Text))
 
 
+class Announcement(Table, table=True):
+    """A tweet that is shown above every feed until a time: see `announcements`."""
+
+    __table_args__ = (
+        Index("announcement_in_force", "until", postgresql_where=text("ended_at is null")),
+        Index("announcement_by_author", "author_id"),
+    )
+
+    tweet_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    author_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    until: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    acknowledge: bool
+    """Whether people are asked to confirm that they have read it."""
+    ended_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    """When it was ended early."""
+    reminded_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    """When the people who had not confirmed were last reminded."""
+
+
+class Acknowledgement(Table, table=True):
+    """A person has read an announcement."""
+
+    __table_args__ = (Index("acknowledgement_by_person", "user_id", "tweet_id"),)
+
+    tweet_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    user_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    acknowledged_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class Pin(Table, table=True):
+    """A person shows one of their own tweets at the top of their profile: see `pins`."""
+
+    user_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    tweet_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    pinned_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
 class Person(Table, table=True):
     """The copy of a person's name from users, to find mentions in a text: see `entities`."""
 

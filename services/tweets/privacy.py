@@ -6,10 +6,10 @@ A change that adds a table or a column with a person's data changes both halves 
 `chassis.privacy.export` explains the parameters.
 
 *Erasure.* The sweep deletes the person's tweets first, then the person's likes, the copies of media
-records, the drafts, the followed hashtags, the copies of follows, and the reports by the person and
-about the person. The handler of the erasure has
-deleted the copy of the name at once. Replies of other people stay; the feed shows that a tweet is
-missing above them.
+records, the drafts, the followed hashtags, the copies of follows, the reports by the person and
+about the person, announcements with their acknowledgements, and pins. The handler of the erasure
+has deleted the copy of the name at once. Replies of other people stay; the feed shows that a tweet
+is missing above them.
 
 The difficulty is the likes of other people: one tweet may have millions, so a batch counts likes
 and not tweets. While the likes of a tweet are being deleted, new ones must not arrive faster than
@@ -56,7 +56,26 @@ select id as key, json_build_object(
 from report where reporter_id = $1 and id > $2 order by id limit $3
 """
 
-EXPORT_LISTS = {"tweets": _TWEETS, "likes": _LIKES, "tags": _TAGS, "reports": _REPORTS}
+_ACKNOWLEDGEMENTS = """
+select tweet_id as key, json_build_object(
+    'tweet_id', tweet_id, 'acknowledged_at', acknowledged_at
+)::text as line
+from acknowledgement where user_id = $1 and tweet_id > $2 order by tweet_id limit $3
+"""
+_PINS = """
+select tweet_id as key,
+    json_build_object('tweet_id', tweet_id, 'pinned_at', pinned_at)::text as line
+from pin where user_id = $1 and tweet_id > $2 order by tweet_id limit $3
+"""
+
+EXPORT_LISTS = {
+    "tweets": _TWEETS,
+    "likes": _LIKES,
+    "tags": _TAGS,
+    "reports": _REPORTS,
+    "acknowledgements": _ACKNOWLEDGEMENTS,
+    "pins": _PINS,
+}
 
 LIKES_BATCH = 5_000
 """The most likes of the person's tweets that one statement deletes. No request waits for the locks
@@ -118,6 +137,29 @@ delete from report where id in (
     limit :batch
 )
 """)
+_DELETE_ACKNOWLEDGEMENTS = text("""
+delete from acknowledgement using (
+    (select tweet_id, user_id from acknowledgement where user_id = :user_id limit :batch)
+    union
+    (
+        select acknowledgement.tweet_id, acknowledgement.user_id
+        from announcement join acknowledgement using (tweet_id)
+        where author_id = :user_id limit :batch
+    )
+    limit :batch
+) as batch
+where acknowledgement.tweet_id = batch.tweet_id and acknowledgement.user_id = batch.user_id
+""")
+_DELETE_ANNOUNCEMENTS = text("""
+delete from announcement where tweet_id in (
+    select tweet_id from announcement where author_id = :user_id
+        and not exists (
+            select from acknowledgement where acknowledgement.tweet_id = announcement.tweet_id
+        )
+    limit :batch
+)
+""")
+_DELETE_PINS = text("delete from pin where user_id = :user_id")
 _DELETE_DRAFTS_BY_PERSON = text("""
 delete from draft where author_id = :user_id and id in (
     select id from draft where author_id = :user_id limit :batch
@@ -140,6 +182,9 @@ async def _sweep(database: Database, user_id: int) -> int:
             _DELETE_FOLLOWS,
             _DELETE_TAG_FOLLOWS,
             _DELETE_REPORTS,
+            _DELETE_ACKNOWLEDGEMENTS,
+            _DELETE_ANNOUNCEMENTS,
+            _DELETE_PINS,
         ):
             deleted += (await execute(session, statement, parameters)).rowcount
         return deleted

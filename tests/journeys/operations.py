@@ -8,6 +8,7 @@ an operation without a row.
 import json
 import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,8 @@ Asked = tuple[str, dict[str, Any]]
 FINE, MADE, ACCEPTED = "200", "201", "202"
 ADMINISTRATORS = "403 NotAnAdministrator"
 MODERATORS = "403 NotAModerator"
+ANNOUNCERS = "403 NotAnAnnouncer"
+NO_ANNOUNCEMENT = "404 AnnouncementNotFound"
 NOT_YOURS = "403 NotYourKeys"
 NARROW = "403 AccountScopeRequired"
 
@@ -130,6 +133,16 @@ async def _an_upload(_: Person) -> Asked:
     return "/api/medias", {"files": {"file": ("picture.png", png(), "image/png")}}
 
 
+def _about_an_announcement(path: str) -> Callable[[Person], Awaitable[Asked]]:
+    """Only announcers can make one, so the owner's tweet is none; tests/tweets has the rest."""
+    return _about_a_tweet(f"/api/announcements/{{tweet}}{path}")
+
+
+async def _an_announcement(_: Person) -> Asked:
+    until = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    return "/api/announcements", {"json": {"tweet_data": "…", "until": until}}
+
+
 async def _a_report(owner: Person) -> Asked:
     return "/api/reports", {"json": {"tweet_id": await owner.post(), "reason": "spam"}}
 
@@ -190,6 +203,25 @@ ROWS: dict[str, Row] = {
     "DELETE /api/tweets/{id}/hidden": Row(
         _about_a_tweet("/api/tweets/{tweet}/hidden"), MODERATORS, MODERATORS, FINE
     ),
+    "POST /api/announcements": Row(_an_announcement, ANNOUNCERS, ANNOUNCERS, MADE),
+    "GET /api/announcements": Row(_at("/api/announcements")),
+    **{
+        f"{method} /api/announcements/{{tweet_id}}{path}": Row(
+            _about_an_announcement(path), NO_ANNOUNCEMENT, NO_ANNOUNCEMENT, NO_ANNOUNCEMENT
+        )
+        for method, path in (
+            ("DELETE", ""),
+            ("POST", "/acknowledgement"),
+            ("GET", "/acknowledgements"),
+            ("GET", "/acknowledgements.csv"),
+            ("POST", "/reminder"),
+        )
+    },
+    "PUT /api/tweets/{id}/pin": Row(
+        _about_a_tweet("/api/tweets/{tweet}/pin"), FINE, "403 NotYourTweet", "403 NotYourTweet"
+    ),
+    "DELETE /api/tweets/{id}/pin": Row(_about_a_tweet("/api/tweets/{tweet}/pin")),
+    "GET /api/users/{id}/pins": Row(_at("/api/users/{owner}/pins")),
     "GET /api/notifications": Row(_at("/api/notifications")),
     "GET /api/notifications/unread": Row(_at("/api/notifications/unread")),
     "POST /api/notifications/seen": Row(_at("/api/notifications/seen", json={"seq": 1})),

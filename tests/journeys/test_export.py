@@ -56,6 +56,7 @@ async def test_an_archive_holds_what_is_ones_own_and_nothing_of_others(company: 
         *("profile.json", "following.json", "followers.json"),
         *("keys.json", "sessions.json", "invitations.json"),
         *("tweets.json", "likes.json", "tags.json", "reports.json", "notifications.json"),
+        *("acknowledgements.json", "pins.json"),
         *("pictures.json", "pictures"),
     }
     (profile,) = archive["profile.json"]
