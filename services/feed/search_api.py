@@ -132,9 +132,7 @@ async def search(
     `ё` and `е` are equal. A search considers whole words, so `art` does not find `party`.
     """
     zone = _time_zone(time_zone)
-    query = parse(q, datetime.now(zone).date())
-    if not prefix:
-        query.unfinished = ""
+    query = parse(q, datetime.now(zone).date(), prefix=prefix)
     service = request.app.state.search
     prepared = await service.prepare(query, identity.user_id, zone)
     page = await service.page(prepared, identity.user_id, order, cursor, limit)

@@ -139,8 +139,8 @@ class SearchQuery:
     dates: list[Dates] = field(default_factory=list)
 
 
-def parse(query: str, today: date) -> SearchQuery:
-    """`today` is the date where the reader is.
+def parse(query: str, today: date, *, prefix: bool = False) -> SearchQuery:
+    """`today` is the date where the reader is. With `prefix`, the last word may be unfinished.
 
     Raises SearchTooLong, and for a filter that is not understood SearchPersonExpected,
     SearchContentExpected, SearchKindExpected or SearchDateExpected.
@@ -167,7 +167,7 @@ def parse(query: str, today: date) -> SearchQuery:
                 # In quotes, PostgreSQL parses an address or a time of day as one word.
                 quotes = '"' if ":" in word else ""
                 words.append(f"{'-' * negated}{quotes}{word}{quotes}")
-    if words and query.endswith(words[-1]) and _PREFIX.fullmatch(words[-1]):
+    if prefix and words and query.endswith(words[-1]) and _PREFIX.fullmatch(words[-1]):
         found.unfinished = words[-1]
     found.words = " ".join(_with_alternatives(words))
     return found

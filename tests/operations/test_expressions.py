@@ -100,6 +100,7 @@ async def _use_everything(ann: Person, boris: Person, clara: Person) -> None:
         await stream.event("tweet")
     await ann.done("GET", "/api/notifications")
     await ann.done("GET", "/api/users/me")
+    await ann.done("GET", "/api/search?q=tweet")
     feed = await ann.feed()
     assert (await ann.ask("GET", feed[0]["attachments"][0])).is_success
     gone = await ann.post(media_ids=[await ann.upload()])

@@ -52,7 +52,7 @@ def service(name: str) -> list[Row]:
         row("database", only, "role"),
     ]
     if name == "feed":
-        rows += [row("pages", only), row("read_your_writes", only)]
+        rows += [row("pages", only), row("read_your_writes", only), row("search", only)]
     if name == "notifications":
         rows.append(row("streams", only))
     if name == "media":
