@@ -1,16 +1,18 @@
 """The HTTP routes of media: they translate requests and responses. No SQL and no rules here."""
 
-from typing import Annotated, Literal
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Literal, TypeVar
 
 import structlog
 from fastapi import APIRouter, Depends, Form, Query, Request, UploadFile
 from fastapi.responses import Response, StreamingResponse
 from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict, Field
+from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.types import Receive, Scope, Send
 
-from chassis.auth.identity import IDENTITY_HEADER, SignedIn
-from chassis.database.session import request_transaction
+from chassis.auth.identity import IDENTITY_HEADER, Identity, SignedIn
+from chassis.database.session import Transaction, request_transaction
 from chassis.http import etags
 from chassis.http.errors import (
     InvalidRequest,
@@ -19,6 +21,7 @@ from chassis.http.errors import (
     problem_response,
     responses,
 )
+from chassis.http.models import Id, Ok
 from chassis.http.paging import MAX_ID
 
 from . import byte_ranges, commands, queries
@@ -31,9 +34,13 @@ from .errors import (
     ImageTooManyFrames,
     ImageTooManyPixels,
     MediaNotFound,
+    NotYourPicture,
     RangeNotSatisfiable,
+    SquareNotAccepted,
 )
+from .events import PicturePaths
 from .forms import UploadRoute
+from .models import Portrait
 from .pictures import (
     THUMBNAIL_EXTENSION,
     THUMBNAIL_TYPE,
@@ -41,12 +48,16 @@ from .pictures import (
     LimitExceeded,
     Limits,
     NotAPicture,
-    Picture,
+    PortraitFiles,
+    Square,
+    SquareOutside,
 )
 from .settings import Settings
 from .storage import Download, ObjectMissing, Storage, new_name
 
 MAX_IDS = 100
+MAX_SIDE = 10_000_000
+"""Pixels. libvips opens no picture with a longer side."""
 MAX_FIELD_BYTES = 16 * 1024
 """For a field of the form. Decoding some of the encodings that a form may declare takes time
 quadratic in the length."""
@@ -104,29 +115,53 @@ async def upload(
     needs no file name. Metadata such as the location is removed. An animated PNG becomes its first
     frame. Attach the picture to a tweet by its `media_id`: a picture that is not attached to a
     tweet is deleted after a day, unless the operator sets another time."""
-    storage: Storage = request.app.state.storage
     alt = commands.clean_alt(alt)
-    picture = await _decode_upload(file, identity.user_id, request)
+    decoder: Decoder = request.app.state.decoder
+    picture = await _decode_upload(file, identity.user_id, request, decoder.clean)
     name, thumbnail = new_name(picture.extension), new_name(THUMBNAIL_EXTENSION)
+    objects = {
+        name: (picture.content, picture.content_type),
+        thumbnail: (picture.thumbnail, THUMBNAIL_TYPE),
+    }
+    media_id = await _store(
+        request,
+        objects,
+        lambda session: commands.record_upload(
+            session, identity.user_id, name, thumbnail, picture, alt
+        ),
+    )
+    return MediaResponse(media_id=media_id, first_frame_only=picture.first_frame_only or None)
+
+
+T = TypeVar("T")
+
+
+async def _store(
+    request: Request,
+    objects: Mapping[str, tuple[bytes, str]],
+    record: Callable[[AsyncSession], Awaitable[T]],
+) -> T:
+    """Stores objects (content and media type by name), then records them in a transaction.
+
+    Removes them again if a step fails.
+    """
+    storage: Storage = request.app.state.storage
     stored: list[str] = []
     recorded = False
     try:
-        await storage.put(name, picture.content, picture.content_type)
-        stored.append(name)
-        await storage.put(thumbnail, picture.thumbnail, THUMBNAIL_TYPE)
-        stored.append(thumbnail)
+        for name, (content, content_type) in objects.items():
+            await storage.put(name, content, content_type)
+            stored.append(name)
         async with request_transaction(request) as session:
-            media_id = await commands.record_upload(
-                session, identity.user_id, name, thumbnail, picture, alt
-            )
+            result = await record(session)
             recorded = True
+        return result
     except Exception:
         # If the connection breaks during the commit, the record may exist or not. Then the objects
         # stay, and the sweep removes them a day later if no record names them.
         for name in () if recorded else stored:
             await _remove(storage, name)
         raise
-    return MediaResponse(media_id=media_id, first_frame_only=picture.first_frame_only or None)
 
 
 async def _remove(storage: Storage, name: str) -> None:
@@ -136,14 +171,16 @@ async def _remove(storage: Storage, name: str) -> None:
         log.warning("object.left_for_sweep", name=name)
 
 
-async def _decode_upload(file: UploadFile, person_id: int, request: Request) -> Picture:
+async def _decode_upload(
+    file: UploadFile, person_id: int, request: Request, decode: Callable[[bytes], Awaitable[T]]
+) -> T:
     settings: Settings = request.app.state.settings
     decoder: Decoder = request.app.state.decoder
     try:
         async with decoder.slot(person_id):
             if file.size and file.size > settings.max_upload_bytes:
                 raise LimitExceeded("bytes", settings.max_upload_bytes, file.size)
-            return await decoder.clean(await file.read())
+            return await decode(await file.read())
     except (NotAPicture, LimitExceeded, BudgetExceeded, DecoderBusy) as error:
         problem = _problem_for(error, decoder.limits)
         UPLOADS_REFUSED.labels(type(problem).__name__).inc()
@@ -164,6 +201,122 @@ def _problem_for(error: Exception, limits: Limits) -> Problem:
             return ServiceUnavailable()
         case _:
             return ImageNotAccepted()
+
+
+class PictureResponse(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "result": True,
+                    "picture": {
+                        "small": "/uploads/Vb2xL9eQ4mZtN7aRcS1uKg.webp",
+                        "medium": "/uploads/pD5nY8wF0sXhJ3dK6vGqTg.webp",
+                        "large": "/uploads/cT9bM1rE7kWzU4fL2yHoPg.webp",
+                    },
+                }
+            ]
+        }
+    )
+
+    result: Literal[True] = True
+    picture: PicturePaths
+
+
+_Pixels = Annotated[
+    int | None,
+    Form(
+        ge=0,
+        le=MAX_SIDE,
+        description="`x`, `y` and `size` choose a square of the picture, in pixels from the upper"
+        " left corner of the upright picture. Without them it is the largest one at the centre.",
+    ),
+]
+
+
+def _square(x: int | None, y: int | None, size: int | None) -> Square | None:
+    if x is None and y is None and size is None:
+        return None
+    if x is None or y is None or not size:
+        raise SquareNotAccepted
+    return Square(x, y, size)
+
+
+def _require_own(user_id: int, identity: Identity) -> None:
+    if identity.user_id != user_id and not identity.administrator:
+        raise NotYourPicture
+
+
+@router.put(
+    "/api/users/{id}/picture",
+    summary="Change a person's picture (the person, or an administrator)",
+    form_limits={"max_files": 5, "max_fields": 20, "max_part_size": MAX_FIELD_BYTES},
+    responses=responses(
+        NotYourPicture,
+        ImageTooLarge,
+        ImageTooManyPixels,
+        ImageTooManyFrames,
+        ImageTooCostly,
+        ImageNotAccepted,
+        SquareNotAccepted,
+        InvalidRequest,
+    ),
+)
+async def set_portrait(
+    id: Id,
+    file: UploadFile,
+    identity: SignedIn,
+    request: Request,
+    x: _Pixels = None,
+    y: _Pixels = None,
+    size: _Pixels = None,
+) -> PictureResponse:
+    """Accepts what the upload of a picture accepts. A square of it is stored in three sizes, with
+    sides of 48, 128 and 400 pixels at most, and replaces an earlier picture of the person."""
+    _require_own(id, identity)
+    square = _square(x, y, size)
+    decoder: Decoder = request.app.state.decoder
+
+    async def decode(raw: bytes) -> PortraitFiles:
+        try:
+            return await decoder.portrait(raw, square)
+        except SquareOutside as error:
+            raise SquareNotAccepted from error
+
+    files = await _decode_upload(file, identity.user_id, request, decode)
+    small, medium, large = (new_name(THUMBNAIL_EXTENSION) for _ in range(3))
+    portrait = Portrait(
+        user_id=id,
+        small=small,
+        small_size=len(files.small),
+        medium=medium,
+        medium_size=len(files.medium),
+        large=large,
+        large_size=len(files.large),
+    )
+    objects = {
+        small: (files.small, THUMBNAIL_TYPE),
+        medium: (files.medium, THUMBNAIL_TYPE),
+        large: (files.large, THUMBNAIL_TYPE),
+    }
+    picture = await _store(
+        request,
+        objects,
+        lambda session: commands.set_portrait(session, portrait, identity.user_id),
+    )
+    return PictureResponse(picture=picture)
+
+
+@router.delete(
+    "/api/users/{id}/picture",
+    summary="Delete a person's picture (the person, or an administrator)",
+    responses=responses(NotYourPicture),
+)
+async def delete_portrait(id: Id, identity: SignedIn, session: Transaction) -> Ok:
+    """Idempotent."""
+    _require_own(id, identity)
+    await commands.delete_portrait(session, id, identity.user_id)
+    return Ok()
 
 
 _PICTURE_RESPONSE = {

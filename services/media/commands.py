@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import text
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import plain_text
-from chassis.database.session import AnySession, fetch
+from chassis.database.session import AnySession, execute, fetch
 from chassis.messaging import outbox
 
 from .errors import AltNotAccepted
-from .events import MediaExpired, MediaUploaded
-from .models import Media
+from .events import MediaExpired, MediaUploaded, PersonPictured, PicturePaths
+from .models import Media, Portrait
 from .pictures import Picture
 
 _REMOVE = """
@@ -21,6 +22,8 @@ update media set removed_at = now() where id = any($1::bigint[]) and removed_at 
 
 BATCH = 100
 MAX_ALT_LENGTH = 1000
+
+_LOCK_PORTRAIT = text("select pg_advisory_xact_lock(hashtextextended('portrait', :user_id))")
 
 
 def clean_alt(alt: str) -> str:
@@ -67,6 +70,36 @@ async def record_upload(
     return media.id
 
 
+async def set_portrait(session: AsyncSession, portrait: Portrait, actor_id: int) -> PicturePaths:
+    """Gives a person another picture, whose objects are in the store already."""
+    await hide_portrait(session, portrait.user_id)
+    session.add(portrait)
+    await session.flush()
+    paths = PicturePaths(**portrait.paths)
+    event = PersonPictured(actor_id=actor_id, user_id=portrait.user_id, picture=paths)
+    await outbox.record(session, event)
+    return paths
+
+
+async def delete_portrait(session: AsyncSession, user_id: int, actor_id: int) -> None:
+    """Idempotent."""
+    if await hide_portrait(session, user_id):
+        event = PersonPictured(actor_id=actor_id, user_id=user_id, picture=None)
+        await outbox.record(session, event)
+
+
+async def hide_portrait(session: AsyncSession, user_id: int) -> bool:
+    """Hides the person's picture, if there is one; returns whether there was."""
+    # A person without a picture has no row to lock.
+    await execute(session, _LOCK_PORTRAIT, {"user_id": user_id})
+    removed = await session.exec(
+        update(Portrait)
+        .where(col(Portrait.user_id) == user_id, col(Portrait.removed_at).is_(None))
+        .values(removed_at=datetime.now(UTC))
+    )
+    return removed.rowcount > 0
+
+
 async def remove(session: AnySession, media_ids: Sequence[int]) -> None:
     """Hides the pictures for good. A job deletes their objects from the store later. Idempotent."""
     await fetch(session, _REMOVE, media_ids)
@@ -96,8 +129,11 @@ async def expire_unattached(session: AsyncSession, hours: float) -> int:
     return len(expired)
 
 
-async def mark_purged(session: AsyncSession, media_ids: Sequence[int]) -> None:
+async def mark_purged(
+    session: AsyncSession, media_ids: Sequence[int], portrait_ids: Sequence[int]
+) -> None:
     """Notes that the objects of these pictures are no longer in the store."""
-    await session.exec(
-        update(Media).where(col(Media.id).in_(media_ids)).values(purged_at=datetime.now(UTC))
-    )
+    now = datetime.now(UTC)
+    await session.exec(update(Media).where(col(Media.id).in_(media_ids)).values(purged_at=now))
+    in_batch = col(Portrait.id).in_(portrait_ids)
+    await session.exec(update(Portrait).where(in_batch).values(purged_at=now))

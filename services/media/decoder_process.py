@@ -1,4 +1,4 @@
-"""Runs `pictures.clean` in a separate process for each picture, with limited resources.
+"""Runs functions of `pictures` in a separate process for each picture, with limited resources.
 
 Image decoders are large C libraries, and people upload what they like. A crafted file can crash a
 decoder, make it use very much memory or time, or even run code in it. Therefore a decoder runs in a
@@ -7,8 +7,9 @@ memory and CPU time, and it cannot write to files. If it exceeds a limit, only t
 
 The two processes talk over a pipe. The parent sends the upload as bytes. The decoder replies with a
 short JSON object, either an error or the facts about the picture, and then sends the new picture
-and its thumbnail as bytes. The parent trusts none of it: it limits the size of each message, checks
-the facts, and never unpickles anything, since unpickling can run code.
+and its thumbnail, or the three sizes of a portrait, as bytes. The parent trusts none of it: it
+limits the size of each message, checks the facts, and never unpickles anything, since unpickling
+can run code.
 
 The processes are forked from a fork server that has imported this module already, because starting
 Python and importing libvips takes longer than decoding most pictures.
@@ -25,15 +26,26 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import structlog
 
 from . import pictures
-from .pictures import BudgetExceeded, LimitExceeded, Limits, NotAPicture, Picture
+from .pictures import (
+    BudgetExceeded,
+    LimitExceeded,
+    Limits,
+    NotAPicture,
+    Picture,
+    PortraitFiles,
+    Square,
+    SquareOutside,
+)
 
 MEMORY_BYTES = 768 * 1024**2
 """Address space of a decoder (RLIMIT_AS)."""
@@ -56,8 +68,12 @@ class DecoderBusy(Exception):
 
 
 _ERRORS: dict[str, type[Exception]] = {
-    error.__name__: error for error in (NotAPicture, BudgetExceeded)
+    error.__name__: error for error in (NotAPicture, BudgetExceeded, SquareOutside)
 }
+
+T = TypeVar("T")
+Work = Callable[[bytes, Limits], tuple[dict[str, Any], Sequence[bytes]]]
+"""What a decoder does with an upload: the facts of its reply, and the contents that follow."""
 
 
 class Decoder:
@@ -95,12 +111,22 @@ class Decoder:
 
     async def clean(self, raw: bytes) -> Picture:
         """The result of `pictures.clean`. Raises the same exceptions, and DecoderBusy."""
-        return await asyncio.to_thread(self._decode_in_process, raw)
+        return await asyncio.to_thread(self._decode_in_process, raw, _clean, _receive_picture)
 
-    def _decode_in_process(self, raw: bytes) -> Picture:
+    async def portrait(self, raw: bytes, square: Square | None) -> PortraitFiles:
+        """The result of `pictures.portrait`. Raises the same exceptions, and DecoderBusy."""
+        work = partial(_portrait, square=square)
+        return await asyncio.to_thread(self._decode_in_process, raw, work, _receive_portrait)
+
+    def _decode_in_process(
+        self,
+        raw: bytes,
+        work: Work,
+        receive: Callable[[dict[str, Any], Connection, Limits], T],
+    ) -> T:
         parent_end, decoder_end = self._processes.Pipe()
         process = self._processes.Process(
-            target=_decoder_main, args=(decoder_end, self.limits), daemon=True
+            target=_decoder_main, args=(decoder_end, self.limits, work), daemon=True
         )
         deadline = time.monotonic() + _TIMEOUT_SECONDS
         process.start()
@@ -110,7 +136,7 @@ class Decoder:
         timer.start()
         try:
             parent_end.send_bytes(raw)
-            return _receive_picture(parent_end, self.limits)
+            return receive(_receive_facts(parent_end), parent_end, self.limits)
         except (EOFError, OSError, ValueError) as error:
             process.kill()
             process.join()
@@ -129,16 +155,20 @@ class Decoder:
             process.join()
 
 
-def _receive_picture(connection: Connection, limits: Limits) -> Picture:
+def _receive_facts(connection: Connection) -> dict[str, Any]:
     """Raises the decoder's error, and ValueError, EOFError or OSError if its reply is missing, too
-    long or invalid."""
-    reply = json.loads(connection.recv_bytes(_MAX_REPLY_BYTES))
-    if error := _ERRORS.get(reply.get("error")):
+    long or invalid, as do the functions below."""
+    reply: dict[str, Any] = json.loads(connection.recv_bytes(_MAX_REPLY_BYTES))
+    if error := _ERRORS.get(str(reply.get("error"))):
         raise error
     if unit := reply.get("exceeded"):
         if unit not in ("pixels", "frames"):
             raise ValueError("The decoder checks no such limit.")
         raise LimitExceeded(unit, int(reply["limit"]), int(reply["actual"]))
+    return reply
+
+
+def _receive_picture(reply: dict[str, Any], connection: Connection, limits: Limits) -> Picture:
     kind, width, height = reply["kind"], int(reply["width"]), int(reply["height"])
     if kind not in pictures.TYPES or not 0 < width * height <= limits.pixels:
         raise ValueError("The decoder's reply is not a valid picture.")
@@ -151,7 +181,32 @@ def _receive_picture(connection: Connection, limits: Limits) -> Picture:
     return Picture(kind, content, width, height, thumbnail, colour, first_frame_only)
 
 
-def _decoder_main(parent: Connection, limits: Limits) -> None:
+def _receive_portrait(_: dict[str, Any], connection: Connection, limits: Limits) -> PortraitFiles:
+    return PortraitFiles(
+        *(connection.recv_bytes(pictures.THUMBNAIL_BYTES) for _ in pictures.PORTRAIT_SIDES)
+    )
+
+
+def _clean(raw: bytes, limits: Limits) -> tuple[dict[str, Any], Sequence[bytes]]:
+    picture = pictures.clean(raw, limits)
+    facts = {
+        "kind": picture.kind,
+        "width": picture.width,
+        "height": picture.height,
+        "colour": picture.colour,
+        "first_frame_only": picture.first_frame_only,
+    }
+    return facts, (picture.content, picture.thumbnail)
+
+
+def _portrait(
+    raw: bytes, limits: Limits, square: Square | None
+) -> tuple[dict[str, Any], Sequence[bytes]]:
+    files = pictures.portrait(raw, limits, square)
+    return {}, (files.small, files.medium, files.large)
+
+
+def _decoder_main(parent: Connection, limits: Limits, work: Work) -> None:
     """The main function of the decoder process."""
     for kind, limit in (
         (resource.RLIMIT_AS, MEMORY_BYTES),
@@ -164,24 +219,17 @@ def _decoder_main(parent: Connection, limits: Limits) -> None:
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
     try:
-        picture = pictures.clean(parent.recv_bytes(), limits)
+        facts, contents = work(parent.recv_bytes(), limits)
     except MemoryError:
         _send_reply(parent, error=BudgetExceeded.__name__)
-    except (NotAPicture, BudgetExceeded) as error:
+    except (NotAPicture, BudgetExceeded, SquareOutside) as error:
         _send_reply(parent, error=type(error).__name__)
     except LimitExceeded as error:
         _send_reply(parent, exceeded=error.unit, limit=error.limit, actual=error.actual)
     else:
-        _send_reply(
-            parent,
-            kind=picture.kind,
-            width=picture.width,
-            height=picture.height,
-            colour=picture.colour,
-            first_frame_only=picture.first_frame_only,
-        )
-        parent.send_bytes(picture.content)
-        parent.send_bytes(picture.thumbnail)
+        _send_reply(parent, **facts)
+        for content in contents:
+            parent.send_bytes(content)
 
 
 def _send_reply(parent: Connection, **facts: object) -> None:

@@ -65,6 +65,16 @@ class AltNotAccepted(Problem):
     )
 
 
+class NotYourPicture(Problem):
+    status = 403
+    message = "You can change only your own picture, unless you're an administrator."
+
+
+class SquareNotAccepted(Problem):
+    status = 422
+    message = "The square must lie inside the picture. Send x, y and size together, in pixels."
+
+
 class RangeNotSatisfiable(Problem):
     status = 416
     message = "The picture doesn't have the requested bytes."

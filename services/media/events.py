@@ -35,7 +35,7 @@ class MediaExpired(Event):
     path: str
 
 
-class Portrait(BaseModel):
+class PicturePaths(BaseModel):
     """The URL paths of a person's picture in three sizes."""
 
     small: str
@@ -47,8 +47,11 @@ class PersonPictured(Event):
     """A person has another picture, or none any more."""
 
     routing_key: ClassVar[str] = "person.pictured.v1"
+    named_in_response: ClassVar[bool] = False
+    actor_id: int
+    """Who changed the picture: the person, or an administrator."""
     user_id: int
-    picture: Portrait | None
+    picture: PicturePaths | None
 
 
 class UserErased(Event):

@@ -42,13 +42,19 @@ async def purge_removed_once(database: Database, storage: Storage) -> None:
             # their objects must stay until the backup has copied the store: see docs/adr/0025.
             return
         removed = await queries.media_to_purge(session, commands.BATCH)
-    for media in removed:
-        for name in filter(None, (media.name, media.thumbnail)):
-            await storage.remove(name)
-    if removed:
+        portraits = await queries.portraits_to_purge(session, commands.BATCH)
+    names = [name for media in removed for name in (media.name, media.thumbnail) if name]
+    names += [name for portrait in portraits for name in portrait.sizes]
+    for name in names:
+        await storage.remove(name)
+    if names:
         async with database.transaction() as session:
-            await commands.mark_purged(session, [media.id for media in removed])
-        log.info("objects.purged", objects=len(removed))
+            await commands.mark_purged(
+                session,
+                [media.id for media in removed],
+                [portrait.id for portrait in portraits],
+            )
+        log.info("objects.purged", objects=len(removed) + len(portraits))
 
 
 async def expire_unattached(app: FastAPI) -> None:

@@ -74,3 +74,55 @@ class Media(Table, table=True):
     @property
     def thumbnail_path(self) -> str:
         return f"/uploads/{self.thumbnail or self.name}"
+
+
+class Portrait(Table, table=True):
+    """A picture of a person, in three sizes. A removed one stays as a row until it is purged."""
+
+    __table_args__ = (
+        Index("portrait_by_user", "user_id"),
+        Index(
+            "portrait_current",
+            "user_id",
+            unique=True,
+            postgresql_where=text("removed_at is null"),
+        ),
+        Index(
+            "portrait_unpurged",
+            "id",
+            postgresql_where=text("removed_at is not null and purged_at is null"),
+        ),
+    )
+
+    id: int = Field(
+        default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True)
+    )
+    user_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    small: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    """The random name of the object in the store, as for `Media`."""
+    small_size: int
+    medium: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    medium_size: int
+    large: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    large_size: int
+    uploaded_at: datetime = Field(
+        default=None,
+        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    )
+    removed_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    """Since when nobody can see the picture."""
+    purged_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    """When its objects were deleted from the store."""
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The bytes of each object, by its name."""
+        return {
+            self.small: self.small_size,
+            self.medium: self.medium_size,
+            self.large: self.large_size,
+        }
+
+    @property
+    def paths(self) -> dict[str, str]:
+        return {size: f"/uploads/{getattr(self, size)}" for size in ("small", "medium", "large")}

@@ -6,8 +6,9 @@ decodes one picture (see `decoder_process`): it loads four formats only, uses on
 caches nothing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pyvips
 
@@ -49,6 +50,9 @@ would be an unreadable strip. The page uses the same number (`isLong` in web/src
 _LONG_CROP = 5 / 4
 """The thumbnail of a long picture is its top: this many times as high as wide."""
 
+PORTRAIT_SIDES = {"small": 48, "medium": 128, "large": 400}
+"""The sizes of a person's picture: the side of the square, in pixels. A smaller one stays small."""
+
 _NO_RESIZE = 10_000_000
 """The side of a square that every picture fits into (libvips' VIPS_MAX_COORD)."""
 
@@ -62,6 +66,10 @@ pyvips.cache_set_max(0)
 
 class NotAPicture(Exception):
     """The content is no complete picture of an accepted format."""
+
+
+class SquareOutside(Exception):
+    """The square of a portrait is not inside the picture."""
 
 
 class BudgetExceeded(Exception):
@@ -113,29 +121,61 @@ class Picture:
         return TYPES[self.kind][1]
 
 
-def clean(raw: bytes, limits: Limits, fail_on: str = "error") -> Picture:
-    """The same picture, upright, in sRGB and without metadata. An animation stays animated.
+@dataclass(frozen=True)
+class Square:
+    """A part of an upright picture, in its pixels."""
 
-    `fail_on` is the severity of a fault at which libvips stops (VipsFailOn).
+    x: int
+    y: int
+    size: int
+
+
+@dataclass(frozen=True)
+class PortraitFiles:
+    """A person's picture: a WebP in each of PORTRAIT_SIDES."""
+
+    small: bytes
+    medium: bytes
+    large: bytes
+
+
+def clean(raw: bytes, limits: Limits) -> Picture:
+    """The same picture, upright, in sRGB and without metadata. An animation stays animated.
 
     Raises NotAPicture, LimitExceeded before anything is decoded, and BudgetExceeded.
     """
+    picture = _process(_clean, raw, limits)
+    if len(picture.content) > limits.encoded_bytes:
+        raise BudgetExceeded
+    return picture
+
+
+def portrait(raw: bytes, limits: Limits, square: Square | None) -> PortraitFiles:
+    """A square of the picture, in the sizes of a person's picture. Of an animation, the first
+    frame. Without a square, the largest one around the centre.
+
+    Raises what `clean` raises, and SquareOutside.
+    """
+    return _process(lambda upload: _portrait(upload, square), raw, limits)
+
+
+T = TypeVar("T")
+
+
+def _process(
+    process: Callable[["_Upload"], T], raw: bytes, limits: Limits, fail_on: str = "error"
+) -> T:
+    """`fail_on` is the severity of a fault at which libvips stops (VipsFailOn)."""
     try:
-        upload = _inspect(raw, limits, fail_on)
-        content, width, height = _encode(upload)
-        thumbnail, colour = _thumbnail(upload, is_long=height > LONG_RATIO * width)
+        return process(_inspect(raw, limits, fail_on))
     except pyvips.Error as error:
         if "out of memory" in str(error):
             raise BudgetExceeded from error
         if fail_on == "error" and raw.startswith(_JPEG_START):
             # Some programs leave out the end marker. With one added, a complete JPEG decodes
             # without any warning, a truncated one does not.
-            return clean(raw + _JPEG_END, limits, fail_on="warning")
+            return _process(process, raw + _JPEG_END, limits, fail_on="warning")
         raise NotAPicture from error
-    if len(content) > limits.encoded_bytes:
-        raise BudgetExceeded
-    is_animated_png = upload.kind == "PNG" and b"acTL" in raw.partition(b"IDAT")[0]
-    return Picture(upload.kind, content, width, height, thumbnail, colour, is_animated_png)
 
 
 @dataclass(frozen=True)
@@ -198,6 +238,32 @@ def _decode(
         first, *rest = (page.autorot() for page in image.copy_memory().pagesplit())
         return first.pagejoin(rest)
     return image
+
+
+def _clean(upload: _Upload) -> Picture:
+    content, width, height = _encode(upload)
+    thumbnail, colour = _thumbnail(upload, is_long=height > LONG_RATIO * width)
+    is_animated_png = upload.kind == "PNG" and b"acTL" in upload.raw.partition(b"IDAT")[0]
+    return Picture(upload.kind, content, width, height, thumbnail, colour, is_animated_png)
+
+
+def _portrait(upload: _Upload, square: Square | None) -> PortraitFiles:
+    image = _decode(upload, frames=1)
+    square = square or _centre(image.width, image.height)
+    if square.x + square.size > image.width or square.y + square.size > image.height:
+        raise SquareOutside
+    image = image.crop(square.x, square.y, square.size, square.size)
+    files = {}
+    # From the largest size down, so that the upload is decoded once.
+    for name, side in sorted(PORTRAIT_SIDES.items(), key=lambda size: -size[1]):
+        image = image.thumbnail_image(side, height=side, size="down").copy_memory()
+        files[name] = _encode_thumbnail(upload, image)
+    return PortraitFiles(**files)
+
+
+def _centre(width: int, height: int) -> Square:
+    size = min(width, height)
+    return Square((width - size) // 2, (height - size) // 2, size)
 
 
 def _encode(upload: _Upload) -> tuple[bytes, int, int]:

@@ -2,8 +2,9 @@
 
 A change that adds a table or a column with a person's data changes both halves of this module.
 
-*Export.* EXPORT_LISTS has one list, the person's pictures; `chassis.privacy.export` explains the
-parameters. The gateway adds the pictures themselves to the archive.
+*Export.* EXPORT_LISTS has the pictures that the person uploaded, and the picture of the person;
+`chassis.privacy.export` explains the parameters. The gateway adds the pictures themselves to the
+archive.
 
 *Erasure.* The sweep hides a batch of the person's pictures first, in a transaction of its own, so
 that nobody sees them while the store is unavailable. It then removes their objects from the store,
@@ -20,7 +21,7 @@ from chassis.privacy.erasure import DeadLetters, Eraser, Redaction
 from . import commands
 from .events import UserErased
 from .handlers import subscriptions
-from .models import Media
+from .models import Media, Portrait
 from .storage import Storage
 
 _PICTURES = """
@@ -31,7 +32,12 @@ select id as key, json_build_object(
 from media where owner_id = $1 and id > $2 and removed_at is null order by id limit $3
 """
 
-EXPORT_LISTS = {"pictures": _PICTURES}
+_PORTRAIT = """
+select id as key, json_build_object('file', large, 'uploaded_at', uploaded_at)::text as line
+from portrait where user_id = $1 and id > $2 and removed_at is null order by id limit $3
+"""
+
+EXPORT_LISTS = {"pictures": _PICTURES, "portrait": _PORTRAIT}
 
 
 def eraser(storage: Storage) -> Eraser:
@@ -40,12 +46,19 @@ def eraser(storage: Storage) -> Eraser:
             statement = select(Media).where(col(Media.owner_id) == user_id).limit(commands.BATCH)
             batch = (await session.exec(statement)).all()
             await commands.remove(session, [media.id for media in batch])
+            of_person = select(Portrait).where(col(Portrait.user_id) == user_id)
+            portraits = (await session.exec(of_person.limit(commands.BATCH))).all()
+            # Without an event: whoever has a copy of the paths deletes it with the person.
+            await commands.hide_portrait(session, user_id)
         names = [name for media in batch for name in (media.name, media.thumbnail) if name]
+        names += [name for portrait in portraits for name in portrait.sizes]
         await asyncio.gather(*map(storage.remove, names))
         async with database.transaction() as session:
             in_batch = col(Media.id).in_([media.id for media in batch])
             await session.exec(delete(Media).where(in_batch))
-        return len(batch)
+            in_batch = col(Portrait.id).in_([portrait.id for portrait in portraits])
+            await session.exec(delete(Portrait).where(in_batch))
+        return len(batch) + len(portraits)
 
     redactions = {
         "media.uploaded.v1": Redaction("owner_id", {"path": "", "thumbnail": "", "alt": ""}),

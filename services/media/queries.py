@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sqlalchemy import ColumnElement
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database.session import fetch
 
 from .errors import MediaNotFound
-from .models import Media
+from .models import Media, Portrait
 from .pictures import THUMBNAIL_TYPE
 from .storage import is_object_name
+
+PORTRAIT_COLUMNS = (col(Portrait.small), col(Portrait.medium), col(Portrait.large))
 
 
 class StoredFile(NamedTuple):
@@ -23,7 +26,10 @@ class StoredFile(NamedTuple):
 
 
 async def file_by_name(session: AsyncSession, name: str) -> StoredFile:
-    """The picture or thumbnail with this name. Raises MediaNotFound, also for a removed one."""
+    """The picture, thumbnail or portrait with this name.
+
+    Raises MediaNotFound, also for a removed one.
+    """
     if not is_object_name(name):
         raise MediaNotFound
     statement = select(Media).where(
@@ -31,10 +37,22 @@ async def file_by_name(session: AsyncSession, name: str) -> StoredFile:
     )
     media = (await session.exec(statement)).one_or_none()
     if media is None:
-        raise MediaNotFound
+        return await _portrait_file(session, name)
     if name == media.thumbnail:
         return StoredFile(name, THUMBNAIL_TYPE, media.thumbnail_size or 0)
     return StoredFile(name, media.content_type, media.size)
+
+
+async def _portrait_file(session: AsyncSession, name: str) -> StoredFile:
+    statement = select(Portrait).where(_is_portrait([name]), col(Portrait.removed_at).is_(None))
+    portrait = (await session.exec(statement)).one_or_none()
+    if portrait is None:
+        raise MediaNotFound
+    return StoredFile(name, THUMBNAIL_TYPE, portrait.sizes[name])
+
+
+def _is_portrait(names: Sequence[str]) -> ColumnElement[bool]:
+    return or_(*(column.in_(names) for column in PORTRAIT_COLUMNS))
 
 
 async def media_by_ids(session: AsyncSession, media_ids: Sequence[int]) -> Sequence[Media]:
@@ -62,8 +80,23 @@ async def media_to_purge(session: AsyncSession, limit: int) -> Sequence[Media]:
     return (await session.exec(statement)).all()
 
 
+async def portraits_to_purge(session: AsyncSession, limit: int) -> Sequence[Portrait]:
+    """Removed pictures of people whose objects are still in the store."""
+    statement = (
+        select(Portrait)
+        .where(col(Portrait.removed_at).is_not(None), col(Portrait.purged_at).is_(None))
+        .order_by(col(Portrait.id))
+        .limit(limit)
+    )
+    return (await session.exec(statement)).all()
+
+
 async def recorded_names(session: AsyncSession, names: Sequence[str]) -> set[str]:
-    """The names among these that belong to a record, as a picture or a thumbnail."""
+    """The names among these that belong to a record, as a picture, a thumbnail or a portrait."""
     pictures = set(await session.exec(select(Media.name).where(col(Media.name).in_(names))))
     thumbnails = select(Media.thumbnail).where(col(Media.thumbnail).in_(names))
-    return pictures.union(filter(None, await session.exec(thumbnails)))
+    portraits = (await session.exec(select(Portrait).where(_is_portrait(names)))).all()
+    return pictures.union(
+        filter(None, await session.exec(thumbnails)),
+        *(portrait.sizes for portrait in portraits),
+    )

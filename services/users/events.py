@@ -80,7 +80,7 @@ class UserUnfollowed(Event):
     followed_id: int
 
 
-class Portrait(BaseModel):
+class PicturePaths(BaseModel):
     """The URL paths of a person's picture in three sizes."""
 
     small: str
@@ -90,5 +90,6 @@ class Portrait(BaseModel):
 
 class PersonPictured(Event):
     routing_key: ClassVar[str] = "person.pictured.v1"
+    actor_id: int
     user_id: int
-    picture: Portrait | None
+    picture: PicturePaths | None

@@ -72,7 +72,7 @@ class Person(Table, table=True):
     external_id: str | None = None
     """The person's id in the company's staff register or identity provider."""
     picture: dict[str, str] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
-    """The copy of the picture's paths from media: see `events.Portrait`."""
+    """The copy of the picture's paths from media: see `events.PicturePaths`."""
     picture_version: int | None = Field(default=None, sa_type=BigInteger)
     """The id of media's event that told of the picture, or of its deletion."""
     administrator: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from chassis import testing
 from chassis.database.session import Database, execute
-from services.users.events import PersonPictured, Portrait
+from services.users.events import PersonPictured, PicturePaths
 from services.users.handlers import subscriptions
 from services.users.settings import Settings
 
@@ -30,12 +30,14 @@ event_numbers = itertools.count(1)
 
 async def deliver(database: Database, user_id: int, name: str | None, number: int) -> None:
     """Delivers the event that the person has a picture of this name, or none."""
-    event = PersonPictured(user_id=user_id, picture=name and portrait(name))
+    event = PersonPictured(actor_id=user_id, user_id=user_id, picture=name and paths(name))
     await testing.deliver(database, subscriptions, event.routing_key, event, number, "media")
 
 
-def portrait(name: str) -> Portrait:
-    return Portrait(small=f"/uploads/{name}s", medium=f"/uploads/{name}m", large=f"/uploads/{name}")
+def paths(name: str) -> PicturePaths:
+    return PicturePaths(
+        small=f"/uploads/{name}s", medium=f"/uploads/{name}m", large=f"/uploads/{name}"
+    )
 
 
 async def picture_of(database: Database, user_id: int) -> object:
@@ -55,7 +57,7 @@ async def test_the_latest_picture_stays_in_whatever_order_the_events_arrive(
         await deliver(database, ann, ("first", None, "last")[index], numbers[index])
         await deliver(database, boris, ("first", "second", None)[index], numbers[3 + index])
 
-    assert await picture_of(database, ann) == portrait("last").model_dump()
+    assert await picture_of(database, ann) == paths("last").model_dump()
     assert await picture_of(database, boris) is None
 
 
