@@ -36,10 +36,11 @@ LISTS = {
     "users": ("profile", "following", "followers", "keys", "sessions", "invitations"),
     "tweets": ("tweets", "likes", "tags", "reports", "acknowledgements", "pins"),
     "notifications": ("notifications",),
-    "media": ("pictures",),
+    "media": ("pictures", "portrait"),
 }
 """The lists that each service exports at `/internal/export/{name}`."""
-_PICTURES = "pictures"
+_WITH_FILES = LISTS["media"]
+"""The lists whose rows name a picture each."""
 _MEDIA_TYPE = "application/zip"
 
 Chunks = AsyncGenerator[bytes, None]
@@ -100,7 +101,7 @@ async def export(identity: Caller, request: Request) -> Response:
     `sessions.json` and `invitations.json` (without their secrets), `tweets.json`, `likes.json`,
     `tags.json` (the hashtags that you follow), `notifications.json` (your settings, the threads
     that you follow or mute, and the people whom you watch), `pictures.json` with the descriptions,
-    and the pictures in the folder `pictures`.
+    `portrait.json` (the picture of yourself), and the pictures in the folder `pictures`.
 
     The archive has no `Content-Length`, because it is packed while it is sent. If the download is
     interrupted, the file cannot be opened: download it again."""
@@ -209,7 +210,7 @@ async def _files(
     for service, lists in LISTS.items():
         for name in lists:
             rows = source.rows(service, name)
-            yield f"{name}.json", _collect_names(rows, names) if name == _PICTURES else rows
+            yield f"{name}.json", _collect_names(rows, names) if name in _WITH_FILES else rows
     for name in names:
         yield f"pictures/{name}", source.picture(name)
 

@@ -127,6 +127,14 @@ class Person:
         response = await self.done("POST", "/api/medias", files=files, data=fields)
         return int(response["media_id"])
 
+    async def show_picture(self, picture: bytes, **square: int) -> dict[str, str]:
+        """Makes it the picture of this person; returns the paths of its sizes."""
+        files = {"file": ("picture", picture, "application/octet-stream")}
+        path = f"/api/users/{self.id}/picture"
+        response = await self.done("PUT", path, files=files, data=square)
+        paths: dict[str, str] = response["picture"]
+        return paths
+
     async def follow(self, other: "Person") -> None:
         await self.done("POST", f"/api/users/{other.id}/follow")
 

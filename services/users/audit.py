@@ -13,6 +13,7 @@ import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.auth.identity import Identity, Role
+from chassis.database.session import AnySession, fetch
 
 from .models import AuditEntry
 
@@ -24,6 +25,7 @@ class AuditAction(StrEnum):
     registered = "registered"
     renamed = "renamed"
     profile_changed = "profile_changed"
+    picture_changed = "picture_changed"
     deactivated = "deactivated"
     erased = "erased"
     invited = "invited"
@@ -80,3 +82,20 @@ def record(
             request_id=structlog.contextvars.get_contextvars().get("request_id"),
         )
     )
+
+
+_INSERT = """
+insert into act (deed, subject_id, actor_id, object_id, request_id) values ($1, $2, $3, $4, $5)
+"""
+
+
+async def record_event(
+    session: AnySession,
+    action: AuditAction,
+    subject_id: int,
+    actor_id: int,
+    object_id: int | None = None,
+) -> None:
+    """Adds an entry about an action in another service. Call it in the handler of its event."""
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    await fetch(session, _INSERT, action, subject_id, actor_id, object_id, request_id)

@@ -26,6 +26,8 @@ async def lists(request: Request) -> Response:
         return Response(bytes(300_000), media_type="image/png")
     if request.url.path.endswith("/pictures"):
         return Response(b'[{"file":"a.png"},\n{"file":"gone.png"},\n{"file":"b.png"}]\n')
+    if request.url.path.endswith("/portrait"):
+        return Response(b'[{"file":"c.webp"}]\n')
     return Response(b"[]\n")
 
 
@@ -41,7 +43,7 @@ async def test_a_picture_that_was_removed_meanwhile_is_left_out(
     with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
         assert archive.testzip() is None
         pictures = [name for name in archive.namelist() if name.startswith("pictures/")]
-        assert pictures == ["pictures/a.png", "pictures/b.png"]
+        assert pictures == ["pictures/a.png", "pictures/b.png", "pictures/c.webp"]
         assert archive.read("pictures/a.png") == bytes(300_000)
 
 

@@ -151,6 +151,11 @@ async def _hiding(owner: Person) -> Asked:
     return f"/api/tweets/{await owner.post()}/hidden", {"json": {"reason": "other"}}
 
 
+async def _a_picture_of_the_owner(owner: Person) -> Asked:
+    files = {"file": ("picture.png", png(), "image/png")}
+    return f"/api/users/{owner.id}/picture", {"files": files}
+
+
 def _by_name(path: str) -> Callable[[Person], Awaitable[Asked]]:
     async def asks(owner: Person) -> Asked:
         return path, {"json": {"user_id": owner.id, "name": owner.name}}
@@ -247,6 +252,10 @@ ROWS: dict[str, Row] = {
         _at("/api/users/{owner}", json={"name": "Another Name"}), FINE, "403 NotYourName", FINE
     ),
     "DELETE /api/users/{id}": Row(_at("/api/users/{owner}"), ADMINISTRATORS, ADMINISTRATORS, FINE),
+    "PUT /api/users/{id}/picture": Row(_a_picture_of_the_owner, FINE, "403 NotYourPicture", FINE),
+    "DELETE /api/users/{id}/picture": Row(
+        _at("/api/users/{owner}/picture"), FINE, "403 NotYourPicture", FINE
+    ),
     "PUT /api/users/{id}/administrator": Row(
         _at("/api/users/{owner}/administrator"), ADMINISTRATORS, ADMINISTRATORS, FINE
     ),

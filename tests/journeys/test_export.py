@@ -49,6 +49,8 @@ async def test_an_archive_holds_what_is_ones_own_and_nothing_of_others(company: 
         await ann.done("POST", f"/api/tweets/{one}/likes")
     await ann.done("POST", f"/api/tweets/{tweet_id}/mute")
     shown = next(tweet for tweet in await ann.feed() if tweet["id"] == tweet_id)
+    await ann.show_picture(png())
+    await boris.show_picture(png())
 
     archive = await archive_of(ann)
 
@@ -57,7 +59,7 @@ async def test_an_archive_holds_what_is_ones_own_and_nothing_of_others(company: 
         *("keys.json", "sessions.json", "invitations.json"),
         *("tweets.json", "likes.json", "tags.json", "reports.json", "notifications.json"),
         *("acknowledgements.json", "pins.json"),
-        *("pictures.json", "pictures"),
+        *("pictures.json", "portrait.json", "pictures"),
     }
     (profile,) = archive["profile.json"]
     assert (profile["id"], profile["name"]) == (ann.id, "Анна Ким")
@@ -72,7 +74,8 @@ async def test_an_archive_holds_what_is_ones_own_and_nothing_of_others(company: 
     assert [thread["thread_id"] for thread in notifications["threads"]] == [tweet_id]
     alts = [picture["alt"] for picture in archive["pictures.json"]]
     assert alts == ['A "door",\nwith [brackets]', ""]
-    for picture in archive["pictures.json"]:
+    assert len(archive["portrait.json"]) == 1
+    for picture in archive["pictures.json"] + archive["portrait.json"]:
         served = await company.http.get(f"/uploads/{picture['file']}")
         assert archive[f"pictures/{picture['file']}"] == served.content
     assert ann.key not in str(archive)

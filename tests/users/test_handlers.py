@@ -28,9 +28,13 @@ async def database(as_service: Callable[[str], None]) -> AsyncIterator[Database]
 event_numbers = itertools.count(1)
 
 
-async def deliver(database: Database, user_id: int, name: str | None, number: int) -> None:
+async def deliver(
+    database: Database, user_id: int, name: str | None, number: int, actor_id: int | None = None
+) -> None:
     """Delivers the event that the person has a picture of this name, or none."""
-    event = PersonPictured(actor_id=user_id, user_id=user_id, picture=name and paths(name))
+    event = PersonPictured(
+        actor_id=actor_id or user_id, user_id=user_id, picture=name and paths(name)
+    )
     await testing.deliver(database, subscriptions, event.routing_key, event, number, "media")
 
 
@@ -73,3 +77,16 @@ async def test_an_erased_person_has_no_picture_and_gets_none(
     assert await picture_of(database, ann) is None
     await deliver(database, ann, "late", next(event_numbers))
     assert await picture_of(database, ann) is None
+
+
+async def test_only_a_change_by_an_administrator_is_in_the_audit_log(
+    users: httpx.AsyncClient, people: People, database: Database
+) -> None:
+    ann, boss = await people.register("Ann"), await people.register("Boss")
+
+    await deliver(database, ann, "own", next(event_numbers))
+    await deliver(database, ann, None, next(event_numbers), actor_id=boss)
+
+    log = await users.get("/api/audit?limit=100", headers=people.administrator)
+    entries = [entry for entry in log.json()["entries"] if entry["action"] == "picture_changed"]
+    assert [(entry["actor_id"], entry["subject_id"]) for entry in entries] == [(boss, ann)]
