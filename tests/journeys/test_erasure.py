@@ -12,7 +12,7 @@ from chassis.messaging.events import EventId
 from devstack.instance import Instance
 from devstack.repository import SERVICES
 
-from .company import Company, Person, until
+from .company import Company, Person, png, until
 from .erased_data import ErasedData, remains, until_nowhere
 from .operations import ADMINISTRATORS
 from .test_access import NOBODY, forgeries, outcome
@@ -44,6 +44,7 @@ async def with_a_life(company: Company, friend: Person) -> ErasedData:
         if tweet["id"] == tweet_id
     ]
     pictures = [media[kind] for media in tweet["media"] for kind in ("url", "thumbnail")]
+    pictures += (await ann.show_picture(png())).values()
     return ErasedData(ann, words, pictures)
 
 

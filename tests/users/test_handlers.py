@@ -15,6 +15,7 @@ from services.users.handlers import subscriptions
 from services.users.settings import Settings
 
 from .conftest import People
+from .test_audit import audit_entries
 
 
 @pytest.fixture
@@ -32,9 +33,8 @@ async def deliver(
     database: Database, user_id: int, name: str | None, number: int, actor_id: int | None = None
 ) -> None:
     """Delivers the event that the person has a picture of this name, or none."""
-    event = PersonPictured(
-        actor_id=actor_id or user_id, user_id=user_id, picture=name and paths(name)
-    )
+    picture = name and paths(name)
+    event = PersonPictured(actor_id=actor_id or user_id, user_id=user_id, picture=picture)
     await testing.deliver(database, subscriptions, event.routing_key, event, number, "media")
 
 
@@ -87,6 +87,6 @@ async def test_only_a_change_by_an_administrator_is_in_the_audit_log(
     await deliver(database, ann, "own", next(event_numbers))
     await deliver(database, ann, None, next(event_numbers), actor_id=boss)
 
-    log = await users.get("/api/audit?limit=100", headers=people.administrator)
-    entries = [entry for entry in log.json()["entries"] if entry["action"] == "picture_changed"]
-    assert [(entry["actor_id"], entry["subject_id"]) for entry in entries] == [(boss, ann)]
+    entries = await audit_entries(users, people, "?limit=100")
+    changes = [entry for entry in entries if entry["deed"] == "picture_changed"]
+    assert [(entry["actor_id"], entry["subject_id"]) for entry in changes] == [(boss, ann)]
