@@ -17,7 +17,8 @@ export type Person = Schemas["UserView"];
 export type Profile = Schemas["ProfileView"];
 
 /** The reader's own profile, and what the reader may do. */
-export type Me = Profile & Pick<Schemas["OwnProfileResponse"], "administrator" | "may_rename">;
+export type Me = Profile &
+  Pick<Schemas["OwnProfileResponse"], "administrator" | "moderator" | "announcer" | "may_rename">;
 
 /** What a search has found in a tweet; given to the parts below it as the context `HIGHLIGHTS`. */
 export type Highlights = (tweetId: number) => readonly Highlight[];
@@ -181,13 +182,13 @@ export const acceptInvitation = (invitation: string) =>
 export const signOut = () => call("DELETE", "/session", undefined, true);
 
 export async function me(): Promise<Me> {
-  const { user, administrator, may_rename } = await call<Schemas["OwnProfileResponse"]>(
+  const { user, ...rights } = await call<Schemas["OwnProfileResponse"]>(
     "GET",
     "/users/me",
     undefined,
     true,
   );
-  return { ...user, administrator, may_rename };
+  return { ...user, ...rights };
 }
 
 export async function profile(id: number): Promise<Profile> {

@@ -1,5 +1,6 @@
 /** The one dialog that is open above the page, if any. */
 
+import type { Component } from "svelte";
 import type { Person } from "../api/client";
 import { enterDialog, leaveDialog } from "./route.svelte";
 import type { Tweet } from "./tweets.svelte";
@@ -17,6 +18,8 @@ export type Dialog =
   | { kind: "welcome" }
   | { kind: "erase" }
   | { kind: "shortcuts" }
+  /** One that is fetched by the part that opens it. */
+  | { kind: "other"; part: Component<any>; props: object }
   | { kind: "about" };
 
 let open = $state.raw<Dialog | null>(null);

@@ -14,12 +14,13 @@ export type Route =
   | { view: "tweet"; id: number }
   | { view: "tag"; tag: string }
   | { view: "search"; query: string }
+  | { view: "administration"; section: string; id: number }
   | { view: "nothing" };
 
 /** The views that are fetched after the first one. */
 export type Later = Extract<
   Route,
-  { view: "people" | "profile" | "tweet" | "tag" | "search" | "notifications" }
+  { view: "people" | "profile" | "tweet" | "tag" | "search" | "notifications" | "administration" }
 >;
 
 export const HOME = "/";
@@ -27,6 +28,7 @@ export const PEOPLE = "/people";
 export const NOTIFICATIONS = "/notifications";
 export const SEARCH = "/search";
 export const INVITATION = "/invitation";
+export const ADMINISTRATION = "/administration";
 export const profilePath = (id: number) => `/profile/${id}`;
 export const tagPath = (tag: string) => `/tags/${encodeURIComponent(tag)}`;
 export const searchPath = (query: string) =>
@@ -35,6 +37,7 @@ export const tweetPath = (id: number) => `/tweets/${id}`;
 
 const PROFILE = /^\/profile\/([1-9]\d{0,15})(?:\/(replies|media|likes|followers|following))?\/?$/;
 
+const SECTION = /^\/administration(?:\/([a-z-]+)(?:\/([1-9]\d{0,15}))?)?\/?$/;
 const TAG = /^\/tags\/([^/]+)\/?$/;
 const TWEET = /^\/tweets\/([1-9]\d{0,15})\/?$/;
 
@@ -51,6 +54,9 @@ function read(address: string): Route {
   if (tag) return tagRoute(tag[1]!);
   const tweet = TWEET.exec(path);
   if (tweet) return { view: "tweet", id: Number(tweet[1]) };
+  const section = SECTION.exec(path);
+  if (section)
+    return { view: "administration", section: section[1] ?? "", id: Number(section[2] ?? 0) };
   const found = PROFILE.exec(path);
   if (found === null) return { view: "nothing" };
   const tab = (found[2] ?? "tweets") as ProfileTab;

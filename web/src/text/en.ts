@@ -19,6 +19,7 @@ export const en = {
   activity: "Activity",
   unread: (n: string) => `${n} unread`,
   settings: "Settings",
+  administration: "Administration",
   close: "Close",
   cancel: "Cancel",
   skip: "Skip to content",

@@ -18,6 +18,7 @@ export const ru: Words = {
   activity: "События",
   unread: (n: string) => `непрочитанных: ${n}`,
   settings: "Настройки",
+  administration: "Управление",
   close: "Закрыть",
   cancel: "Отмена",
   skip: "Перейти к содержанию",

@@ -1,0 +1,198 @@
+"""Administrators manage people in the page."""
+
+import re
+import secrets
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from tests.journeys.company import Company, Person
+from tests.waiting import eventually
+
+from .conftest import Opens
+from .test_look import axe
+
+
+async def row_of(page: Page, name: str) -> Locator:
+    """The row of the person in the list of all, which the tests share."""
+    await page.get_by_role("searchbox").fill(name)
+    row = page.get_by_role("listitem").filter(has_text=name)
+    await expect(row).to_have_count(1)
+    return row
+
+
+def a_name(beginning: str) -> str:
+    return f"{beginning} {secrets.token_hex(4)}"
+
+
+async def rights_of(person: Person) -> set[str]:
+    me = await person.done("GET", "/api/users/me")
+    return {name for name in ("administrator", "moderator", "announcer") if me[name]}
+
+
+@pytest.mark.parametrize("entry", ["Invitation link", "Access key"])
+async def test_an_administrator_adds_a_person(
+    company: Company, opens: Opens, entry: str, screen: str
+) -> None:
+    name = a_name("Nina")
+    page = (await opens(company.administrator, screen, "/administration")).page
+    await page.get_by_role("button", name="Add a person").click()
+    dialog = page.get_by_role("dialog", name="Add a person")
+    await dialog.get_by_label("Name of the new person").fill(name)
+    await dialog.get_by_text(entry, exact=True).click()
+    await dialog.get_by_role("button", name="Add", exact=True).click()
+    secret = dialog.get_by_role("textbox", name=entry)
+    await expect(secret).to_be_focused()
+    assert await axe(page) == []
+    shown = await secret.input_value()
+    await page.keyboard.press("Escape")
+    await row_of(page, name)
+    assert await axe(page) == []
+
+    if entry == "Invitation link":
+        joined = (await opens(screen=screen, path=shown)).page
+        await joined.get_by_role("button", name="Join").click()
+        await expect(joined.get_by_role("textbox", name="Your access key")).to_be_visible()
+    else:
+        joined = (await opens(screen=screen)).page
+        await joined.get_by_label("Your access key").fill(shown)
+        await joined.get_by_role("button", name="Sign in").click()
+        await expect(joined.get_by_role("navigation", name="Main")).to_be_visible()
+
+
+async def test_roles_are_given_and_taken_away(company: Company, opens: Opens, screen: str) -> None:
+    ann = await company.hire(a_name("Ann"))
+    page = (await opens(company.administrator, screen, "/administration/people")).page
+    await (await row_of(page, ann.name)).get_by_role("link").click()
+    await expect(page.get_by_role("heading", name=ann.name)).to_be_visible()
+    assert await axe(page) == []
+    moderator = page.get_by_role("checkbox", name="Moderator")
+    await moderator.click()
+    await expect(page.get_by_text("Role given")).to_be_visible()
+    await expect(moderator).to_be_checked()
+    assert await rights_of(ann) == {"moderator"}
+    await moderator.click()
+    await expect(moderator).not_to_be_checked()
+
+    async def has_lost_it() -> bool:
+        return await rights_of(ann) == set()
+
+    await eventually(has_lost_it)
+    await page.goto("/administration/audit")
+    await page.get_by_label("To whom (number)").fill(str(ann.id))
+    rows = page.get_by_role("row").filter(has_text=ann.name)
+    await expect(rows).to_have_count(3)
+    await page.get_by_label("What was done").select_option("Role given")
+    await expect(rows).to_have_count(1)
+    await expect(rows).to_contain_text("Role given: Moderator")
+    await expect(rows).to_contain_text(company.administrator.name)
+    assert await axe(page) == []
+    await page.get_by_label("Until").fill("2026-01-01")
+    await expect(page.get_by_text("Nothing recorded")).to_be_visible()
+    await page.get_by_role("button", name="Clear filters").click()
+    await expect(page.get_by_label("To whom (number)")).to_have_value("")
+
+
+async def test_the_profile_of_another_person_is_changed(company: Company, opens: Opens) -> None:
+    ann = await company.hire(a_name("Ann"))
+    page = (await opens(company.administrator, path=f"/administration/people/{ann.id}")).page
+    await page.get_by_role("button", name="Edit").click()
+    dialog = page.get_by_role("dialog", name="Edit person")
+    await dialog.get_by_label("Name").fill("Anna Larina")
+    await dialog.get_by_label("Title").fill("Surveyor")
+    await dialog.get_by_label("Department").fill("Tunnels")
+    await dialog.get_by_role("button", name="Save").click()
+
+    await expect(page.get_by_role("heading", name="Anna Larina")).to_be_visible()
+    await expect(page.get_by_text("Surveyor · Tunnels")).to_be_visible()
+
+
+async def test_an_administrator_ends_keys_and_devices(company: Company, opens: Opens) -> None:
+    ann = await company.hire(a_name("Ann"))
+    own = (await opens(ann)).page
+    await expect(own.get_by_role("navigation", name="Main")).to_be_visible()
+    page = (await opens(company.administrator, path=f"/administration/people/{ann.id}")).page
+    await page.get_by_role("button", name=re.compile("Sign out: ")).click()
+    await page.get_by_role("button", name="Sign out", exact=True).click()
+    await expect(page.get_by_text("Signed out on that device")).to_be_visible()
+    await expect(own.get_by_label("Your access key")).to_be_visible()
+    await page.get_by_role("button", name="Revoke all keys").click()
+    await page.get_by_role("button", name="Revoke all keys").click()
+    await expect(page.get_by_text("All keys revoked")).to_be_visible()
+
+    await expect(page.get_by_role("button", name=re.compile("Revoke: "))).to_have_count(0)
+    assert (await ann.ask("GET", "/api/users/me")).status_code == 401
+
+
+async def test_a_person_is_deactivated_after_a_question(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    ann = await company.hire(a_name("Ann"))
+    page = (await opens(company.administrator, screen, f"/administration/people/{ann.id}")).page
+    await page.get_by_role("button", name="Deactivate").click()
+    await expect(page.get_by_text(f"Deactivate {ann.name}?")).to_be_visible()
+    await page.get_by_role("button", name="Cancel").click()
+    await page.get_by_role("button", name="Deactivate").click()
+    await page.get_by_role("button", name="Deactivate").click()
+    await expect(page.get_by_text("Deactivated on")).to_be_visible()
+    await expect(page.get_by_role("heading", name=ann.name)).to_be_focused()
+    assert await axe(page) == []
+    assert (await ann.ask("GET", "/api/users/me")).status_code == 401
+
+    await page.get_by_role("link", name="All people").click()
+    await page.get_by_label("Who is listed").select_option("Deactivated")
+    await row_of(page, ann.name)
+
+
+async def test_a_person_is_erased_only_by_a_typed_name(company: Company, opens: Opens) -> None:
+    ann = await company.hire(a_name("Ann"))
+    page = (await opens(company.administrator, path=f"/administration/people/{ann.id}")).page
+    await page.get_by_role("button", name="Erase for good").click()
+    dialog = page.get_by_role("dialog", name="Erase for good")
+    erase = dialog.get_by_role("button", name="Erase for good")
+    await expect(erase).to_be_disabled()
+    assert await axe(page) == []
+    await dialog.get_by_label("Type the name").fill(ann.name)
+    await erase.click()
+
+    await expect(page.get_by_text("Being erased")).to_be_visible()
+    await expect(page.get_by_role("heading", name=f"No. {ann.id}")).to_be_visible()
+    await page.goto("/administration/people/900000000")
+    await expect(page.get_by_text("Nobody has this number")).to_be_visible()
+
+
+async def test_giving_up_ones_own_role_is_asked(company: Company, opens: Opens) -> None:
+    eve = await company.hire(a_name("Eve"))
+    await company.administrator.done("PUT", f"/api/users/{eve.id}/administrator")
+    page = (await opens(eve, path=f"/administration/people/{eve.id}")).page
+    await page.get_by_role("checkbox", name="Administrator").click()
+    await expect(page.get_by_text("You will no longer be an administrator")).to_be_visible()
+    assert await rights_of(eve) != set()
+    await page.get_by_role("button", name="Give up the role").click()
+
+    await expect(page.get_by_text("The administration is closed to you")).to_be_visible()
+
+
+async def test_only_those_with_a_right_see_the_administration(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    window = await opens(await company.hire("Ann Kim"), screen)
+    page = window.page
+    await expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+    await expect(page.get_by_role("link", name="Administration")).to_have_count(0)
+    await page.goto("/administration/people")
+    await expect(page.get_by_text("The administration is closed to you")).to_be_visible()
+    assert await axe(page) == []
+
+
+async def test_on_a_phone_the_settings_lead_to_the_administration(
+    company: Company, opens: Opens
+) -> None:
+    window = await opens(company.administrator, "phone", locale="ru-RU")
+    page = window.page
+    await page.get_by_role("button", name="Настройки").click()
+    await page.get_by_role("dialog").get_by_role("link", name="Управление").click()
+
+    await expect(page.get_by_role("heading", name="Люди", exact=True)).to_be_visible()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
