@@ -223,6 +223,20 @@ def stream(found: Found) -> str:
     )
 
 
+def search(found: Found) -> str:
+    if "search" not in found:
+        return ""
+    one = found["search"]
+    index, table = (round(one[name] / 1e6) for name in ("index_bytes", "table_bytes"))
+    return (
+        f"Searches one after another among {one['tweets']:,} tweets, about 70 % of them Russian and"
+        " 25 % English. The words are invented; their frequencies fall with their rank as those of"
+        f" real texts do (Zipf). The index of words has {index:,} MB, its table with the index"
+        f" {table:,} MB; texts and index were written in {one['load_seconds']:.0f} s.\n\n"
+        + _tails({name: one[name] for name in one if isinstance(one[name], dict)})
+    )
+
+
 def growth(found: Found) -> str:
     text = ""
     for part, more in (("tweets", "tweets"), ("followed", "followed"), ("likes", "likes a tweet")):
@@ -361,6 +375,7 @@ SECTIONS: dict[str, Callable[[Found], str]] = {
     "Delivery to followers": delivery,
     "Event streams": stream,
     "Threads": threads,
+    "Search": search,
     "Growth": growth,
     "Likes of an author with many followers": followers,
     "Start, idle use and memory": memory,

@@ -13,6 +13,9 @@ COSTS = {
     "database": "home feed, read by the database",
     "person": "a person's tweets",
     "own-profile": "one's own profile",
+    "profile": "a person's profile",
+    "people-search": "people found by name",
+    "follow": "follow and unfollow, with all effects",
     "like": "like and unlike, with all effects",
     "post": "post, with all effects",
     "reply": "reply with a mention and a hashtag, with all effects",
@@ -24,6 +27,7 @@ DELIVERY = {"p50": 30.0, "p99": 250.0}
 OWN_WRITES = {"p50": 15.0, "p99": 100.0}
 NOTICE = {"p50": 60.0, "p99": 300.0}
 STREAM_KIB, NOTICE_US, BACK_SECONDS = 25.0, 40.0, 15.0
+SEARCH_MS = 30.0
 THREAD = 4.0
 REPLY = 1.3
 GROWTH = {"tweets": 1.3, "followed": 2.0}
@@ -61,6 +65,7 @@ def targets(found: Found) -> list[Target]:
         *_likes(found),
         *_waits(found),
         *_stream(found),
+        *_search(found),
     ]
 
 
@@ -160,3 +165,12 @@ def _stream(found: Found) -> Iterator[Target]:
     for program, restart in one["restart"].items():
         name = f"all streams are back after a restart of {program}"
         yield Target(name, BACK_SECONDS, "s", restart["back"])
+
+
+def _search(found: Found) -> Iterator[Target]:
+    if "search" not in found:
+        return
+    one = found["search"]
+    for words in ("common", "medium", "rare", "two words"):
+        name = f"search among {one['tweets']:,} tweets, {words}, p95"
+        yield Target(name, SEARCH_MS, "ms", one[words]["p95"])

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import cycle
 from typing import Any
+from urllib.parse import quote
 
 from bench import data
 from bench.fixture import FEED, UNKNOWN_EVENT, Fixture
@@ -54,6 +55,34 @@ async def person(fixture: Fixture) -> dict[str, Any]:
 async def profile(fixture: Fixture) -> dict[str, Any]:
     request = fixture.get("/api/users/me")
     return await figure(fixture, "one's own profile", always(request), fixture.sizes.rebuilds)
+
+
+async def other_profile(fixture: Fixture) -> dict[str, Any]:
+    person = await fixture.person()
+    request = fixture.get(f"/api/users/{person.id}")
+    return await figure(fixture, "a person's profile", always(request), fixture.sizes.rebuilds)
+
+
+async def people_search(fixture: Fixture) -> dict[str, Any]:
+    person = await fixture.person()
+    request = fixture.get(f"/api/users?query={quote(person.name)}&limit=20")
+    return await figure(fixture, "people found by name", always(request), fixture.sizes.rebuilds)
+
+
+async def follow(fixture: Fixture) -> dict[str, Any]:
+    people = [await fixture.person() for _ in range(4 * CONNECTIONS)]
+    requests = cycle(
+        fixture.write(method, f"/api/users/{person.id}/follow", fixture.reader.key)
+        for method in ("POST", "DELETE")
+        for person in people
+    )
+    return await figure(
+        fixture,
+        "follow and unfollow",
+        partial(next, requests),
+        fixture.sizes.writes,
+        everything=True,
+    )
 
 
 async def like(fixture: Fixture) -> dict[str, Any]:
@@ -117,6 +146,9 @@ SCENARIOS: dict[str, Callable[[Fixture], Awaitable[dict[str, Any]]]] = {
     "database": database,
     "person": person,
     "own-profile": profile,
+    "profile": other_profile,
+    "people-search": people_search,
+    "follow": follow,
     "like": like,
     "post": post,
     "reply": reply,
