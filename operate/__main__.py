@@ -15,6 +15,8 @@ _CONSOLE = {
     "invite": "add a person and print a link that gives them their key, once",
     "administrator": "list, add or remove administrators",
     "role": "give a person the role of a moderator or an announcer, or take it away",
+    "deactivate": "end a person's access, and hide them and their tweets",
+    "reactivate": "bring back a deactivated person",
     "grant-key": "give a person a key that you choose",
     "erased": "print the ids of all erased people",
     "erase-again": "erase the people whose ids stdin lists, one per line",

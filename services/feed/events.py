@@ -26,6 +26,11 @@ class UserDeactivated(Event):
     user_id: int
 
 
+class UserReactivated(Event):
+    routing_key: ClassVar[str] = "user.reactivated.v1"
+    user_id: int
+
+
 class UserErased(Event):
     routing_key: ClassVar[str] = "user.erased.v1"
     user_id: int

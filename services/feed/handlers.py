@@ -3,9 +3,9 @@
 Events arrive in any order and several times: queues, workers and retries do not keep an order. So
 the handlers commute. Whatever the order, the tables end up the same. Three means achieve this:
 
-- *Versions.* A name, a follow, a like, and whether a tweet is hidden are stored with the version of
-  the event that set them. A handler changes nothing if the stored version is newer. An ended follow
-  or like stays as a row with `active` false, so that its version is known.
+- *Versions.* A name, a follow, a like, and whether a person or a tweet is hidden are stored with
+  the version of the event that set them. A handler changes nothing if the stored version is newer.
+  An ended follow or like stays as a row with `active` false, so that its version is known.
 - *Tombstones.* The row of a deleted tweet stays without its text. An erased person keeps a row in
   `erasure`. Late events about them change nothing.
 - *Placeholders.* A like, a reply or a hiding may arrive before its tweet. Then its handler inserts
@@ -37,6 +37,7 @@ from .events import (
     UserDeactivated,
     UserErased,
     UserFollowed,
+    UserReactivated,
     UserRegistered,
     UserRenamed,
     UserUnfollowed,
@@ -55,9 +56,11 @@ insert into person (id, name, version) values ($1, $2, $3)
 on conflict (id) do update set name = excluded.name, version = excluded.version
 where person.version < excluded.version
 """
-_HIDE_PERSON = """
-insert into person (id, name, version, hidden) values ($1, '', 0, true)
-on conflict (id) do update set hidden = true
+_SET_PERSON_HIDDEN = """
+insert into person (id, name, version, hidden, hidden_version) values ($1, '', 0, $2, $3)
+on conflict (id)
+do update set hidden = excluded.hidden, hidden_version = excluded.hidden_version
+where person.hidden_version < excluded.hidden_version
 """
 _SET_FOLLOW = """
 insert into follow (follower_id, followed_id, active, version) values ($1, $2, $3, $4)
@@ -187,14 +190,19 @@ async def on_user_renamed(session: AnySession, event: UserRenamed, version: int)
 
 @subscriptions.on(UserDeactivated)
 async def on_user_deactivated(session: AnySession, event: UserDeactivated, version: int) -> None:
-    await fetch(session, _HIDE_PERSON, event.user_id)
+    await fetch(session, _SET_PERSON_HIDDEN, event.user_id, True, version)
+
+
+@subscriptions.on(UserReactivated)
+async def on_user_reactivated(session: AnySession, event: UserReactivated, version: int) -> None:
+    await fetch(session, _SET_PERSON_HIDDEN, event.user_id, False, version)
 
 
 @subscriptions.on(UserErased)
 async def on_user_erased(session: AnySession, event: UserErased, version: int) -> None:
     # Names of late events have older versions than this empty one.
     await fetch(session, _SET_NAME, event.user_id, "", version)
-    await fetch(session, _HIDE_PERSON, event.user_id)
+    await fetch(session, _SET_PERSON_HIDDEN, event.user_id, True, version)
     await erasure.mark_erased(session, event.user_id)
 
 

@@ -64,6 +64,10 @@ class Person(Table, table=True):
     version: int = Field(sa_column=Column(BigInteger, nullable=False))
     hidden: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     """True for a deactivated person, whose tweets are not shown to anybody. Their likes count."""
+    hidden_version: int = Field(
+        default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
+    )
+    """The version of `hidden`: a deactivated person may come back."""
 
 
 class Follow(Table, table=True):

@@ -30,6 +30,7 @@ from .events import (
     UserDeactivated,
     UserErased,
     UserFollowed,
+    UserReactivated,
     UserRegistered,
     UserRenamed,
     UserUnfollowed,
@@ -49,12 +50,23 @@ order by id, version desc
 on conflict (id) do update set name = excluded.name, version = excluded.version
 where person.version < excluded.version
 """
-_HIDE_PERSON = """
-with hidden as (
-    insert into person (id, name, version, hidden) values ($1, '', 0, true)
-    on conflict (id) do update set hidden = true
+# Of `person_to_hide` and `person_to_show` the person is in the one that the latest event asks for.
+_SET_HIDDEN = """
+with changed as (
+    insert into person (id, name, version, hidden, hidden_version) values ($1, '', 0, $2, $3)
+    on conflict (id)
+    do update set hidden = excluded.hidden, hidden_version = excluded.hidden_version
+    where person.hidden_version < excluded.hidden_version
+    returning id, hidden
+), to_hide as (
+    insert into person_to_hide (user_id) select id from changed where hidden on conflict do nothing
+), to_show as (
+    insert into person_to_show (user_id) select id from changed where not hidden
+    on conflict do nothing
+), not_to_hide as (
+    delete from person_to_hide using changed where user_id = id and not hidden
 )
-insert into person_to_hide (user_id) values ($1) on conflict do nothing
+delete from person_to_show using changed where user_id = id and hidden
 """
 _SET_FOLLOWS = storing(
     """
@@ -120,9 +132,24 @@ async def set_names(
 
 @subscriptions.on(UserDeactivated)
 async def on_user_deactivated(session: AnySession, event: UserDeactivated, version: int) -> None:
-    # The worker hides what the person did: see `privacy.eraser`.
+    await _set_hidden(session, event, version, hidden=True)
+
+
+@subscriptions.on(UserReactivated)
+async def on_user_reactivated(session: AnySession, event: UserReactivated, version: int) -> None:
+    await _set_hidden(session, event, version, hidden=False)
+
+
+async def _set_hidden(
+    session: AnySession,
+    event: UserDeactivated | UserReactivated | UserErased,
+    version: int,
+    *,
+    hidden: bool,
+) -> None:
+    # The worker hides or shows what the person did: see `privacy.eraser`.
     await positions.lock(session)
-    await fetch(session, _HIDE_PERSON, event.user_id)
+    await fetch(session, _SET_HIDDEN, event.user_id, hidden, version)
 
 
 @subscriptions.on(UserErased)
@@ -130,7 +157,7 @@ async def on_user_erased(session: AnySession, event: UserErased, version: int) -
     # Names of late events have older versions than this empty one.
     await positions.lock(session)
     await fetch(session, _SET_NAMES, [event.user_id], [""], [version])
-    await fetch(session, _HIDE_PERSON, event.user_id)
+    await _set_hidden(session, event, version, hidden=True)
     await erasure.mark_erased(session, event.user_id)
 
 

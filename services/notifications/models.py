@@ -69,6 +69,8 @@ class Person(Table, table=True):
     version: int = Field(sa_column=Column(BigInteger, nullable=False))
     hidden: bool = Field(default=False, sa_column=_flag())
     """True for a deactivated person, who notifies nobody."""
+    hidden_version: int = Field(default=0, sa_column=_number())
+    """The version of `hidden`: a deactivated person may come back."""
 
 
 class PersonToHide(Table, table=True):
@@ -76,6 +78,14 @@ class PersonToHide(Table, table=True):
     batch only, and the worker hides the rest."""
 
     __tablename__ = "person_to_hide"
+
+    user_id: int = Field(sa_column=_id())
+
+
+class PersonToShow(Table, table=True):
+    """A person who has come back, some of whose notifications may not be shown yet."""
+
+    __tablename__ = "person_to_show"
 
     user_id: int = Field(sa_column=_id())
 

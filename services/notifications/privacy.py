@@ -19,7 +19,7 @@ from . import positions
 from .events import UserErased
 from .handlers import subscriptions
 from .queries import EXPORT
-from .statements import NOTIFY_RECIPIENTS
+from .statements import NOTIFY_RECIPIENTS, RECENT
 from .tweets import CLEARED_BATCH, clear, erase_tweets
 
 EXPORT_LISTS = {"notifications": EXPORT}
@@ -114,7 +114,10 @@ _DELETIONS = (
 )
 """Each deletes at most $2 rows of the person $1."""
 
-_IS_LEFT = "select from tweet_to_clear union all select from person_to_hide limit 1"
+_IS_LEFT = """
+select from tweet_to_clear union all select from person_to_hide union all select from person_to_show
+limit 1
+"""
 _TWEETS_TO_CLEAR = "select tweet_id from tweet_to_clear order by tweet_id limit $1"
 _CLEARED = "delete from tweet_to_clear where tweet_id = any($1::bigint[])"
 _PERSON_TO_HIDE = "select user_id from person_to_hide order by user_id limit 1"
@@ -133,6 +136,48 @@ with gone as (
 select count(*) as rows from gone
 """  # noqa: S608  only constants are inserted
 _HIDDEN = "delete from person_to_hide where user_id = $1"
+_PERSON_TO_SHOW = "select user_id from person_to_show order by user_id limit 1"
+# A notification that was stored while its actor was hidden has no `seq` yet, and is announced.
+_SHOW_NOTIFICATIONS = f"""
+with last as (
+    select position from position
+), batch as (
+    select family, subject_id, recipient_id, actor_id, seq,
+        count(*) filter (where seq = 0) over (
+            order by version, subject_id, recipient_id rows unbounded preceding
+        ) as number
+    from notification
+    where actor_id = $1 and not shown and active and recipient_id not in (0, $1)
+    limit $2
+), stored as (
+    update notification set
+        shown = true,
+        seq = case when batch.seq = 0 then last.position + number else batch.seq end
+    from batch cross join last
+    where notification.family = batch.family and notification.subject_id = batch.subject_id
+        and notification.recipient_id = batch.recipient_id
+        and notification.actor_id = batch.actor_id
+    returning new.*, old.seq as old_seq
+), announced as (
+    insert into notice (position, kind, recipient_id, group_kind, group_subject_id, group_day)
+    select seq, 'notification', recipient_id, kind, group_subject_id, day
+    from stored where old_seq = 0 and {RECENT}
+), recipient as (
+    select distinct recipient_id from stored
+), counted as (
+    select (select count(*) from stored where old_seq = 0) as given,
+        (select count(*) from recipient) as recipients
+), appended as (
+    insert into notice (position, kind, recipient_id)
+    select last.position + given + row_number() over (), 'seen', recipient_id
+    from recipient cross join last cross join counted
+), advanced as (
+    update position set position = position.position + given + recipients
+    from counted where given + recipients > 0
+)
+select count(*) as rows from stored
+"""  # noqa: S608  only constants are inserted
+_SHOWN = "delete from person_to_show where user_id = $1"
 
 
 async def _sweep(database: Database, user_id: int) -> int:
@@ -152,7 +197,8 @@ async def _sweep(database: Database, user_id: int) -> int:
 
 async def _clean_up(database: Database) -> int:
     """Deletes a batch of the notifications of deleted tweets, or hides a batch of those of a
-    deactivated person. Returns the number of rows; 0 if nothing is left."""
+    deactivated person, or shows a batch of those of a person who has come back. Returns the number
+    of rows; 0 if nothing is left."""
     async with database.transaction() as session:
         # Every second: without the lock, for which handlers would wait.
         if not await fetch(session, _IS_LEFT):
@@ -164,11 +210,15 @@ async def _clean_up(database: Database) -> int:
             if cleared < CLEARED_BATCH:
                 await fetch(session, _CLEARED, tweets)
             return cleared + len(tweets)
-        for person in await fetch(session, _PERSON_TO_HIDE):
-            (row,) = await fetch(session, _HIDE_NOTIFICATIONS, person["user_id"], CLEARED_BATCH)
-            if row["rows"] < CLEARED_BATCH:
-                await fetch(session, _HIDDEN, person["user_id"])
-            return int(row["rows"]) + 1
+        for next_person, change, finish in (
+            (_PERSON_TO_HIDE, _HIDE_NOTIFICATIONS, _HIDDEN),
+            (_PERSON_TO_SHOW, _SHOW_NOTIFICATIONS, _SHOWN),
+        ):
+            for person in await fetch(session, next_person):
+                (row,) = await fetch(session, change, person["user_id"], CLEARED_BATCH)
+                if row["rows"] < CLEARED_BATCH:
+                    await fetch(session, finish, person["user_id"])
+                return int(row["rows"]) + 1
     return 0
 
 

@@ -145,6 +145,11 @@ class UserDeactivated(Event):
     user_id: int
 
 
+class UserReactivated(Event):
+    routing_key: ClassVar[str] = "user.reactivated.v1"
+    user_id: int
+
+
 class UserFollowed(Event):
     routing_key: ClassVar[str] = "user.followed.v1"
     follower_id: int

@@ -1,8 +1,8 @@
 """Reactions to events of other services: they keep the copies of names, follows and pictures.
 
 The handlers commute: an event that arrives twice or late changes nothing that matters. A picture's
-record is inserted only once, names and follows have versions, and an erased person's tombstone
-stops events that arrive after it.
+record is inserted only once. Names, follows, and whether a person is active have versions. An
+erased person's tombstone stops events that arrive after it.
 """
 
 from chassis import plain_text
@@ -19,6 +19,7 @@ from .events import (
     UserDeactivated,
     UserErased,
     UserFollowed,
+    UserReactivated,
     UserRegistered,
     UserRenamed,
     UserUnfollowed,
@@ -33,9 +34,12 @@ on conflict (id)
 do update set name = excluded.name, folded = excluded.folded, version = excluded.version
 where person.version < excluded.version
 """
-_DEACTIVATE = """
-insert into person (id, name, folded, active, version) values ($1, '', '', false, 0)
-on conflict (id) do update set active = false
+_SET_ACTIVE = """
+insert into person (id, name, folded, version, active, active_version)
+values ($1, '', '', 0, $2, $3)
+on conflict (id)
+do update set active = excluded.active, active_version = excluded.active_version
+where person.active_version < excluded.active_version
 """
 _DELETE_PERSON = "delete from person where id = $1"
 _SET_FOLLOW = """
@@ -67,8 +71,19 @@ async def _set_name(session: AnySession, event: UserRegistered | UserRenamed, ve
 
 @subscriptions.on(UserDeactivated)
 async def on_user_deactivated(session: AnySession, event: UserDeactivated, version: int) -> None:
+    await _set_active(session, event, version, active=False)
+
+
+@subscriptions.on(UserReactivated)
+async def on_user_reactivated(session: AnySession, event: UserReactivated, version: int) -> None:
+    await _set_active(session, event, version, active=True)
+
+
+async def _set_active(
+    session: AnySession, event: UserDeactivated | UserReactivated, version: int, *, active: bool
+) -> None:
     if not await erasure.is_erased(session, event.user_id):
-        await fetch(session, _DEACTIVATE, event.user_id)
+        await fetch(session, _SET_ACTIVE, event.user_id, active, version)
 
 
 @subscriptions.on(UserErased)

@@ -171,7 +171,12 @@ class Person(Table, table=True):
     folded: str = Field(sa_column=Column(Text, nullable=False))
     """`plain_text.fold` of the name."""
     active: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
+    active_version: int = Field(
+        default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
+    )
+    """The id of the event that deactivated the person or brought them back."""
     version: int = Field(sa_column=Column(BigInteger, nullable=False))
+    """The id of the event that announced the name."""
 
 
 class Follow(Table, table=True):

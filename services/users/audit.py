@@ -27,6 +27,7 @@ class AuditAction(StrEnum):
     profile_changed = "profile_changed"
     picture_changed = "picture_changed"
     deactivated = "deactivated"
+    reactivated = "reactivated"
     erased = "erased"
     invited = "invited"
     invitation_revoked = "invitation_revoked"

@@ -7,6 +7,7 @@
 `python -m operate grant-key --user 5 --key demonstration`
 `python -m operate administrator add 5` (the id, or the person's whole name)
 `python -m operate role give moderator 5`
+`python -m operate deactivate 5`, `python -m operate reactivate 5`
 `python -m operate erased > erased.txt`
 `python -m operate erase-again < erased.txt` (after a backup was restored)
 """
@@ -35,6 +36,7 @@ _ROLE_CHANGES = {
     "add": (commands.add_administrator, AuditAction.administrator_added),
     "remove": (commands.remove_administrator, AuditAction.administrator_removed),
 }
+_PERSON = "the person's id or whole name"
 _ROLES = {
     "give": (commands.give_role, AuditAction.role_given),
     "take": (commands.take_role, AuditAction.role_taken),
@@ -136,6 +138,26 @@ async def _user_id(session: AsyncSession, id_or_name: str) -> int:
     raise ValueError(f"Several people have the name {id_or_name!r}. Use one of these ids: {ids}.")
 
 
+async def deactivate(id_or_name: str) -> str:
+    """Raises UserNotFound, LastAdministrator, and ValueError as `change_role`."""
+    async with _transaction() as session:
+        user_id = await _user_id(session, id_or_name)
+        await commands.deactivate_user(session, user_id, caller_id=None)
+        audit.record(session, AuditAction.deactivated, user_id, actor=None)
+    return f"The person {user_id} is deactivated."
+
+
+async def reactivate(user_id: int) -> str:
+    """Raises UserNotFound and PersonErased."""
+    async with _transaction() as session:
+        if await commands.reactivate_user(session, user_id):
+            audit.record(session, AuditAction.reactivated, user_id, actor=None)
+    return (
+        f"The person {user_id} is active. They have no key and no role:"
+        " give them an invitation or a key."
+    )
+
+
 async def erased() -> str:
     """The ids of all erased people, one per line. It is no personal data and may be kept."""
     async with _transaction() as session:
@@ -157,60 +179,61 @@ async def erase_again(user_ids: list[int]) -> str:
     return f"Erased people: {len(user_ids) - unknown}. Unknown ids: {unknown}.{warning}"
 
 
-def main() -> int:
+def _parser() -> argparse.ArgumentParser:
+    """Each command sets `action`, a function from the arguments to a coroutine."""
     parser = argparse.ArgumentParser(prog="console", description=__doc__)
-    commands_parsers = parser.add_subparsers(dest="command", required=True)
-    user_parser = commands_parsers.add_parser("user", help="add a person and print the key")
-    user_parser.add_argument("name")
-    invite_parser = commands_parsers.add_parser(
+    parsers = parser.add_subparsers(dest="command", required=True)
+    command = parsers.add_parser("user", help="add a person and print the key")
+    command.add_argument("name")
+    command.set_defaults(action=lambda given: add_user(given.name))
+    command = parsers.add_parser(
         "invite", help="add a person and print a link that gives them their key, once"
     )
-    invite_parser.add_argument("name")
-    grant_parser = commands_parsers.add_parser(
-        "grant-key", help="give a person a key that you choose"
-    )
-    grant_parser.add_argument("--user", type=int, required=True, help="the person's id")
-    grant_parser.add_argument("--key", required=True, help="the key, as the person will send it")
-    role_parser = commands_parsers.add_parser(
-        "administrator", help="list, add or remove administrators"
-    )
-    change_parsers = role_parser.add_subparsers(dest="change", required=True)
-    change_parsers.add_parser("list", help="print the id and name of each administrator")
+    command.add_argument("name")
+    command.set_defaults(action=lambda given: invite(given.name))
+    command = parsers.add_parser("grant-key", help="give a person a key that you choose")
+    command.add_argument("--user", type=int, required=True, help="the person's id")
+    command.add_argument("--key", required=True, help="the key, as the person will send it")
+    command.set_defaults(action=lambda given: grant_key(given.user, given.key))
+    command = parsers.add_parser("administrator", help="list, add or remove administrators")
+    changes = command.add_subparsers(dest="change", required=True)
+    command = changes.add_parser("list", help="print the id and name of each administrator")
+    command.set_defaults(action=lambda given: administrators())
     for change, help_text in (
         ("add", "make a person an administrator"),
         ("remove", "remove the role, except from the last administrator"),
     ):
-        change_parsers.add_parser(change, help=help_text).add_argument(
-            "person", help="the person's id or whole name"
-        )
-    roles_parser = commands_parsers.add_parser("role", help="give a person a role, or take it away")
-    roles_parser.add_argument("change", choices=sorted(_ROLES))
-    roles_parser.add_argument("role", choices=list(Role), type=Role)
-    roles_parser.add_argument("person", help="the person's id or whole name")
-    commands_parsers.add_parser("erased", help="print the ids of all erased people")
-    commands_parsers.add_parser(
+        command = changes.add_parser(change, help=help_text)
+        command.add_argument("person", help=_PERSON)
+        command.set_defaults(action=lambda given: change_administrators(given.change, given.person))
+    command = parsers.add_parser("role", help="give a person a role, or take it away")
+    command.add_argument("change", choices=sorted(_ROLES))
+    command.add_argument("role", choices=list(Role), type=Role)
+    command.add_argument("person", help=_PERSON)
+    command.set_defaults(action=lambda given: change_role(given.change, given.role, given.person))
+    command = parsers.add_parser(
+        "deactivate", help="end a person's access, and hide them and their tweets"
+    )
+    command.add_argument("person", help=_PERSON)
+    command.set_defaults(action=lambda given: deactivate(given.person))
+    command = parsers.add_parser("reactivate", help="bring back a deactivated person")
+    command.add_argument("user", type=int, help="the person's id")
+    command.set_defaults(action=lambda given: reactivate(given.user))
+    command = parsers.add_parser("erased", help="print the ids of all erased people")
+    command.set_defaults(action=lambda given: erased())
+    command = parsers.add_parser(
         "erase-again", help="erase the people whose ids stdin lists, one per line"
     )
-    arguments = parser.parse_args()
+    command.set_defaults(
+        action=lambda given: erase_again([int(line) for line in sys.stdin.read().split()])
+    )
+    return parser
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
     try:
-        if arguments.command == "user":
-            action = add_user(arguments.name)
-        elif arguments.command == "invite":
-            action = invite(arguments.name)
-        elif arguments.command == "grant-key":
-            action = grant_key(arguments.user, arguments.key)
-        elif arguments.command == "administrator":
-            if arguments.change == "list":
-                action = administrators()
-            else:
-                action = change_administrators(arguments.change, arguments.person)
-        elif arguments.command == "role":
-            action = change_role(arguments.change, arguments.role, arguments.person)
-        elif arguments.command == "erased":
-            action = erased()
-        else:
-            action = erase_again([int(line) for line in sys.stdin.read().split()])
-        print(asyncio.run(action))
+        print(asyncio.run(arguments.action(arguments)))
     except DatabaseUnavailable as error:
         print(f"The database is unavailable: {error}", file=sys.stderr)
         return 1

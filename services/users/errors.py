@@ -30,6 +30,11 @@ class LastAdministrator(Problem):
     message = "This person is the last administrator. Make another person an administrator first."
 
 
+class PersonErased(Problem):
+    status = 409
+    message = "This person was erased for good and can't come back. Register them as a new person."
+
+
 class NotYourself(Problem):
     status = 403
     message = "You can erase only your own account, unless you're an administrator."

@@ -25,6 +25,13 @@ class UserDeactivated(Event):
     user_id: int
 
 
+class UserReactivated(Event):
+    """A deactivated person has come back: consumers show the person and the tweets again."""
+
+    routing_key: ClassVar[str] = "user.reactivated.v1"
+    user_id: int
+
+
 class UserErased(Event):
     """Every service deletes what it stores about this person. A service that receives this event
     drops later events about the person's names, tweets and likes."""

@@ -15,7 +15,8 @@ PEOPLE = 4
 MAX_ANCESTORS = 2
 """Fewer than tweets stores, so that short histories have threads that are deeper."""
 STEPS = [
-    *("rename", "deactivate", "erase", "delete", "hide"),
+    *("rename", "erase", "delete", "hide"),
+    *["deactivate"] * 2,
     *["follow"] * 2,
     *["post", "reply", "like"] * 3,
 ]
@@ -164,7 +165,7 @@ def feed_models(draw: st.DrawFn, kinds: Sequence[str] = STEPS, min_steps: int = 
         if step in ("rename", "follow") and user_id in model.hidden:
             continue
         if step == "deactivate":
-            _deactivate(model, user_id)
+            _toggle_deactivated(model, user_id)
         elif step == "erase":
             erase(model, user_id)
         elif step == "rename":
@@ -225,6 +226,14 @@ def _deactivate(model: FeedModel, user_id: int) -> None:
     if user_id not in model.hidden:
         model.hidden.add(user_id)
         model.record("users", events.UserDeactivated(user_id=user_id))
+
+
+def _toggle_deactivated(model: FeedModel, user_id: int) -> None:
+    if user_id not in model.hidden:
+        _deactivate(model, user_id)
+    elif user_id not in model.erased:
+        model.hidden.remove(user_id)
+        model.record("users", events.UserReactivated(user_id=user_id))
 
 
 def erase(model: FeedModel, user_id: int) -> None:

@@ -262,6 +262,9 @@ ROWS: dict[str, Row] = {
     "DELETE /api/users/{id}/administrator": Row(
         _at("/api/users/{owner}/administrator"), ADMINISTRATORS, ADMINISTRATORS, FINE
     ),
+    "POST /api/users/{id}/reactivation": Row(
+        _at("/api/users/{owner}/reactivation"), ADMINISTRATORS, ADMINISTRATORS, FINE
+    ),
     "PUT /api/users/{id}/roles/{role}": Row(
         _at("/api/users/{owner}/roles/moderator"), ADMINISTRATORS, ADMINISTRATORS, FINE
     ),
@@ -323,7 +326,7 @@ SERVED = [operation for operation in ROWS if OPERATIONS[operation]["x-warble-ser
 
 CHANGES_THE_OWNER = re.compile(
     r"POST /api/erasures|(PATCH|DELETE) /api/users/{id}$"
-    r"|(POST|PUT|DELETE) /api/users/{id}/(keys?|sessions|administrator|roles)\b"
+    r"|(POST|PUT|DELETE) /api/users/{id}/(keys?|sessions|administrator|roles|reactivation)\b"
 )
 """Operations that change the owner, and so need a new one. The others share one owner."""
 

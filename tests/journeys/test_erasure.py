@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+from dataclasses import replace
 
 import aio_pika
 import pytest
@@ -130,6 +131,29 @@ async def test_a_deactivated_person_is_shown_to_nobody(company: Company) -> None
     assert left.person.id not in {tweet["author"]["id"] for tweet in everyone}
     assert (await friend.ask("GET", path)).status_code == 404
     assert (await friend.done("GET", f"{path}/tweets"))["tweets"] == []
+
+
+async def test_a_person_who_comes_back_is_shown_as_before(company: Company) -> None:
+    friend = await company.hire("Friend")
+    left = await with_a_life(company, friend)
+    path = f"/api/users/{left.person.id}"
+    mention = {"user_id": left.person.id, "start": 0, "length": 1 + len(left.person.name)}
+    draft = {"tweet_data": f"@{left.person.name}", "mentions": [mention]}
+    await friend.done("POST", "/api/tweets", json=draft)
+    feed = await until(friend, lambda feed: len(feed) == 3)
+    await company.administrator.done("DELETE", path)
+    await until(friend, lambda feed: len(feed) == 2 and not any(t["entities"] for t in feed))
+    profile = await friend.ask("GET", path)
+
+    await company.administrator.done("POST", f"{path}/reactivation")
+
+    assert await until(friend, lambda tweets: tweets == feed) == feed
+    shown = (await friend.done("GET", path))["user"]
+    assert profile.status_code == 404
+    assert [person["id"] for person in shown["followers"]] == [friend.id]
+    assert (await left.person.ask("GET", "/api/users/me")).status_code == 401
+    key = (await company.administrator.done("POST", f"{path}/key"))["api_key"]
+    assert len(await replace(left.person, key=key).feed()) == 3
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -14,7 +14,8 @@ from services.notifications.events import Entity, ThreadPlace
 
 PEOPLE = 4
 STEPS = [
-    *("rename", "deactivate", "erase", "key", "session", "tag"),
+    *("rename", "erase", "key", "session", "tag"),
+    *["deactivate"] * 2,
     *["delete"] * 2,
     *["follow"] * 2,
     *["post"] * 3,
@@ -71,7 +72,10 @@ class Model:
     deleted: set[int] = field(default_factory=set)
     likes: dict[tuple[int, int], Act] = field(default_factory=dict)
     security: list[tuple[int, int, Act]] = field(default_factory=list)
-    hidden: set[int] = field(default_factory=set)
+    hidden: dict[int, int] = field(default_factory=dict)
+    """The deactivated and erased people, with the versions of the events that hid them."""
+    returned: dict[int, int] = field(default_factory=dict)
+    """The people who were brought back, some of whom have left again, with the latest version."""
     erased: set[int] = field(default_factory=set)
     events: list[RecordedEvent] = field(default_factory=list)
 
@@ -90,13 +94,18 @@ class Model:
         self.names[user_id] = (name, act.version)
 
     def deactivate(self, user_id: int) -> None:
-        self.hidden.add(user_id)
-        self.record("users", events.UserDeactivated(user_id=user_id))
+        act = self.record("users", events.UserDeactivated(user_id=user_id))
+        self.hidden[user_id] = act.version
+
+    def reactivate(self, user_id: int) -> None:
+        act = self.record("users", events.UserReactivated(user_id=user_id))
+        del self.hidden[user_id]
+        self.returned[user_id] = act.version
 
     def erase(self, user_id: int) -> None:
-        self.hidden.add(user_id)
         self.erased.add(user_id)
         act = self.record("users", events.UserErased(user_id=user_id))
+        self.hidden[user_id] = act.version
         self.names[user_id] = ("", act.version)
 
     def toggle_follow(self, follower: int, followed: int) -> None:
@@ -183,7 +192,7 @@ class Model:
         )
         return {
             "person": {
-                (user_id, name, version, user_id in self.hidden)
+                (user_id, name, version, user_id in self.hidden, self._hidden_version(user_id))
                 for user_id, (name, version) in self.names.items()
             },
             "follow": {
@@ -202,7 +211,11 @@ class Model:
             "erasure": {(user_id,) for user_id in self.erased},
             "tweet_to_clear": set(),
             "person_to_hide": set(),
+            "person_to_show": set(),
         }
+
+    def _hidden_version(self, user_id: int) -> int:
+        return self.hidden.get(user_id) or self.returned.get(user_id, 0)
 
     def _tweets(self) -> Iterator[Row]:
         for tweet_id, tweet in self.tweets.items():
@@ -317,7 +330,8 @@ def _change(model: Model, step: str, user_id: int, name: str) -> None:
         if user_id not in model.erased:
             model.erase(user_id)
     elif user_id in model.hidden:
-        return
+        if step == "deactivate" and user_id not in model.erased:
+            model.reactivate(user_id)
     elif step == "deactivate":
         model.deactivate(user_id)
     else:

@@ -24,7 +24,7 @@ from services.notifications.privacy import eraser
 from .histories import LONG_AGO, Model, RecordedEvent, Row, models
 
 COLUMNS = {
-    "person": "id, name, version, hidden",
+    "person": "id, name, version, hidden, hidden_version",
     "follow": "follower_id, followed_id, active, version",
     "tag_follow": "user_id, tag, active, version",
     "tweet": "id, author_id, parent_id, root_id, like_count, reply_count, deleted",
@@ -36,6 +36,7 @@ COLUMNS = {
     "erasure": "user_id",
     "tweet_to_clear": "tweet_id",
     "person_to_hide": "user_id",
+    "person_to_show": "user_id",
 }
 """All columns but those that depend on the order of the events."""
 
@@ -288,6 +289,30 @@ async def test_what_a_deactivated_person_did_is_shown_no_more(database: Database
     assert await tables(database) == model.tables()
     assert await rows(database, "select * from notification_group") == []
     assert await rows(database, "select like_count from tweet") == [(1,)] * 6
+
+
+async def test_what_a_person_did_is_shown_again_when_they_come_back(database: Database) -> None:
+    model = Model(begins_at=datetime.now(UTC))
+    model.register(BORIS)
+    for _ in range(5):
+        model.toggle_like(model.post(ANN), BORIS)
+    model.deactivate(BORIS)
+    await begin(database, model)
+    # The deactivation overtakes the last like, which is shown to nobody until Boris is back.
+    await deliver(database, [*model.events[:-2], model.events[-1], model.events[-2]])
+    await clean_up(database)
+    hidden = await rows(database, "select count(*) from notification_group")
+    model.reactivate(BORIS)
+
+    await deliver(database, model.events[-1:])
+    await clean_up(database)
+
+    assert hidden == [(0,)]
+    assert await tables(database) == model.tables()
+    await check_positions(database)
+    assert await rows(database, "select count(*), sum(size) from notification_group") == [(5, 5)]
+    notified = "select count(*) from notice where kind = 'notification' and recipient_id = $1"
+    assert await rows(database, notified, ANN) == [(5,)]
 
 
 async def test_ten_thousand_likes_of_a_tweet_are_one_group(

@@ -1,7 +1,7 @@
 """The entities of a text: which parts are links, hashtags and mentions."""
 
 import json
-from itertools import count
+from itertools import count, permutations
 from typing import Any
 
 import httpx
@@ -13,7 +13,13 @@ from sqlalchemy import text
 from chassis import testing
 from chassis.database.session import Database, execute
 from services.tweets import entities
-from services.tweets.events import UserDeactivated, UserErased, UserRegistered, UserRenamed
+from services.tweets.events import (
+    UserDeactivated,
+    UserErased,
+    UserReactivated,
+    UserRegistered,
+    UserRenamed,
+)
 from services.tweets.handlers import subscriptions
 
 AUTHOR = 1
@@ -198,3 +204,28 @@ def test_entities_repeat_their_part_of_the_text(content: str) -> None:
     for entity in found:
         assert content[entity.start : entity.start + entity.length] == entity.text
         assert json.loads(entity.model_dump_json())["text"] == entity.text
+
+
+@pytest.mark.parametrize("order", list(permutations([1, 2, 3])))
+async def test_the_latest_event_decides_whether_a_person_can_be_mentioned(
+    tweets: httpx.AsyncClient, database: Database, order: tuple[int, ...]
+) -> None:
+    name = f"Returning {next(_ids)}"
+    user_id = await person(database, name)
+    first = next(_numbers) * 1000
+    events = {
+        1: UserDeactivated(user_id=user_id),
+        2: UserReactivated(user_id=user_id),
+        3: UserDeactivated(user_id=user_id),
+    }
+
+    async def is_mentioned(last: int) -> bool:
+        for number in (each for each in order if each <= last):
+            event = events[number]
+            await testing.deliver(
+                database, subscriptions, event.routing_key, event, first + last * 10 + number
+            )
+        await post(tweets, f"@{name}")
+        return await last_entities(database) != []
+
+    assert [await is_mentioned(last) for last in (1, 2, 3)] == [False, True, False]

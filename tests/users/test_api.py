@@ -449,3 +449,43 @@ async def test_names_can_be_left_to_administrators(
     assert (me["user"]["name"], me["may_rename"]) == ("Ann", False)
     assert by_administrator.json() == {"result": True}
     assert (await people.profile(ann))["name"] == "Anna"
+
+
+async def test_a_person_comes_back_without_keys_and_roles(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    created = await users.post("/api/users", json={"name": "Ann"}, headers=people.administrator)
+    ann, key = created.json()["user_id"], created.json()["api_key"]
+    fan = await people.register("Fan")
+    await users.post(f"/api/users/{ann}/follow", headers=signed(fan))
+    for right in ("administrator", "roles/moderator"):
+        await users.put(f"/api/users/{ann}/{right}", headers=people.administrator)
+    await users.delete(f"/api/users/{ann}", headers=people.administrator)
+
+    answers = [
+        await users.post(f"/api/users/{ann}/reactivation", headers=people.administrator)
+        for _ in range(2)
+    ]
+
+    assert [answer.json() for answer in answers] == [{"result": True}] * 2
+    assert [len(answer.headers.get("warble-events", "")) > 0 for answer in answers] == [True, False]
+    assert (await people.profile(ann))["followers"] == [{"id": fan, "name": "Fan"}]
+    assert (await owner_of(users, key)).status_code == 404
+    (listed,) = (await users.get(f"/api/people?query={ann}", headers=people.administrator)).json()[
+        "people"
+    ]
+    assert (listed["administrator"], listed["roles"], listed["keys"]) == (False, [], 0)
+    new = await users.post(f"/api/users/{ann}/key", headers=people.administrator)
+    assert (await owner_of(users, new.json()["api_key"])).json()["scope"] == "account"
+
+
+async def test_an_erased_person_cannot_come_back(users: httpx.AsyncClient, people: People) -> None:
+    ann = await people.register("Ann")
+    draft = {"user_id": ann, "name": "Ann"}
+    await users.post("/api/erasures", json=draft, headers=people.administrator)
+
+    refused = await users.post(f"/api/users/{ann}/reactivation", headers=people.administrator)
+    unknown = await users.post("/api/users/900000/reactivation", headers=people.administrator)
+
+    assert (refused.status_code, refused.json()["error_type"]) == (409, "PersonErased")
+    assert (unknown.status_code, unknown.json()["error_type"]) == (404, "UserNotFound")

@@ -6,9 +6,11 @@ import httpx
 import pytest
 
 from chassis import testing
+from services.users import console
 
 from .conftest import People
 from .test_api import owner_of, signed
+from .test_audit import audit_entries
 
 
 async def listed(users: httpx.AsyncClient, people: People, query: str) -> list[dict[str, Any]]:
@@ -106,3 +108,21 @@ async def test_administrators_alone_page_through_everybody_from_the_latest(
     assert paged == whole
     refused = await users.get("/api/people", headers=testing.identity_headers("users", 2))
     assert (refused.status_code, refused.json()["error_type"]) == (403, "NotAnAdministrator")
+
+
+async def test_an_operator_deactivates_a_person_and_brings_them_back(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    zoe = await people.register("Zoe Movable")
+
+    await console.deactivate("Zoe Movable")
+    left = await listed(users, people, f"query={zoe}&state=deactivated")
+    await console.reactivate(zoe)
+
+    assert [person["id"] for person in left] == [zoe]
+    assert [person["id"] for person in await listed(users, people, f"query={zoe}")] == [zoe]
+    entries = [
+        (entry["deed"], entry["actor_id"])
+        for entry in await audit_entries(users, people, "?limit=2")
+    ]
+    assert entries == [("reactivated", None), ("deactivated", None)]

@@ -20,6 +20,7 @@ from ..errors import (
     LastAdministrator,
     NameNotAccepted,
     NotYourName,
+    PersonErased,
     PositionChangeNotAllowed,
     ProfileTextNotAccepted,
     RenamingNotAllowed,
@@ -319,6 +320,19 @@ async def deactivate_user(id: Id, identity: Administrator, session: Transaction)
     more. The data stays stored. Idempotent."""
     await commands.deactivate_user(session, id, caller_id=identity.user_id)
     audit.record(session, AuditAction.deactivated, id, identity)
+    return Ok()
+
+
+@router.post(
+    "/{id}/reactivation",
+    summary="Bring back a deactivated person (administrators)",
+    responses=responses(NotAnAdministrator, UserNotFound, PersonErased),
+)
+async def reactivate_user(id: Id, identity: Administrator, session: Transaction) -> Ok:
+    """Everybody sees the person and their tweets again. Keys, sessions and roles do not come back:
+    make an invitation or a key for the person. Idempotent."""
+    if await commands.reactivate_user(session, id):
+        audit.record(session, AuditAction.reactivated, id, identity)
     return Ok()
 
 

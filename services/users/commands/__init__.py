@@ -34,6 +34,7 @@ from .people import (
     ensure_first_administrator,
     erase_again,
     erase_user,
+    reactivate_user,
     register_user,
     rename_user,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "invite",
     "issue_key",
     "new_key_expiry",
+    "reactivate_user",
     "register_user",
     "remove_administrator",
     "rename_user",

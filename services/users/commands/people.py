@@ -1,4 +1,5 @@
-"""Registering people, changing their names and profiles, deactivating and erasing people."""
+"""Registering people, changing their names and profiles, deactivating, reactivating and erasing
+people."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,8 +11,8 @@ from chassis.messaging import outbox
 from chassis.privacy import erasure
 
 from .. import names
-from ..errors import CannotDeactivateYourself, CannotEraseYourself, NameNotConfirmed
-from ..events import UserDeactivated, UserErased, UserRegistered, UserRenamed
+from ..errors import CannotDeactivateYourself, CannotEraseYourself, NameNotConfirmed, PersonErased
+from ..events import UserDeactivated, UserErased, UserReactivated, UserRegistered, UserRenamed
 from ..models import ApiKey, Invitation, Person
 from .administrators import require_another_administrator
 from .keys import grant_key, mark_keys_revoked
@@ -65,10 +66,11 @@ async def change_profile(
     return has_changed
 
 
-async def deactivate_user(session: AsyncSession, user_id: int, caller_id: int) -> None:
+async def deactivate_user(session: AsyncSession, user_id: int, caller_id: int | None) -> None:
     """Ends a person's access and hides the person. Their tweets stay stored, and nobody sees them.
 
-    Idempotent. Raises UserNotFound, CannotDeactivateYourself and LastAdministrator.
+    Idempotent. `caller_id` is None at the operator's console. Raises UserNotFound,
+    CannotDeactivateYourself and LastAdministrator.
     """
     if user_id == caller_id:
         raise CannotDeactivateYourself
@@ -76,6 +78,24 @@ async def deactivate_user(session: AsyncSession, user_id: int, caller_id: int) -
     person = await lock_person(session, user_id)
     await require_another_administrator(session, person)
     await _deactivate(session, person)
+
+
+async def reactivate_user(session: AsyncSession, user_id: int) -> bool:
+    """Brings back a deactivated person. Returns whether the person was deactivated.
+
+    The person, the follows and the tweets are shown again. Keys, sessions and roles do not come
+    back: an administrator decides anew what the person may do. Raises UserNotFound and
+    PersonErased.
+    """
+    person = await lock_person(session, user_id)
+    if person.erased_at is not None:
+        raise PersonErased
+    if person.deactivated_at is None:
+        return False
+    person.deactivated_at = None
+    person.administrator = person.moderator = person.announcer = False
+    await outbox.record(session, UserReactivated(user_id=user_id))
+    return True
 
 
 async def erase_user(session: AsyncSession, user_id: int, name: str, caller_id: int) -> None:
