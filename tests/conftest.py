@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import hypothesis
 import pytest
 import structlog
 
@@ -31,6 +32,10 @@ structlog.configure(
         ),
     ]
 )
+
+# On a busy machine a single example may take long.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 TWO_REPLICAS = {f"{name.upper()}_REPLICAS": "2" for name in SERVICES}
 SETTINGS = {

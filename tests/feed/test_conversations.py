@@ -101,7 +101,6 @@ async def test_a_reply_between_followed_people_brings_the_first_tweet_of_its_thr
 
 @settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(model=feed_models(THREAD_STEPS + ["follow", "like"] * 3, min_steps=15))

@@ -127,7 +127,6 @@ async def test_no_statement_deletes_more_likes_than_a_batch(
 
 @settings(
     max_examples=100,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(model=feed_models() | feed_models(THREAD_STEPS, min_steps=15), data=st.data())
@@ -196,7 +195,6 @@ async def _compare_threads(feed: httpx.AsyncClient, model: FeedModel) -> None:
 
 @settings(
     max_examples=100,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(model=feed_models() | feed_models(THREAD_STEPS, min_steps=15), data=st.data())

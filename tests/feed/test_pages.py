@@ -68,7 +68,6 @@ async def read(feed: httpx.AsyncClient, reader: int, path: str, **headers: str) 
 
 @settings(
     max_examples=30,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(

@@ -257,10 +257,3 @@ async def test_a_copy_that_other_code_began_is_created_anew(
 def test_a_service_with_data_of_its_own_is_not_rebuilt(service: str) -> None:
     with pytest.raises(RebuildRefused, match="data of its own"):
         Rebuild(f"services.{service}").begin()
-
-
-def test_a_service_that_reacts_to_no_event_has_missed_none(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert backfill.main("services.users") == 1
-    assert "reacts to no event" in capsys.readouterr().err

@@ -35,7 +35,7 @@ from tests.waiting import PATIENCE_SECONDS
 EXAMPLES = 20 * int(os.environ.get("WARBLE_FUZZ_EXAMPLES", "5"))
 ROUTES = Routes(json.loads((Path(gateway.__path__[0]) / "openapi.json").read_text()))
 
-often = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+often = settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
 headers = st.text(st.characters(max_codepoint=255))
 
 

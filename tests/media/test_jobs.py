@@ -94,9 +94,7 @@ async def test_the_sweep_removes_an_orphan_and_nothing_else(
         assert (await media.get(path)).status_code == 200
 
 
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_any_order_and_repetition_of_events_ends_in_the_same_state(
     media: httpx.AsyncClient, database: Database, data: st.DataObject

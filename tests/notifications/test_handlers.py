@@ -150,7 +150,6 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 PROPERTY = settings(
     max_examples=100,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

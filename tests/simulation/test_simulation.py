@@ -338,7 +338,6 @@ def test_each_service_ends_with_what_the_acknowledged_history_says(
         settings=settings(
             max_examples=20,
             stateful_step_count=30,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -3,7 +3,6 @@
 import importlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from chassis.database.session import AnySession
@@ -90,9 +89,7 @@ class Subscriptions:
         return f"{self.service}.retry.{delay}s"
 
 
-def load_subscriptions(package: str) -> Subscriptions | None:
-    """The subscriptions of the service in `package`, such as `services.feed`; None without any."""
-    if find_spec(f"{package}.handlers") is None:
-        return None
+def load_subscriptions(package: str) -> Subscriptions:
+    """The subscriptions of the service in `package`, such as `services.feed`."""
     subscriptions: Subscriptions = importlib.import_module(f"{package}.handlers").subscriptions
     return subscriptions

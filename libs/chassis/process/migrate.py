@@ -49,13 +49,8 @@ def _settings(package: str) -> ServiceSettings:
 
 
 def _run_at_broker(package: str, task: Task | None = None) -> None:
-    """Declares the service's queues, then runs the task.
-
-    Does nothing for a service without subscriptions, which has no queues.
-    """
+    """Declares the service's queues, then runs the task."""
     settings, subscriptions = _settings(package), load_subscriptions(package)
-    if subscriptions is None:
-        return
 
     async def run() -> None:
         connection = await broker.connect(

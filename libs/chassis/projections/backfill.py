@@ -18,21 +18,13 @@ from chassis.projections.importer import Importer
 from chassis.settings import ServiceSettings
 
 
-class NoSubscriptions(Exception):
-    """The service reacts to no event, so there is nothing to apply."""
-
-
 async def backfill(package: str, dump: BinaryIO) -> Importer:
-    """Returns the importer, with its counts. Raises NoSubscriptions, TruncatedDump and
-    DatabaseUnavailable."""
-    subscriptions = load_subscriptions(package)
-    if subscriptions is None:
-        raise NoSubscriptions
+    """Returns the importer, with its counts. Raises TruncatedDump and DatabaseUnavailable."""
     settings: ServiceSettings = importlib.import_module(f"{package}.settings").Settings()
     logging.configure(settings, "backfill")
     error_reporting.configure(settings, "backfill")
     database = Database(settings)
-    importer = Importer(database, subscriptions)
+    importer = Importer(database, load_subscriptions(package))
     try:
         async for _ in importer.run(dump):
             pass
@@ -45,9 +37,6 @@ def main(package: str) -> int:
     """Returns the exit code."""
     try:
         importer = asyncio.run(backfill(package, sys.stdin.buffer))
-    except NoSubscriptions:
-        print(f"{package} reacts to no event, so it has missed none.", file=sys.stderr)
-        return 1
     except TruncatedDump as error:
         print(f"The dump of {error} is incomplete. Run the command again.", file=sys.stderr)
         return 1

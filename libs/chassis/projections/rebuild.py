@@ -41,7 +41,7 @@ from chassis.database.session import Database
 from chassis.http.errors import is_dependency_unavailable, is_timeout
 from chassis.messaging import broker, consumer
 from chassis.messaging.events import Event, EventId
-from chassis.messaging.subscriptions import Subscriptions, load_subscriptions
+from chassis.messaging.subscriptions import load_subscriptions
 from chassis.observability import error_reporting, logging
 from chassis.projections.event_dump import StoredEvent, TruncatedDump
 from chassis.projections.importer import BATCH, BulkHandler, Importer, print_line
@@ -95,7 +95,7 @@ class Rebuild:
         logging.configure(self._settings, "rebuild")
         error_reporting.configure(self._settings, "rebuild")
         # `begin` refuses a service without subscriptions, because it has an outbox.
-        self._subscriptions = load_subscriptions(package) or Subscriptions(self._service)
+        self._subscriptions = load_subscriptions(package)
         self._queued: asyncio.Queue[_QueuedEvent] = asyncio.Queue()
         self._bulk_handlers: Mapping[type[Event], BulkHandler] = {}
         self._carry_over = CarryOver()
