@@ -26,6 +26,7 @@ from . import (
     invitations,
     security_headers,
     sign_in,
+    sign_on,
     static_site,
     streams,
 )
@@ -156,6 +157,7 @@ def create_app() -> ASGIApp:
     application.state.guesses = guesses
     application.state.exporting = set()
     application.include_router(sign_in.router)
+    application.include_router(sign_on.router)
     application.include_router(invitations.router)
     application.include_router(erasure_progress.router)
     application.include_router(export.router)

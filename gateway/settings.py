@@ -35,6 +35,9 @@ class Settings(ProcessSettings):
     """Host and port of `/health/ready`, `/health/status` and `/metrics`, for probes and Prometheus.
     This address serves nothing else. Of the health checks, the public address serves only
     `/health/live`."""
+    public_url: str = Field("", pattern=r"^(https?://[^/?#]+/?)?$")
+    """Warble's address in browsers, such as `https://warble.example.com`: identity providers send
+    browsers back to it. Empty: the address of each request."""
     web_dir: Path | None = None
     """The folder of a built single-page app that replaces Warble's own page."""
     web_policy: str = (

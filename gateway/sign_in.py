@@ -4,9 +4,11 @@ The token is random, and scripts cannot read the cookie. Users stores the token'
 session, so that a session can be listed and ended: see docs/adr/0011.
 """
 
+import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Literal
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
@@ -14,11 +16,11 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from chassis.auth import api_keys
 from chassis.auth.identity import GATEWAY, IDENTITY_HEADER, Identity
 from chassis.http.errors import BadGateway, InvalidRequest, NotSignedIn, Problem, responses
-from chassis.http.models import Ok
 from chassis.observability.request_context import propagation_headers
 
 from .credentials import CredentialCache, is_session_token, new_session_token
 from .limits import RateLimits, client_address
+from .settings import Settings
 from .upstream import ClientDisconnected, RequestBody, UpstreamResponse
 
 PATH = "/api/session"
@@ -78,6 +80,14 @@ class SessionView(BaseModel):
     administrator: bool
 
 
+class SignedOutView(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"result": True}]})
+
+    result: Literal[True] = True
+    sign_out_url: str | None = None
+    """Where the browser signs out at the identity provider. Missing after signing in with a key."""
+
+
 async def refuse_other_sites(request: Request) -> None:
     """Other sites cannot sign anyone in or out; clients that are not browsers can."""
     if is_same_origin(request.headers) is False:
@@ -95,7 +105,11 @@ async def rate_limited(request: Request, response: Response) -> None:
 
 async def small_body(request: Request) -> bytes:
     """The request body, read with a small limit because its sender is not authenticated yet."""
-    return b"".join([chunk async for chunk in RequestBody(request.receive, _MAX_BODY_BYTES)])
+    return await read_small_body(request, _MAX_BODY_BYTES)
+
+
+async def read_small_body(request: Request, max_bytes: int) -> bytes:
+    return b"".join([chunk async for chunk in RequestBody(request.receive, max_bytes)])
 
 
 async def _credentials(request: Request) -> Credentials:
@@ -155,19 +169,25 @@ async def sign_in(
 @router.delete(
     PATH,
     summary="Sign out: end the session",
+    response_model_exclude_none=True,
     responses=responses(CrossSiteRequest),
     dependencies=[Depends(refuse_other_sites), Depends(rate_limited)],
     openapi_extra={"security": []},
 )
-async def sign_out(request: Request, response: Response) -> Ok:
+async def sign_out(request: Request, response: Response) -> SignedOutView:
     """Ends the session on the server, so that no copy of the cookie works any longer, and removes
     the cookie. Signing out without a session succeeds too, and so does signing out in the name of
-    another person: nobody who leaves a browser should stay signed in there."""
+    another person: nobody who leaves a browser should stay signed in there.
+
+    If an account at an identity provider started the session, open `sign_out_url` to sign out there
+    too."""
     token = request.cookies.get(COOKIE)
-    if token:
-        await _end_session(request, token)
+    sign_out_url = await _end_session(request, token) if token else None
+    if sign_out_url is not None:
+        back = urlencode({"post_logout_redirect_uri": f"{public_url(request)}/"})
+        sign_out_url = f"{sign_out_url}&{back}"
     response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=_is_https(request))
-    return Ok()
+    return SignedOutView(sign_out_url=sign_out_url)
 
 
 class SessionDraft(BaseModel):
@@ -202,20 +222,27 @@ def set_cookie(request: Request, response: Response, token: str, seconds: int) -
     )
 
 
-async def _end_session(request: Request, token: str) -> None:
-    """Ends the session with this token if there is one. Raises what Upstream raises."""
+async def _end_session(request: Request, token: str) -> str | None:
+    """Ends the session with this token if there is one; returns where to sign out at its identity
+    provider. Raises what Upstream raises."""
     if not is_session_token(token):
-        return
+        return None
     digest = api_keys.digest(token.encode())
     response = await request_users(request, "DELETE", f"/internal/sessions/{digest.hex()}")
     if response.http.status != 200:
         raise BadGateway
     # An event tells all gateways a moment later; this one must not use its cache until then.
     request.app.state.credentials.expire(digest)
+    sign_out_url: str | None = json.loads(response.body or b"{}").get("sign_out_url")
+    return sign_out_url
 
 
 async def request_users(
-    request: Request, method: str, path: str, draft: BaseModel | None = None
+    request: Request,
+    method: str,
+    path: str,
+    draft: BaseModel | None = None,
+    timeout_seconds: float | None = None,
 ) -> UpstreamResponse:
     """Makes an internal call in the name of the gateway. Raises what Upstream raises."""
     state = request.app.state
@@ -225,7 +252,9 @@ async def request_users(
         content = draft.model_dump_json().encode()
         headers |= {"content-type": "application/json", "content-length": str(len(content))}
         body = _single_chunk(content)
-    response: UpstreamResponse = await state.upstream.request("users", method, path, headers, body)
+    response: UpstreamResponse = await state.upstream.request(
+        "users", method, path, headers, body, timeout_seconds
+    )
     return response
 
 
@@ -233,7 +262,14 @@ async def _single_chunk(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
+def public_url(request: Request) -> str:
+    """The address of Warble in browsers, without a slash at the end."""
+    settings: Settings = request.app.state.settings
+    return settings.public_url.rstrip("/") or f"{request.url.scheme}://{request.url.netloc}"
+
+
 def _is_https(request: Request) -> bool:
-    """Also looks at the page's `Origin`, because a proxy that terminates TLS may not report it."""
+    """Also looks at the settings and at the page's `Origin`, because a proxy that terminates TLS
+    may not report it."""
     origin = request.headers.get("origin", "")
-    return request.url.scheme == "https" or origin.startswith("https://")
+    return public_url(request).startswith("https://") or origin.startswith("https://")

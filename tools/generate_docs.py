@@ -33,7 +33,7 @@ A producer names an event `noun.verb.vN`. Each consumer has its own queue for it
 
 
 def openapi() -> str:
-    from gateway import erasure_progress, export, invitations, sign_in, streams
+    from gateway import erasure_progress, export, invitations, sign_in, sign_on, streams
     from gateway.contract import merge
 
     documents = {
@@ -48,6 +48,7 @@ def openapi() -> str:
     documents[streams.SERVICE] = stream_app.openapi()
     gateway_app = FastAPI()
     gateway_app.include_router(sign_in.router)
+    gateway_app.include_router(sign_on.router)
     gateway_app.include_router(invitations.router)
     gateway_app.include_router(erasure_progress.router)
     gateway_app.include_router(export.router)

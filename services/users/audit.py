@@ -45,6 +45,15 @@ class AuditAction(StrEnum):
     """All keys of the person, by one new key."""
     keys_revoked = "keys_revoked"
     """All keys of the person."""
+    identity_linked = "identity_linked"
+    """An account at an identity provider, by an administrator or by the person."""
+    identity_unlinked = "identity_unlinked"
+    registered_by_sign_on = "registered_by_sign_on"
+    """The first sign-on of somebody whom a group admits."""
+    access_ended_by_groups = "access_ended_by_groups"
+    """The person signed on and was in no admitting group: sessions and keys ended."""
+    last_administrator_kept = "last_administrator_kept"
+    """The groups of the last administrator would have taken the role away."""
 
 
 _ALWAYS_RECORDED = (
@@ -54,6 +63,10 @@ _ALWAYS_RECORDED = (
     AuditAction.role_given,
     AuditAction.role_taken,
     AuditAction.invitation_accepted,
+    AuditAction.identity_linked,
+    AuditAction.registered_by_sign_on,
+    AuditAction.access_ended_by_groups,
+    AuditAction.last_administrator_kept,
 )
 
 
@@ -68,8 +81,8 @@ def record(
     """Adds an entry. Call it in the transaction of the action itself.
 
     `actor` is None for the operator's console. Changes that people make to their own name and keys
-    are not recorded. An erasure, a change of role and an accepted invitation always are: nothing
-    else records them.
+    are not recorded. An erasure, a change of role, an accepted invitation and what a sign-on does
+    always are: nothing else records them.
     """
     is_own_account = actor is not None and actor.user_id == subject_id
     if is_own_account and action not in _ALWAYS_RECORDED:

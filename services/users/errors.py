@@ -159,3 +159,77 @@ class InvitationExpired(Problem):
 class InvitationRevoked(Problem):
     status = 409
     message = "This invitation was revoked."
+
+
+class ProviderNotFound(Problem):
+    status = 404
+    message = "There is no such way to sign in here."
+
+
+class SignOnUnavailable(Problem):
+    status = 503
+    message = "The company's sign-in service doesn't respond. Try again in a moment."
+    headers = {"Retry-After": "5"}  # noqa: RUF012  the base class declares it
+
+
+class SignOnExpired(Problem):
+    status = 409
+    message = "This sign-in took too long, was used before, or began in another browser. Try again."
+
+
+class SignOnCancelled(Problem):
+    status = 403
+    message = "The company's sign-in service didn't sign you in."
+
+
+class SignOnNotTrusted(Problem):
+    status = 403
+    message = (
+        "The answer of the company's sign-in service failed a check, so nobody was signed in."
+        " Tell an administrator if this happens again."
+    )
+
+
+class NotAdmitted(Problem):
+    status = 403
+    message = "Your account is in no group that may use Warble. Ask an administrator."
+
+
+class TooManyGroups(Problem):
+    status = 403
+    message = (
+        "Your account is in so many groups that the company's sign-in service doesn't list them."
+        " An administrator can change that: see docs/sign-on.md."
+    )
+
+
+class NameNotSent(Problem):
+    status = 403
+    message = "The company's sign-in service sent no name for you. Ask an administrator."
+
+
+class PersonDeactivated(Problem):
+    status = 403
+    message = "Your account was deactivated. Ask an administrator."
+
+
+class IdentityTaken(Problem):
+    status = 409
+    message = "This company account is linked to someone else."
+
+
+class AnotherIdentityLinked(Problem):
+    status = 409
+    message = "Another account of the same provider is linked to this person. Remove it first."
+
+
+class IdentityNotFound(Problem):
+    status = 404
+    message = "No account of this provider is linked to this person."
+
+
+class LogoutNotAccepted(Problem):
+    """The provider is told no more than this; the log has the reason."""
+
+    status = 400
+    message = "The logout token isn't valid."

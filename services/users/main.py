@@ -11,6 +11,7 @@ from chassis.process import app, worker
 from . import api, commands
 from .errors import UserNotFound
 from .handlers import subscriptions
+from .openid import Providers
 from .privacy import EXPORT_LISTS, eraser
 from .settings import Settings
 
@@ -25,17 +26,22 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
                 settings.admin_key.get_secret_value(),
                 max_name_length=settings.max_name_length,
             )
-    yield
+    try:
+        yield
+    finally:
+        await application.state.providers.close()
 
 
 def create_app() -> FastAPI:
+    settings = Settings()
     application = app.create(
-        Settings(),
+        settings,
         *api.routers,
         erasure.router,
         export.router(EXPORT_LISTS),
         lifespan=_lifespan,
     )
+    application.state.providers = Providers(settings.sign_on)
     application.add_exception_handler(UserNotFound, api.on_user_not_found)
     return application
 

@@ -1,6 +1,6 @@
 """The tables of the schema `users`."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import (
     BigInteger,
@@ -133,6 +133,76 @@ class ApiKey(Table, table=True):
         return KeyScope(self.scope)
 
 
+class LinkedIdentity(Table, table=True):
+    """A person's account at an identity provider.
+
+    The issuer and the subject together are its identity: a subject alone may exist at two
+    providers, and an e-mail address may change its owner. Both are compared exactly.
+    """
+
+    __tablename__ = "identity"
+    __table_args__ = (
+        Index("identity_issuer_subject", "issuer", "subject", unique=True),
+        Index("identity_user_id_issuer", "user_id", "issuer", unique=True),
+    )
+
+    id: int = Field(
+        default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True)
+    )
+    user_id: int = Field(sa_column=Column(BigInteger, ForeignKey("person.id"), nullable=False))
+    issuer: str
+    subject: str
+    created_at: datetime = Field(default=None, sa_column=_now())
+    signed_on_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    """When the person last signed in with it. Null: never, an administrator has linked it."""
+
+
+class SignOnFlow(Table, table=True):
+    """A sign-on that has begun: what its answer must match. It is deleted when it is answered."""
+
+    __tablename__ = "sign_on_flow"
+
+    state_digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    browser_digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    """SHA-256 of the cookie that binds the flow to the browser that began it."""
+    provider: str
+    nonce: str
+    code_verifier: str
+    """The secret of PKCE (RFC 7636)."""
+    redirect_uri: str
+    next: str
+    """The path at which the page opens afterwards."""
+    link_user_id: int | None = Field(
+        default=None, sa_column=Column(BigInteger, ForeignKey("person.id", ondelete="CASCADE"))
+    )
+    """The signed-in person who links the account. None: it tells who the person is."""
+    previous_session: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    """The digest of the session that the browser had."""
+    expires_at: datetime = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=False, index=True)
+    )
+
+
+class LogoutToken(Table, table=True):
+    """A logout that a provider reported. It is kept so that the report is accepted once, and so
+    that it also ends a sign-on of the same session that is still in progress."""
+
+    __tablename__ = "logout_token"
+    __table_args__ = (Index("logout_token_issuer_session", "issuer", "provider_session_id"),)
+
+    issuer: str = Field(primary_key=True)
+    jti: str = Field(primary_key=True)
+    subject: str | None = None
+    provider_session_id: str | None = None
+    issued_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    received_at: datetime = Field(
+        default=None,
+        sa_column=Column(
+            DateTime(timezone=True), nullable=False, server_default=text("now()"), index=True
+        ),
+    )
+
+
 class UserSession(Table, table=True):
     """A browser that is signed in. An ended session's row stays until it would have expired."""
 
@@ -147,15 +217,21 @@ class UserSession(Table, table=True):
     user_id: int = Field(
         sa_column=Column(BigInteger, ForeignKey("person.id"), nullable=False, index=True)
     )
-    key_digest: bytes = Field(
-        sa_column=Column(
-            LargeBinary,
-            ForeignKey("api_key.digest", ondelete="CASCADE"),
-            nullable=False,
-            index=True,
-        )
+    key_digest: bytes | None = Field(
+        default=None,
+        sa_column=Column(LargeBinary, ForeignKey("api_key.digest", ondelete="CASCADE"), index=True),
     )
-    """The key that started the session: the session has the scope of the key and ends with it."""
+    """The key that started the session: the session has the scope of the key and ends with it. Null
+    if an account at an identity provider started it; then it allows all that the person may do."""
+    identity_id: int | None = Field(
+        default=None,
+        sa_column=Column(BigInteger, ForeignKey("identity.id", ondelete="SET NULL"), index=True),
+    )
+    """The account that started the session."""
+    provider_session_id: str | None = None
+    """The provider's name for its own session (`sid`), by which it reports that it has ended."""
+    idle_seconds: int | None = None
+    """How long the session may be unused. Null: as long as it lasts."""
     client: str = Field(default="", sa_column_kwargs={"server_default": ""})
     """The browser's User-Agent header, shortened."""
     created_at: datetime = Field(default=None, sa_column=_now())
@@ -166,8 +242,35 @@ class UserSession(Table, table=True):
 
     @staticmethod
     def is_active() -> ColumnElement[bool]:
-        """A condition: the session has not ended or expired. It says nothing about the key."""
-        return and_(col(UserSession.ended_at).is_(None), col(UserSession.expires_at) > func.now())
+        """A condition: the session has not ended, expired, or been unused for too long. It says
+        nothing about the key."""
+        unused = func.now() - col(UserSession.used_at)
+        return and_(
+            col(UserSession.ended_at).is_(None),
+            col(UserSession.expires_at) > func.now(),
+            or_(
+                col(UserSession.idle_seconds).is_(None),
+                unused < func.make_interval(0, 0, 0, 0, 0, 0, col(UserSession.idle_seconds)),
+            ),
+        )
+
+    @staticmethod
+    def has_active_key() -> ColumnElement[bool]:
+        """A condition about a session and its key, outer-joined: the key is active, or none was
+        needed."""
+        return or_(col(UserSession.key_digest).is_(None), ApiKey.is_active())
+
+    def scope_for(self, person: Person, key: ApiKey | None) -> KeyScope:
+        """What the session allows now. `key` is the key that started it, if any."""
+        if key is not None:
+            return key.scope_for(person)
+        return KeyScope.admin if person.administrator else KeyScope.account
+
+    def ends_at(self) -> datetime:
+        """When the session ends if nobody uses it any more."""
+        if self.idle_seconds is None:
+            return self.expires_at
+        return min(self.expires_at, self.used_at + timedelta(seconds=self.idle_seconds))
 
 
 class Invitation(Table, table=True):

@@ -5,10 +5,10 @@ A change that adds a table or a column with a person's data changes both halves 
 *Export.* Each statement of EXPORT_LISTS reads one list for the archive that a person can download;
 `chassis.privacy.export` explains the parameters.
 
-*Erasure.* `commands.erase_user` overwrites name, profile and picture, and deletes the keys and
-invitations at once, with the sessions that depend on the keys. The sweep below deletes the follows
-afterwards, in batches, and corrects the counts of everybody on the other side. The row in `person`
-stays with its id only, because other rows refer to it.
+*Erasure.* `commands.erase_user` overwrites name, profile and picture, and deletes the keys,
+sessions, invitations and linked accounts at once. The sweep below deletes the follows afterwards,
+in batches, and corrects the counts of everybody on the other side. The row in `person` stays with its
+id only, because other rows refer to it.
 """
 
 from sqlalchemy import text
@@ -63,6 +63,14 @@ select id as key, json_build_object(
 from invitation where user_id = $1 and id > $2 order by id limit $3
 """
 
+_IDENTITIES = """
+select id as key, json_build_object(
+    'id', id, 'issuer', issuer, 'subject', subject, 'created_at', created_at,
+    'signed_on_at', signed_on_at
+)::text as line
+from identity where user_id = $1 and id > $2 order by id limit $3
+"""
+
 EXPORT_LISTS = {
     "profile": _PROFILE,
     "following": _FOLLOWING,
@@ -70,6 +78,7 @@ EXPORT_LISTS = {
     "keys": _KEYS,
     "sessions": _SESSIONS,
     "invitations": _INVITATIONS,
+    "identities": _IDENTITIES,
 }
 _SELECT_FOLLOWS = text("""
 (select follower_id, followed_id from follow where follower_id = :user_id limit :batch)

@@ -19,7 +19,7 @@ from chassis.http import paging
 
 from . import names
 from .errors import KeyEnded, KeyNotFound, SessionEnded, SessionNotFound, UserNotFound
-from .models import ApiKey, AuditEntry, Follow, Person, UserSession
+from .models import ApiKey, AuditEntry, Follow, LinkedIdentity, Person, UserSession
 
 PROFILE_LIST_LIMIT = 100
 """How many followers and how many followed people a profile lists. The counts in the profile count
@@ -242,16 +242,23 @@ async def key_owner(session: AsyncSession, digest: bytes) -> tuple[Person, ApiKe
     return person, key
 
 
-async def session_owner(session: AsyncSession, digest: bytes) -> tuple[Person, ApiKey, UserSession]:
-    """The person, the key and the session whose token has this digest.
+async def session_owner(
+    session: AsyncSession, digest: bytes
+) -> tuple[Person, ApiKey | None, UserSession]:
+    """The person, the key, if there is one, and the session whose token has this digest.
 
     Raises SessionNotFound, and SessionEnded if the session, its key or the person's access ended.
     """
-    active = and_(UserSession.is_active(), ApiKey.is_active(), col(Person.deactivated_at).is_(None))
+    active = and_(
+        UserSession.is_active(),
+        UserSession.has_active_key(),
+        col(Person.deactivated_at).is_(None),
+    )
     statement = (
         select(Person, ApiKey, UserSession, active)
-        .join(ApiKey, col(ApiKey.user_id) == col(Person.id))
-        .join(UserSession, col(UserSession.key_digest) == col(ApiKey.digest))
+        .select_from(UserSession)
+        .join(Person, col(UserSession.user_id) == col(Person.id))
+        .outerjoin(ApiKey, col(UserSession.key_digest) == col(ApiKey.digest))
         .where(col(UserSession.digest) == digest)
     )
     row = (await session.exec(statement)).one_or_none()
@@ -268,11 +275,34 @@ async def sessions_of(session: AsyncSession, user_id: int) -> Sequence[UserSessi
     await person_by_id(session, user_id)
     statement = (
         select(UserSession)
-        .join(ApiKey, col(UserSession.key_digest) == col(ApiKey.digest))
-        .where(col(UserSession.user_id) == user_id, UserSession.is_active(), ApiKey.is_active())
+        .outerjoin(ApiKey, col(UserSession.key_digest) == col(ApiKey.digest))
+        .where(
+            col(UserSession.user_id) == user_id,
+            UserSession.is_active(),
+            UserSession.has_active_key(),
+        )
         .order_by(col(UserSession.id).desc())
     )
     return (await session.exec(statement)).all()
+
+
+async def identities_of(session: AsyncSession, user_id: int) -> Sequence[LinkedIdentity]:
+    """The accounts at identity providers that are linked to a person. Raises UserNotFound."""
+    await person_by_id(session, user_id)
+    statement = (
+        select(LinkedIdentity)
+        .where(col(LinkedIdentity.user_id) == user_id)
+        .order_by(col(LinkedIdentity.id))
+    )
+    return (await session.exec(statement)).all()
+
+
+async def issuer_of_session(session: AsyncSession, user_session: UserSession) -> str | None:
+    """The provider with whose account the session was started."""
+    statement = select(LinkedIdentity.issuer).where(
+        col(LinkedIdentity.id) == user_session.identity_id
+    )
+    return (await session.exec(statement)).one_or_none()
 
 
 async def keys_of(session: AsyncSession, user_id: int) -> list[tuple[ApiKey, KeyScope]]:

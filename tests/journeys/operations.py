@@ -309,6 +309,27 @@ ROWS: dict[str, Row] = {
         MADE,
         NARROW,
     ),
+    "POST /api/sign-on/{provider}/link": Row(
+        _at("/api/sign-on/nothing/link"),
+        "404 ProviderNotFound",
+        "404 ProviderNotFound",
+        "404 ProviderNotFound",
+    ),
+    "GET /api/users/{id}/identities": Row(
+        _at("/api/users/{owner}/identities"), FINE, NOT_YOURS, FINE
+    ),
+    "PUT /api/users/{id}/identities/{provider}": Row(
+        _at("/api/users/{owner}/identities/nothing", json={"subject": "x"}),
+        ADMINISTRATORS,
+        ADMINISTRATORS,
+        "404 ProviderNotFound",
+    ),
+    "DELETE /api/users/{id}/identities/{provider}": Row(
+        _at("/api/users/{owner}/identities/nothing"),
+        ADMINISTRATORS,
+        ADMINISTRATORS,
+        "404 ProviderNotFound",
+    ),
     "GET /api/users/{id}/sessions": Row(_at("/api/users/{owner}/sessions"), FINE, NOT_YOURS, FINE),
     "DELETE /api/users/{id}/sessions/{session_id}": Row(_a_session, FINE, NOT_YOURS, FINE, NARROW),
     "GET /api/users/{id}/tweets": Row(_at("/api/users/{owner}/tweets")),
@@ -316,8 +337,16 @@ ROWS: dict[str, Row] = {
     "GET /uploads/{name}": Row(_a_picture),
     "HEAD /uploads/{name}": Row(_a_picture),
 }
-EXCHANGES = {"POST /api/session", "DELETE /api/session", "POST /api/session/invitation"}
-"""They take a key or an invitation in the body, or none. The gateway answers them itself."""
+EXCHANGES = {
+    "POST /api/session",
+    "DELETE /api/session",
+    "POST /api/session/invitation",
+    "GET /api/sign-on",
+    "GET /api/sign-on/{provider}/start",
+    "GET /api/sign-on/{provider}/callback",
+    "POST /api/sign-on/{provider}/logout",
+}
+"""They need no credential, or take what proves a person. The gateway answers them itself."""
 
 
 SERVED = [operation for operation in ROWS if OPERATIONS[operation]["x-warble-service"] != "gateway"]

@@ -83,6 +83,35 @@ INTERNAL = {
         method="POST",
         body={"session_digest": _DIGEST, "client": ""},
     ),
+    "users GET /internal/sign-on": Internal(
+        "/internal/sign-on", "users", Identity(0, KeyScope.read)
+    ),
+    "users POST /internal/sign-on/{provider}/flows": Internal(
+        "/internal/sign-on/nothing/flows",
+        "users",
+        Identity(0, KeyScope.read),
+        method="POST",
+        body={"browser_digest": _DIGEST, "redirect_uri": "", "next": "/"},
+    ),
+    "users POST /internal/sign-on/{provider}/answers": Internal(
+        "/internal/sign-on/nothing/answers",
+        "users",
+        Identity(0, KeyScope.read),
+        method="POST",
+        body={
+            "state_digest": _DIGEST,
+            "browser_digest": _DIGEST,
+            "session_digest": _DIGEST,
+            "client": "",
+        },
+    ),
+    "users POST /internal/sign-on/{provider}/logouts": Internal(
+        "/internal/sign-on/nothing/logouts",
+        "users",
+        Identity(0, KeyScope.read),
+        method="POST",
+        body={"logout_token": "x"},
+    ),
     "media GET /internal/media": Internal(
         "/internal/media?ids=1", "tweets", Identity(1, KeyScope.account)
     ),

@@ -17,7 +17,9 @@ NEVER_TOLD = {
     "CrossSiteRequest",
     "IdempotencyKeyReused",
     "InvalidRequest",
+    "LogoutNotAccepted",
     "NotFound",
+    "NotYourKeys",
     "NotYourName",
 }
 """Errors that our own page never causes."""

@@ -1,6 +1,17 @@
 """The HTTP routes of users: they translate requests and responses. No SQL and no rules here."""
 
-from . import administrators, audit, credentials, directory, erasures, invitations, people, roles
+from . import (
+    administrators,
+    audit,
+    credentials,
+    directory,
+    erasures,
+    identities,
+    invitations,
+    people,
+    roles,
+    sign_on,
+)
 from .callers import on_user_not_found
 
 routers = (
@@ -12,6 +23,8 @@ routers = (
     erasures.router,
     audit.router,
     credentials.router,
+    identities.router,
+    sign_on.router,
 )
 
 __all__ = ["on_user_not_found", "routers"]

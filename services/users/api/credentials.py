@@ -5,16 +5,15 @@ itself, so a log or a trace between the two cannot reveal one. This service stor
 """
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 
 from chassis.auth.identity import FromGateway, Identity, KeyScope, Role
 from chassis.database import clock
-from chassis.database.session import Transaction
+from chassis.database.session import Transaction, request_transaction
 from chassis.http.errors import responses
-from chassis.http.models import Ok
 
 from .. import audit, commands, queries
 from ..audit import AuditAction
@@ -29,6 +28,7 @@ from ..errors import (
     SessionNotFound,
 )
 from ..models import ApiKey, Person, UserSession
+from ..openid import Providers
 from ..settings import Settings
 
 _DIGEST = "^[0-9a-f]{64}$"
@@ -47,7 +47,8 @@ class CredentialView(BaseModel):
     """`admin` only if the person is an administrator."""
     roles: list[Role]
     """Empty if the scope does not cover `account`."""
-    key_id: int
+    key_id: int | None
+    """None for a session that no key started."""
     session_id: int | None = None
     key_expires_at: int | None
     """Seconds since the epoch."""
@@ -59,7 +60,7 @@ class CredentialView(BaseModel):
 async def key_owner(digest: Digest, gateway: FromGateway, session: Transaction) -> CredentialView:
     person, key = await queries.key_owner(session, bytes.fromhex(digest))
     await commands.touch_last_used(session, key)
-    return _view(person, key)
+    return _view(person, key.scope_for(person), key)
 
 
 @router.get("/sessions/{digest}", responses=responses(SessionNotFound, SessionEnded))
@@ -68,24 +69,28 @@ async def session_owner(
 ) -> CredentialView:
     person, key, user_session = await queries.session_owner(session, bytes.fromhex(digest))
     await commands.touch_session_last_used(user_session)
-    return _view(person, key, user_session)
+    return _view(person, user_session.scope_for(person, key), key, user_session)
 
 
-def _view(person: Person, key: ApiKey, user_session: UserSession | None = None) -> CredentialView:
+def _view(
+    person: Person, scope: KeyScope, key: ApiKey | None, user_session: UserSession | None = None
+) -> CredentialView:
     expiries = [
-        credential.expires_at
-        for credential in (key, user_session)
-        if credential and credential.expires_at
+        end
+        for end in (
+            key.expires_at if key else None,
+            user_session.ends_at() if user_session else None,
+        )
+        if end is not None
     ]
     expires_at = min(expiries, default=None)
-    scope = key.scope_for(person)
     return CredentialView(
         user_id=person.id,
         scope=scope,
         roles=sorted(person.roles_within(scope)),
-        key_id=key.id,
+        key_id=key and key.id,
         session_id=user_session and user_session.id,
-        key_expires_at=key.expires_at and int(key.expires_at.timestamp()),
+        key_expires_at=int(key.expires_at.timestamp()) if key and key.expires_at else None,
         seconds_left=expires_at and (expires_at - clock.now()).total_seconds(),
     )
 
@@ -167,8 +172,22 @@ def _session_lifetime(request: Request) -> timedelta:
     return timedelta(days=settings.session_days)
 
 
-@router.delete("/sessions/{digest}")
-async def end_session(digest: Digest, gateway: FromGateway, session: Transaction) -> Ok:
+class EndedSessionView(BaseModel):
+    result: Literal[True] = True
+    sign_out_url: str | None = None
+    """Where the browser signs out at the identity provider that started the session."""
+
+
+@router.delete("/sessions/{digest}", response_model_exclude_none=True)
+async def end_session(digest: Digest, gateway: FromGateway, request: Request) -> EndedSessionView:
     """Idempotent, also for an unknown session."""
-    await commands.end_session_by_digest(session, bytes.fromhex(digest))
-    return Ok()
+    issuer = None
+    async with request_transaction(request) as session:
+        ended = await commands.end_session_by_digest(session, bytes.fromhex(digest))
+        if ended is not None:
+            issuer = await queries.issuer_of_session(session, ended)
+    providers: Providers = request.app.state.providers
+    provider = providers.of_issuer(issuer) if issuer else None
+    if provider is None:
+        return EndedSessionView()
+    return EndedSessionView(sign_out_url=await provider.end_session_url())

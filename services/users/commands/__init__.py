@@ -40,16 +40,31 @@ from .people import (
 )
 from .roles import give_role, take_role
 from .sessions import end_session, end_session_by_digest, start_session, touch_session_last_used
+from .sign_on import (
+    FLOW_LIFETIME,
+    SignedOn,
+    SignOnTerms,
+    begin_flow,
+    link_identity,
+    log_out,
+    sign_on,
+    take_flow,
+    unlink_identity,
+)
 
 __all__ = [
+    "FLOW_LIFETIME",
     "MAX_KEYS",
     "MAX_KEY_NAME_LENGTH",
     "MAX_PROFILE_TEXTS",
     "AcceptedInvitation",
     "NewInvitation",
     "NewKey",
+    "SignOnTerms",
+    "SignedOn",
     "accept_invitation",
     "add_administrator",
+    "begin_flow",
     "caller_key_expiry",
     "change_profile",
     "deactivate_user",
@@ -63,6 +78,8 @@ __all__ = [
     "grant_key",
     "invite",
     "issue_key",
+    "link_identity",
+    "log_out",
     "new_key_expiry",
     "reactivate_user",
     "register_user",
@@ -73,9 +90,12 @@ __all__ = [
     "revoke_key",
     "revoke_keys",
     "rotate_key",
+    "sign_on",
     "start_session",
+    "take_flow",
     "take_role",
     "touch_last_used",
     "touch_session_last_used",
     "unfollow",
+    "unlink_identity",
 ]

@@ -35,7 +35,7 @@ from ..errors import (
     TooManyKeys,
 )
 from ..events import KeyCreated, KeyRevoked
-from ..models import ApiKey, Invitation, Person
+from ..models import ApiKey, Invitation, Person, UserSession
 from .locks import lock_active_person
 
 MAX_KEYS = 20
@@ -224,8 +224,18 @@ def check_may_revoke(caller: Identity, key: ApiKey, person: Person) -> None:
 
 
 async def mark_keys_revoked(session: AsyncSession, user_id: int) -> None:
-    """Also revokes the invitations. The caller has locked the person, and records the event."""
+    """Also revokes the invitations, and ends the sessions that no key started. The caller has
+    locked the person, and records the event."""
     await mark_invitations_revoked(session, user_id)
+    await session.exec(
+        update(UserSession)
+        .where(
+            col(UserSession.user_id) == user_id,
+            col(UserSession.key_digest).is_(None),
+            col(UserSession.ended_at).is_(None),
+        )
+        .values(ended_at=clock.now())
+    )
     await session.exec(
         update(ApiKey)
         .where(col(ApiKey.user_id) == user_id, col(ApiKey.revoked_at).is_(None))

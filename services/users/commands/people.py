@@ -13,7 +13,7 @@ from chassis.privacy import erasure
 from .. import names
 from ..errors import CannotDeactivateYourself, CannotEraseYourself, NameNotConfirmed, PersonErased
 from ..events import UserDeactivated, UserErased, UserReactivated, UserRegistered, UserRenamed
-from ..models import ApiKey, Invitation, Person
+from ..models import ApiKey, Invitation, LinkedIdentity, Person, UserSession
 from .administrators import require_another_administrator
 from .keys import grant_key, mark_keys_revoked
 from .locks import lock_active_person, lock_administrators, lock_person
@@ -138,6 +138,8 @@ async def _erase(session: AsyncSession, person: Person) -> None:
     person.picture = None
     await session.exec(delete(ApiKey).where(col(ApiKey.user_id) == person.id))
     await session.exec(delete(Invitation).where(col(Invitation.user_id) == person.id))
+    await session.exec(delete(UserSession).where(col(UserSession.user_id) == person.id))
+    await session.exec(delete(LinkedIdentity).where(col(LinkedIdentity.user_id) == person.id))
     await erasure.mark_erased(session, person.id)
     await outbox.record(session, UserErased(user_id=person.id))
 

@@ -55,6 +55,11 @@ const en: Record<string, string> = {
   TooManyWatched: "You watch too many people. Stop watching somebody first.",
   TooManyThreads: "You follow or mute too many threads. Take one off the list first.",
   NotificationNotFound: "This notification is gone.",
+  ProviderNotFound: "This way to sign in isn't offered any more.",
+  SignOnUnavailable: "The company's sign-in service doesn't respond. Try again in a moment.",
+  IdentityTaken: "This company account belongs to someone else here.",
+  AnotherIdentityLinked: "Another account of the same service is linked. Remove it first.",
+  IdentityNotFound: "No account of this service is linked.",
 };
 
 const ru: typeof en = {
@@ -107,6 +112,11 @@ const ru: typeof en = {
   TooManyWatched: "Вы следите за слишком многими. Сначала перестаньте следить за кем-нибудь.",
   TooManyThreads: "Отслеживаемых и скрытых обсуждений слишком много. Сначала уберите одно из них.",
   NotificationNotFound: "Этого уведомления больше нет.",
+  ProviderNotFound: "Так войти больше нельзя.",
+  SignOnUnavailable: "Служба входа компании не отвечает. Попробуйте через минуту.",
+  IdentityTaken: "Эта корпоративная учётная запись уже принадлежит здесь другому человеку.",
+  AnotherIdentityLinked: "Уже привязана другая учётная запись этой службы. Сначала отвяжите её.",
+  IdentityNotFound: "Учётная запись этой службы не привязана.",
 };
 
 addReasons((type) => (preferences.language === "ru" ? ru : en)[type]);
