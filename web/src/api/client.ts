@@ -35,6 +35,8 @@ export type Posted = Schemas["TweetResponse"];
 export type Tag = Schemas["TagView"];
 export type Key = Schemas["KeyView"];
 export type NewKey = Schemas["KeyResponse"];
+export type Provider = Schemas["SignOnView"]["providers"][number];
+export type LinkedIdentity = Schemas["IdentityView"];
 export type UserSession = Schemas["UserSessionView"];
 export type Order = "popular" | "recent";
 export type Scope = "following" | "everyone";
@@ -179,7 +181,21 @@ export const signIn = (key: string) => call("POST", "/session", { api_key: key }
 export const acceptInvitation = (invitation: string) =>
   call<Schemas["AcceptedInvitationView"]>("POST", "/session/invitation", { invitation }, true);
 
-export const signOut = () => call("DELETE", "/session", undefined, true);
+export const signOut = () => call<Schemas["SignedOutView"]>("DELETE", "/session", undefined, true);
+
+export const signOnProviders = () =>
+  call<Schemas["SignOnView"]>("GET", "/sign-on", undefined, true);
+
+export async function identitiesOf(id: number): Promise<LinkedIdentity[]> {
+  return (await call<Schemas["IdentityList"]>("GET", `/users/${id}/identities`)).identities;
+}
+
+/** Where the browser goes to link an account of this provider to the reader. */
+export async function startLinking(provider: string): Promise<string> {
+  const next = encodeURIComponent(location.pathname);
+  return (await call<Schemas["LocationView"]>("POST", `/sign-on/${provider}/link?next=${next}`))
+    .location;
+}
 
 export async function me(): Promise<Me> {
   const { user, ...rights } = await call<Schemas["OwnProfileResponse"]>(

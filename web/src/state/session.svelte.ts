@@ -55,10 +55,11 @@ export async function enter(key: string) {
 
 /** `forget` takes what this device keeps of the reader. */
 export async function leave(forget: () => Promise<void>) {
-  await api.signOut();
+  const { sign_out_url } = await api.signOut();
   announce();
   await forget();
-  location.assign("/");
+  // The company's account is signed out where it was signed in.
+  location.assign(sign_out_url ?? "/");
 }
 
 function lose() {

@@ -43,6 +43,13 @@ export const age = (instant: string) =>
     }).format(count),
   );
 
+/** "12:40" if the instant is today; null if not. */
+export function timeToday(instant: string): string | null {
+  const then = new Date(instant);
+  if (then.toDateString() !== new Date(now).toDateString()) return null;
+  return then.toLocaleTimeString(preferences.language, { hour: "numeric", minute: "2-digit" });
+}
+
 /** The day of an instant. */
 export const onDate = (instant: string) =>
   new Date(instant).toLocaleDateString(preferences.language, { dateStyle: "long" });
