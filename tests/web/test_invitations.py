@@ -60,10 +60,12 @@ async def test_an_administrator_invites_somebody_again_who_has_lost_every_key(
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     page = (await opens(ann, path=f"/profile/{bob.id}")).page
     await expect(page.get_by_role("button", name="Follow: Bob").first).to_be_visible()
-    await expect(page.get_by_role("button", name="New invitation")).to_have_count(0)
+    await page.get_by_role("button", name="More actions").first.click()
+    await expect(page.get_by_role("menuitem", name="New invitation")).to_have_count(0)
 
     admin = (await opens(company.administrator, path=f"/profile/{bob.id}")).page
-    await admin.get_by_role("button", name="New invitation").click()
+    await admin.get_by_role("button", name="More actions").first.click()
+    await admin.get_by_role("menuitem", name="New invitation").click()
     dialog = admin.get_by_role("dialog", name="New invitation")
     await dialog.get_by_role("button", name="Create link").click()
     link = await dialog.get_by_role("textbox", name="Invitation link").input_value()

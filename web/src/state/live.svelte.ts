@@ -5,6 +5,8 @@ export const live = $state({
   streaming: false,
   /** How many notifications are unread: 100 means more than 99. */
   unread: 0,
+  /** How many reports are open, for moderators. */
+  reports: 0,
 });
 
 /** A number where there is little room. */

@@ -22,6 +22,8 @@ const SPREAD_MS = 3000;
 /** When what a notice told of is not there yet, it is asked for once more after this time. */
 const LATE_MS = 2000;
 const POLL_MS = 20_000;
+/** How often the open reports are counted for a moderator. */
+const REPORTS_MS = 120_000;
 
 /** Follows what happens for the reader; gives the function that ends it. */
 export function startUpdates(): () => void {
@@ -33,6 +35,10 @@ export function startUpdates(): () => void {
     onRefused: () => void recognize(),
   });
   void readUnread();
+  const countReports = () =>
+    void import("./moderation.svelte").then((it) => it.countReports()).catch(() => {});
+  const reports = who.me.moderator ? setInterval(countReports, REPORTS_MS) : undefined;
+  if (reports) countReports();
 
   const stopWatching = watchScreen((tweets) => {
     shownTweets = tweets;
@@ -61,6 +67,7 @@ export function startUpdates(): () => void {
     stopWatching();
     stopEffects();
     clearInterval(poll);
+    clearInterval(reports);
     acts.close();
     settling.done = () => {};
     live.unread = 0;

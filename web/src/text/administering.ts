@@ -9,6 +9,7 @@ const inRussian = plurals("ru");
 const en = {
   sections: {
     people: "People",
+    reports: "Reports",
     audit: "Audit log",
   } as Record<string, string>,
   noRight: "The administration is closed to you",
@@ -132,6 +133,7 @@ const en = {
 const ru: typeof en = {
   sections: {
     people: "Люди",
+    reports: "Жалобы",
     audit: "Журнал",
   },
   noRight: "У вас нет прав на управление",
