@@ -44,6 +44,7 @@ _GROUP_EXAMPLE: dict[str, Any] = {
     "tweet_count": 1,
     "thread_id": 28,
     "credential": None,
+    "moderation": None,
 }
 _SETTINGS_EXAMPLE: dict[str, Any] = {
     "result": True,
@@ -79,6 +80,13 @@ class PersonView(BaseModel):
     name: str
 
 
+class ModerationView(BaseModel):
+    act: Literal["hidden", "restored", "report_closed"]
+    """The last thing that happened to your tweet or your report."""
+    reason: str | None
+    """Why your tweet was hidden, as for `POST /api/reports`."""
+
+
 class GroupView(BaseModel):
     """What happened to one thing on one day (UTC): the likes of a tweet, the replies to a tweet,
     new followers."""
@@ -95,7 +103,7 @@ class GroupView(BaseModel):
     read: bool
     """Whether the group was marked as read and nothing has happened since."""
     people: list[PersonView]
-    """Those who acted last, three at most; none for `security`."""
+    """Those who acted last, three at most; none for `security` and `moderation`."""
     people_count: int
     tweet_id: int | None
     """The tweet to show: the one that is liked, else the newest one of the group."""
@@ -104,6 +112,8 @@ class GroupView(BaseModel):
     """The tweet with which the thread of this tweet begins."""
     credential: Literal["key", "session"] | None
     """For `security`: what is new."""
+    moderation: ModerationView | None
+    """For `moderation`: what moderators have done."""
 
 
 class GroupPage(BaseModel):

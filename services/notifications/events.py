@@ -101,6 +101,38 @@ class TweetDeleted(Event):
     thread: ThreadPlace | None = None
 
 
+class TweetHidden(Event):
+    routing_key: ClassVar[str] = "tweet.hidden.v1"
+    tweet_id: int
+    author_id: int
+    reason: str
+
+
+class TweetRestored(Event):
+    routing_key: ClassVar[str] = "tweet.restored.v1"
+    tweet_id: int
+    author_id: int
+
+
+class ReportClosed(Event):
+    routing_key: ClassVar[str] = "report.closed.v1"
+    report_id: int
+    reporter_id: int
+
+
+class AnnouncementPosted(Event):
+    routing_key: ClassVar[str] = "announcement.posted.v1"
+    tweet_id: int
+    author_id: int
+
+
+class AnnouncementReminded(Event):
+    routing_key: ClassVar[str] = "announcement.reminded.v1"
+    tweet_id: int
+    author_id: int
+    user_ids: list[int]
+
+
 class TweetLiked(Event):
     routing_key: ClassVar[str] = "tweet.liked.v1"
     tweet_id: int

@@ -17,15 +17,20 @@ from chassis.database.session import AnySession, fetch
 from chassis.messaging.subscriptions import Subscriptions
 from chassis.privacy import erasure
 
-from . import positions
+from . import announcements, positions
 from .events import (
+    AnnouncementPosted,
+    AnnouncementReminded,
     KeyCreated,
+    ReportClosed,
     SessionCreated,
     TagFollowed,
     TagUnfollowed,
     TweetDeleted,
+    TweetHidden,
     TweetLiked,
     TweetPosted,
+    TweetRestored,
     TweetUnliked,
     UserDeactivated,
     UserErased,
@@ -43,12 +48,20 @@ subscriptions = Subscriptions("notifications", sources=("users", "tweets"))
 
 # `distinct on`: one insert cannot change the same row twice.
 _SET_NAMES = """
-insert into person (id, name, version)
-select distinct on (id) id, name, version
-from unnest($1::bigint[], $2::text[], $3::bigint[]) as event (id, name, version)
+insert into person (id, name, version, registered_at)
+select distinct on (id) id, name, version, max(registered_at) over (partition by id)
+from unnest($1::bigint[], $2::text[], $3::bigint[], $4::timestamptz[])
+    as event (id, name, version, registered_at)
 order by id, version desc
-on conflict (id) do update set name = excluded.name, version = excluded.version
+on conflict (id) do update set
+    name = case
+        when person.version < excluded.version then excluded.name else person.name
+    end,
+    version = greatest(person.version, excluded.version),
+    registered_at = coalesce(person.registered_at, excluded.registered_at)
 where person.version < excluded.version
+    or person.registered_at is null and excluded.registered_at is not null
+returning new.id, new.registered_at is not null and old.registered_at is null as is_new
 """
 # Of `person_to_hide` and `person_to_show` the person is in the one that the latest event asks for.
 _SET_HIDDEN = """
@@ -126,8 +139,18 @@ async def set_names(
     session: AnySession, events: Sequence[tuple[UserRegistered | UserRenamed, int]]
 ) -> None:
     await positions.lock(session)
-    columns = zip(*((event.user_id, event.name, version) for event, version in events), strict=True)
-    await fetch(session, _SET_NAMES, *columns)
+    rows = (
+        (
+            event.user_id,
+            event.name,
+            version,
+            event.occurred_at if isinstance(event, UserRegistered) else None,
+        )
+        for event, version in events
+    )
+    changed = await fetch(session, _SET_NAMES, *zip(*rows, strict=True))
+    if newcomers := [row["id"] for row in changed if row["is_new"]]:
+        await announcements.notify_newcomers(session, newcomers)
 
 
 @subscriptions.on(UserDeactivated)
@@ -156,7 +179,7 @@ async def _set_hidden(
 async def on_user_erased(session: AnySession, event: UserErased, version: int) -> None:
     # Names of late events have older versions than this empty one.
     await positions.lock(session)
-    await fetch(session, _SET_NAMES, [event.user_id], [""], [version])
+    await fetch(session, _SET_NAMES, [event.user_id], [""], [version], [None])
     await _set_hidden(session, event, version, hidden=True)
     await erasure.mark_erased(session, event.user_id)
 
@@ -231,6 +254,35 @@ async def on_tweet_posted(session: AnySession, event: TweetPosted, version: int)
 @subscriptions.on(TweetDeleted)
 async def on_tweet_deleted(session: AnySession, event: TweetDeleted, version: int) -> None:
     await delete_tweets(session, [(event, version)])
+
+
+@subscriptions.on(TweetHidden)
+async def on_tweet_hidden(session: AnySession, event: TweetHidden, version: int) -> None:
+    await announcements.tell_author(session, event, version)
+
+
+@subscriptions.on(TweetRestored)
+async def on_tweet_restored(session: AnySession, event: TweetRestored, version: int) -> None:
+    await announcements.tell_author(session, event, version)
+
+
+@subscriptions.on(ReportClosed)
+async def on_report_closed(session: AnySession, event: ReportClosed, version: int) -> None:
+    await announcements.tell_reporter(session, event, version)
+
+
+@subscriptions.on(AnnouncementPosted)
+async def on_announcement_posted(
+    session: AnySession, event: AnnouncementPosted, version: int
+) -> None:
+    await announcements.announce(session, event, version)
+
+
+@subscriptions.on(AnnouncementReminded)
+async def on_announcement_reminded(
+    session: AnySession, event: AnnouncementReminded, version: int
+) -> None:
+    await announcements.remind(session, event, version)
 
 
 @subscriptions.on(TweetLiked)

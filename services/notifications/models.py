@@ -71,6 +71,8 @@ class Person(Table, table=True):
     """True for a deactivated person, who notifies nobody."""
     hidden_version: int = Field(default=0, sa_column=_number())
     """The version of `hidden`: a deactivated person may come back."""
+    registered_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    """None until the event of the registration arrives."""
 
 
 class PersonToHide(Table, table=True):
@@ -129,6 +131,21 @@ class Tweet(Table, table=True):
     reply_count: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     """The number of direct replies that are not deleted."""
     deleted: bool = Field(default=False, sa_column=_flag())
+    hidden_reason: str | None = Field(default=None, sa_column=Column(Text))
+    """Why a moderator hid the tweet the last time. It may have been restored."""
+    hidden_version: int = Field(default=0, sa_column=_number())
+    """The version of `hidden_reason`."""
+
+
+class Announcement(Table, table=True):
+    """A tweet of which everybody was notified: see `announcements`."""
+
+    __table_args__ = (Index("announcement_by_author", "author_id"),)
+
+    tweet_id: int = Field(sa_column=_id())
+    author_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    version: int = Field(sa_column=Column(BigInteger, nullable=False))
+    occurred_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
 
 
 class TweetToClear(Table, table=True):
@@ -155,18 +172,22 @@ class Notification(Table, table=True):
     )
 
     family: str = Field(sa_column=Column(Text, primary_key=True))
-    """`tweet`, `like`, `follow` or `security`."""
+    """`tweet`, `like`, `follow`, `announcement`, `security`, and for the kind `moderation` what
+    happened: `hidden`, `restored` or `report` (it was closed)."""
     subject_id: int = Field(sa_column=_id())
-    """The tweet; 0 for a follow; for security the key's id, or the session's id with a minus."""
+    """The tweet; 0 for a follow; for security the key's id, or the session's id with a minus; for
+    moderation the version."""
     recipient_id: int = Field(sa_column=_id())
     """0 as long as it is the author of a tweet whose event has not arrived."""
     actor_id: int = Field(sa_column=_id())
-    """0 for security."""
+    """0 for security and moderation."""
     kind: str = Field(sa_column=_text())
-    """`mention`, `reply`, `thread`, `watch`, `like`, `follow` or `security`."""
+    """`mention`, `reply`, `thread`, `watch`, `like`, `follow`, `announcement`, `moderation` or
+    `security`."""
     group_subject_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     """What the group is about. Like: the tweet that is liked; reply: the tweet that is replied to;
-    mention: the tweet; thread: its root; watch: the author; follow: 0; security: the subject."""
+    mention and announcement: the tweet; thread: its root; watch: the author; follow: 0; security:
+    the subject; moderation: the tweet, or the report's id with a minus."""
     root_id: int | None = Field(default=None, sa_column=Column(BigInteger))
     """The root of the thread of the tweet; null if the notification is about no tweet, or about one
     whose event has not arrived."""
@@ -184,7 +205,8 @@ class Notification(Table, table=True):
     )
     seq: int = Field(default=0, sa_column=_number())
     """The position of the notice that announced the row. It is given when the row is shown for the
-    first time, and stays; before, it is 0."""
+    first time, and stays, except that a reminder of an announcement gets a new one; before, it is
+    0."""
 
 
 class NotificationGroup(Table, table=True):

@@ -88,6 +88,15 @@ with gone as (
 )
 select count(*) as rows from gone
 """
+_DELETE_ANNOUNCEMENTS = """
+with gone as (
+    delete from announcement where tweet_id in (
+        select tweet_id from announcement where author_id = $1 limit $2
+    )
+    returning 1
+)
+select count(*) as rows from gone
+"""
 _DELETE_BY_USER = """
 with gone as (
     delete from {table} where user_id = $1 and {key} in (
@@ -98,6 +107,8 @@ with gone as (
 select count(*) as rows from gone
 """
 _DELETIONS = (
+    # Before the notifications, so that no registration that arrives late adds one.
+    _DELETE_ANNOUNCEMENTS,
     _DELETE_NOTIFICATIONS,
     _DELETE_FOLLOWS,
     _DELETE_WATCHES,
@@ -225,7 +236,9 @@ async def _clean_up(database: Database) -> int:
 eraser = Eraser(
     _sweep,
     dead_letters=DeadLetters(
-        subscriptions, UserErased, ("user_id", "author_id", "follower_id", "followed_id")
+        subscriptions,
+        UserErased,
+        ("user_id", "author_id", "follower_id", "followed_id", "reporter_id"),
     ),
     clean_up=_clean_up,
 )

@@ -183,24 +183,45 @@ from (
             'read', grouped.seq <= grouped.read_seq,
             'people', coalesce(named.json, '[]'),
             'people_count', case
-                when grouped.kind = 'security' then 0
+                when grouped.kind in ('security', 'moderation') then 0
                 when counted.by_size then grouped.size else people.count
             end,
-            'tweet_id', case when about.tweets then grouped.tweet_id end,
-            'tweet_count', case
-                when grouped.kind = 'like' then 1 when about.tweets then people.rows else 0
+            'tweet_id', case
+                when about.tweets then grouped.tweet_id
+                when grouped.kind = 'moderation' and grouped.subject_id > 0
+                    then grouped.subject_id
             end,
-            'thread_id', case when about.tweets then grouped.root_id end,
+            'tweet_count', case
+                when grouped.kind = 'like' then 1
+                when about.tweets then people.rows
+                when grouped.kind = 'moderation' then (grouped.subject_id > 0)::int
+                else 0
+            end,
+            'thread_id', case
+                when grouped.kind = 'announcement' then grouped.tweet_id
+                when about.tweets then grouped.root_id
+            end,
             'credential', case
                 when grouped.kind = 'security' then
                     case when grouped.subject_id < 0 then 'session' else 'key' end
-            end
+            end,
+            'moderation', case when grouped.kind = 'moderation' then (
+                select json_build_object(
+                    'act', case family when 'report' then 'report_closed' else family end,
+                    'reason', case when family = 'hidden' then (
+                        select hidden_reason from tweet where tweet.id = grouped.subject_id
+                    ) end
+                )
+                from {visible_rows} order by notification.version desc limit 1
+            ) end
         )::text as json
     from chosen as grouped
     cross join lateral (select grouped.reader_id as id) as reader
     cross join lateral (select grouped.loud, grouped.limited) as setting
     cross join lateral (
-        select grouped.kind in ('mention', 'reply', 'thread', 'watch', 'like') as tweets
+        select grouped.kind in (
+            'mention', 'reply', 'thread', 'watch', 'like', 'announcement'
+        ) as tweets
     ) as about
     cross join lateral (
         select grouped.kind in ('like', 'follow') and grouped.kind <> all (setting.limited)

@@ -45,7 +45,11 @@ with last as (
         kind = excluded.kind, group_subject_id = excluded.group_subject_id,
         root_id = excluded.root_id, active = excluded.active, shown = excluded.shown,
         version = excluded.version, occurred_at = excluded.occurred_at,
-        seq = case when notification.seq > 0 then notification.seq else excluded.seq end
+        seq = case
+            when notification.seq > 0
+                and (notification.family <> 'announcement' or not excluded.shown)
+            then notification.seq else excluded.seq
+        end
     where notification.version < excluded.version
         or (
             notification.version = excluded.version
@@ -57,7 +61,7 @@ with last as (
 ), announced as (
     insert into notice (position, kind, recipient_id, group_kind, group_subject_id, group_day)
     select seq, 'notification', recipient_id, kind, group_subject_id, day
-    from stored where shown and old_seq = 0 and {recent}
+    from stored where shown and seq <> old_seq and {recent}
 ), other_notice as (
     select distinct on (recipient_id)
         'seen' as kind, null::bigint as tweet_id, null::bigint as author_id,
@@ -91,6 +95,8 @@ def storing(ctes: str, *, notices: str = "", result: str = "select from counted"
     `recipient_id`, `actor_id`, `group_subject_id`, `root_id`, `active`, `version`, `occurred_at`.
     Each row replaces an older version of itself; a reply also replaces the notification of a thread
     or of a watched author about the same tweet, which was stored before its recipient was known.
+    A row that replaces another one keeps its `seq`, and nobody is told again, except of an
+    announcement.
     `notices` adds queries of further notices, with the columns of the first one. `result` may be
     preceded by further queries that read `stored`, in which `was_active` is the value before.
 

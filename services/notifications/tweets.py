@@ -170,7 +170,7 @@ with gone as (
     delete from notification using (
         select family, subject_id, recipient_id, actor_id
         from notification
-        where family in ('tweet', 'like') and subject_id = any($1::bigint[])
+        where family in ('tweet', 'like', 'announcement') and subject_id = any($1::bigint[])
         limit $2
     ) as batch
     where notification.family = batch.family and notification.subject_id = batch.subject_id

@@ -20,6 +20,7 @@ from chassis.auth.identity import Identity
 from chassis.database import clock
 from chassis.database.session import AnySession, fetch
 from chassis.http import paging
+from chassis.messaging import outbox
 
 from . import commands
 from .commands import NewTweet, Posted
@@ -31,12 +32,15 @@ from .errors import (
     NotYourAnnouncement,
     RemindedRecently,
 )
+from .events import AnnouncementPosted, AnnouncementReminded
 
 MAX_DAYS = 366
 """How long an announcement can be in force."""
 MAX_LISTED = 20
 """How many announcements are shown at a time: the newest ones."""
 REMINDER_INTERVAL = timedelta(hours=1)
+REMINDED_BATCH = 1_000
+"""How many people an event of a reminder names at most."""
 
 _INSERT = """
 insert into announcement (tweet_id, author_id, created_at, until, acknowledge)
@@ -117,7 +121,9 @@ async def announce(
     if not now < new.until <= now + timedelta(days=MAX_DAYS):
         raise AnnouncementPeriodNotAccepted(MAX_DAYS)
     posted = await commands.post_tweet(session, author_id, new.tweet, draft_id)
-    await fetch(session, _INSERT, posted.tweet_id, author_id, now, new.until, new.acknowledge)
+    if await fetch(session, _INSERT, posted.tweet_id, author_id, now, new.until, new.acknowledge):
+        event = AnnouncementPosted(tweet_id=posted.tweet_id, author_id=author_id)
+        await outbox.record(session, event)
     return posted
 
 
@@ -155,7 +161,15 @@ async def remind(session: AnySession, tweet_id: int, caller: Identity) -> int:
     if reminded_at is not None and now < reminded_at + REMINDER_INTERVAL:
         raise RemindedRecently
     await fetch(session, _SET_REMINDED, tweet_id, now)
-    return (await _counts(session, tweet_id)).missing
+    people = [row["id"] for row in await fetch(session, _MISSING, tweet_id, 0, None)]
+    for start in range(0, len(people), REMINDED_BATCH):
+        event = AnnouncementReminded(
+            tweet_id=tweet_id,
+            author_id=announcement["author_id"],
+            user_ids=people[start : start + REMINDED_BATCH],
+        )
+        await outbox.record(session, event)
+    return len(people)
 
 
 async def acknowledgements(

@@ -95,6 +95,31 @@ class TweetRestored(Event):
     author_id: int
 
 
+class ReportClosed(Event):
+    routing_key: ClassVar[str] = "report.closed.v1"
+    named_in_response: ClassVar[bool] = False
+    report_id: int
+    reporter_id: int
+
+
+class AnnouncementPosted(Event):
+    """The tweet has an event of its own, which may arrive later."""
+
+    routing_key: ClassVar[str] = "announcement.posted.v1"
+    named_in_response: ClassVar[bool] = False
+    tweet_id: int
+    author_id: int
+
+
+class AnnouncementReminded(Event):
+    routing_key: ClassVar[str] = "announcement.reminded.v1"
+    named_in_response: ClassVar[bool] = False
+    tweet_id: int
+    author_id: int
+    user_ids: list[int]
+    """A part of those who have not confirmed, `announcements.REMINDED_BATCH` at most."""
+
+
 class TweetLiked(Event):
     routing_key: ClassVar[str] = "tweet.liked.v1"
     tweet_id: int

@@ -27,7 +27,7 @@ from .errors import (
     TweetNotFound,
     TweetNotHidden,
 )
-from .events import TweetHidden, TweetRestored
+from .events import ReportClosed, TweetHidden, TweetRestored
 from .models import ReportReason, Tweet
 
 _AUTHOR = "select author_id from tweet where id = $1 and deleted_at is null"
@@ -43,7 +43,7 @@ returning id
 _CLOSE = """
 update report set closed_at = $2, closure_note = $3
 where id = $1 and closed_at is null
-returning reporter_id, tweet_id, user_id
+returning reporter_id
 """
 _REPORT_EXISTS = "select from report where id = $1"
 _COUNT_OPEN = "select count(*) as reports from report where closed_at is null"
@@ -104,7 +104,9 @@ async def _report(
 
 async def close_report(session: AsyncSession, report_id: int, note: str) -> None:
     """Raises ReportNotFound and ReportAlreadyClosed."""
-    if await fetch(session, _CLOSE, report_id, clock.now(), note):
+    for report in await fetch(session, _CLOSE, report_id, clock.now(), note):
+        event = ReportClosed(report_id=report_id, reporter_id=report["reporter_id"])
+        await outbox.record(session, event)
         return
     if await fetch(session, _REPORT_EXISTS, report_id):
         raise ReportAlreadyClosed

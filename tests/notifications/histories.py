@@ -1,7 +1,7 @@
 """Generated histories of a few people, and the tables that they must lead to in any order."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -14,8 +14,8 @@ from services.notifications.events import Entity, ThreadPlace
 
 PEOPLE = 4
 STEPS = [
-    *("rename", "erase", "key", "session", "tag"),
-    *["deactivate"] * 2,
+    *("rename", "erase", "key", "session", "tag", "newcomer", "report"),
+    *["deactivate", "announce", "remind", "hide"] * 2,
     *["delete"] * 2,
     *["follow"] * 2,
     *["post"] * 3,
@@ -76,6 +76,16 @@ class Model:
     """The deactivated and erased people, with the versions of the events that hid them."""
     returned: dict[int, int] = field(default_factory=dict)
     """The people who were brought back, some of whom have left again, with the latest version."""
+    registered: dict[int, datetime] = field(default_factory=dict)
+    announcements: dict[int, Act] = field(default_factory=dict)
+    reminders: dict[tuple[int, int], Act] = field(default_factory=dict)
+    """The last one of each tweet and person."""
+    moderated: set[int] = field(default_factory=set)
+    """The tweets that are hidden by a moderator."""
+    hidings: dict[int, Act] = field(default_factory=dict)
+    """The last one of each tweet; the tweet may have been restored."""
+    decisions: list[tuple[str, int, int, Act]] = field(default_factory=list)
+    """What moderators decided: the family, the recipient, and the subject of the group."""
     erased: set[int] = field(default_factory=set)
     events: list[RecordedEvent] = field(default_factory=list)
 
@@ -88,6 +98,36 @@ class Model:
     def register(self, user_id: int, name: str = "…") -> None:
         act = self.record("users", events.UserRegistered(user_id=user_id, name=name))
         self.names[user_id] = (name, act.version)
+        self.registered[user_id] = act.occurred_at
+
+    def announce(self, tweet_id: int) -> None:
+        author_id = self.tweets[tweet_id].author
+        event = events.AnnouncementPosted(tweet_id=tweet_id, author_id=author_id)
+        self.announcements[tweet_id] = self.record("tweets", event)
+
+    def remind(self, tweet_id: int, user_ids: Sequence[int]) -> None:
+        event = events.AnnouncementReminded(
+            tweet_id=tweet_id, author_id=self.tweets[tweet_id].author, user_ids=list(user_ids)
+        )
+        act = self.record("tweets", event)
+        self.reminders |= {(tweet_id, user_id): act for user_id in user_ids}
+
+    def toggle_hidden(self, tweet_id: int) -> None:
+        author_id = self.tweets[tweet_id].author
+        if tweet_id in self.moderated:
+            self.moderated.remove(tweet_id)
+            event: Event = events.TweetRestored(tweet_id=tweet_id, author_id=author_id)
+            self.decisions.append(("restored", author_id, tweet_id, self.record("tweets", event)))
+            return
+        self.moderated.add(tweet_id)
+        event = events.TweetHidden(tweet_id=tweet_id, author_id=author_id, reason="spam")
+        self.hidings[tweet_id] = act = self.record("tweets", event)
+        self.decisions.append(("hidden", author_id, tweet_id, act))
+
+    def close_report(self, user_id: int) -> None:
+        report_id = len(self.events)
+        event = events.ReportClosed(report_id=report_id, reporter_id=user_id)
+        self.decisions.append(("report", user_id, -report_id, self.record("tweets", event)))
 
     def rename(self, user_id: int, name: str) -> None:
         act = self.record("users", events.UserRenamed(user_id=user_id, name=name))
@@ -192,7 +232,10 @@ class Model:
         )
         return {
             "person": {
-                (user_id, name, version, user_id in self.hidden, self._hidden_version(user_id))
+                (
+                    *(user_id, name, version, user_id in self.hidden),
+                    *(self._hidden_version(user_id), self.registered[user_id]),
+                )
                 for user_id, (name, version) in self.names.items()
             },
             "follow": {
@@ -206,6 +249,11 @@ class Model:
                 if user_id not in self.erased
             },
             "tweet": set(self._tweets()),
+            "announcement": {
+                (tweet_id, self.tweets[tweet_id].author, act.version, act.occurred_at)
+                for tweet_id, act in self.announcements.items()
+                if self.tweets[tweet_id].author not in self.erased
+            },
             "notification": notifications,
             "notification_group": {(*group, size) for group, size in sizes.items()},
             "erasure": {(user_id,) for user_id in self.erased},
@@ -230,7 +278,11 @@ class Model:
                 for reply_id, reply in self.tweets.items()
             )
             author = None if tweet.author in self.erased else tweet.author
-            yield (tweet_id, author, tweet.parent, tweet.root, likes, replies, not is_live)
+            hiding = self.hidings.get(tweet_id)
+            yield (
+                *(tweet_id, author, tweet.parent, tweet.root, likes, replies, not is_live),
+                *(("spam", hiding.version) if hiding else (None, 0)),
+            )
 
     def _notifications(self) -> Iterator[Row]:
         for tweet_id, tweet in self.tweets.items():
@@ -261,12 +313,34 @@ class Model:
                     *("follow", 0, followed, follower, "follow", 0, None, act.active),
                     *(act.active and follower not in self.hidden, act.version, act.occurred_at),
                 )
+        yield from self._announcements()
+        for family, user_id, group_subject, act in self.decisions:
+            if user_id not in self.erased:
+                yield (
+                    *(family, act.version, user_id, 0, "moderation", group_subject, None),
+                    *(True, True, act.version, act.occurred_at),
+                )
         for user_id, subject, act in self.security:
             if user_id not in self.erased:
                 yield (
                     *("security", subject, user_id, 0, "security", subject, None, True, True),
                     *(act.version, act.occurred_at),
                 )
+
+    def _announcements(self) -> Iterator[Row]:
+        for tweet_id, announced in self.announcements.items():
+            author = self.tweets[tweet_id].author
+            if not self.is_live(tweet_id):
+                continue
+            for user_id in self.registered.keys() - self.erased - {author}:
+                act = self.reminders.get((tweet_id, user_id))
+                if act is None and self.registered[user_id] <= announced.occurred_at:
+                    act = announced
+                if act is not None:
+                    yield (
+                        *("announcement", tweet_id, user_id, author, "announcement", tweet_id),
+                        *(None, True, author not in self.hidden, act.version, act.occurred_at),
+                    )
 
     def _kind(self, tweet: PostedTweet, recipient: int) -> str | None:
         """As what the tweet notifies the person."""
@@ -296,7 +370,7 @@ def models(draw: st.DrawFn, min_steps: int = 0) -> Model:
     for step in draw(st.lists(st.sampled_from(STEPS), min_size=min_steps, max_size=25)):
         user_id = draw(person)
         live = [tweet_id for tweet_id in model.tweets if model.is_live(tweet_id)]
-        if step in ("reply", "like", "delete"):
+        if step in ("reply", "like", "delete", "announce", "remind", "hide"):
             if live:
                 tweet_id = draw(st.sampled_from(live))
                 _act_on(model, tweet_id, step, user_id, sorted(draw(people)))
@@ -307,13 +381,18 @@ def models(draw: st.DrawFn, min_steps: int = 0) -> Model:
                 model.toggle_follow(user_id, followed)
         elif step in ("rename", "deactivate", "erase"):
             _change(model, step, user_id, draw(st.text("аЯz\"\\ '😀", min_size=1, max_size=5)))
-        elif step == "key":
-            model.create_key(user_id)
-        elif step == "session":
-            model.create_session(user_id)
         else:
-            model.toggle_tag(user_id)
+            SIMPLE_STEPS[step](model, user_id)
     return model
+
+
+SIMPLE_STEPS: dict[str, Callable[[Model, int], None]] = {
+    "newcomer": lambda model, _: model.register(len(model.registered) + 1),
+    "report": Model.close_report,
+    "key": Model.create_key,
+    "session": Model.create_session,
+    "tag": Model.toggle_tag,
+}
 
 
 def _act_on(model: Model, tweet_id: int, step: str, user_id: int, mentioned: Sequence[int]) -> None:
@@ -321,6 +400,14 @@ def _act_on(model: Model, tweet_id: int, step: str, user_id: int, mentioned: Seq
         model.post(user_id, tweet_id, mentioned)
     elif step == "like":
         model.toggle_like(tweet_id, user_id)
+    elif step == "announce":
+        if tweet_id not in model.announcements:
+            model.announce(tweet_id)
+    elif step == "remind":
+        if tweet_id in model.announcements:
+            model.remind(tweet_id, sorted({*mentioned} - {model.tweets[tweet_id].author}))
+    elif step == "hide":
+        model.toggle_hidden(tweet_id)
     else:
         model.delete(tweet_id)
 

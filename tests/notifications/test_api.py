@@ -106,6 +106,7 @@ async def test_likes_of_one_tweet_on_one_day_are_one_group(ann: Reader, database
         "tweet_id": own,
         "tweet_count": 1,
         "thread_id": own,
+        "moderation": None,
         "credential": None,
     }
     assert yesterday["id"] == f"like:{own}:{YESTERDAY}"

@@ -24,10 +24,14 @@ from services.notifications.privacy import eraser
 from .histories import LONG_AGO, Model, RecordedEvent, Row, models
 
 COLUMNS = {
-    "person": "id, name, version, hidden, hidden_version",
+    "person": "id, name, version, hidden, hidden_version, registered_at",
     "follow": "follower_id, followed_id, active, version",
     "tag_follow": "user_id, tag, active, version",
-    "tweet": "id, author_id, parent_id, root_id, like_count, reply_count, deleted",
+    "tweet": (
+        "id, author_id, parent_id, root_id, like_count, reply_count, deleted, hidden_reason,"
+        " hidden_version"
+    ),
+    "announcement": "tweet_id, author_id, version, occurred_at",
     "notification": (
         "family, subject_id, recipient_id, actor_id, kind, group_subject_id, root_id, active,"
         " shown, version, occurred_at"

@@ -14,7 +14,7 @@ from chassis.database.session import Database, fetch
 from services.tweets.events import UserDeactivated, UserErased
 from services.tweets.privacy import eraser
 
-from .test_api import post, signed
+from .test_api import outbox, post, signed
 from .test_moderation import deliver, hide, registered, restore
 
 ADMINISTRATOR = 901
@@ -150,6 +150,8 @@ async def test_a_draft_that_is_posted_again_is_one_announcement(
 
     assert first == second
     assert list(await shown(tweets, ann)).count(first) == 1
+    events = await outbox(database, "announcement.posted.v1")
+    assert events.count({"tweet_id": first, "author_id": ann}) == 1
 
 
 async def test_replies_to_an_announcement_can_be_closed(
@@ -165,8 +167,9 @@ async def test_replies_to_an_announcement_can_be_closed(
 
 
 async def test_a_reminder_is_possible_once_an_hour_while_there_is_something_to_confirm(
-    tweets: httpx.AsyncClient, database: Database
+    tweets: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("services.tweets.announcements.REMINDED_BATCH", 2)
     ann, boris = await registered(database, "Ann"), await registered(database, "Boris")
     tweet_id = await announced(tweets, ann)
     silent = await announced(tweets, ann, acknowledge=False)
@@ -176,8 +179,9 @@ async def test_a_reminder_is_possible_once_an_hour_while_there_is_something_to_c
         answer = (await tweets.post(path, headers=as_announcer(user_id))).json()
         return int(answer["people"]) if answer["result"] else str(answer["error_type"])
 
-    missing = len(await people(tweets, tweet_id, "missing", signed(ann)))
+    missing = len(everybody := await people(tweets, tweet_id, "missing", signed(ann)))
     first, second = await remind(tweet_id), await remind(tweet_id)
+    events = [event["user_ids"] for event in await outbox(database, "announcement.reminded.v1")]
     async with database.transaction() as session:
         statement = "update announcement set reminded_at = now() - interval '1 hour'"
         await fetch(session, statement)
@@ -186,6 +190,8 @@ async def test_a_reminder_is_possible_once_an_hour_while_there_is_something_to_c
     by_another, without_question = await remind(tweet_id, boris), await remind(silent)
     await tweets.delete(f"/api/announcements/{tweet_id}", headers=as_announcer(ann))
 
+    assert [user_id for batch in events for user_id in batch] == everybody
+    assert max(map(len, events)) == 2
     assert (first, second, third) == (missing, "RemindedRecently", missing - 1)
     assert (by_another, without_question) == ("NotYourAnnouncement", "NothingToAcknowledge")
     assert await remind(tweet_id) == "AnnouncementEnded"

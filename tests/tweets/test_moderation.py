@@ -104,6 +104,8 @@ async def test_a_report_goes_from_the_reporter_to_the_queue_and_is_closed_with_a
 
     assert await close(tweets, of_tweet, "We talked.") == "closed"
     assert await close(tweets, of_tweet) == "ReportAlreadyClosed"
+    told = {"report_id": of_tweet, "reporter_id": ann}
+    assert await outbox(database, "report.closed.v1") == [told]
     assert await close(tweets, 10**9) == "ReportNotFound"
     closed = next(each for each in await queue(tweets, "closed") if each["id"] == of_tweet)
     assert closed["closure_note"] == "We talked."
