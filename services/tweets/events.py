@@ -102,6 +102,19 @@ class ReportClosed(Event):
     reporter_id: int
 
 
+class ModerationActed(Event):
+    """What a moderator did to whom, for the audit log."""
+
+    routing_key: ClassVar[str] = "moderation.acted.v1"
+    named_in_response: ClassVar[bool] = False
+    actor_id: int
+    action: Literal["tweet_hidden", "tweet_restored", "report_closed"]
+    subject_id: int
+    """The author of the tweet, or the person who was reported."""
+    object_id: int
+    """The tweet, or the report."""
+
+
 class AnnouncementPosted(Event):
     """The tweet has an event of its own, which may arrive later."""
 

@@ -27,7 +27,7 @@ from .errors import (
     TweetNotFound,
     TweetNotHidden,
 )
-from .events import ReportClosed, TweetHidden, TweetRestored
+from .events import ModerationActed, ReportClosed, TweetHidden, TweetRestored
 from .models import ReportReason, Tweet
 
 _AUTHOR = "select author_id from tweet where id = $1 and deleted_at is null"
@@ -43,7 +43,7 @@ returning id
 _CLOSE = """
 update report set closed_at = $2, closure_note = $3
 where id = $1 and closed_at is null
-returning reporter_id
+returning reporter_id, user_id
 """
 _REPORT_EXISTS = "select from report where id = $1"
 _COUNT_OPEN = "select count(*) as reports from report where closed_at is null"
@@ -102,11 +102,18 @@ async def _report(
     return report_id
 
 
-async def close_report(session: AsyncSession, report_id: int, note: str) -> None:
+async def close_report(session: AsyncSession, report_id: int, note: str, actor_id: int) -> None:
     """Raises ReportNotFound and ReportAlreadyClosed."""
     for report in await fetch(session, _CLOSE, report_id, clock.now(), note):
         event = ReportClosed(report_id=report_id, reporter_id=report["reporter_id"])
         await outbox.record(session, event)
+        acted = ModerationActed(
+            actor_id=actor_id,
+            action="report_closed",
+            subject_id=report["user_id"],
+            object_id=report_id,
+        )
+        await outbox.record(session, acted)
         return
     if await fetch(session, _REPORT_EXISTS, report_id):
         raise ReportAlreadyClosed
@@ -130,7 +137,9 @@ async def reports(
     return rows, paging.encode(rows[-1]["id"]) if len(rows) == limit else None
 
 
-async def hide_tweet(session: AsyncSession, tweet_id: int, reason: ReportReason, note: str) -> None:
+async def hide_tweet(
+    session: AsyncSession, tweet_id: int, reason: ReportReason, note: str, actor_id: int
+) -> None:
     """Idempotent; another reason or note replaces the earlier one. Raises TweetNotFound."""
     tweet = await _lock_tweet(session, tweet_id)
     is_new = tweet.hidden_at is None
@@ -139,16 +148,16 @@ async def hide_tweet(session: AsyncSession, tweet_id: int, reason: ReportReason,
         tweet.hidden_at = clock.now()
     tweet.hidden_reason, tweet.hidden_note = reason, note
     event = TweetHidden(tweet_id=tweet_id, author_id=tweet.author_id, reason=reason)
-    await _record(session, tweet, event if is_news else None)
+    await _record(session, tweet, event if is_news else None, actor_id)
 
 
-async def restore_tweet(session: AsyncSession, tweet_id: int) -> None:
+async def restore_tweet(session: AsyncSession, tweet_id: int, actor_id: int) -> None:
     """Idempotent. Raises TweetNotFound."""
     tweet = await _lock_tweet(session, tweet_id)
     was_hidden = tweet.hidden_at is not None
     tweet.hidden_at = tweet.hidden_reason = tweet.hidden_note = None
     event = TweetRestored(tweet_id=tweet_id, author_id=tweet.author_id)
-    await _record(session, tweet, event if was_hidden else None)
+    await _record(session, tweet, event if was_hidden else None, actor_id)
 
 
 async def _lock_tweet(session: AsyncSession, tweet_id: int) -> Tweet:
@@ -159,11 +168,21 @@ async def _lock_tweet(session: AsyncSession, tweet_id: int) -> Tweet:
 
 
 async def _record(
-    session: AsyncSession, tweet: Tweet, event: TweetHidden | TweetRestored | None
+    session: AsyncSession,
+    tweet: Tweet,
+    event: TweetHidden | TweetRestored | None,
+    actor_id: int,
 ) -> None:
     """Records the event, or names the one that made the tweet what it is."""
     if event is not None:
         tweet.hidden_version = await outbox.record(session, event)
+        acted = ModerationActed(
+            actor_id=actor_id,
+            action="tweet_hidden" if isinstance(event, TweetHidden) else "tweet_restored",
+            subject_id=tweet.author_id,
+            object_id=tweet.id,
+        )
+        await outbox.record(session, acted)
     elif tweet.hidden_version is not None:
         outbox.name_in_response(session, tweet.hidden_version)
 

@@ -229,7 +229,7 @@ async def open_reports(identity: Moderator, session: Transaction) -> OpenReports
 )
 async def close_report(id: Id, body: Closure, identity: Moderator, session: Transaction) -> Ok:
     """The person who reported is told that the report was closed. Only moderators read the note."""
-    await moderation.close_report(session, id, body.note)
+    await moderation.close_report(session, id, body.note, identity.user_id)
     return Ok()
 
 
@@ -240,7 +240,7 @@ async def close_report(id: Id, body: Closure, identity: Moderator, session: Tran
 )
 async def hide_tweet(id: Id, body: Hiding, identity: Moderator, session: Transaction) -> Ok:
     """The tweet disappears from all lists; in a thread its place stays. Its author is told why."""
-    await moderation.hide_tweet(session, id, body.reason, body.note)
+    await moderation.hide_tweet(session, id, body.reason, body.note, identity.user_id)
     return Ok()
 
 
@@ -250,7 +250,7 @@ async def hide_tweet(id: Id, body: Hiding, identity: Moderator, session: Transac
     responses=responses(NotAModerator, TweetNotFound),
 )
 async def restore_tweet(id: Id, identity: Moderator, session: Transaction) -> Ok:
-    await moderation.restore_tweet(session, id)
+    await moderation.restore_tweet(session, id, identity.user_id)
     return Ok()
 
 

@@ -1,4 +1,4 @@
-"""The audit log: which administrator did what to whom, when, and in which request.
+"""The audit log: which administrator or moderator did what to whom, when, and in which request.
 
 An entry is written in the transaction of the action that it records, so there is no action without
 an entry and no entry without an action. It holds ids and no names: it stays after the people in it
@@ -20,12 +20,16 @@ from .models import AuditEntry
 
 # The values are stored in the table.
 class AuditAction(StrEnum):
-    """What an administrator did."""
+    """What an administrator or a moderator did."""
 
     registered = "registered"
     renamed = "renamed"
     profile_changed = "profile_changed"
     picture_changed = "picture_changed"
+    tweet_hidden = "tweet_hidden"
+    """By a moderator, like the next two."""
+    tweet_restored = "tweet_restored"
+    report_closed = "report_closed"
     deactivated = "deactivated"
     reactivated = "reactivated"
     erased = "erased"

@@ -1,6 +1,6 @@
 """The events that users publishes, and those that it reads from other services."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel
 
@@ -93,6 +93,14 @@ class PicturePaths(BaseModel):
     small: str
     medium: str
     large: str
+
+
+class ModerationActed(Event):
+    routing_key: ClassVar[str] = "moderation.acted.v1"
+    actor_id: int
+    action: Literal["tweet_hidden", "tweet_restored", "report_closed"]
+    subject_id: int
+    object_id: int
 
 
 class PersonPictured(Event):

@@ -1,4 +1,5 @@
-"""Reactions to events of other services: they keep the copy of each person's picture.
+"""Reactions to events of other services: they keep the copy of each person's picture, and write
+what moderators did into the audit log.
 
 The handlers commute: a picture has the version of its event, and an erased person gets none. Each
 event adds one entry to the audit log at most, since each is handled once.
@@ -9,9 +10,9 @@ from chassis.messaging.subscriptions import Subscriptions
 
 from . import audit
 from .audit import AuditAction
-from .events import PersonPictured
+from .events import ModerationActed, PersonPictured
 
-subscriptions = Subscriptions("users", sources=("media",))
+subscriptions = Subscriptions("users", sources=("tweets", "media"))
 
 _SET_PICTURE = """
 update person set picture = $2::text::jsonb, picture_version = $3
@@ -27,3 +28,9 @@ async def on_person_pictured(session: AnySession, event: PersonPictured, version
         await audit.record_event(
             session, AuditAction.picture_changed, event.user_id, event.actor_id
         )
+
+
+@subscriptions.on(ModerationActed)
+async def on_moderation_acted(session: AnySession, event: ModerationActed, version: int) -> None:
+    action = AuditAction(event.action)
+    await audit.record_event(session, action, event.subject_id, event.actor_id, event.object_id)

@@ -86,6 +86,17 @@ async def restore(tweets: httpx.AsyncClient, tweet_id: int) -> httpx.Response:
     return await tweets.delete(f"/api/tweets/{tweet_id}/hidden", headers=as_moderator())
 
 
+async def acts(database: Database, object_id: int) -> list[tuple[str, int]]:
+    """What the audit log is told about a tweet or a report."""
+    recorded = await outbox(database, "moderation.acted.v1")
+    assert {event["actor_id"] for event in recorded} <= {MODERATOR}
+    return [
+        (event["action"], event["subject_id"])
+        for event in recorded
+        if event["object_id"] == object_id
+    ]
+
+
 async def test_a_report_goes_from_the_reporter_to_the_queue_and_is_closed_with_a_note(
     tweets: httpx.AsyncClient, database: Database
 ) -> None:
@@ -106,6 +117,7 @@ async def test_a_report_goes_from_the_reporter_to_the_queue_and_is_closed_with_a
     assert await close(tweets, of_tweet) == "ReportAlreadyClosed"
     told = {"report_id": of_tweet, "reporter_id": ann}
     assert await outbox(database, "report.closed.v1") == [told]
+    assert await acts(database, of_tweet) == [("report_closed", boris)]
     assert await close(tweets, 10**9) == "ReportNotFound"
     closed = next(each for each in await queue(tweets, "closed") if each["id"] == of_tweet)
     assert closed["closure_note"] == "We talked."
@@ -207,6 +219,10 @@ async def test_hiding_and_restoring_are_idempotent_and_each_change_is_one_event(
 
     assert await events("tweet.hidden.v1") == ["confidential", "spam"]
     assert await events("tweet.restored.v1") == [None]
+    done = [("tweet_hidden", ann), ("tweet_hidden", ann), ("tweet_restored", ann)]
+    # Reports are numbered like tweets.
+    told = await acts(database, tweet_id)
+    assert [act for act in told if act[0] != "report_closed"] == done
     assert "warble-events" not in untouched.headers
     assert first.headers["warble-events"] == second.headers["warble-events"]
     for answer in (await hide(tweets, 10**9), await restore(tweets, 10**9)):

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from chassis import testing
 from chassis.database.session import Database, execute
-from services.users.events import PersonPictured, PicturePaths
+from services.users.events import ModerationActed, PersonPictured, PicturePaths
 from services.users.handlers import subscriptions
 from services.users.settings import Settings
 
@@ -90,3 +90,20 @@ async def test_only_a_change_by_an_administrator_is_in_the_audit_log(
     entries = await audit_entries(users, people, "?limit=100")
     changes = [entry for entry in entries if entry["deed"] == "picture_changed"]
     assert [(entry["actor_id"], entry["subject_id"]) for entry in changes] == [(boss, ann)]
+
+
+async def test_what_a_moderator_did_is_in_the_audit_log_once(
+    users: httpx.AsyncClient, people: People, database: Database
+) -> None:
+    author, moderator = await people.register("Ann"), await people.register("Boss")
+    number = next(event_numbers)
+    event = ModerationActed(
+        actor_id=moderator, action="tweet_hidden", subject_id=author, object_id=31
+    )
+
+    for _ in range(2):
+        await testing.deliver(database, subscriptions, event.routing_key, event, number, "tweets")
+
+    query = f"?action=tweet_hidden&subject={author}"
+    (entry,) = await audit_entries(users, people, query)
+    assert (entry["actor_id"], entry["object_id"]) == (moderator, 31)
