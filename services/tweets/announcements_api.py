@@ -49,7 +49,7 @@ class AnnouncementDraft(BaseModel):
             "examples": [
                 {
                     "tweet_data": "The office moves on Friday.",
-                    "until": "2026-12-04T17:00:00Z",
+                    "until": "2026-11-27T17:00:00Z",
                     "replies": "nobody",
                     "acknowledge": True,
                 }
@@ -105,8 +105,8 @@ class Announcements(BaseModel):
                         {
                             "tweet_id": 31,
                             "author": {"id": 7, "name": "Ann Kim"},
-                            "created_at": "2026-11-29T09:30:00Z",
-                            "until": "2026-12-04T17:00:00Z",
+                            "created_at": "2026-11-23T09:30:00Z",
+                            "until": "2026-11-27T17:00:00Z",
                             "acknowledge": True,
                             "acknowledged": False,
                         }
@@ -133,7 +133,7 @@ class AcknowledgementPage(BaseModel):
                 {
                     "result": True,
                     "people": [
-                        {"id": 9, "name": "Boris", "acknowledged_at": "2026-11-29T09:41:00Z"}
+                        {"id": 9, "name": "Boris", "acknowledged_at": "2026-11-23T09:41:00Z"}
                     ],
                     "next_cursor": None,
                     "done": 1,

@@ -139,7 +139,8 @@ def _about_an_announcement(path: str) -> Callable[[Person], Awaitable[Asked]]:
 
 
 async def _an_announcement(_: Person) -> Asked:
-    until = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    """One that is refused for its time: everybody in the system would be told of another one."""
+    until = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
     return "/api/announcements", {"json": {"tweet_data": "…", "until": until}}
 
 
@@ -208,7 +209,9 @@ ROWS: dict[str, Row] = {
     "DELETE /api/tweets/{id}/hidden": Row(
         _about_a_tweet("/api/tweets/{tweet}/hidden"), MODERATORS, MODERATORS, FINE
     ),
-    "POST /api/announcements": Row(_an_announcement, ANNOUNCERS, ANNOUNCERS, MADE),
+    "POST /api/announcements": Row(
+        _an_announcement, ANNOUNCERS, ANNOUNCERS, "422 AnnouncementPeriodNotAccepted"
+    ),
     "GET /api/announcements": Row(_at("/api/announcements")),
     **{
         f"{method} /api/announcements/{{tweet_id}}{path}": Row(
