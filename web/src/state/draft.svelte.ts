@@ -320,7 +320,7 @@ export async function signOut() {
 }
 
 /** `crypto.randomUUID` is there over https alone. */
-function newId(): string {
+export function newId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

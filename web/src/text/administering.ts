@@ -10,6 +10,7 @@ const en = {
   sections: {
     people: "People",
     reports: "Reports",
+    announcements: "Announcements",
     audit: "Audit log",
   } as Record<string, string>,
   noRight: "The administration is closed to you",
@@ -138,6 +139,7 @@ const ru: typeof en = {
   sections: {
     people: "Люди",
     reports: "Жалобы",
+    announcements: "Объявления",
     audit: "Журнал",
   },
   noRight: "У вас нет прав на управление",

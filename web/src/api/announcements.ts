@@ -1,0 +1,52 @@
+/** The calls for announcements and pinned tweets. No part of the first script. */
+
+import { call, query, type Page } from "./client";
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+export type Announcement = Schemas["AnnouncementView"];
+export type AnnouncementDraft = Schemas["AnnouncementDraft"];
+export type Reader = Schemas["AcknowledgingPerson"];
+
+/** Those in force, the newest first. */
+export const announcements = async () =>
+  (await call<Schemas["Announcements"]>("GET", "/announcements")).announcements;
+
+export const announce = (draft: AnnouncementDraft) =>
+  call<Schemas["AnnouncementResponse"]>("POST", "/announcements", draft);
+
+export const acknowledge = (tweetId: number) =>
+  call("POST", `/announcements/${tweetId}/acknowledgement`);
+
+export const end = (tweetId: number) => call("DELETE", `/announcements/${tweetId}`);
+
+/** Gives how many people are reminded. */
+export const remind = async (tweetId: number) =>
+  (await call<Schemas["Reminded"]>("POST", `/announcements/${tweetId}/reminder`)).people;
+
+export interface ReaderPage extends Page<Reader> {
+  done: number;
+  missing: number;
+}
+
+export async function readers(
+  tweetId: number,
+  state: "done" | "missing",
+  cursor: string | null,
+): Promise<ReaderPage> {
+  const { people, next_cursor, done, missing } = await call<Schemas["AcknowledgementPage"]>(
+    "GET",
+    `/announcements/${tweetId}/acknowledgements${query({ state, cursor, limit: 50 })}`,
+  );
+  return { items: people, cursor: next_cursor, done, missing };
+}
+
+export const readersFile = (tweetId: number) =>
+  `/api/announcements/${tweetId}/acknowledgements.csv`;
+
+/** The tweets that a person has pinned, the latest pin first. */
+export const pins = async (id: number) =>
+  (await call<Schemas["Pins"]>("GET", `/users/${id}/pins`)).tweet_ids;
+
+export const setPin = (tweetId: number, on: boolean) =>
+  call(on ? "PUT" : "DELETE", `/tweets/${tweetId}/pin`);
