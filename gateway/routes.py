@@ -9,6 +9,7 @@ from chassis.http.errors import MethodNotAllowed, NotFound
 _PATH = re.compile(rb"(?:/(?:[A-Za-z0-9_.~:-]|%3[Aa])+)+")
 """Ids of notifications contain colons, which many clients escape. No other escape has a meaning."""
 _SEARCHES = ("/api/users", "/api/search")
+_FILES = ("multipart/form-data", "text/csv")
 _METHODS = ("get", "head", "post", "put", "patch", "delete")
 
 
@@ -83,7 +84,7 @@ class Routes:
 def _route(template: str, method: str, operation: dict[str, Any]) -> Route:
     body = operation.get("requestBody", {}).get("content", {})
     is_open = operation.get("security") == []
-    is_upload = "multipart/form-data" in body
+    is_upload = not body.keys().isdisjoint(_FILES)
     if is_open:
         limit_kind = "download"
     elif is_upload:

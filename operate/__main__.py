@@ -18,6 +18,7 @@ _CONSOLE = {
     "deactivate": "end a person's access, and hide them and their tweets",
     "reactivate": "bring back a deactivated person",
     "grant-key": "give a person a key that you choose",
+    "people": "export or import people as a CSV file",
     "erased": "print the ids of all erased people",
     "erase-again": "erase the people whose ids stdin lists, one per line",
 }

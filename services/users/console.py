@@ -8,6 +8,8 @@
 `python -m operate administrator add 5` (the id, or the person's whole name)
 `python -m operate role give moderator 5`
 `python -m operate deactivate 5`, `python -m operate reactivate 5`
+`python -m operate people export > people.csv`
+`python -m operate people import people.csv` (a preview; with `--apply`, does it)
 `python -m operate erased > erased.txt`
 `python -m operate erase-again < erased.txt` (after a backup was restored)
 """
@@ -18,6 +20,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -26,7 +29,7 @@ from chassis.database.session import Database, DatabaseUnavailable
 from chassis.http.errors import Problem
 from chassis.http.paging import MAX_ID
 
-from . import audit, commands, queries
+from . import audit, commands, people_import, queries
 from .audit import AuditAction
 from .errors import UserNotFound
 from .models import Person
@@ -158,6 +161,52 @@ async def reactivate(user_id: int) -> str:
     )
 
 
+async def export_people() -> str:
+    async with _transaction() as session:
+        return (await people_import.export(session)).rstrip()
+
+
+async def import_people(body: bytes, *, is_applied: bool) -> str:
+    """The rows that change something or have errors, one per line, and the invitations of the
+    newcomers. Raises ImportNotAccepted and ImportHasErrors."""
+    settings = Settings()
+    invited: list[people_import.Invited] = []
+    async with _transaction() as session:
+        if is_applied:
+            plan, invited = await people_import.apply(
+                session,
+                body,
+                digest=None,
+                caller=None,
+                max_name_length=settings.max_name_length,
+                invitation_lifetime=timedelta(days=settings.invitation_days),
+            )
+        else:
+            plan = await people_import.plan(
+                session, body, caller=None, max_name_length=settings.max_name_length
+            )
+    lines = [_described(row) for row in plan.rows if row.action != "unchanged"]
+    lines += [f"{each.name}: /invitation#{each.invitation.secret}" for each in invited]
+    counts = ", ".join(f"{action}: {count}" for action, count in sorted(plan.counts.items()))
+    done = "Done" if is_applied else "This was a preview; nothing has changed"
+    return "\n".join([*lines, f"{done}. {counts or 'no rows'}."])
+
+
+def _content(file: str) -> bytes:
+    return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+
+
+def _described(row: people_import.PlannedRow) -> str:
+    """A row of an import, such as `line 2: change 7 Ann Kim; title: None -> 'Engineer'`."""
+    person = f"{row.person.id} " if row.person else ""
+    changes = [f"{change.field}: {change.old!r} -> {change.new!r}" for change in row.changes]
+    errors = [f"{column}: {error.sentence}" for column, error in row.errors]
+    parts = errors or changes
+    return "; ".join(
+        [f"line {row.line}: {row.action} {person}{row.wanted.get('name', '')}", *parts]
+    )
+
+
 async def erased() -> str:
     """The ids of all erased people, one per line. It is no personal data and may be kept."""
     async with _transaction() as session:
@@ -219,6 +268,16 @@ def _parser() -> argparse.ArgumentParser:
     command = parsers.add_parser("reactivate", help="bring back a deactivated person")
     command.add_argument("user", type=int, help="the person's id")
     command.set_defaults(action=lambda given: reactivate(given.user))
+    command = parsers.add_parser("people", help="export or import people as a CSV file")
+    changes = command.add_subparsers(dest="change", required=True)
+    command = changes.add_parser("export", help="print a CSV file of all people")
+    command.set_defaults(action=lambda given: export_people())
+    command = changes.add_parser("import", help="show what a CSV file would change, or do it")
+    command.add_argument("file", help="the file, or - for stdin")
+    command.add_argument("--apply", action="store_true", help="change people, all or none")
+    command.set_defaults(
+        action=lambda given: import_people(_content(given.file), is_applied=given.apply)
+    )
     command = parsers.add_parser("erased", help="print the ids of all erased people")
     command.set_defaults(action=lambda given: erased())
     command = parsers.add_parser(
@@ -237,7 +296,7 @@ def main() -> int:
     except DatabaseUnavailable as error:
         print(f"The database is unavailable: {error}", file=sys.stderr)
         return 1
-    except (Problem, ValueError) as problem:
+    except (Problem, OSError, ValueError) as problem:
         print(problem, file=sys.stderr)
         return 1
     return 0

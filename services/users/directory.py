@@ -45,6 +45,7 @@ class DirectoryEntry(NamedTuple):
     """When a key or a session of the person was last used, accurate to an hour."""
     keys: int
     sessions: int
+    identities: int
 
 
 _STATES = {
@@ -55,7 +56,8 @@ _STATES = {
 }
 # Only the rows of the page are counted: the lateral subqueries are on top of the limit.
 _PAGE = """
-select page.*, last_used_at, keys, sessions
+select page.*, last_used_at, keys, sessions,
+    (select count(*) from identity where user_id = page.id) as identities
 from (
     select id, name, title, department, about, external_id, administrator, moderator, announcer,
         created_at, deactivated_at, erased_at
@@ -72,6 +74,10 @@ cross join lateral (
 cross join lateral (
     select greatest(key_used_at, max(user_session.used_at)) as last_used_at, count(*) filter (
         where ended_at is null and user_session.expires_at > now() and revoked_at is null
+            and (
+                idle_seconds is null
+                or user_session.used_at > now() - make_interval(secs => idle_seconds)
+            )
             and (api_key.expires_at is null or api_key.expires_at > now())
     ) as sessions
     from user_session left join api_key on api_key.digest = key_digest

@@ -140,6 +140,47 @@ class KeyTaken(Problem):
     message = "This key belongs to someone else."
 
 
+class ImportNotAccepted(Problem):
+    status = 422
+    message = "{reason}"
+
+
+class ImportHasErrors(Problem):
+    status = 409
+    message = "Some rows of the file have errors, so nothing was changed. Look at the preview."
+
+
+class ImportOutdated(Problem):
+    status = 409
+    message = "The preview is out of date, so nothing was changed. Make a new one."
+
+
+# Errors of single rows of an import.
+class CellNotUnderstood(Problem):
+    status = 422
+    message = "This cell can be `true`, `false` or empty."
+
+
+class ExternalIdTaken(Problem):
+    status = 409
+    message = "Another person has this external id."
+
+
+class PersonRepeated(Problem):
+    status = 409
+    message = "An earlier row is about the same person."
+
+
+class PersonNotActive(Problem):
+    status = 409
+    message = "A deactivated person gets no rights. Bring them back in the same row."
+
+
+class NewcomerInactive(Problem):
+    status = 409
+    message = "Nobody has this id or external id, and a new person begins as active."
+
+
 # The gateway receives these four, and words them for people: see gateway/invitations.py.
 class InvitationNotFound(Problem):
     status = 404

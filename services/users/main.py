@@ -12,6 +12,7 @@ from . import api, commands
 from .errors import UserNotFound
 from .handlers import subscriptions
 from .openid import Providers
+from .people_csv import MAX_BYTES
 from .privacy import EXPORT_LISTS, eraser
 from .settings import Settings
 
@@ -40,6 +41,7 @@ def create_app() -> FastAPI:
         erasure.router,
         export.router(EXPORT_LISTS),
         lifespan=_lifespan,
+        max_body_bytes=MAX_BYTES,
     )
     application.state.providers = Providers(settings.sign_on)
     application.add_exception_handler(UserNotFound, api.on_user_not_found)

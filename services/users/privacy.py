@@ -7,8 +7,8 @@ A change that adds a table or a column with a person's data changes both halves 
 
 *Erasure.* `commands.erase_user` overwrites name, profile and picture, and deletes the keys,
 sessions, invitations and linked accounts at once. The sweep below deletes the follows afterwards,
-in batches, and corrects the counts of everybody on the other side. The row in `person` stays with its
-id only, because other rows refer to it.
+in batches, and corrects the counts of everybody on the other side. The row in `person` stays with
+its id only, because other rows refer to it.
 """
 
 from sqlalchemy import text

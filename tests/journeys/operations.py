@@ -245,6 +245,13 @@ ROWS: dict[str, Row] = {
     "POST /api/tags/followed": Row(_at("/api/tags/followed", json={"tag": "x"})),
     "DELETE /api/tags/followed": Row(_at("/api/tags/followed?tag=x")),
     "GET /api/people": Row(_at("/api/people?limit=1"), ADMINISTRATORS, ADMINISTRATORS, FINE),
+    "GET /api/people.csv": Row(_at("/api/people.csv"), ADMINISTRATORS, ADMINISTRATORS, FINE),
+    "POST /api/people/import": Row(
+        _at("/api/people/import", content="name\r\nNewcomer"),
+        ADMINISTRATORS,
+        ADMINISTRATORS,
+        FINE,
+    ),
     "GET /api/users": Row(_at("/api/users?limit=1")),
     "POST /api/users": Row(
         _at("/api/users", json={"name": "Newcomer"}), ADMINISTRATORS, ADMINISTRATORS, MADE

@@ -41,7 +41,8 @@ async def test_a_person_is_listed_with_roles_and_what_gives_access(
     assert (before["roles"], before["title"], before["last_used_at"]) == ([], None, None)
     assert {field: after[field] for field in texts} == texts
     assert (after["roles"], after["administrator"]) == (["announcer", "moderator"], False)
-    assert (after["keys"], after["sessions"], after["deactivated_at"]) == (1, 0, None)
+    assert (after["keys"], after["sessions"], after["identities"]) == (1, 0, 0)
+    assert after["deactivated_at"] is None
     assert after["last_used_at"] is not None
 
 

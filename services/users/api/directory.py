@@ -36,6 +36,8 @@ class DirectoryEntryView(BaseModel):
     """How many active keys the person has."""
     sessions: int
     """How many browsers are signed in."""
+    identities: int
+    """How many accounts at identity providers are linked."""
 
 
 class DirectoryPage(BaseModel):
@@ -60,6 +62,7 @@ class DirectoryPage(BaseModel):
                             "last_used_at": "2026-11-23T12:40:00Z",
                             "keys": 1,
                             "sessions": 2,
+                            "identities": 1,
                         }
                     ],
                     "next_cursor": None,

@@ -10,6 +10,7 @@ from .invitations import (
     AcceptedInvitation,
     NewInvitation,
     accept_invitation,
+    add_invitations,
     invite,
     revoke_invitations,
 )
@@ -20,6 +21,7 @@ from .keys import (
     caller_key_expiry,
     grant_key,
     issue_key,
+    mark_keys_revoked,
     new_key_expiry,
     replace_key,
     revoke_key,
@@ -27,6 +29,7 @@ from .keys import (
     rotate_key,
     touch_last_used,
 )
+from .locks import lock_administrators
 from .people import (
     MAX_PROFILE_TEXTS,
     change_profile,
@@ -37,6 +40,7 @@ from .people import (
     reactivate_user,
     register_user,
     rename_user,
+    set_active,
 )
 from .roles import give_role, take_role
 from .sessions import end_session, end_session_by_digest, start_session, touch_session_last_used
@@ -64,6 +68,7 @@ __all__ = [
     "SignedOn",
     "accept_invitation",
     "add_administrator",
+    "add_invitations",
     "begin_flow",
     "caller_key_expiry",
     "change_profile",
@@ -79,7 +84,9 @@ __all__ = [
     "invite",
     "issue_key",
     "link_identity",
+    "lock_administrators",
     "log_out",
+    "mark_keys_revoked",
     "new_key_expiry",
     "reactivate_user",
     "register_user",
@@ -90,6 +97,7 @@ __all__ = [
     "revoke_key",
     "revoke_keys",
     "rotate_key",
+    "set_active",
     "sign_on",
     "start_session",
     "take_flow",

@@ -11,6 +11,7 @@ revokes all keys of the person.
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -56,20 +57,35 @@ async def invite(
     """
     await lock_active_person(session, user_id)
     await mark_invitations_revoked(session, user_id)
+    (invitation,) = add_invitations(session, [user_id], caller=caller, lifetime=lifetime)
+    return invitation
+
+
+def add_invitations(
+    session: AsyncSession,
+    user_ids: Iterable[int],
+    *,
+    caller: Identity | None,
+    lifetime: timedelta,
+) -> list[NewInvitation]:
+    """As `invite`, for people who have no earlier invitation and whom the caller has locked."""
     key_expires_at = caller_key_expiry(caller) if caller else None
     expires_at = clock.now() + lifetime
     if key_expires_at is not None:
         expires_at = min(expires_at, key_expires_at)
-    secret = secrets.token_urlsafe(_SECRET_BYTES)
-    session.add(
-        Invitation(
-            digest=hashlib.sha256(secret.encode()).digest(),
-            user_id=user_id,
-            expires_at=expires_at,
-            key_expires_at=key_expires_at,
+    invitations = []
+    for user_id in user_ids:
+        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        session.add(
+            Invitation(
+                digest=hashlib.sha256(secret.encode()).digest(),
+                user_id=user_id,
+                expires_at=expires_at,
+                key_expires_at=key_expires_at,
+            )
         )
-    )
-    return NewInvitation(secret, expires_at)
+        invitations.append(NewInvitation(secret, expires_at))
+    return invitations
 
 
 async def revoke_invitations(session: AsyncSession, user_id: int) -> None:

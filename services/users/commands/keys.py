@@ -223,14 +223,14 @@ def check_may_revoke(caller: Identity, key: ApiKey, person: Person) -> None:
         raise ScopeTooWide
 
 
-async def mark_keys_revoked(session: AsyncSession, user_id: int) -> None:
+async def mark_keys_revoked(session: AsyncSession, *user_ids: int) -> None:
     """Also revokes the invitations, and ends the sessions that no key started. The caller has
-    locked the person, and records the event."""
-    await mark_invitations_revoked(session, user_id)
+    locked the people, and records the events."""
+    await mark_invitations_revoked(session, *user_ids)
     await session.exec(
         update(UserSession)
         .where(
-            col(UserSession.user_id) == user_id,
+            col(UserSession.user_id).in_(user_ids),
             col(UserSession.key_digest).is_(None),
             col(UserSession.ended_at).is_(None),
         )
@@ -238,15 +238,15 @@ async def mark_keys_revoked(session: AsyncSession, user_id: int) -> None:
     )
     await session.exec(
         update(ApiKey)
-        .where(col(ApiKey.user_id) == user_id, col(ApiKey.revoked_at).is_(None))
+        .where(col(ApiKey.user_id).in_(user_ids), col(ApiKey.revoked_at).is_(None))
         .values(revoked_at=clock.now())
     )
 
 
-async def mark_invitations_revoked(session: AsyncSession, user_id: int) -> None:
-    """The caller has locked the person."""
+async def mark_invitations_revoked(session: AsyncSession, *user_ids: int) -> None:
+    """The caller has locked the people."""
     await session.exec(
         update(Invitation)
-        .where(col(Invitation.user_id) == user_id, Invitation.is_active())
+        .where(col(Invitation.user_id).in_(user_ids), Invitation.is_active())
         .values(revoked_at=clock.now())
     )

@@ -92,7 +92,7 @@ async def reactivate_user(session: AsyncSession, user_id: int) -> bool:
         raise PersonErased
     if person.deactivated_at is None:
         return False
-    person.deactivated_at = None
+    set_active(person, active=True)
     person.administrator = person.moderator = person.announcer = False
     await outbox.record(session, UserReactivated(user_id=user_id))
     return True
@@ -127,6 +127,11 @@ async def erase_again(session: AsyncSession, user_id: int) -> None:
     await _erase(session, await lock_person(session, user_id))
 
 
+def set_active(person: Person, *, active: bool) -> None:
+    """The caller has locked the person, ends the keys of one who leaves, and records the event."""
+    person.deactivated_at = None if active else datetime.now(UTC)
+
+
 async def _erase(session: AsyncSession, person: Person) -> None:
     if person.erased_at is not None:
         return
@@ -146,7 +151,7 @@ async def _erase(session: AsyncSession, person: Person) -> None:
 
 async def _deactivate(session: AsyncSession, person: Person) -> None:
     if person.deactivated_at is None:
-        person.deactivated_at = datetime.now(UTC)
+        set_active(person, active=False)
         await mark_keys_revoked(session, person.id)
         await outbox.record(session, UserDeactivated(user_id=person.id))
 
