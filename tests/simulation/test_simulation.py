@@ -9,24 +9,29 @@ requests. Hypothesis then shrinks a failing sequence of steps to a short one.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 import services.feed.handlers
 import services.media.handlers
 import services.notifications.handlers
 import services.tweets.handlers
 import services.users.handlers
+from chassis.database import clock
 from chassis.database.session import Database
 from services.feed.settings import Settings as FeedSettings
 from services.media import commands as media
 from services.media.pictures import Picture
 from services.media.settings import Settings as MediaSettings
 from services.notifications.settings import Settings as NotificationsSettings
+from services.tweets import announcements, moderation
 from services.tweets import commands as tweets
+from services.tweets.models import ReportReason
 from services.tweets.settings import Settings as TweetsSettings
 from services.users.commands import follows, people
 from services.users.settings import Settings as UsersSettings
@@ -80,6 +85,11 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
             self.likes: dict[int, set[int]] = {}
             self.parents: dict[int, int] = {}
             """The tweet above each reply, also above a deleted one."""
+            self.hidden: set[int] = set()
+            """The tweets that a moderator has hidden, also deleted ones."""
+            self.decisions: Counter[tuple[int, int]] = Counter()
+            """How often each tweet was hidden or restored, with its author."""
+            self.announced: set[int] = set()
             self.uploads: dict[int, int] = {}
             self.taken: dict[int, int] = {}
             self.gone: set[int] = set()
@@ -174,6 +184,45 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
                 del self.tweets[tweet_id], self.likes[tweet_id]
                 self.gone |= {one for one, of in self.taken.items() if of == tweet_id}
 
+        @rule(author=person, rolled_back=st.booleans())
+        def announce(self, author: int, rolled_back: bool) -> None:
+            author_id = self.people[author]
+            self.posted += 1
+            text = f"number {self.posted}"
+            until = clock.now() + timedelta(hours=1)
+            new = announcements.NewAnnouncement(tweets.NewTweet(text), until, acknowledge=True)
+            done, posted = runner.run(
+                world.request(
+                    "tweets",
+                    lambda s: announcements.announce(s, author_id, new, None),
+                    rolled_back=rolled_back,
+                )
+            )
+            if done:
+                self.tweets[posted.tweet_id] = (author_id, text)
+                self.authors[posted.tweet_id] = author_id
+                self.likes[posted.tweet_id] = set()
+                self.announced.add(posted.tweet_id)
+
+        @rule(rolled_back=st.booleans(), ends=st.booleans(), data=st.data())
+        def hide(self, rolled_back: bool, ends: bool, data: st.DataObject) -> None:
+            if not self.tweets:
+                return
+            tweet_id = data.draw(st.sampled_from(sorted(self.tweets)))
+            moderator_id = self.people[0]
+
+            async def command(session: AsyncSession) -> None:
+                if ends:
+                    await moderation.restore_tweet(session, tweet_id, moderator_id)
+                else:
+                    spam = ReportReason.spam
+                    await moderation.hide_tweet(session, tweet_id, spam, "", moderator_id)
+
+            done, _ = runner.run(world.request("tweets", command, rolled_back=rolled_back))
+            if done and (tweet_id in self.hidden) is ends:
+                self.hidden ^= {tweet_id}
+                self.decisions[self.authors[tweet_id], tweet_id] += 1
+
         @rule(owner=person, rolled_back=st.booleans())
         def upload(self, owner: int, rolled_back: bool) -> None:
             owner_id = self.people[owner]
@@ -252,6 +301,7 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
             assert shown == [
                 (tweet_id, author_id, len(self.likes[tweet_id]))
                 for tweet_id, (author_id, _) in sorted(self.tweets.items())
+                if tweet_id not in self.hidden
             ]
             await self._check_threads()
             cards = await world.rows("feed", "select id, card from tweet where visible")
@@ -271,7 +321,8 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
                 await self._check_inbox(consumer)
 
         async def _check_notifications(self) -> None:
-            """Everybody is told of likes of their tweets, replies to them, and followers."""
+            """Everybody is told of likes of their tweets, replies to them, followers,
+            announcements, and decisions about their tweets."""
             likes = {
                 ("like", self.authors[tweet_id], tweet_id, liker)
                 for tweet_id, likers in self.likes.items()
@@ -287,11 +338,23 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
                 for follower, followed in self.follows
                 if follower != followed
             }
+            told_of = {
+                ("announcement", recipient, tweet_id, self.authors[tweet_id])
+                for tweet_id in self.announced & self.tweets.keys()
+                for recipient in set(self.people) - {self.authors[tweet_id]}
+            }
             shown = await world.rows(
                 "notifications",
-                "select kind, recipient_id, subject_id, actor_id from notification where shown",
+                "select kind, recipient_id, subject_id, actor_id from notification"
+                " where shown and kind <> 'moderation'",
             )
-            assert Counter(shown) == Counter(likes | replies | follows)
+            assert Counter(shown) == Counter(likes | replies | follows | told_of)
+            decided = await world.rows(
+                "notifications",
+                "select recipient_id, group_subject_id from notification"
+                " where shown and kind = 'moderation'",
+            )
+            assert Counter(decided) == self.decisions
             counts = await world.rows(
                 "notifications",
                 "select id, like_count, reply_count from tweet where not deleted order by id",
