@@ -9,6 +9,8 @@ GATEWAY_INTERNAL = 1
 POSTGRES, AMQP, DISTRIBUTION, EPMD, PROMETHEUS, S3 = range(60, 66)
 _FIRST_OFFSETS = {"users": 10, "tweets": 20, "media": 30, "feed": 40, "notifications": 50}
 _FIRST_STREAM = 70
+IDENTITY_PROVIDER = 90
+"""The demonstration provider of `make demo SIGN_ON=1`."""
 
 
 def api_offset(service: str, replica: int) -> int:

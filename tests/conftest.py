@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import importlib
+import json
 import os
 import secrets
 import subprocess
@@ -16,11 +17,14 @@ import structlog
 
 from chassis import testing
 from chassis.database import migrations
-from devstack import postgres
+from devstack import port_numbers, postgres
 from devstack.instance import Instance
 from devstack.repository import REPOSITORY, SERVICES
 from operate.postgres import connect
+from tests import identity_provider
+from tests.identity_provider import IdentityProvider
 from tests.journeys.company import Company, company_at
+from tools.seed import identity_provider as demonstration
 
 # structlog would format tracebacks with rich, which takes seconds.
 structlog.configure(
@@ -47,6 +51,22 @@ SETTINGS = {
     "FEED_OWN_WRITES_TIMEOUT_SECONDS": "5",
     **TWO_REPLICAS,
 }
+
+
+def _port(offset: int) -> int:
+    return int(SETTINGS["WARBLE_PORT"]) + offset
+
+
+# Nobody serves at these addresses but in the tests that need it: the system runs without.
+DEMONSTRATION_PROVIDER, SCRIPTED_PROVIDER = _port(port_numbers.IDENTITY_PROVIDER), _port(91)
+SETTINGS["USERS_SIGN_ON"] = json.dumps(
+    {
+        "demonstration": demonstration.settings(DEMONSTRATION_PROVIDER),
+        "company": IdentityProvider(SCRIPTED_PROVIDER).settings(
+            admitting_groups=["staff"], administrator_groups=["administrators"]
+        ),
+    }
+)
 
 
 def _instance() -> Instance:
@@ -150,6 +170,27 @@ def database_alone(infrastructure: Instance) -> Iterator[None]:
     with (infrastructure.root / "run" / "database.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@pytest.fixture
+async def scripted_provider(stack: Instance) -> AsyncIterator[IdentityProvider]:
+    """The provider `company` of the running system: one test at a time has it."""
+    with (stack.root / "run" / "provider.lock").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        async with identity_provider.running(SCRIPTED_PROVIDER) as provider:
+            provider.subject = f"ann-{secrets.token_hex(4)}"
+            yield provider
+
+
+@pytest.fixture
+def demonstration_provider(stack: Instance) -> Iterator[str]:
+    """The address of the provider `demonstration`, which is Canaille. One test at a time has it."""
+    with (stack.root / "run" / "provider.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        server = demonstration.serve(DEMONSTRATION_PROVIDER, stack.gateway_url)
+        yield demonstration.issuer(DEMONSTRATION_PROVIDER)
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -54,11 +55,14 @@ class IdentityProvider:
     """Called, and awaited, before a code is redeemed."""
     token_requests: list[dict[str, str]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.key = jwk.RSAKey.generate_key(2048, {"kid": "first", "use": "sig"})
-        self.published: list[jwk.Key] = [self.key]
-        self.requests: list[str] = []
-        self._codes: dict[str, dict[str, str]] = {}
+    requests: list[str] = field(default_factory=list)
+    """The endpoints that were asked."""
+    published: list[jwk.Key] = field(default_factory=list)
+    _codes: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @cached_property
+    def key(self) -> jwk.RSAKey:
+        return jwk.RSAKey.generate_key(2048, {"kid": "first", "use": "sig"})
 
     @property
     def issuer(self) -> str:
@@ -133,7 +137,9 @@ class IdentityProvider:
 
     async def keys(self, request: Request) -> Response:
         self.requests.append("keys")
-        return JSONResponse({"keys": [key.as_dict(private=False) for key in self.published]})
+        return JSONResponse(
+            {"keys": [key.as_dict(private=False) for key in (self.key, *self.published)]}
+        )
 
     async def authorization(self, request: Request) -> Response:
         answer = self.authorize(str(request.url))

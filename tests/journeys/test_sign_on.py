@@ -1,0 +1,115 @@
+"""Sign-on through the whole running system, and how fast access ends when the provider says so."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from devstack.instance import Instance
+from tests.identity_provider import IdentityProvider
+from tests.waiting import eventually
+
+from .company import Company
+
+OURS = {"sec-fetch-site": "same-origin"}
+
+
+@asynccontextmanager
+async def browser_at(stack: Instance) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=stack.gateway_url, timeout=60) as browser:
+        yield browser
+
+
+async def sign_on(browser: httpx.AsyncClient, provider: IdentityProvider) -> httpx.Response:
+    """Goes to the provider and back, as a browser does that follows the redirects."""
+    started = await browser.get("/api/sign-on/company/start?next=/people")
+    assert started.status_code == 303, started.text
+    answer = provider.authorize(started.headers["location"])
+    return await browser.get("/api/sign-on/company/callback", params=answer)
+
+
+async def me(browser: httpx.AsyncClient) -> httpx.Response:
+    return await browser.get("/api/users/me")
+
+
+async def test_groups_decide_from_one_sign_on_to_the_next(
+    stack: Instance, scripted_provider: IdentityProvider
+) -> None:
+    async with browser_at(stack) as browser, browser_at(stack) as another:
+        scripted_provider.claims = {"groups": ["staff", "administrators"]}
+        signed_on = await sign_on(browser, scripted_provider)
+        as_administrator = (await me(browser)).json()
+        key = (
+            await browser.post(
+                f"/api/users/{as_administrator['user']['id']}/keys", json={}, headers=OURS
+            )
+        ).json()["api_key"]
+
+        scripted_provider.claims = {"groups": ["staff"]}
+        await sign_on(another, scripted_provider)
+
+        async def is_no_administrator() -> bool:
+            return (await me(browser)).json()["administrator"] is False
+
+        await eventually(is_no_administrator)
+        scripted_provider.claims = {"groups": []}
+        refused = await sign_on(another, scripted_provider)
+
+        async def is_out() -> bool:
+            by_key = await browser.get("/api/tweets", headers={"api-key": key})
+            return by_key.status_code == (await me(browser)).status_code == 401
+
+        await eventually(is_out)
+
+    assert (signed_on.status_code, signed_on.headers["location"]) == (303, "/people")
+    assert as_administrator["administrator"] is True
+    assert refused.headers["location"] == "/?sign_on=NotAdmitted"
+
+
+async def test_a_logout_at_the_provider_ends_sessions_and_streams(
+    stack: Instance, scripted_provider: IdentityProvider
+) -> None:
+    scripted_provider.claims = {"sid": secrets.token_hex(8)}
+    async with browser_at(stack) as browser, browser_at(stack) as idp:
+        await sign_on(browser, scripted_provider)
+        assert (await me(browser)).status_code == 200
+        async with browser.stream("GET", "/api/stream") as stream:
+            assert stream.status_code == 200
+            reading = asyncio.create_task(_read(stream))
+
+            token = scripted_provider.logout_token(sub=None, sid=scripted_provider.claims["sid"])
+            out = await idp.post("/api/sign-on/company/logout", data={"logout_token": token})
+
+            async def is_out() -> bool:
+                return (await me(browser)).status_code == 401
+
+            await eventually(is_out)
+            await reading
+
+    assert out.status_code == 200, out.text
+
+
+async def test_a_person_links_the_account_they_sign_in_with(
+    stack: Instance, company: Company, scripted_provider: IdentityProvider
+) -> None:
+    boris = await company.hire("Boris")
+    async with browser_at(stack) as browser:
+        await browser.post("/api/session", json={"api_key": boris.key})
+        linking = await browser.post("/api/sign-on/company/link?next=/people", headers=OURS)
+        answer = scripted_provider.authorize(linking.json()["location"])
+        await browser.get("/api/sign-on/company/callback", params=answer)
+        linked = (await me(browser)).json()["user"]["id"]
+        await browser.delete("/api/session", headers=OURS)
+        await sign_on(browser, scripted_provider)
+        signed_on = (await me(browser)).json()["user"]["id"]
+        identities = (await browser.get(f"/api/users/{boris.id}/identities")).json()
+
+    assert linked == signed_on == boris.id
+    assert [one["subject"] for one in identities["identities"]] == [scripted_provider.subject]
+
+
+async def _read(stream: httpx.Response) -> None:
+    async for _ in stream.aiter_bytes():
+        pass
