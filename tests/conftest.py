@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import hypothesis
 import pytest
 import structlog
+from joserfc.jwk import RSAKey
 
 from chassis import testing
 from chassis.database import migrations
@@ -178,6 +179,12 @@ async def scripted_provider(stack: Instance) -> AsyncIterator[IdentityProvider]:
     with (stack.root / "run" / "provider.lock").open("w") as lock:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
         async with identity_provider.running(SCRIPTED_PROVIDER) as provider:
+            # Users keeps the provider's key for an hour, also from one test to the next.
+            stored = stack.root / "run" / "provider.jwk"
+            if stored.exists():
+                provider.key = RSAKey.import_key(json.loads(stored.read_text()))
+            else:
+                stored.write_text(json.dumps(provider.key.as_dict(private=True)))
             provider.subject = f"ann-{secrets.token_hex(4)}"
             yield provider
 
@@ -187,7 +194,9 @@ def demonstration_provider(stack: Instance) -> Iterator[str]:
     """The address of the provider `demonstration`, which is Canaille. One test at a time has it."""
     with (stack.root / "run" / "provider.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        server = demonstration.serve(DEMONSTRATION_PROVIDER, stack.gateway_url)
+        server = demonstration.serve(
+            DEMONSTRATION_PROVIDER, stack.gateway_url, stack.root / "run" / "demonstration.key"
+        )
         yield demonstration.issuer(DEMONSTRATION_PROVIDER)
         server.shutdown()
         server.server_close()

@@ -3,16 +3,21 @@
 It is Canaille, a real OpenID Connect provider, with two people and two groups in its memory. Never
 use it for anything else: the passwords are printed.
 
-`python -m tools.seed.identity_provider 8090 http://127.0.0.1:8000`
+`python -m tools.seed.identity_provider 8090 http://127.0.0.1:8000 .local/provider.key`
 """
 
+import json
 import os
+import secrets
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIServer, make_server
 
 from joserfc.jwk import RSAKey
+
+from devstack.keys import write_private
 
 CLIENT_ID = "warble"
 CLIENT_SECRET = "demonstration"  # noqa: S105  everybody may know it
@@ -40,16 +45,22 @@ def settings(port: int) -> dict[str, Any]:
     }
 
 
-def create_app(port: int, warble: str) -> Any:
-    """The WSGI application. `warble` is the address of the gateway."""
+def create_app(port: int, warble: str, key_file: Path) -> Any:
+    """The WSGI application. `warble` is the address of the gateway.
+
+    The key that signs tokens is kept in `key_file`: Warble fetches new keys once a minute at most,
+    so another key at each start would refuse everybody for that long.
+    """
     # The provider and its client are on this machine, without TLS.
     os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
     import canaille
     from canaille.app import models
     from canaille.backends import Backend
 
-    key = RSAKey.generate_key(2048)
-    key.ensure_kid()
+    if not key_file.exists():
+        new = RSAKey.generate_key(2048, {"kid": secrets.token_hex(4), "use": "sig"})
+        write_private(key_file, json.dumps(new.as_dict(private=True)))
+    key = RSAKey.import_key(json.loads(key_file.read_text()))
     app = canaille.create_app(
         config={
             "SECRET_KEY": os.urandom(16).hex(),
@@ -95,6 +106,7 @@ def create_app(port: int, warble: str) -> Any:
             grant_types=["authorization_code"],
             response_types=["code"],
             scope=["openid", "profile", "groups"],
+            id_token_signed_response_alg="RS256",  # noqa: S106  not a secret
             token_endpoint_auth_method="client_secret_basic",  # noqa: S106  not a secret
         )
         Backend.instance.save(client)
@@ -107,13 +119,13 @@ class _Server(WSGIServer):
     daemon_threads = True
 
 
-def serve(port: int, warble: str) -> WSGIServer:
+def serve(port: int, warble: str, key_file: Path) -> WSGIServer:
     """Serves from a thread until `shutdown`."""
-    server = make_server("localhost", port, create_app(port, warble), _Server)
+    server = make_server("localhost", port, create_app(port, warble, key_file), _Server)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
 
 if __name__ == "__main__":
-    port, warble = int(sys.argv[1]), sys.argv[2]
-    make_server("localhost", port, create_app(port, warble), _Server).serve_forever()
+    port, warble, key_file = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+    make_server("localhost", port, create_app(port, warble, key_file), _Server).serve_forever()
