@@ -11,6 +11,7 @@ from devstack.prometheus import Prometheus
 from tests.journeys.company import Company, Person, company_at
 from tests.sse import open_stream
 from tests.waiting import eventually
+from tools.api_client import png
 
 from . import expressions
 from .scraping import Scraping, scraping
@@ -37,6 +38,7 @@ QUEUES = (
     "media.tweet.deleted.v1",
     "feed.tweet.posted.v1",
     "notifications.tweet.posted.v1",
+    "users.person.pictured.v1",
 )
 
 
@@ -93,6 +95,7 @@ def _may_be_empty(expression: expressions.Expression) -> bool:
 async def _use_everything(ann: Person, boris: Person, clara: Person) -> None:
     """Each kind of action that people perform."""
     media_id = await ann.upload()
+    await ann.show_picture(png())
     async with open_stream(
         str(ann.http.base_url).rstrip("/"), {"api-key": ann.key}, after=1
     ) as stream:
