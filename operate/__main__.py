@@ -23,6 +23,8 @@ _CONSOLE = {
     "erase-again": "erase the people whose ids stdin lists, one per line",
 }
 """Commands of services/users/console.py, which has their arguments."""
+_TWEETS_CONSOLE = {"moderation": "read reports, hide and restore tweets"}
+"""Commands of services/tweets/console.py."""
 
 
 def _parser(installation: Installation) -> argparse.ArgumentParser:
@@ -39,7 +41,7 @@ def _parser(installation: Installation) -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=meaning)
         command.add_argument("service", choices=installation.services)
-    for name, meaning in _CONSOLE.items():
+    for name, meaning in (_CONSOLE | _TWEETS_CONSOLE).items():
         commands.add_parser(name, help=meaning)
     return parser
 
@@ -47,6 +49,8 @@ def _parser(installation: Installation) -> argparse.ArgumentParser:
 def _run(installation: Installation, arguments: Sequence[str]) -> int:
     if arguments and arguments[0] in _CONSOLE:
         return installation.call("users", "services.users.console", *arguments)
+    if arguments and arguments[0] in _TWEETS_CONSOLE:
+        return installation.call("tweets", "services.tweets.console", *arguments)
     options = _parser(installation).parse_args(arguments)
     if options.command == "backup":
         folder = backup.back_up(installation, options.folder or installation.backups)

@@ -107,7 +107,8 @@ class ModerationActed(Event):
 
     routing_key: ClassVar[str] = "moderation.acted.v1"
     named_in_response: ClassVar[bool] = False
-    actor_id: int
+    actor_id: int | None
+    """None for the operator's console."""
     action: Literal["tweet_hidden", "tweet_restored", "report_closed"]
     subject_id: int
     """The author of the tweet, or the person who was reported."""

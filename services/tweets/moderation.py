@@ -102,7 +102,9 @@ async def _report(
     return report_id
 
 
-async def close_report(session: AsyncSession, report_id: int, note: str, actor_id: int) -> None:
+async def close_report(
+    session: AsyncSession, report_id: int, note: str, actor_id: int | None
+) -> None:
     """Raises ReportNotFound and ReportAlreadyClosed."""
     for report in await fetch(session, _CLOSE, report_id, clock.now(), note):
         event = ReportClosed(report_id=report_id, reporter_id=report["reporter_id"])
@@ -138,7 +140,7 @@ async def reports(
 
 
 async def hide_tweet(
-    session: AsyncSession, tweet_id: int, reason: ReportReason, note: str, actor_id: int
+    session: AsyncSession, tweet_id: int, reason: ReportReason, note: str, actor_id: int | None
 ) -> None:
     """Idempotent; another reason or note replaces the earlier one. Raises TweetNotFound."""
     tweet = await _lock_tweet(session, tweet_id)
@@ -151,7 +153,7 @@ async def hide_tweet(
     await _record(session, tweet, event if is_news else None, actor_id)
 
 
-async def restore_tweet(session: AsyncSession, tweet_id: int, actor_id: int) -> None:
+async def restore_tweet(session: AsyncSession, tweet_id: int, actor_id: int | None) -> None:
     """Idempotent. Raises TweetNotFound."""
     tweet = await _lock_tweet(session, tweet_id)
     was_hidden = tweet.hidden_at is not None
@@ -171,7 +173,7 @@ async def _record(
     session: AsyncSession,
     tweet: Tweet,
     event: TweetHidden | TweetRestored | None,
-    actor_id: int,
+    actor_id: int | None,
 ) -> None:
     """Records the event, or names the one that made the tweet what it is."""
     if event is not None:

@@ -111,7 +111,7 @@ async def record_event(
     session: AnySession,
     action: AuditAction,
     subject_id: int,
-    actor_id: int,
+    actor_id: int | None,
     object_id: int | None = None,
 ) -> None:
     """Adds an entry about an action in another service. Call it in the handler of its event."""

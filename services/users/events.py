@@ -97,7 +97,7 @@ class PicturePaths(BaseModel):
 
 class ModerationActed(Event):
     routing_key: ClassVar[str] = "moderation.acted.v1"
-    actor_id: int
+    actor_id: int | None
     action: Literal["tweet_hidden", "tweet_restored", "report_closed"]
     subject_id: int
     object_id: int

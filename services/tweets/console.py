@@ -1,0 +1,111 @@
+"""The operator's console of tweets. It uses the settings of the service and needs no API key.
+
+`python -m operate moderation` has the same commands and runs them with the settings of an
+installation:
+
+`python -m operate moderation reports`
+`python -m operate moderation hide 31 confidential --note "It names a customer."`
+`python -m operate moderation restore 31`
+`python -m operate moderation close 5 --note "We talked to them."`
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chassis.database.session import Database, DatabaseUnavailable
+from chassis.http.errors import Problem
+
+from . import moderation
+from .models import ReportReason
+from .settings import Settings
+
+MAX_LISTED = 100
+
+
+@asynccontextmanager
+async def _transaction() -> AsyncIterator[AsyncSession]:
+    database = Database(Settings())
+    try:
+        async with database.transaction() as session:
+            yield session
+    finally:
+        await database.close()
+
+
+async def open_reports() -> str:
+    """The newest open reports, one per line."""
+    async with _transaction() as session:
+        rows, _ = await moderation.reports(session, closed=False, cursor=None, limit=MAX_LISTED)
+    lines = []
+    for row in rows:
+        about = f"tweet {row['tweet_id']} of" if row["tweet_id"] else "person"
+        lines.append(
+            f"{row['id']}  {row['reason']}  {about} {row['user_id']} {row['user_name'] or ''}"
+        )
+    return "\n".join(lines) or "No report is open."
+
+
+async def hide(tweet_id: int, reason: ReportReason, note: str) -> str:
+    """Raises TweetNotFound."""
+    async with _transaction() as session:
+        await moderation.hide_tweet(session, tweet_id, reason, note, actor_id=None)
+    return f"The tweet {tweet_id} is hidden."
+
+
+async def restore(tweet_id: int) -> str:
+    """Raises TweetNotFound."""
+    async with _transaction() as session:
+        await moderation.restore_tweet(session, tweet_id, actor_id=None)
+    return f"The tweet {tweet_id} is not hidden."
+
+
+async def close(report_id: int, note: str) -> str:
+    """Raises ReportNotFound and ReportAlreadyClosed."""
+    async with _transaction() as session:
+        await moderation.close_report(session, report_id, note, actor_id=None)
+    return f"The report {report_id} is closed."
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Each command sets `action`, a function from the arguments to a coroutine."""
+    parser = argparse.ArgumentParser(prog="console", description=__doc__)
+    parsers = parser.add_subparsers(dest="command", required=True)
+    commands = parsers.add_parser("moderation", help="read reports, hide and restore tweets")
+    changes = commands.add_subparsers(dest="change", required=True)
+    command = changes.add_parser("reports", help="print the open reports, newest first")
+    command.set_defaults(action=lambda given: open_reports())
+    command = changes.add_parser("hide", help="hide a tweet")
+    command.add_argument("tweet", type=int, help="the tweet's id")
+    command.add_argument("reason", choices=list(ReportReason), type=ReportReason)
+    command.add_argument("--note", default="", help="the author reads it")
+    command.set_defaults(action=lambda given: hide(given.tweet, given.reason, given.note))
+    command = changes.add_parser("restore", help="restore a hidden tweet")
+    command.add_argument("tweet", type=int, help="the tweet's id")
+    command.set_defaults(action=lambda given: restore(given.tweet))
+    command = changes.add_parser("close", help="close a report")
+    command.add_argument("report", type=int, help="the report's id")
+    command.add_argument("--note", default="", help="moderators read it")
+    command.set_defaults(action=lambda given: close(given.report, given.note))
+    return parser
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    try:
+        print(asyncio.run(arguments.action(arguments)))
+    except DatabaseUnavailable as error:
+        print(f"The database is unavailable: {error}", file=sys.stderr)
+        return 1
+    except Problem as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

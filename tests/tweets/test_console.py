@@ -1,0 +1,41 @@
+"""What moderators do, an operator can do without the gateway."""
+
+import httpx
+import pytest
+
+from chassis.database.session import Database
+from services.tweets import console
+from services.tweets.errors import ReportAlreadyClosed, TweetNotFound
+from services.tweets.models import ReportReason
+
+from .test_api import outbox, posted, signed
+from .test_moderation import registered, reported
+
+
+async def test_an_operator_reads_reports_hides_and_restores_and_closes(
+    tweets: httpx.AsyncClient, database: Database
+) -> None:
+    ann, boris = await registered(database, "Ann"), await registered(database, "Boris")
+    tweet_id = await posted(tweets, ann)
+    report_id = await reported(tweets, boris, tweet_id=tweet_id)
+    path = f"/api/tweets/{tweet_id}/hidden"
+
+    listed = await console.open_reports()
+    await console.hide(tweet_id, ReportReason.spam, "A note.")
+    hidden = (await tweets.get(path, headers=signed(ann))).json()
+    await console.restore(tweet_id)
+    await console.close(report_id, "Done.")
+
+    assert f"{report_id}  spam  tweet {tweet_id} of {ann} Ann" in listed
+    assert (hidden["reason"], hidden["note"]) == ("spam", "A note.")
+    assert (await tweets.get(path, headers=signed(ann))).status_code == 404
+    acts = await outbox(database, "moderation.acted.v1")
+    assert [(act["action"], act["actor_id"]) for act in acts[-3:]] == [
+        ("tweet_hidden", None),
+        ("tweet_restored", None),
+        ("report_closed", None),
+    ]
+    with pytest.raises(ReportAlreadyClosed):
+        await console.close(report_id, "")
+    with pytest.raises(TweetNotFound):
+        await console.hide(10**9, ReportReason.spam, "")
