@@ -23,6 +23,7 @@ from . import (
     api_docs,
     erasure_progress,
     export,
+    health_overview,
     invitations,
     security_headers,
     sign_in,
@@ -161,6 +162,7 @@ def create_app() -> ASGIApp:
     application.include_router(invitations.router)
     application.include_router(erasure_progress.router)
     application.include_router(export.router)
+    application.include_router(health_overview.router)
     application.include_router(api_docs.router(contract))
     application.include_router(static_site.router(settings))
     proxy: ASGIApp = Proxy(settings, credentials, upstream, signer, limits)

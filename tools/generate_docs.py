@@ -33,7 +33,15 @@ A producer names an event `noun.verb.vN`. Each consumer has its own queue for it
 
 
 def openapi() -> str:
-    from gateway import erasure_progress, export, invitations, sign_in, sign_on, streams
+    from gateway import (
+        erasure_progress,
+        export,
+        health_overview,
+        invitations,
+        sign_in,
+        sign_on,
+        streams,
+    )
     from gateway.contract import merge
 
     documents = {
@@ -52,6 +60,7 @@ def openapi() -> str:
     gateway_app.include_router(invitations.router)
     gateway_app.include_router(erasure_progress.router)
     gateway_app.include_router(export.router)
+    gateway_app.include_router(health_overview.router)
     documents["gateway"] = gateway_app.openapi()
     return json.dumps(merge(documents), ensure_ascii=False, indent=1) + "\n"
 

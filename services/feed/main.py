@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from chassis import tasks
 from chassis.privacy import erasure
-from chassis.process import app, worker
+from chassis.process import app, backlog, worker
 
 from . import api, search_api, search_index
 from .handlers import subscriptions
@@ -44,7 +44,12 @@ async def _api_lifespan(application: FastAPI) -> AsyncIterator[None]:
 def create_app() -> FastAPI:
     settings = Settings()
     application = app.create(
-        settings, api.router, search_api.router, erasure.router, lifespan=_api_lifespan
+        settings,
+        api.router,
+        search_api.router,
+        erasure.router,
+        backlog.router(subscriptions, publishes=False),
+        lifespan=_api_lifespan,
     )
     application.state.url_index = UrlIndex()
     application.add_middleware(PageCacheMiddleware)

@@ -7,7 +7,7 @@ import httpx
 from fastapi import FastAPI
 
 from chassis.privacy import erasure, export
-from chassis.process import app, worker
+from chassis.process import app, backlog, worker
 
 from . import announcements_api, api, moderation_api, pins_api
 from .attachments import MediaClient
@@ -34,6 +34,7 @@ def create_app() -> FastAPI:
         announcements_api.router,
         pins_api.router,
         erasure.router,
+        backlog.router(subscriptions),
         export.router(EXPORT_LISTS),
         lifespan=_lifespan,
     )

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from chassis.privacy import erasure, export
-from chassis.process import app, worker
+from chassis.process import app, backlog, worker
 
 from . import api, commands
 from .errors import UserNotFound
@@ -39,6 +39,7 @@ def create_app() -> FastAPI:
         settings,
         *api.routers,
         erasure.router,
+        backlog.router(subscriptions),
         export.router(EXPORT_LISTS),
         lifespan=_lifespan,
         max_body_bytes=MAX_BYTES,

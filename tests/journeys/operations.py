@@ -244,6 +244,7 @@ ROWS: dict[str, Row] = {
     "GET /api/tags": Row(_at("/api/tags")),
     "POST /api/tags/followed": Row(_at("/api/tags/followed", json={"tag": "x"})),
     "DELETE /api/tags/followed": Row(_at("/api/tags/followed?tag=x")),
+    "GET /api/health": Row(_at("/api/health"), ADMINISTRATORS, ADMINISTRATORS, FINE),
     "GET /api/people": Row(_at("/api/people?limit=1"), ADMINISTRATORS, ADMINISTRATORS, FINE),
     "GET /api/people.csv": Row(_at("/api/people.csv"), ADMINISTRATORS, ADMINISTRATORS, FINE),
     "POST /api/people/import": Row(

@@ -122,6 +122,12 @@ INTERNAL = {
         for service in SERVICES
     },
     **{
+        f"{service} GET /internal/backlog": Internal(
+            "/internal/backlog", service, Identity(1, KeyScope.admin), ADMINISTRATORS, FINE
+        )
+        for service in SERVICES
+    },
+    **{
         f"{service} GET /internal/export/{{name}}": Internal(
             f"/internal/export/{name}", service, Identity(1, KeyScope.account), FINE, FINE
         )

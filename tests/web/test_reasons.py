@@ -9,7 +9,7 @@ from devstack.repository import REPOSITORY
 
 DOCUMENT = json.loads((REPOSITORY / "gateway" / "openapi.json").read_text())
 NEVER_ASKED = re.compile(
-    r"/uploads/|/api/(audit|erasures|export|people)|/(keys?|sessions|administrator|roles|reactivation)\b"
+    r"/uploads/|/api/(audit|erasures|export|people|health)|/(keys?|sessions|administrator|roles|reactivation)\b"
     r"|(POST|DELETE) /api/users(/{id})?$"
 )
 """Operations that no script of the page calls: the browser loads pictures and the archive."""
