@@ -52,9 +52,10 @@ admin: ## list the administrators; PERSON="Ann Kim" adds one, with REMOVE=1 remo
 	@$(OPERATE) administrator \
 		$(if $(PERSON),$(if $(filter 1,$(REMOVE)),remove,add) -- "$$PERSON",list)
 
-demo: ## add example people and tweets; one person has the key `test`
-	$(VENV) local
+demo: ## add example people and tweets; one has the key `test`; SIGN_ON=1 adds an identity provider
+	$(VENV) $(if $(filter 1,$(SIGN_ON)),dev,local)
 	@$(RUN) -m tools.seed.demo
+	@$(if $(filter 1,$(SIGN_ON)),$(RUN) -m tools.seed.sign_on)
 
 import: ## GRAPH=edges.txt [UNDIRECTED=1]: import people and follows from an edge list
 	$(call required,GRAPH,GRAPH=edges.txt [UNDIRECTED=1])

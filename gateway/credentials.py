@@ -236,7 +236,8 @@ class CredentialCache:
                 self._entries[digest] = entry._replace(expires_at=0.0)
         self.listener(user_id)
 
-    def _expire_all(self) -> None:
+    def expire_all(self) -> None:
+        """As `expire`, for every credential, if it is unknown whose have ended."""
         self._revocations += 1
         self._entries = {
             digest: entry._replace(expires_at=0.0) for digest, entry in self._entries.items()
@@ -248,7 +249,7 @@ class CredentialCache:
             await self._consume()
         finally:
             self.receives_revocations = False
-            self._expire_all()
+            self.expire_all()
 
     async def _consume(self) -> None:
         url = self._settings.broker_url.get_secret_value()
@@ -262,7 +263,7 @@ class CredentialCache:
                 await queue.bind(exchange, routing_key)
             async with queue.iterator() as messages:
                 # Events before this moment did not reach the queue.
-                self._expire_all()
+                self.expire_all()
                 self.receives_revocations = True
                 self.listener(None)
                 async for message in messages:
@@ -276,7 +277,7 @@ class CredentialCache:
             except Exception as error:
                 # It is unknown whose credential the message revokes.
                 log.error("credentials.malformed_revocation", error=repr(error))
-                self._expire_all()
+                self.expire_all()
                 self.listener(None)
             else:
                 log.info("credentials.revoked")

@@ -19,7 +19,14 @@ from pydantic import BaseModel, ConfigDict
 
 from chassis.auth import api_keys
 from chassis.auth.identity import KeyScope
-from chassis.http.errors import BadGateway, Problem, ReadOnlyKey, responses
+from chassis.http.errors import (
+    BadGateway,
+    Problem,
+    ReadOnlyKey,
+    ServiceTimeout,
+    ServiceUnavailable,
+    responses,
+)
 from chassis.http.models import Ok
 
 from .auth import Caller
@@ -348,7 +355,12 @@ async def log_out(provider: Provider, request: Request) -> Ok:
         raise LogoutNotAccepted from error
     if len(tokens) != 1:
         raise LogoutNotAccepted
-    answer = await _ask(request, f"{provider}/logouts", LogoutDraft(logout_token=tokens[0]))
+    try:
+        answer = await _ask(request, f"{provider}/logouts", LogoutDraft(logout_token=tokens[0]))
+    except (BadGateway, ServiceTimeout, ServiceUnavailable):
+        # Users may have ended sessions before the connection broke.
+        request.app.state.credentials.expire_all()
+        raise
     for user_id in LoggedOut.model_validate_json(answer).user_ids:
         request.app.state.credentials.expire_person(user_id)
     return Ok()

@@ -1,11 +1,15 @@
 """Sign-on through the whole running system, and how fast access ends when the provider says so."""
 
 import asyncio
+import contextlib
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import inf
 
 import httpx
+import pytest
 
 from devstack.instance import Instance
 from tests.identity_provider import IdentityProvider
@@ -26,6 +30,8 @@ async def sign_on(browser: httpx.AsyncClient, provider: IdentityProvider) -> htt
     """Goes to the provider and back, as a browser does that follows the redirects."""
     started = await browser.get("/api/sign-on/company/start?next=/people")
     assert started.status_code == 303, started.text
+    if started.headers["location"].startswith("/"):
+        return started
     answer = provider.authorize(started.headers["location"])
     return await browser.get("/api/sign-on/company/callback", params=answer)
 
@@ -108,6 +114,51 @@ async def test_a_person_links_the_account_they_sign_in_with(
 
     assert linked == signed_on == boris.id
     assert [one["subject"] for one in identities["identities"]] == [scripted_provider.subject]
+
+
+@pytest.mark.exclusive
+@pytest.mark.parametrize("fault", ["users-api-1", "users-worker", "notifications-worker"])
+@pytest.mark.parametrize("event", ["logout", "lost group"])
+async def test_no_call_succeeds_a_second_later_though_parts_are_killed(
+    stack: Instance, scripted_provider: IdentityProvider, fault: str, event: str
+) -> None:
+    """A second after the gateway has answered the provider, or refused the sign-on."""
+    scripted_provider.claims = {"sid": secrets.token_hex(8)}
+    ended_at = inf
+    late: list[float] = []
+    async with browser_at(stack) as browser, browser_at(stack) as other:
+        await sign_on(browser, scripted_provider)
+        assert (await me(browser)).status_code == 200
+
+        async def call() -> None:
+            while time.monotonic() < ended_at + 3:
+                began = time.monotonic()
+                with contextlib.suppress(httpx.TransportError):
+                    if (await me(browser)).is_success and began > ended_at + 1:
+                        late.append(began - ended_at)
+                await asyncio.sleep(0.01)
+
+        async def has_ended() -> bool:
+            if event == "lost group":
+                scripted_provider.claims = {"groups": []}
+                refused = await sign_on(other, scripted_provider)
+                return refused.headers["location"] == "/?sign_on=NotAdmitted"
+            token = scripted_provider.logout_token()
+            out = await other.post("/api/sign-on/company/logout", data={"logout_token": token})
+            return out.is_success
+
+        callers = [asyncio.create_task(call()) for _ in range(4)]
+        stack.kill(fault)
+        await eventually(has_ended)
+        ended_at = time.monotonic()
+        await asyncio.gather(*callers)
+        await eventually(lambda: _is_out(browser))
+
+    assert late == []
+
+
+async def _is_out(browser: httpx.AsyncClient) -> bool:
+    return (await me(browser)).status_code == 401
 
 
 async def _read(stream: httpx.Response) -> None:

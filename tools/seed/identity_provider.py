@@ -2,24 +2,22 @@
 
 It is Canaille, a real OpenID Connect provider, with two people and two groups in its memory. Never
 use it for anything else: the passwords are printed.
-
-`python -m tools.seed.identity_provider 8090 http://127.0.0.1:8000 .local/provider.key`
 """
 
 import json
 import os
 import secrets
-import sys
 import threading
 from pathlib import Path
 from typing import Any
-from wsgiref.simple_server import WSGIServer, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from joserfc.jwk import RSAKey
 
 from devstack.keys import write_private
 
 CLIENT_ID = "warble"
+TITLE = "the demonstration account"
 CLIENT_SECRET = "demonstration"  # noqa: S105  everybody may know it
 PEOPLE = {
     "anna": ("Anna Weber", ["staff"]),
@@ -38,7 +36,7 @@ def settings(port: int) -> dict[str, Any]:
         "issuer": issuer(port),
         "client_id": CLIENT_ID,
         "client_secret": CLIENT_SECRET,
-        "title": "the demonstration account",
+        "title": TITLE,
         "scopes": ["openid", "profile", "groups"],
         "admitting_groups": ["staff"],
         "administrator_groups": ["warble-administrators"],
@@ -116,16 +114,20 @@ def create_app(port: int, warble: str, key_file: Path) -> Any:
 
 
 class _Server(WSGIServer):
-    daemon_threads = True
+    thread: threading.Thread
 
 
-def serve(port: int, warble: str, key_file: Path) -> WSGIServer:
+class _QuietHandler(WSGIRequestHandler):
+    """Writes no line for each request."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        pass
+
+
+def serve(port: int, warble: str, key_file: Path) -> _Server:
     """Serves from a thread until `shutdown`."""
-    server = make_server("localhost", port, create_app(port, warble, key_file), _Server)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    app = create_app(port, warble, key_file)
+    server = make_server("localhost", port, app, _Server, _QuietHandler)
+    server.thread = threading.Thread(target=server.serve_forever, daemon=True)
+    server.thread.start()
     return server
-
-
-if __name__ == "__main__":
-    port, warble, key_file = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
-    make_server("localhost", port, create_app(port, warble, key_file), _Server).serve_forever()
