@@ -123,9 +123,12 @@ export async function call<T>(
       signal: AbortSignal.timeout(PATIENCE_MS),
       headers: {
         ...(anyone ? {} : asPerson()),
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        // A file says itself what it is.
+        ...(body === undefined || body instanceof Blob
+          ? {}
+          : { "content-type": "application/json" }),
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: body instanceof Blob ? body : JSON.stringify(body) }),
     });
     status = answer.status;
     text = await answer.text();

@@ -1,6 +1,7 @@
 /** The calls for notifications, and for what a person wants to be told. No part of the first script. */
 
 import { call, query, type Page, type Tweet } from "./client";
+import type { Reason } from "./moderation";
 
 export const KINDS = [
   "mention",
@@ -31,6 +32,8 @@ export interface Group {
   thread_id: number | null;
   /** For `security`: what is new. */
   credential: "key" | "session" | null;
+  /** For `moderation`: what has happened to the reader's tweet or report. */
+  moderation: { act: "hidden" | "restored" | "report_closed"; reason: Reason | null } | null;
 }
 
 export interface ThreadPreference {

@@ -22,12 +22,19 @@ const en = {
       tweets > 1
         ? inEnglish(tweets, { one: "posted # tweet", other: "posted # tweets" })
         : "posted a tweet",
-    announcement: () => "Announcement",
-    moderation: () => "Message from the moderators",
+    announcement: () => "posted an announcement",
+    moderation: () => "",
     security: () => "",
   } satisfies Said as Said,
   /** For `security`, by what is new. */
   credentials: { key: "New access key for your account", session: "New sign-in to your account" },
+  /** For `moderation`, by what was done. */
+  moderated: {
+    hidden: "A moderator has hidden your tweet",
+    restored: "Your tweet is visible again",
+    report_closed: "Moderators have dealt with your report",
+  },
+  hiddenFor: (reason: string) => `Reason: ${reason}`,
   securityMore: "Wasn't it you? Check your keys and devices.",
   others: (n: number) => inEnglish(n, { one: "# other", other: "# others" }),
   gone: "The tweet is gone.",
@@ -103,14 +110,20 @@ const ru: typeof en = {
             other: "публикует # новых твитов",
           })
         : "публикует новый твит",
-    announcement: () => "Объявление",
-    moderation: () => "Сообщение модераторов",
+    announcement: () => "публикует объявление",
+    moderation: () => "",
     security: () => "",
   },
   credentials: {
     key: "Новый ключ доступа к вашей учётной записи",
     session: "Новый вход в вашу учётную запись",
   },
+  moderated: {
+    hidden: "Модератор скрыл ваш твит",
+    restored: "Ваш твит снова виден",
+    report_closed: "Модераторы рассмотрели вашу жалобу",
+  },
+  hiddenFor: (reason: string) => `Причина: ${reason}`,
   securityMore: "Это были не вы? Проверьте ключи и устройства.",
   others: (n: number) =>
     inRussian(n, { one: "ещё # человек", few: "ещё # человека", other: "ещё # человек" }),
