@@ -1,11 +1,13 @@
 """Administrators manage people in the page."""
 
+import json
 import re
 import secrets
 
 import pytest
 from playwright.async_api import Locator, Page, expect
 
+from devstack.repository import REPOSITORY
 from tests.journeys.company import Company, Person
 from tests.waiting import eventually
 
@@ -141,7 +143,10 @@ async def test_a_person_is_deactivated_after_a_question(
 
     await page.get_by_role("link", name="All people").click()
     await page.get_by_label("Who is listed").select_option("Deactivated")
-    await row_of(page, ann.name)
+    await (await row_of(page, ann.name)).get_by_role("link").click()
+    await page.get_by_role("button", name="Bring back").click()
+    await expect(page.get_by_role("heading", name="Keys and devices")).to_be_visible()
+    await expect(page.get_by_role("button", name="Deactivate")).to_be_visible()
 
 
 async def test_a_person_is_erased_only_by_a_typed_name(company: Company, opens: Opens) -> None:
@@ -196,3 +201,24 @@ async def test_on_a_phone_the_settings_lead_to_the_administration(
     await expect(page.get_by_role("heading", name="Люди", exact=True)).to_be_visible()
     await expect(page.get_by_role("dialog")).to_have_count(0)
     assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_every_recorded_action_has_its_words() -> None:
+    document = json.loads((REPOSITORY / "gateway" / "openapi.json").read_text())
+    actions = set(document["components"]["schemas"]["AuditAction"]["enum"])
+    texts = (REPOSITORY / "web" / "src" / "text" / "administering.ts").read_text()
+    _, english, russian = texts.split("  actions: {\n")
+
+    assert {"registered", "tweet_hidden"} <= actions
+    for words in (english, russian):
+        known = re.findall(r"^    (\w+):", words.partition("\n  }")[0], re.MULTILINE)
+        assert actions - set(known) == set()
+
+
+async def test_without_a_provider_the_page_says_how_people_sign_in(
+    company: Company, opens: Opens
+) -> None:
+    page = (await opens(company.administrator, path="/administration/sign-on")).page
+
+    await expect(page.get_by_text("No provider is set up")).to_be_visible()
+    assert await axe(page) == []

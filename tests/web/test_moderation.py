@@ -74,6 +74,13 @@ async def test_a_reported_tweet_is_hidden_and_restored(
     await expect(own.get_by_role("button", name="Restore")).to_have_count(0)
     assert await axe(author) == []
 
+    await author.goto("/notifications")
+    told = author.locator("#notifications").get_by_role("listitem")
+    told = told.filter(has_text="A moderator has hidden your tweet")
+    await expect(told).to_contain_text("Confidential information")
+    await told.get_by_role("link").click()
+    await expect(own).to_be_visible()
+
     await queue.goto(path)
     await queue.get_by_role("button", name="Restore").click()
     await expect(queue.get_by_text("Tweet restored")).to_be_visible()

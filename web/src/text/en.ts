@@ -1,12 +1,9 @@
 /** The page's words in English. Every other language has exactly these. */
 
-import type { Details } from "../api/client";
 import { compact, plurals } from "./plurals";
-import { units } from "./units";
 
 const many = plurals("en");
 const list = new Intl.ListFormat("en-GB");
-const { bytes, millions } = units("en", { kB: "kB", MB: "MB" });
 
 export const en = {
   claim: "What your company is talking about.",
@@ -167,24 +164,6 @@ export const en = {
   likesTab: "Likes",
   followersTab: "Followers",
   followingTab: "Following",
-  noneOf: {
-    tweets: (name: string) => `${name} hasn't posted yet`,
-    replies: (name: string) => `${name} hasn't replied yet`,
-    media: (name: string) => `${name} hasn't posted pictures yet`,
-    likes: (name: string) => `${name} doesn't like anything yet`,
-    followers: (name: string) => `No one follows ${name} yet`,
-    following: (name: string) => `${name} isn't following anyone yet`,
-  },
-  noneOfYours: {
-    tweets: "You haven't posted yet",
-    replies: "You haven't replied yet",
-    media: "You haven't posted pictures yet",
-    likes: "You don't like anything yet",
-    followers: "No one follows you yet",
-    following: "You aren't following anyone yet",
-  },
-  noPerson: "Profile not found",
-  noPersonMore: "Check the address, or this person has left.",
   search: "Find people by name",
   searchAll: "Search",
   searchTweets: (query: string) => `Search tweets for “${query}”`,
@@ -246,20 +225,6 @@ export const en = {
     ServiceOverloaded: "Warble is very busy right now. Try again in a moment.",
     ServiceTimeout: "That took too long. Try again in a moment.",
   } as Record<string, string>,
-  /** The same for an error that comes with numbers. */
-  limits: {
-    ImageTooLarge: ({ limit, actual }) =>
-      `Pictures can be up to ${bytes(limit)}; this one is ${bytes(actual, true)}.`,
-    ImageTooManyPixels: ({ limit, actual }) =>
-      `Pictures can have up to ${millions(limit)} million pixels; this one has ${millions(actual, true)} million, counting all frames of an animation.`,
-    ImageTooManyFrames: ({ limit, actual }) =>
-      `Animations can have up to ${limit} frames; this one has ${actual}.`,
-    ImageTooCostly: ({ memory_bytes, seconds, stored_bytes }) =>
-      `This picture is too complex: it needs more than ${bytes(memory_bytes)} of memory, ${seconds} seconds of CPU time or ${bytes(stored_bytes)} of storage. Try a smaller one.`,
-    NameNotAccepted: ({ limit }) => `A name has 1 to ${limit} characters, on one line.`,
-    PayloadTooLarge: ({ limit, actual = limit + 1 }) =>
-      `You can send up to ${bytes(limit)}; this is ${bytes(actual, true)}.`,
-  } as Record<string, (details: Details) => string>,
 };
 
 export type Words = typeof en;

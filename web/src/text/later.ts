@@ -7,6 +7,24 @@ const inEnglish = plurals("en");
 const inRussian = plurals("ru");
 
 const en = {
+  noneOf: {
+    tweets: (name: string) => `${name} hasn't posted yet`,
+    replies: (name: string) => `${name} hasn't replied yet`,
+    media: (name: string) => `${name} hasn't posted pictures yet`,
+    likes: (name: string) => `${name} doesn't like anything yet`,
+    followers: (name: string) => `No one follows ${name} yet`,
+    following: (name: string) => `${name} isn't following anyone yet`,
+  },
+  noneOfYours: {
+    tweets: "You haven't posted yet",
+    replies: "You haven't replied yet",
+    media: "You haven't posted pictures yet",
+    likes: "You don't like anything yet",
+    followers: "No one follows you yet",
+    following: "You aren't following anyone yet",
+  },
+  noPerson: "Profile not found",
+  noPersonMore: "Check the address, or this person has left.",
   noneWith: (tag: string) => `No tweets with #${tag} yet`,
   followTag: "Follow",
   followTagMore: "Show tweets with it in Home",
@@ -31,6 +49,24 @@ const en = {
 };
 
 const ru: typeof en = {
+  noneOf: {
+    tweets: () => "Пока нет твитов",
+    replies: () => "Пока нет ответов",
+    media: () => "Пока нет картинок",
+    likes: () => "Пока ничего не понравилось",
+    followers: () => "Пока нет подписчиков",
+    following: () => "Пока нет подписок",
+  },
+  noneOfYours: {
+    tweets: "Вы ещё ничего не написали",
+    replies: "Вы ещё никому не ответили",
+    media: "Вы ещё не публиковали картинок",
+    likes: "Вам пока ничего не понравилось",
+    followers: "На вас пока никто не подписан",
+    following: "Вы пока ни на кого не подписаны",
+  },
+  noPerson: "Профиль не найден",
+  noPersonMore: "Проверьте адрес: возможно, профиль удалён.",
   noneWith: (tag: string) => `Твитов с #${tag} пока нет`,
   followTag: "Читать",
   followTagMore: "Показывать твиты с ним в ленте",

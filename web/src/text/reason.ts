@@ -6,8 +6,8 @@
 import { ApiError } from "../api/client";
 import { words } from "../state/preferences.svelte";
 
-/** Knows the errors that the first view never meets (reasons.ts). */
-let furtherReason: (type: string) => string | undefined = () => undefined;
+/** Knows more errors, and the numbers of limits, once its part is fetched (reasons.ts). */
+let furtherReason: (error: ApiError) => string | undefined = () => undefined;
 
 export function addReasons(known: typeof furtherReason) {
   furtherReason = known;
@@ -15,8 +15,6 @@ export function addReasons(known: typeof furtherReason) {
 
 export function reason(error: unknown): string {
   if (!(error instanceof ApiError)) throw error;
-  const withNumbers = words().limits[error.type];
-  if (withNumbers && error.details) return withNumbers(error.details);
-  const known = words().reasons[error.type] ?? furtherReason(error.type);
+  const known = furtherReason(error) ?? words().reasons[error.type];
   return known || error.message || words().failed;
 }

@@ -3,8 +3,10 @@
  * so that they are no part of the first script.
  */
 
+import type { ApiError, Details } from "../api/client";
 import { preferences } from "../state/preferences.svelte";
 import { addReasons } from "./reason";
+import { units } from "./units";
 
 const en: Record<string, string> = {
   TweetWasDeleted: "This tweet was deleted.",
@@ -119,4 +121,44 @@ const ru: typeof en = {
   IdentityNotFound: "Учётная запись этой службы не привязана.",
 };
 
-addReasons((type) => (preferences.language === "ru" ? ru : en)[type]);
+type Limits = Record<string, (details: Details) => string>;
+
+const { bytes, millions } = units("en", { kB: "kB", MB: "MB" });
+const inRussian = units("ru", { kB: "кБ", MB: "МБ" });
+
+/** The same for errors that come with numbers. */
+const enLimits: Limits = {
+  ImageTooLarge: ({ limit, actual }) =>
+    `Pictures can be up to ${bytes(limit)}; this one is ${bytes(actual, true)}.`,
+  ImageTooManyPixels: ({ limit, actual }) =>
+    `Pictures can have up to ${millions(limit)} million pixels; this one has ${millions(actual, true)} million, counting all frames of an animation.`,
+  ImageTooManyFrames: ({ limit, actual }) =>
+    `Animations can have up to ${limit} frames; this one has ${actual}.`,
+  ImageTooCostly: ({ memory_bytes, seconds, stored_bytes }) =>
+    `This picture is too complex: it needs more than ${bytes(memory_bytes)} of memory, ${seconds} seconds of CPU time or ${bytes(stored_bytes)} of storage. Try a smaller one.`,
+  NameNotAccepted: ({ limit }) => `A name has 1 to ${limit} characters, on one line.`,
+  PayloadTooLarge: ({ limit, actual = limit + 1 }) =>
+    `You can send up to ${bytes(limit)}; this is ${bytes(actual, true)}.`,
+};
+
+const ruLimits: Limits = {
+  ImageTooLarge: ({ limit, actual }) =>
+    `Картинка: не больше ${inRussian.bytes(limit)}, а эта весит ${inRussian.bytes(actual, true)}.`,
+  ImageTooManyPixels: ({ limit, actual }) =>
+    `В картинке может быть до ${inRussian.millions(limit)} млн пикселей, а в этой ${inRussian.millions(actual, true)} млн (кадры анимации считаются вместе).`,
+  ImageTooManyFrames: ({ limit, actual }) =>
+    `В анимации может быть до ${limit} кадров, а в этой ${actual}.`,
+  ImageTooCostly: ({ memory_bytes, seconds, stored_bytes }) =>
+    `Картинка слишком сложная: ей нужно больше ${inRussian.bytes(memory_bytes)} памяти, ${seconds} с работы процессора или ${inRussian.bytes(stored_bytes)} места. Уменьшите её.`,
+  NameNotAccepted: ({ limit }) => `Имя: от 1 до ${limit} знаков, в одну строку.`,
+  PayloadTooLarge: ({ limit, actual = limit + 1 }) =>
+    `Можно отправить до ${inRussian.bytes(limit)}, а здесь ${inRussian.bytes(actual, true)}.`,
+};
+
+function further({ type, details }: ApiError): string | undefined {
+  const russian = preferences.language === "ru";
+  const withNumbers = (russian ? ruLimits : enLimits)[type];
+  return withNumbers && details ? withNumbers(details) : (russian ? ru : en)[type];
+}
+
+addReasons(further);

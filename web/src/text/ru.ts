@@ -2,11 +2,9 @@
 
 import type { Words } from "./en";
 import { compact, plurals } from "./plurals";
-import { units } from "./units";
 
 const many = plurals("ru");
 const list = new Intl.ListFormat("ru");
-const { bytes, millions } = units("ru", { kB: "кБ", MB: "МБ" });
 
 export const ru: Words = {
   claim: "О чём говорят у вас в компании.",
@@ -165,24 +163,6 @@ export const ru: Words = {
   likesTab: "Нравится",
   followersTab: "Подписчики",
   followingTab: "Подписки",
-  noneOf: {
-    tweets: () => "Пока нет твитов",
-    replies: () => "Пока нет ответов",
-    media: () => "Пока нет картинок",
-    likes: () => "Пока ничего не понравилось",
-    followers: () => "Пока нет подписчиков",
-    following: () => "Пока нет подписок",
-  },
-  noneOfYours: {
-    tweets: "Вы ещё ничего не написали",
-    replies: "Вы ещё никому не ответили",
-    media: "Вы ещё не публиковали картинок",
-    likes: "Вам пока ничего не понравилось",
-    followers: "На вас пока никто не подписан",
-    following: "Вы пока ни на кого не подписаны",
-  },
-  noPerson: "Профиль не найден",
-  noPersonMore: "Проверьте адрес: возможно, профиль удалён.",
   search: "Найти людей по имени",
   searchAll: "Поиск",
   searchTweets: (query: string) => `Искать твиты: «${query}»`,
@@ -242,18 +222,5 @@ export const ru: Words = {
     ServiceUnavailable: "Часть Warble сейчас недоступна. Попробуйте чуть позже.",
     ServiceOverloaded: "Warble сейчас перегружен. Попробуйте чуть позже.",
     ServiceTimeout: "Это заняло слишком много времени. Попробуйте чуть позже.",
-  },
-  limits: {
-    ImageTooLarge: ({ limit, actual }) =>
-      `Картинка: не больше ${bytes(limit)}, а эта весит ${bytes(actual, true)}.`,
-    ImageTooManyPixels: ({ limit, actual }) =>
-      `В картинке может быть до ${millions(limit)} млн пикселей, а в этой ${millions(actual, true)} млн (кадры анимации считаются вместе).`,
-    ImageTooManyFrames: ({ limit, actual }) =>
-      `В анимации может быть до ${limit} кадров, а в этой ${actual}.`,
-    ImageTooCostly: ({ memory_bytes, seconds, stored_bytes }) =>
-      `Картинка слишком сложная: ей нужно больше ${bytes(memory_bytes)} памяти, ${seconds} с работы процессора или ${bytes(stored_bytes)} места. Уменьшите её.`,
-    NameNotAccepted: ({ limit }) => `Имя: от 1 до ${limit} знаков, в одну строку.`,
-    PayloadTooLarge: ({ limit, actual = limit + 1 }) =>
-      `Можно отправить до ${bytes(limit)}, а здесь ${bytes(actual, true)}.`,
   },
 };
