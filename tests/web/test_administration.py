@@ -5,7 +5,7 @@ import re
 import secrets
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import FilePayload, Locator, Page, expect
 
 from devstack.repository import REPOSITORY
 from tests.journeys.company import Company, Person
@@ -215,10 +215,56 @@ def test_every_recorded_action_has_its_words() -> None:
         assert actions - set(known) == set()
 
 
-async def test_without_a_provider_the_page_says_how_people_sign_in(
-    company: Company, opens: Opens
+@pytest.mark.parametrize("titles", [[], ["Company account"]])
+async def test_the_page_lists_the_identity_providers(
+    company: Company, opens: Opens, titles: list[str]
 ) -> None:
-    page = (await opens(company.administrator, path="/administration/sign-on")).page
+    window = await opens(company.administrator)
+    page = window.page
+    providers = [{"name": "company", "title": title} for title in titles]
+    answer = {"result": True, "providers": providers, "keys": True}
+    await page.route("**/api/sign-on", lambda route: route.fulfill(json=answer))
+    await page.goto("/administration/sign-on")
 
-    await expect(page.get_by_text("No provider is set up")).to_be_visible()
+    if titles:
+        address = page.get_by_role("textbox", name="Company account: Redirect URI")
+        await expect(address).to_have_value(f"{window.host}/api/sign-on/company/callback")
+    else:
+        await expect(page.get_by_text("No provider is set up")).to_be_visible()
     assert await axe(page) == []
+
+
+async def test_people_are_imported_after_a_preview(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    ann, name, staff = await company.hire(a_name("Ann")), a_name("Nina"), secrets.token_hex(6)
+    page = (await opens(company.administrator, screen, "/administration/people")).page
+    await page.get_by_role("link", name="Import").click()
+    header = "id,external_id,name,department,moderator\r\n"
+
+    async def chooses(*rows: str) -> None:
+        content = (header + "\r\n".join(rows)).encode()
+        file = FilePayload(name="staff.csv", mimeType="text/csv", buffer=content)
+        await page.locator("input[type=file]").set_input_files(file)
+
+    await chooses(f"{ann.id},,,Tunnels,maybe")
+    await expect(page.get_by_text("Some rows have errors")).to_be_visible()
+    await expect(page.get_by_role("button", name="Import")).to_have_count(0)
+    assert await axe(page) == []
+    await chooses(f"{ann.id},,,Tunnels,true", f",{staff},{name},Bridges,")
+    changed = page.get_by_role("row").filter(has_text=ann.name)
+    await expect(changed).to_contain_text("Changed")
+    await expect(changed).to_contain_text("Department: nothing → Tunnels")
+    await expect(page.get_by_role("row").filter(has_text=name)).to_contain_text("Added")
+    assert await axe(page) == []
+    assert "moderator" not in await rights_of(ann)
+    await page.get_by_role("button", name="Import").click()
+    await expect(page.get_by_role("heading", name="Invitations for the new people")).to_be_visible()
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="Download invitations").click()
+    path = await (await download.value).path()
+    assert f"{company.http.base_url}/invitation#" in path.read_text().replace("//inv", "/inv")
+
+    await page.get_by_role("link", name="All people").click()
+    await expect(await row_of(page, name)).to_contain_text("Bridges")
+    assert "moderator" in await rights_of(ann)

@@ -8,6 +8,7 @@ from tests.journeys.company import Company, Person
 
 from .conftest import Opens
 from .test_look import axe
+from .test_notifications import until_listed
 from .visitor import Visitor
 
 
@@ -74,13 +75,6 @@ async def test_a_reported_tweet_is_hidden_and_restored(
     await expect(own.get_by_role("button", name="Restore")).to_have_count(0)
     assert await axe(author) == []
 
-    await author.goto("/notifications")
-    told = author.locator("#notifications").get_by_role("listitem")
-    told = told.filter(has_text="A moderator has hidden your tweet")
-    await expect(told).to_contain_text("Confidential information")
-    await told.get_by_role("link").click()
-    await expect(own).to_be_visible()
-
     await queue.goto(path)
     await queue.get_by_role("button", name="Restore").click()
     await expect(queue.get_by_text("Tweet restored")).to_be_visible()
@@ -139,3 +133,26 @@ async def test_only_those_with_a_right_see_the_administration(
     await moderating.goto("/administration/people")
 
     await expect(moderating.get_by_text("Page not found")).to_be_visible()
+
+
+async def test_the_author_and_the_reporter_are_told(company: Company, opens: Opens) -> None:
+    ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
+    mia = await moderator(company)
+    tweet_id = await bob.post("Buy now")
+    report = {"tweet_id": tweet_id, "reason": "spam"}
+    report_id = (await ann.done("POST", "/api/reports", json=report))["report_id"]
+    await mia.done("PUT", f"/api/tweets/{tweet_id}/hidden", json={"reason": "spam"})
+    await mia.done("POST", f"/api/reports/{report_id}/closure", json={})
+    await until_listed(bob, 1)
+    await until_listed(ann, 1)
+
+    author = (await opens(bob, path="/notifications")).page
+    told = author.locator("#notifications").get_by_role("listitem")
+    told = told.filter(has_text="A moderator has hidden your tweet")
+    await expect(told).to_contain_text("Spam or advertising")
+    assert await axe(author) == []
+    await told.get_by_role("link").click()
+    hidden = author.get_by_role("region", name="A moderator has hidden your tweet")
+    await expect(hidden).to_contain_text("Buy now")
+    reporter = (await opens(ann, path="/notifications")).page
+    await expect(reporter.get_by_text("Moderators have dealt with your report")).to_be_visible()

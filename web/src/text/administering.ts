@@ -201,15 +201,11 @@ const en = {
     session_ended: "Device signed out",
     identity_linked: "Account linked",
     identity_unlinked: "Account unlinked",
-    picture_changed: "Picture changed",
     registered_by_sign_on: "Added at the first sign-on",
     access_ended_by_groups: "Access ended: in no admitting group",
     last_administrator_kept: "Kept as the last administrator",
     keys_replaced: "All keys replaced",
     keys_revoked: "All keys revoked",
-    tweet_hidden: "Tweet hidden",
-    tweet_restored: "Tweet restored",
-    report_closed: "Report closed",
   } as Record<string, string>,
 };
 
@@ -408,15 +404,11 @@ const ru: typeof en = {
     session_ended: "Выход на устройстве",
     identity_linked: "Связывание учётной записи",
     identity_unlinked: "Отвязывание учётной записи",
-    picture_changed: "Смена картинки профиля",
     registered_by_sign_on: "Добавление при первом входе",
     access_ended_by_groups: "Доступ закрыт: нет нужной группы",
     last_administrator_kept: "Роль оставлена последнему администратору",
     keys_replaced: "Замена всех ключей",
     keys_revoked: "Отзыв всех ключей",
-    tweet_hidden: "Скрытие твита",
-    tweet_restored: "Возврат твита",
-    report_closed: "Закрытие жалобы",
   },
 };
 
