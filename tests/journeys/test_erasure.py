@@ -37,6 +37,11 @@ async def with_a_life(company: Company, friend: Person) -> ErasedData:
             await person.done("POST", f"/api/tweets/{one}/likes")
     await ann.follow(friend)
     await friend.follow(ann)
+    report = {"user_id": friend.id, "reason": "other", "note": words[0]}
+    await ann.done("POST", "/api/reports", json=report)
+    report = {"tweet_id": tweet_id, "reason": "other", "note": f"She wrote {words[2]}"}
+    await friend.done("POST", "/api/reports", json=report)
+    await ann.done("PUT", f"/api/tweets/{tweet_id}/pin")
     (tweet,) = [
         tweet
         for tweet in await until(
