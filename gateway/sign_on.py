@@ -420,9 +420,14 @@ async def _ask(request: Request, path: str, draft: BaseModel) -> bytes:
     if response.http.status in (200, 201) and response.body is not None:
         return response.body
     try:
-        name = json.loads(response.body or b"")["error_type"]
+        error = json.loads(response.body or b"")
+        name = error["error_type"]
     except (ValueError, KeyError, TypeError):
         raise BadGateway from None
+    # A refused sign-on may have ended the sessions and keys of the person.
+    user_id = (error.get("error_details") or {}).get("user_id")
+    if user_id is not None:
+        request.app.state.credentials.expire_person(user_id)
     raise _PROBLEMS.get(name, BadGateway)
 
 

@@ -144,6 +144,19 @@ async def test_a_failure_opens_the_page_that_explains_it(
             assert COOKIE not in running.client.cookies
 
 
+async def test_who_is_refused_is_forgotten_at_once(start_gateway: StartGateway) -> None:
+    """The sign-on may have ended the person's sessions, and the event of that arrives later."""
+    users = refusing("NotAdmitted", 403)
+    users.body["error_details"] = {"user_id": PERSON}
+    async with start_gateway(users=users) as running:
+        for _ in range(2):
+            await running.client.get("/api/tweets", headers={"api-key": "anything"})
+            await running.client.get(f"{CALLBACK}?code=1&state=2")
+
+        looked_up = [call for call in running.users.requests if "/keys/" in call["target"]]
+        assert len(looked_up) == 2
+
+
 async def test_an_unknown_error_of_users_is_not_passed_on(start_gateway: StartGateway) -> None:
     async with start_gateway(users=refusing("<script>", 500)) as running:
         failed = await running.client.get(START)

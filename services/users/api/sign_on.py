@@ -178,6 +178,9 @@ async def _sign_on(provider: Provider, draft: AnswerDraft, request: Request) -> 
             terms=terms,
         )
     if result.refusal is not None:
+        if result.user_id is not None:
+            # The gateway forgets what it has cached of the person, before the event tells it.
+            result.refusal.details = {"user_id": result.user_id}
         raise result.refusal
     assert result.user_id is not None
     return SignedOnView(
