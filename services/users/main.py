@@ -42,7 +42,7 @@ def create_app() -> FastAPI:
         backlog.router(subscriptions),
         export.router(EXPORT_LISTS),
         lifespan=_lifespan,
-        max_body_bytes=MAX_BYTES,
+        larger_bodies={api.IMPORT_PATH: MAX_BYTES},
     )
     application.state.providers = Providers(settings.sign_on)
     application.add_exception_handler(UserNotFound, api.on_user_not_found)

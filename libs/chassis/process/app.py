@@ -10,6 +10,7 @@ import gc
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from types import MappingProxyType
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import Scope
@@ -41,12 +42,14 @@ def create(
     lifespan: Lifespan | None = None,
     checks: Mapping[str, Check] | None = None,
     max_body_bytes: int = body_limit.MAX_JSON_BYTES,
+    larger_bodies: Mapping[str, int] = MappingProxyType({}),
 ) -> FastAPI:
     """The api process of a service.
 
     Sets `app.state.database`, `app.state.settings` and `app.state.verifier`. `lifespan` opens and
     closes the service's own resources. `/health/status` runs `checks` in addition to the check of
-    the database.
+    the database. `larger_bodies` has the limits of paths whose requests may be larger than
+    `max_body_bytes`.
     """
     database = Database(settings)
 
@@ -73,7 +76,7 @@ def create(
         {"database": database.check, **(checks or {})},
         ["database"],
     )
-    app.add_middleware(body_limit.BodyLimit, max_bytes=max_body_bytes)
+    app.add_middleware(body_limit.BodyLimit, max_bytes=max_body_bytes, larger=larger_bodies)
     app.state.database = database
     app.state.verifier = Verifier(settings.identity_public_key, settings.service)
     for router in routers:

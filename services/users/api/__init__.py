@@ -14,6 +14,7 @@ from . import (
     sign_on,
 )
 from .callers import on_user_not_found
+from .imports import IMPORT_PATH
 
 routers = (
     people.router,
@@ -29,4 +30,4 @@ routers = (
     sign_on.router,
 )
 
-__all__ = ["on_user_not_found", "routers"]
+__all__ = ["IMPORT_PATH", "on_user_not_found", "routers"]

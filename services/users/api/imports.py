@@ -17,7 +17,9 @@ from ..people_import import Invited, Plan, PlannedRow, RowAction
 from ..settings import Settings
 from .keys import uncached
 
-router = APIRouter(prefix="/api", tags=["administration"])
+IMPORT_PATH = "/api/people/import"
+
+router = APIRouter(tags=["administration"])
 
 _EXAMPLE = "external_id,name,title,department\r\nE-1007,Анна Ким,Structural engineer,Bridges\r\n"
 _FILE: dict[str, Any] = {
@@ -100,7 +102,7 @@ class ImportResponse(BaseModel):
 
 
 @router.get(
-    "/people.csv",
+    "/api/people.csv",
     summary="Export all people as a CSV file (administrators)",
     response_class=Response,
     responses={
@@ -119,7 +121,7 @@ async def export_people(identity: Administrator, session: Transaction) -> Respon
 
 
 @router.post(
-    "/people/import",
+    IMPORT_PATH,
     summary="Preview or apply a CSV file of people (administrators)",
     responses=responses(
         NotAnAdministrator,

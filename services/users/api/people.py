@@ -1,10 +1,10 @@
 """Routes for people: profiles, search, registration, follows, and replacing all keys."""
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from chassis.auth.identity import Administrator, Identity, SignedIn
 from chassis.database.session import Transaction
@@ -68,6 +68,12 @@ class ProfileDraft(BaseModel):
     department: str | None = Field(
         default=None, max_length=1000, description="Up to 100 characters. Null clears it."
     )
+
+    @model_validator(mode="after")
+    def _names_a_change(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("Name at least one field to change.")
+        return self
 
 
 def _only_if_given(description: str) -> Any:
