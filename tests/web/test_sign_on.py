@@ -37,6 +37,7 @@ async def test_a_person_signs_in_by_the_button_and_out_everywhere(
     (session,) = [c for c in await page.context.cookies() if c["name"] == "warble_session"]
     assert (session["httpOnly"], session["sameSite"]) == (True, "Strict")
     await page.goto("/")
+    await page.get_by_role("button", name="Skip").click()
     await page.get_by_role("button", name="Settings").click()
     await page.get_by_role("button", name="Sign out").click()
     await page.wait_for_url(re.compile(f"^({stack.gateway_url}/|{demonstration_provider}/.*)$"))
