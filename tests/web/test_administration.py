@@ -5,7 +5,7 @@ import re
 import secrets
 
 import pytest
-from playwright.async_api import FilePayload, Locator, Page, expect
+from playwright.async_api import FilePayload, Locator, Page, Route, expect
 
 from devstack.repository import REPOSITORY
 from tests.journeys.company import Company, Person
@@ -268,3 +268,32 @@ async def test_people_are_imported_after_a_preview(
     await page.get_by_role("link", name="All people").click()
     await expect(await row_of(page, name)).to_contain_text("Bridges")
     assert "moderator" in await rights_of(ann)
+
+
+async def test_the_health_of_all_services_is_seen_at_a_glance(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    page = (await opens(company.administrator, screen, "/administration/health")).page
+    row = page.get_by_role("row").filter(has=page.get_by_text("notifications", exact=True))
+
+    await expect(row).to_contain_text("Ready")
+    assert await axe(page) == []
+
+
+async def test_the_health_says_how_failed_events_are_handled_again(
+    company: Company, opens: Opens
+) -> None:
+    page = (await opens(company.administrator)).page
+
+    async def with_a_failed_event(route: Route) -> None:
+        response = await route.fetch()
+        health = await response.json()
+        health["healthy"] = False
+        health["services"]["feed"]["dead_letters"] = 1
+        await route.fulfill(response=response, json=health)
+
+    await page.route("**/api/health", with_a_failed_event)
+    await page.goto("/administration/health")
+
+    await expect(page.get_by_text("Something needs attention")).to_be_visible()
+    await expect(page.get_by_text("make replay SERVICE=feed")).to_be_visible()

@@ -30,10 +30,13 @@ DIFFERENT_PIXELS = 40
 """About a quarter of an icon. The pictures are softened first, so that the edges of letters, which
 other versions of a library place a fraction of a pixel away, count less than shapes and colours."""
 
-PARTS = ("tweets", "lists", "people", "writer", "controls", "notices")
+PARTS = (
+    "tweets", "lists", "people", "writer", "controls", "notices",
+    "announcements", "managed", "audit", "reports", "health",
+)  # fmt: skip
 DIALOGS = (
     "write", "likers", "rename", "settings", "access", "invite", "welcome", "erase",
-    "shortcuts", "about", "pictures", "reply",
+    "shortcuts", "about", "pictures", "reply", "report", "hide", "announce", "add-person",
 )  # fmt: skip
 WIDE, NARROW = 600, 320
 HIGH = 3800
@@ -126,7 +129,7 @@ async def test_a_part_looks_as_it_was_accepted(
     await compare_themes(page, "[role=status].notices" if part == "notices" else "main", part)
 
 
-@pytest.mark.parametrize("part", ["tweets", "people", "writer"])
+@pytest.mark.parametrize("part", ["tweets", "people", "writer", "managed", "reports"])
 async def test_a_part_on_a_narrow_phone_looks_as_it_was_accepted(
     exact_browser: Browser, gallery: Path, part: str
 ) -> None:

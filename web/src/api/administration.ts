@@ -27,6 +27,9 @@ export const linkIdentity = (id: number, provider: string, subject: string) =>
 export const unlinkIdentity = (id: number, provider: string) =>
   call("DELETE", `/users/${id}/identities/${encodeURIComponent(provider)}`);
 
+export type Health = Schemas["HealthOverview"];
+export const health = () => call<Health>("GET", "/health");
+
 export interface PeopleFilter {
   query: string;
   state: State;

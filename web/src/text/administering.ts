@@ -13,6 +13,7 @@ const en = {
     announcements: "Announcements",
     audit: "Audit log",
     "sign-on": "Sign-on",
+    health: "Health",
   } as Record<string, string>,
   noRight: "The administration is closed to you",
   noRightMore: "Ask an administrator for a role.",
@@ -164,6 +165,29 @@ const en = {
   logoutUri: "Back-channel logout URI",
   uriMore: "Register both addresses at the provider.",
 
+  // Health.
+  healthy: "Everything works",
+  unhealthy: "Something needs attention",
+  brokerLost:
+    "The gateway isn't connected to the broker: revoked keys may work for up to a minute.",
+  look: "Look again",
+  healthColumns: {
+    service: "Service",
+    state: "State",
+    unpublished: "Not yet told",
+    unhandled: "Waiting",
+    dead: "Failed",
+    consumers: "Workers",
+  },
+  healthMore:
+    "“Not yet told” are changes that other services don't know yet, “Waiting” are events that a service hasn't handled yet, and “Failed” are events that failed at every attempt.",
+  ready: "Ready",
+  notReady: "Doesn't answer",
+  unknown: "unknown",
+  oldest: (when: string) => `the oldest ${when}`,
+  replay: (service: string) =>
+    `Once the reason is mended, an operator handles the failed events of ${service} again:`,
+
   // The audit log.
   action: "What was done",
   anyAction: "Anything",
@@ -216,6 +240,7 @@ const ru: typeof en = {
     announcements: "Объявления",
     audit: "Журнал",
     "sign-on": "Вход",
+    health: "Состояние",
   },
   noRight: "У вас нет прав на управление",
   noRightMore: "Попросите роль у администратора.",
@@ -367,6 +392,27 @@ const ru: typeof en = {
   redirectUri: "Адрес возврата (redirect URI)",
   logoutUri: "Адрес для выхода (back-channel logout URI)",
   uriMore: "Укажите оба адреса у провайдера.",
+
+  healthy: "Всё работает",
+  unhealthy: "Нужно вмешательство",
+  brokerLost: "Шлюз не связан с брокером: отозванные ключи могут действовать до минуты.",
+  look: "Проверить снова",
+  healthColumns: {
+    service: "Сервис",
+    state: "Состояние",
+    unpublished: "Не передано",
+    unhandled: "Ждут",
+    dead: "Не удались",
+    consumers: "Обработчики",
+  },
+  healthMore:
+    "«Не передано» — изменения, о которых другие сервисы ещё не знают, «Ждут» — события, которые сервис ещё не обработал, «Не удались» — события, которые не удалось обработать ни с одной попытки.",
+  ready: "Работает",
+  notReady: "Не отвечает",
+  unknown: "неизвестно",
+  oldest: (when: string) => `самое старое: ${when}`,
+  replay: (service: string) =>
+    `Когда причина устранена, оператор снова запускает обработку этих событий (${service}):`,
 
   action: "Что сделано",
   anyAction: "Любое действие",
