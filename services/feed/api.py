@@ -67,9 +67,17 @@ TWEET_EXAMPLE: Any = {
 }
 
 
+class PictureView(BaseModel):
+    """The URL paths of a person's picture: squares with sides of 48 and 128 pixels at most."""
+
+    small: str
+    medium: str
+
+
 class AuthorView(BaseModel):
     id: int
     name: str
+    picture: PictureView | None = Field(None, description="Missing if the person has none.")
 
 
 class LikeView(BaseModel):

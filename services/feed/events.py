@@ -79,6 +79,19 @@ class ThreadPlace(BaseModel):
     self_replies: int
 
 
+class PicturePaths(BaseModel):
+    """The URL paths of a person's picture, without the large one, which no list shows."""
+
+    small: str
+    medium: str
+
+
+class PersonPictured(Event):
+    routing_key: ClassVar[str] = "person.pictured.v1"
+    user_id: int
+    picture: PicturePaths | None
+
+
 class TweetPosted(Event):
     routing_key: ClassVar[str] = "tweet.posted.v1"
     tweet_id: int

@@ -1,11 +1,11 @@
-"""Applies the events of users and tweets to the feed's tables.
+"""Applies the events of users, tweets and media to the feed's tables.
 
 Events arrive in any order and several times: queues, workers and retries do not keep an order. So
 the handlers commute. Whatever the order, the tables end up the same. Three means achieve this:
 
-- *Versions.* A name, a follow, a like, and whether a person or a tweet is hidden are stored with
-  the version of the event that set them. A handler changes nothing if the stored version is newer.
-  An ended follow or like stays as a row with `active` false, so that its version is known.
+- *Versions.* A name, a picture, a follow, a like, and whether a person or a tweet is hidden are
+  stored with the version of the event that set them. A handler changes nothing if the stored version
+  is newer. An ended follow or like stays as a row with `active` false, so that its version is known.
 - *Tombstones.* The row of a deleted tweet stays without its text. An erased person keeps a row in
   `erasure`. Late events about them change nothing.
 - *Placeholders.* A like, a reply or a hiding may arrive before its tweet. Then its handler inserts
@@ -25,6 +25,7 @@ from chassis.privacy import erasure
 
 from . import replies
 from .events import (
+    PersonPictured,
     TagFollowed,
     TagUnfollowed,
     ThreadPlace,
@@ -44,7 +45,7 @@ from .events import (
 )
 from .tweet_json import render_card
 
-subscriptions = Subscriptions("feed", sources=("users", "tweets"))
+subscriptions = Subscriptions("feed", sources=("users", "tweets", "media"))
 
 LIKES_BATCH = 5_000
 """The maximum number of likes of deleted tweets that one statement deletes. The batch is large
@@ -62,6 +63,14 @@ on conflict (id)
 do update set hidden = excluded.hidden, hidden_version = excluded.hidden_version
 where person.hidden_version < excluded.hidden_version
 """
+_SET_PICTURE = """
+insert into person (id, name, version, picture, picture_version)
+select $1, '', 0, $2, $3 where not exists (select from erasure where user_id = $1)
+on conflict (id)
+do update set picture = excluded.picture, picture_version = excluded.picture_version
+where person.picture_version < excluded.picture_version
+"""
+_DELETE_PICTURE = "update person set picture = null, picture_version = 0 where id = $1"
 _SET_FOLLOW = """
 insert into follow (follower_id, followed_id, active, version) values ($1, $2, $3, $4)
 on conflict (follower_id, followed_id)
@@ -203,7 +212,14 @@ async def on_user_erased(session: AnySession, event: UserErased, version: int) -
     # Names of late events have older versions than this empty one.
     await fetch(session, _SET_NAME, event.user_id, "", version)
     await fetch(session, _SET_PERSON_HIDDEN, event.user_id, True, version)
+    await fetch(session, _DELETE_PICTURE, event.user_id)
     await erasure.mark_erased(session, event.user_id)
+
+
+@subscriptions.on(PersonPictured)
+async def on_person_pictured(session: AnySession, event: PersonPictured, version: int) -> None:
+    picture = event.picture and event.picture.model_dump_json()
+    await fetch(session, _SET_PICTURE, event.user_id, picture, version)
 
 
 @subscriptions.on(UserFollowed)

@@ -68,6 +68,11 @@ class Person(Table, table=True):
         default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
     )
     """The version of `hidden`: a deactivated person may come back."""
+    picture: str | None = Field(default=None, sa_column=Column(Text))
+    """The paths of the person's picture, as a JSON object."""
+    picture_version: int = Field(
+        default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
+    )
 
 
 class Follow(Table, table=True):

@@ -3,9 +3,10 @@
 A change that adds a table or a column with a person's data changes this module too. There is
 nothing to export here: the feed only has copies of what users and tweets export.
 
-`handlers.on_user_erased` empties the name and hides the person at once. The sweep below then
-deletes the person's tweets, likes and follows, in batches. Of a tweet only the id and the place in
-its thread stay, as of any deleted tweet, so that late likes and replies find the tombstone.
+`handlers.on_user_erased` deletes name and picture and hides the person at once. The sweep below
+then deletes the person's tweets, likes and follows, in batches. Of a tweet only the id and the
+place in its thread stay, as of any deleted tweet, so that late likes and replies find the
+tombstone.
 """
 
 from sqlalchemy import text
@@ -60,6 +61,13 @@ where follow.follower_id = edge.follower_id and follow.followed_id = edge.follow
 """)
 
 
+# A handler that ran just before the tombstone was committed may have stored it.
+_DELETE_PICTURE = text("""
+update person set picture = null, picture_version = 0
+where id = :user_id and picture_version > 0
+""")
+
+
 async def _sweep(database: Database, user_id: int) -> int:
     """Deletes a batch of the person's data. Returns the number of rows; 0 if nothing is left."""
     batch = {"user_id": user_id, "batch": BATCH}
@@ -74,6 +82,7 @@ async def _sweep(database: Database, user_id: int) -> int:
             await execute(session, _LOCK_TWEETS, likes)
             return int((await execute(session, _DELETE_LIKES_BY, likes)).scalar_one())
         tags = (await execute(session, _DELETE_TAG_FOLLOWS, batch)).rowcount
+        tags += (await execute(session, _DELETE_PICTURE, {"user_id": user_id})).rowcount
         return tags + (await execute(session, _DELETE_FOLLOWS_OF, batch)).rowcount
 
 

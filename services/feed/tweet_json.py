@@ -7,9 +7,10 @@ A tweet in a response is one JSON object with three parts:
     ,"like_count":1,"liked":false}                         LIKE_COUNT, LIKED and NOT_LIKED
 
 The card is the same for every reader and never changes, so it is stored as text in `tweet.card`.
-Names, counts and likes do change, so PostgreSQL appends them to the card when a tweet is read. A
-text that mentions people shows their present names, so its entities are stored beside the card. No
-read builds a tweet as a Python object. `queries` writes whole pages in this way, for one reader;
+Names, pictures of people, counts and likes do change, so PostgreSQL appends them to the card when a
+tweet is read. A text that mentions people shows their present names, so its entities are stored
+beside the card. No read builds a tweet as a Python object. `queries` writes whole pages in this
+way, for one reader;
 `fragments` reads a `CardJson`, which all readers share, and `CardJson.render_for` completes it for
 one of them. Both must give the same bytes; tests/feed/test_pages.py compares them. Lists that
 contain replies also say to whom they reply: see `in_reply_to_json`. `api.TweetView` documents the
@@ -66,7 +67,13 @@ _MACROS = (
             ), 'null') || '}'
         end)""",
     ),
-    ("person_json", r"""'{"id":' || \1 || ',"name":' || name_json(\1) || '}'"""),
+    (
+        "person_json",
+        r"""'{"id":' || \1 || coalesce((
+            select ',"name":' || to_json(name)::text || coalesce(',"picture":' || picture, '')
+            from person where id = \1
+        ), ',"name":""') || '}'""",
+    ),
     ("like_json", r"""'{"user_id":' || \1 || ',"name":' || name_json(\1) || '}'"""),
     ("name_json", r"""coalesce((select to_json(name) from person where id = \1)::text, '""')"""),
 )
@@ -78,7 +85,8 @@ def expand(statement: str) -> str:
     - `tweet_head(tweet)`: of a row of `tweet`, everything up to the first like
     - `in_reply_to_json(tweet)`: for a reply, a member with the tweet above it and its author
     - `entities_json(tweet)`: the member `entities` of a tweet that mentions people
-    - `person_json(user_id)`, `like_json(user_id)`: a person and a like as JSON objects
+    - `person_json(user_id)`, `like_json(user_id)`: a person, with the picture if there is one, and
+      a like as JSON objects
     - `name_json(user_id)`: a person's name as a JSON string; empty if the name is unknown
 
     PostgreSQL looks up each name in a subquery. With a join of a few people, its planner may decide

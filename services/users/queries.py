@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, text
 from sqlalchemy import select as sqlalchemy_select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -29,7 +30,7 @@ MAX_SEARCH_RESULTS = 500
 """A search can be paged up to this many results."""
 
 _SEARCH = """
-select id, name, title, department, coalesce(
+select id, name, title, department, picture, coalesce(
     (select active from follow where follower_id = :reader_id and followed_id = person.id), false
 ) as followed
 from person
@@ -46,7 +47,7 @@ _SEARCH_AS_TYPED = text(
     _SEARCH.format(
         containing=_CONTAINING, similar=_SIMILAR, starting=_STARTING, similarity=_SIMILARITY
     )
-)
+).columns(picture=JSONB)
 _SEARCH_ALSO_IN_LATIN = text(
     _SEARCH.format(
         containing=f"({_CONTAINING} or {_CONTAINING}_latin)",
@@ -54,7 +55,7 @@ _SEARCH_ALSO_IN_LATIN = text(
         starting=f"({_STARTING} or {_STARTING}_latin)",
         similarity=f"greatest({_SIMILARITY}, word_similarity(:latin, folded))",
     )
-)
+).columns(picture=JSONB)
 _LATEST_PEOPLE = """
     select coalesce(
         json_agg(json_build_object('id', id, 'name', name) order by version desc), '[]'
@@ -74,6 +75,7 @@ select json_build_object('result', true, 'user', json_strip_nulls(json_build_obj
     'about', about,
     'title', title,
     'department', department,
+    'picture', picture,
     'followed', exists (
         select from follow
         where follower_id = :reader_id and followed_id = person.id and active
@@ -93,6 +95,7 @@ class ListedPerson(NamedTuple):
     name: str
     title: str | None
     department: str | None
+    picture: dict[str, str] | None
     followed: bool
     """Whether the reader follows this person."""
 
@@ -111,6 +114,7 @@ def _listed(reader_id: int) -> tuple[Any, ...]:
         col(Person.name),
         col(Person.title),
         col(Person.department),
+        col(Person.picture),
         _followed_by(reader_id),
     )
 

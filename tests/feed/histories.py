@@ -15,7 +15,7 @@ PEOPLE = 4
 MAX_ANCESTORS = 2
 """Fewer than tweets stores, so that short histories have threads that are deeper."""
 STEPS = [
-    *("rename", "erase", "delete", "hide"),
+    *("rename", "picture", "erase", "delete", "hide"),
     *["deactivate"] * 2,
     *["follow"] * 2,
     *["post", "reply", "like"] * 3,
@@ -42,6 +42,7 @@ class FeedModel:
     """The state after a history in plain Python, and the events that led to it."""
 
     names: dict[int, str] = field(default_factory=dict)
+    pictures: dict[int, dict[str, str]] = field(default_factory=dict)
     follows: set[tuple[int, int]] = field(default_factory=set)
     tweets: dict[int, tuple[int, str]] = field(default_factory=dict)
     likes: dict[int, list[int]] = field(default_factory=dict)
@@ -85,7 +86,7 @@ class FeedModel:
         return {
             "id": tweet_id,
             "content": content,
-            "author": {"id": author, "name": self.names[author]},
+            "author": self.person(author),
             "likes": [
                 {"user_id": liker, "name": self.names[liker]} for liker in self.likes[tweet_id]
             ],
@@ -102,6 +103,10 @@ class FeedModel:
                 if entity.user_id not in self.hidden
             ],
         }
+
+    def person(self, user_id: int) -> dict[str, Any]:
+        picture = {"picture": self.pictures[user_id]} if user_id in self.pictures else {}
+        return {"id": user_id, "name": self.names[user_id], **picture}
 
     def thread(self, tweet_id: int) -> tuple[list[int], list[int]]:
         """What is listed above and below a tweet: live tweets, and deleted ones above live ones."""
@@ -172,6 +177,8 @@ def feed_models(draw: st.DrawFn, kinds: Sequence[str] = STEPS, min_steps: int = 
             name = draw(st.text("аЯz\"\\ '😀", min_size=1, max_size=5))
             model.names[user_id] = name
             model.record("users", events.UserRenamed(user_id=user_id, name=name))
+        elif step == "picture":
+            change_picture(model, user_id, draw(st.sampled_from(["", "a", "b"])))
         elif step == "follow":
             toggle_follow(model, user_id, draw(person))
         elif step == "post":
@@ -222,6 +229,16 @@ def toggle_follow(model: FeedModel, follower_id: int, followed_id: int) -> None:
         model.record("users", events.UserFollowed(**edge))
 
 
+def change_picture(model: FeedModel, user_id: int, name: str) -> None:
+    """Without a name, the person has no picture any more. That of an erased person is late."""
+    paths = {"small": f"/uploads/{name}s", "medium": f"/uploads/{name}m"} if name else None
+    if paths and user_id not in model.erased:
+        model.pictures[user_id] = paths
+    else:
+        model.pictures.pop(user_id, None)
+    model.record("media", events.PersonPictured(user_id=user_id, picture=paths))
+
+
 def _deactivate(model: FeedModel, user_id: int) -> None:
     if user_id not in model.hidden:
         model.hidden.add(user_id)
@@ -242,6 +259,7 @@ def erase(model: FeedModel, user_id: int) -> None:
     _deactivate(model, user_id)
     model.erased.add(user_id)
     model.names[user_id] = ""
+    model.pictures.pop(user_id, None)
     model.follows = {edge for edge in model.follows if user_id not in edge}
     for tweet_id in [one for one, (author, _) in model.tweets.items() if author == user_id]:
         del model.tweets[tweet_id], model.likes[tweet_id]

@@ -154,6 +154,11 @@ async def test_each_kind_of_event_reaches_the_cached_pages(
     await until(lambda tweets: len(tweets) == 1)
     await deliver(events.UserRegistered(user_id=912, name="Bob"))
     await until(lambda tweets: tweets[0]["author"]["name"] == "Bob")
+    picture = {"small": "/uploads/s", "medium": "/uploads/m"}
+    await deliver(events.PersonPictured(user_id=912, picture=picture))
+    await until(lambda tweets: tweets[0]["author"].get("picture") == picture)
+    await deliver(events.PersonPictured(user_id=912, picture=None))
+    await until(lambda tweets: "picture" not in tweets[0]["author"])
     await deliver(events.TweetLiked(tweet_id=9001, user_id=912), 5_000_001)
     await deliver(events.TweetLiked(tweet_id=9001, user_id=911), 5_000_002)
     await until(lambda tweets: tweets[0]["liked"] and tweets[0]["like_count"] == 2)

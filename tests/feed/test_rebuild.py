@@ -46,7 +46,7 @@ def two_people() -> FeedModel:
 
 
 def dump_of(
-    events: Sequence[RecordedEvent], sources: Sequence[str] = ("users", "tweets")
+    events: Sequence[RecordedEvent], sources: Sequence[str] = ("users", "tweets", "media")
 ) -> io.BytesIO:
     """The dumps of these producers, one after another."""
     lines: list[Any] = []

@@ -15,6 +15,7 @@ from services.users.handlers import subscriptions
 from services.users.settings import Settings
 
 from .conftest import People
+from .test_api import signed
 from .test_audit import audit_entries
 
 
@@ -107,3 +108,28 @@ async def test_what_a_moderator_did_is_in_the_audit_log_once(
     query = f"?action=tweet_hidden&subject={author}"
     (entry,) = await audit_entries(users, people, query)
     assert (entry["actor_id"], entry["object_id"]) == (moderator, 31)
+
+
+async def test_a_profile_and_lists_of_people_have_the_picture_only_if_there_is_one(
+    users: httpx.AsyncClient, people: People, database: Database
+) -> None:
+    ann, boris = await people.register("Ann Pictured"), await people.register("Boris Pictured")
+    await users.post(f"/api/users/{boris}/follow", headers=signed(ann))
+    await users.post(f"/api/users/{ann}/follow", headers=signed(boris))
+    await deliver(database, ann, "ann", next(event_numbers))
+
+    assert (await people.profile(ann))["picture"] == paths("ann").model_dump()
+    assert "picture" not in await people.profile(boris)
+    for path in (
+        "/api/users?query=pictured",
+        "/api/users?query=пиктуред",
+        "/api/users?limit=100",
+        f"/api/users/{boris}/followers",
+        f"/api/users/{boris}/following",
+        f"/api/users/{ann}/followers",
+    ):
+        listed = (await users.get(path, headers=signed(ann))).json()["users"]
+        pictures = {person["id"]: person.get("picture", "none") for person in listed}
+        assert pictures.get(ann, paths("ann").model_dump()) == paths("ann").model_dump()
+        assert pictures.get(boris, "none") == "none"
+        assert pictures.keys() & {ann, boris}

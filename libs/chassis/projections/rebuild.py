@@ -1,7 +1,7 @@
 """`python -m chassis rebuild services.feed`: rebuilds a projection from its producers' events.
 
     python -m chassis rebuild --begin services.feed
-    { python -m chassis dump services.users && python -m chassis dump services.tweets; } |
+    { python -m chassis dump services.users && python -m chassis dump services.tweets; … } |
         python -m chassis rebuild services.feed
 
 The projection that serves is read and written all the time; the rebuild works on a copy of its

@@ -26,6 +26,7 @@ from ..errors import (
     RenamingNotAllowed,
     UserNotFound,
 )
+from ..events import PicturePaths
 from ..queries import PeoplePage
 from ..settings import Settings
 from . import keys, sessions
@@ -90,6 +91,7 @@ class UserView(BaseModel):
 class ListedUserView(UserView):
     title: str | None = _only_if_given("Missing if the person has none.")
     department: str | None = _only_if_given("Missing if the person has none.")
+    picture: PicturePaths | None = _only_if_given("Missing if the person has none.")
     followed: bool
     """Whether the caller follows this person."""
 
