@@ -4,8 +4,9 @@ Events arrive in any order and several times: queues, workers and retries do not
 the handlers commute. Whatever the order, the tables end up the same. Three means achieve this:
 
 - *Versions.* A name, a picture, a follow, a like, and whether a person or a tweet is hidden are
-  stored with the version of the event that set them. A handler changes nothing if the stored version
-  is newer. An ended follow or like stays as a row with `active` false, so that its version is known.
+  stored with the version of the event that set them. A handler changes nothing if the stored
+  version is newer. An ended follow or like stays as a row with `active` false, so that its version
+  is known.
 - *Tombstones.* The row of a deleted tweet stays without its text. An erased person keeps a row in
   `erasure`. Late events about them change nothing.
 - *Placeholders.* A like, a reply or a hiding may arrive before its tweet. Then its handler inserts
