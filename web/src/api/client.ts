@@ -13,12 +13,17 @@ export type Highlight = Schemas["Highlight"];
 /** Somebody whom a name in a search may mean. */
 export type Choice = Schemas["ChoiceView"];
 export type Media = Schemas["MediaView"];
-export type Person = Schemas["UserView"];
+export type Person = Schemas["AuthorView"];
+/** The paths of a person's picture; only profiles and lists of people have the large one. */
+export type Portrait = { small: string; medium: string; large?: string };
 export type Profile = Schemas["ProfileView"];
 
 /** The reader's own profile, and what the reader may do. */
 export type Me = Profile &
-  Pick<Schemas["OwnProfileResponse"], "administrator" | "moderator" | "announcer" | "may_rename">;
+  Pick<
+    Schemas["OwnProfileResponse"],
+    "administrator" | "moderator" | "announcer" | "may_rename" | "may_change_position"
+  >;
 
 /** What a search has found in a tweet; given to the parts below it as the context `HIGHLIGHTS`. */
 export type Highlights = (tweetId: number) => readonly Highlight[];
@@ -214,8 +219,6 @@ export async function profile(id: number): Promise<Profile> {
   return (await call<Schemas["ProfileResponse"]>("GET", `/users/${id}`)).user;
 }
 
-export const rename = (id: number, name: string) => call("PATCH", `/users/${id}`, { name });
-
 /** Registers a person, who gets the first key by the invitation. */
 export const invite = (name: string) =>
   call<Schemas["InvitationResponse"]>("POST", "/invitations", { name });
@@ -349,9 +352,20 @@ export function upload(
   const form = new FormData();
   form.append("file", picture);
   form.append("alt", alt);
+  return send("POST", "/medias", form, progress, signal);
+}
+
+/** Sends a form with a file, as `upload` does. */
+export function send<T>(
+  method: string,
+  path: string,
+  form: FormData,
+  progress: (share: number) => void,
+  signal: AbortSignal,
+): Promise<T> {
   // fetch reports no progress of an upload.
   const request = new XMLHttpRequest();
-  return new Promise<Schemas["MediaResponse"]>((resolve, reject) => {
+  return new Promise<T>((resolve, reject) => {
     let timer: ReturnType<typeof setTimeout>;
     const wait = (milliseconds: number) => {
       clearTimeout(timer);
@@ -369,7 +383,7 @@ export function upload(
     request.onerror = () => reject(new ApiError("Offline", ""));
     request.onload = () => {
       try {
-        resolve(understood(request.status, request.responseText) as Schemas["MediaResponse"]);
+        resolve(understood(request.status, request.responseText) as T);
       } catch (error) {
         reject(error);
       }
@@ -379,7 +393,7 @@ export function upload(
       reject(signal.reason);
       request.abort();
     };
-    request.open("POST", "/api/medias");
+    request.open(method, `/api${path}`);
     for (const [name, value] of Object.entries(asPerson())) request.setRequestHeader(name, value);
     request.send(form);
     wait(STALLED_MS);

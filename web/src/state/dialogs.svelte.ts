@@ -10,7 +10,7 @@ export type Dialog =
   | { kind: "reply"; tweet: Tweet }
   | { kind: "pictures"; tweet: Tweet; index: number }
   | { kind: "likers"; tweet: Tweet }
-  | { kind: "rename" }
+  | { kind: "profile" }
   | { kind: "settings" }
   | { kind: "access" }
   | { kind: "notifications" }

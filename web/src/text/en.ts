@@ -170,7 +170,7 @@ export const en = {
   found: (n: number) => many(n, { one: "# person found", other: "# people found" }),
   noneFound: (name: string) => `No one found for “${name}”`,
   findPeople: "Find people",
-  rename: "Change name",
+  editProfile: "Edit profile",
   name: "Name",
 
   // Settings.

@@ -170,7 +170,7 @@ export const ru: Words = {
     many(n, { one: "Найден # человек", few: "Найдено # человека", other: "Найдено # человек" }),
   noneFound: (name: string) => `По запросу «${name}» никого не нашлось`,
   findPeople: "Найти людей",
-  rename: "Сменить имя",
+  editProfile: "Изменить профиль",
   name: "Имя",
 
   languageTitle: "Язык",
