@@ -110,8 +110,8 @@ async def test_a_new_name_is_shown_everywhere_at_once(company: Company, opens: O
     page = window.page
 
     await window.tweet("signed").get_by_role("link", name="Ann").click()
-    await page.get_by_role("button", name="Change name").click()
-    field = page.get_by_role("dialog").get_by_role("textbox")
+    await page.get_by_role("button", name="Edit profile").click()
+    field = page.get_by_role("dialog").get_by_role("textbox", name="Name", exact=True)
     await expect(field).to_be_focused()
     await expect(field).to_have_accessible_description(re.compile("100"))
     await field.fill("Anna Kim")

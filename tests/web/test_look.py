@@ -89,8 +89,8 @@ async def test_axe_finds_nothing_on_any_view(
         await window.dialog_left_the_history()
 
     await page.goto(f"/profile/{ann.id}")
-    await page.get_by_role("button", name="Change name").click()
-    await look_at_dialog("renaming", "Change name")
+    await page.get_by_role("button", name="Edit profile").click()
+    await look_at_dialog("own profile", "Edit profile")
     await page.goto("/")
     for name, opener, dialog in _dialogs(window):
         await opener.click()

@@ -95,4 +95,6 @@ async def test_the_page_offers_no_new_name_where_administrators_give_names(
 
     await expect(page.get_by_role("heading", name="Ann", exact=True)).to_be_visible()
     await expect(page.get_by_role("link", name="0 followers", exact=True)).to_be_visible()
-    await expect(page.get_by_role("button", name="Change name")).to_have_count(0)
+    await page.get_by_role("button", name="Edit profile").click()
+    await expect(page.get_by_role("textbox", name="About yourself")).to_be_visible()
+    await expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_count(0)

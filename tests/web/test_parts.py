@@ -35,7 +35,7 @@ PARTS = (
     "announcements", "managed", "audit", "reports", "health",
 )  # fmt: skip
 DIALOGS = (
-    "write", "likers", "rename", "settings", "access", "invite", "welcome", "erase",
+    "write", "likers", "profile", "settings", "access", "invite", "welcome", "erase",
     "shortcuts", "about", "pictures", "reply", "report", "hide", "announce", "add-person",
 )  # fmt: skip
 WIDE, NARROW = 600, 320

@@ -111,9 +111,9 @@ async def test_one_changes_ones_own_name(company: Company, opens: Opens) -> None
     window = await opens(ann, path=f"/profile/{ann.id}")
     page = window.page
 
-    await page.get_by_role("button", name="Change name").click()
-    await page.get_by_role("textbox", name="Name").fill("\x00")
-    await page.get_by_role("textbox", name="Name").fill("Анна Ким")
+    await page.get_by_role("button", name="Edit profile").click()
+    await page.get_by_role("textbox", name="Name", exact=True).fill("\x00")
+    await page.get_by_role("textbox", name="Name", exact=True).fill("Анна Ким")
     await page.get_by_role("button", name="Save").click()
 
     await expect(page.get_by_role("heading", name="Анна Ким", exact=True)).to_be_visible()

@@ -210,6 +210,7 @@ const ANSWERS: [RegExp, object][] = [
       moderator: true,
       announcer: true,
       may_rename: true,
+      may_change_position: true,
     },
   ],
   [/\/sessions$/, { sessions }],

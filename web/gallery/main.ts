@@ -1,4 +1,4 @@
-/** Shows the part that the address names: `?part=tweets`, or `?dialog=rename`. */
+/** Shows the part that the address names: `?part=tweets`, or `?dialog=profile`. */
 
 import { mount } from "svelte";
 import { recognize } from "../src/state/session.svelte";
