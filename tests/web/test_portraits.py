@@ -1,6 +1,7 @@
 """One's own profile: the picture, which is cut in the page, and the texts."""
 
 import io
+import secrets
 from collections.abc import Awaitable, Callable
 
 from PIL import Image
@@ -183,17 +184,18 @@ async def test_a_profile_says_what_a_person_does_and_where(company: Company, ope
 async def test_namesakes_are_told_apart_by_their_departments(
     company: Company, opens: Opens
 ) -> None:
-    first, second = await company.hire("Zora Namesake"), await company.hire("Zora Namesake")
+    name = f"Zora {secrets.token_hex(4)}"
+    first, second = await company.hire(name), await company.hire(name)
     for person, department in ((first, "Bridges"), (second, "Tunnels")):
         await person.done("PATCH", f"/api/users/{person.id}", json={"department": department})
     window = await opens(await company.hire("Ann"))
 
     form = await window.writes("")
-    await form.get_by_role("textbox", name="What's new?").press_sequentially("@Zora Name")
+    await form.get_by_role("textbox", name="What's new?").press_sequentially(f"@{name}")
     options = window.page.get_by_role("option")
 
     await expect(options.filter(has_text="Bridges")).to_have_count(1)
     await expect(options.filter(has_text="Tunnels")).to_have_count(1)
     await window.page.goto("/people")
-    await window.page.get_by_role("main").get_by_role("searchbox").fill("Zora Namesake")
+    await window.page.get_by_role("main").get_by_role("searchbox").fill(name)
     await expect(window.page.get_by_role("listitem").filter(has_text="Tunnels")).to_have_count(1)
