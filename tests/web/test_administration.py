@@ -297,3 +297,22 @@ async def test_the_health_says_how_failed_events_are_handled_again(
 
     await expect(page.get_by_text("Something needs attention")).to_be_visible()
     await expect(page.get_by_text("make replay SERVICE=feed")).to_be_visible()
+
+
+async def test_an_account_of_the_company_is_linked_and_unlinked(
+    company: Company, opens: Opens
+) -> None:
+    ann, subject = await company.hire(a_name("Ann")), secrets.token_hex(8)
+    page = (await opens(company.administrator, path=f"/profile/{ann.id}")).page
+    await page.get_by_role("button", name="More actions").first.click()
+    await page.get_by_role("menuitem", name="Administration").click()
+    await page.get_by_text("Link an account", exact=True).first.click()
+    await page.get_by_label("Account number at the provider").fill(subject)
+    await page.get_by_role("button", name="Link an account").click()
+    await expect(page.get_by_text(f"Account {subject}")).to_be_visible()
+    assert await axe(page) == []
+    await page.get_by_role("button", name="Unlink").click()
+    await page.get_by_role("button", name="Unlink").click()
+
+    await expect(page.get_by_text("Account unlinked")).to_be_visible()
+    await expect(page.get_by_text(f"Account {subject}")).to_have_count(0)

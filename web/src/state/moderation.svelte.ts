@@ -9,6 +9,7 @@ import { moderating } from "../text/moderating";
 import { show } from "./dialogs.svelte";
 import { live } from "./live.svelte";
 import { words } from "./preferences.svelte";
+import { ADMINISTRATION, go } from "./route.svelte";
 import { who } from "./session.svelte";
 import type { Tweet } from "./tweets.svelte";
 
@@ -49,6 +50,8 @@ export function personActions({ id, name }: Person): MenuItem[] {
     },
   ];
   if (who.me.administrator) {
+    const place = `${ADMINISTRATION}/people/${id}`;
+    items.push({ label: words().administration, icon: "shield", act: () => go(place) });
     items.push({ label: words().inviteAgain, act: () => show({ kind: "invite", person }) });
   }
   return items;
