@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 import hypothesis
 import pytest
 import structlog
-from joserfc.jwk import RSAKey
 
 from chassis import testing
 from chassis.database import migrations
@@ -179,6 +178,8 @@ async def scripted_provider(stack: Instance) -> AsyncIterator[IdentityProvider]:
     with (stack.root / "run" / "provider.lock").open("w") as lock:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
         async with identity_provider.running(SCRIPTED_PROVIDER) as provider:
+            from joserfc.jwk import RSAKey
+
             # Users keeps the provider's key for an hour, also from one test to the next.
             stored = stack.root / "run" / "provider.jwk"
             if stored.exists():

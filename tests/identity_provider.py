@@ -14,15 +14,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import uvicorn
-from joserfc import jwk, jwt
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from joserfc import jwk
 
 CLIENT_ID = "warble"
 CLIENT_SECRET = "invented for tests"
@@ -57,11 +59,13 @@ class IdentityProvider:
 
     requests: list[str] = field(default_factory=list)
     """The endpoints that were asked."""
-    published: list[jwk.Key] = field(default_factory=list)
+    published: "list[jwk.Key]" = field(default_factory=list)
     _codes: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @cached_property
-    def key(self) -> jwk.RSAKey:
+    def key(self) -> "jwk.RSAKey":
+        from joserfc import jwk
+
         return jwk.RSAKey.generate_key(2048, {"kid": "first", "use": "sig"})
 
     @property
@@ -97,7 +101,7 @@ class IdentityProvider:
         claims = self.id_claims(nonce)
         if self.encode is not None:
             return self.encode(header, claims)
-        return jwt.encode(header, claims, self.key)
+        return _signed(header, claims, self.key)
 
     def logout_token(self, header: Token | None = None, **claims: Any) -> str:
         now = int(time.time())
@@ -111,7 +115,7 @@ class IdentityProvider:
             "sub": self.subject,
         }
         full_header = {"alg": "RS256", "kid": self.key.kid, "typ": "logout+jwt", **(header or {})}
-        return jwt.encode(full_header, _without_none({**token, **claims}), self.key)
+        return _signed(full_header, _without_none({**token, **claims}), self.key)
 
     def authorize(self, location: str) -> dict[str, str]:
         """Signs in as the browser does that follows `location`; returns the answer's parameters."""
@@ -182,6 +186,12 @@ class IdentityProvider:
                 Route("/end", self.end),
             ]
         )
+
+
+def _signed(header: Token, claims: Token, key: "jwk.RSAKey") -> str:
+    from joserfc import jwt
+
+    return jwt.encode(header, claims, key)
 
 
 def _without_none(values: Token) -> Token:

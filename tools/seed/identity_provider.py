@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from joserfc.jwk import RSAKey
-
 from devstack.keys import write_private
 
 CLIENT_ID = "warble"
@@ -54,6 +52,7 @@ def create_app(port: int, warble: str, key_file: Path) -> Any:
     import canaille
     from canaille.app import models
     from canaille.backends import Backend
+    from joserfc.jwk import RSAKey
 
     if not key_file.exists():
         new = RSAKey.generate_key(2048, {"kid": secrets.token_hex(4), "use": "sig"})
