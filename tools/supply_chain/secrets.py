@@ -32,6 +32,7 @@ ALLOWED: Mapping[str, str] = MappingProxyType(
         "old,new": "docs/operations.md, a placeholder for two keys",
         "api-key": "the contract, the name of a header",
         "Warble key": "own_keys.py, the name of the detected kind",
+        "demonstration": "tools/seed/identity_provider.py, a secret that everybody may know",
         "wrb_…": "the contract, an example",
         "wrb_4Hk…": "the contract, an example",
     }
