@@ -20,6 +20,7 @@ from .settings import Settings
 @asynccontextmanager
 async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
     settings: Settings = application.state.settings
+    application.state.connections = application.state.database.create_pool(settings.db_pool_size)
     if settings.admin_key is not None:
         async with application.state.database.transaction() as session:
             await commands.ensure_first_administrator(

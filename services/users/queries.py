@@ -5,57 +5,24 @@ A page is read with one row more than the limit: if that row exists, there is a 
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, text
-from sqlalchemy import select as sqlalchemy_select
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, and_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.auth.identity import KeyScope
-from chassis.database.session import execute
+from chassis.database.pool import Pool
 from chassis.http import paging
 
 from . import names
 from .errors import KeyEnded, KeyNotFound, SessionEnded, SessionNotFound, UserNotFound
-from .models import ApiKey, AuditEntry, Follow, LinkedIdentity, Person, UserSession
+from .models import ApiKey, AuditEntry, LinkedIdentity, Person, UserSession
 
 PROFILE_LIST_LIMIT = 100
 """How many followers and how many followed people a profile lists. The counts in the profile count
 everybody, also deactivated people, whom the lists leave out."""
 
-MAX_SEARCH_RESULTS = 500
-"""A search can be paged up to this many results."""
-
-_SEARCH = """
-select id, name, title, department, picture, coalesce(
-    (select active from follow where follower_id = :reader_id and followed_id = person.id), false
-) as followed
-from person
-where deactivated_at is null and ({containing} or :typos and {similar})
-order by {starting} desc, {containing} desc, {similarity} desc, follower_count desc, id
-limit :limit offset :offset
-"""
-_CONTAINING = "folded like :containing"
-# A match may start either line of a search form: see `names.search_form`.
-_STARTING = "E'\\n' || folded like :starting"
-_SIMILAR = ":query <% folded"
-_SIMILARITY = "word_similarity(:query, folded)"
-_SEARCH_AS_TYPED = text(
-    _SEARCH.format(
-        containing=_CONTAINING, similar=_SIMILAR, starting=_STARTING, similarity=_SIMILARITY
-    )
-).columns(picture=JSONB)
-_SEARCH_ALSO_IN_LATIN = text(
-    _SEARCH.format(
-        containing=f"({_CONTAINING} or {_CONTAINING}_latin)",
-        similar=f"({_SIMILAR} or :latin <% folded)",
-        starting=f"({_STARTING} or {_STARTING}_latin)",
-        similarity=f"greatest({_SIMILARITY}, word_similarity(:latin, folded))",
-    )
-).columns(picture=JSONB)
 _LATEST_PEOPLE = """
     select coalesce(
         json_agg(json_build_object('id', id, 'name', name) order by version desc), '[]'
@@ -65,10 +32,10 @@ _LATEST_PEOPLE = """
         from follow join person as other on other.id = follow.{other_column}
         where follow.{own_column} = person.id and follow.active and other.deactivated_at is null
         order by follow.version desc
-        limit :list_limit
+        limit $3
     ) as latest
 """
-_PROFILE = text(f"""
+_PROFILE = f"""
 select json_build_object('result', true, 'user', json_strip_nulls(json_build_object(
     'id', id,
     'name', name,
@@ -78,58 +45,15 @@ select json_build_object('result', true, 'user', json_strip_nulls(json_build_obj
     'picture', picture,
     'followed', exists (
         select from follow
-        where follower_id = :reader_id and followed_id = person.id and active
+        where follower_id = $2 and followed_id = person.id and active
     ),
     'followers', ({_LATEST_PEOPLE.format(own_column="followed_id", other_column="follower_id")}),
     'following', ({_LATEST_PEOPLE.format(own_column="follower_id", other_column="followed_id")}),
     'follower_count', follower_count,
     'following_count', following_count
-)))::text
-from person where id = :user_id and deactivated_at is null
-""")  # noqa: S608  the column names are constants, the values are bound
-_TYPO_TOLERANCE = text("select set_config('pg_trgm.word_similarity_threshold', '0.4', true)")
-
-
-class ListedPerson(NamedTuple):
-    id: int
-    name: str
-    title: str | None
-    department: str | None
-    picture: dict[str, str] | None
-    followed: bool
-    """Whether the reader follows this person."""
-
-
-class PeoplePage(NamedTuple):
-    """A page of people, and the cursor of the next page."""
-
-    people: list[ListedPerson]
-    next_cursor: str | None
-
-
-def _listed(reader_id: int) -> tuple[Any, ...]:
-    """The columns of a ListedPerson, from the Person of the row."""
-    return (
-        col(Person.id),
-        col(Person.name),
-        col(Person.title),
-        col(Person.department),
-        col(Person.picture),
-        _followed_by(reader_id),
-    )
-
-
-def _followed_by(reader_id: int) -> ColumnElement[bool]:
-    """A column: whether the reader follows the Person of the row.
-
-    A scalar subquery costs one lookup by primary key per row. With an EXISTS, PostgreSQL may first
-    build a hash of everybody whom the reader follows.
-    """
-    own_follow = aliased(Follow)
-    active = select(own_follow.active).where(
-        col(own_follow.follower_id) == reader_id, col(own_follow.followed_id) == col(Person.id)
-    )
-    return func.coalesce(active.scalar_subquery(), False)
+)))::text as body
+from person where id = $1 and deactivated_at is null
+"""  # noqa: S608  the column names are constants, the values are bound
 
 
 async def person_by_id(session: AsyncSession, user_id: int) -> Person:
@@ -209,19 +133,15 @@ async def audit_entries(
     return entries[:limit], next_cursor
 
 
-async def profile(session: AsyncSession, user_id: int, reader_id: int) -> str:
+async def profile(connections: Pool, user_id: int, reader_id: int) -> str:
     """The complete response body, as JSON. Raises UserNotFound.
 
     PostgreSQL builds it in one statement, because every page that somebody opens needs a profile.
     """
-    parameters = {
-        "user_id": user_id,
-        "reader_id": reader_id,
-        "list_limit": PROFILE_LIST_LIMIT,
-    }
-    body: str | None = (await execute(session, _PROFILE, parameters)).scalar_one_or_none()
-    if body is None:
+    rows = await connections.fetch(_PROFILE, user_id, reader_id, PROFILE_LIST_LIMIT)
+    if not rows:
         raise UserNotFound(user_id)
+    body: str = rows[0]["body"]
     return body
 
 
@@ -321,146 +241,3 @@ async def keys_of(session: AsyncSession, user_id: int) -> list[tuple[ApiKey, Key
         .order_by(col(ApiKey.id).desc())
     )
     return [(key, key.scope_for(person)) for key in await session.exec(statement)]
-
-
-async def followers(
-    session: AsyncSession,
-    user_id: int,
-    reader_id: int,
-    limit: int,
-    cursor: str | None,
-) -> PeoplePage:
-    """The people who follow this person, the latest first."""
-    return await _follow_page(
-        session, "followed_id", "follower_id", user_id, reader_id, limit, cursor
-    )
-
-
-async def following(
-    session: AsyncSession,
-    user_id: int,
-    reader_id: int,
-    limit: int,
-    cursor: str | None,
-) -> PeoplePage:
-    """The people whom this person follows, the latest first."""
-    return await _follow_page(
-        session, "follower_id", "followed_id", user_id, reader_id, limit, cursor
-    )
-
-
-async def _follow_page(
-    session: AsyncSession,
-    own_column: str,
-    other_column: str,
-    user_id: int,
-    reader_id: int,
-    limit: int,
-    cursor: str | None,
-) -> PeoplePage:
-    statement = (
-        sqlalchemy_select(*_listed(reader_id), col(Follow.version))
-        .join(Follow, col(getattr(Follow, other_column)) == col(Person.id))
-        .where(
-            getattr(Follow, own_column) == user_id,
-            col(Follow.active),
-            col(Person.deactivated_at).is_(None),
-        )
-        .order_by(col(Follow.version).desc())
-        .limit(limit + 1)
-    )
-    if cursor is not None:
-        (last_version,) = paging.decode(cursor, 1)
-        statement = statement.where(col(Follow.version) < last_version)
-    rows = (await execute(session, statement)).all()
-    next_cursor = paging.encode(rows[limit - 1].version) if len(rows) > limit else None
-    return PeoplePage([ListedPerson._make(row[:-1]) for row in rows[:limit]], next_cursor)
-
-
-async def people_by_name(
-    session: AsyncSession, query: str, reader_id: int, limit: int, cursor: str | None
-) -> PeoplePage:
-    """People whose name contains the query or something similar, the best match first.
-
-    If there is nobody, the query is read as typed on the wrong keyboard layout, English or Russian.
-    """
-    offset, other_layout = paging.decode(cursor, 2) if cursor else (0, 0)
-    if not other_layout:
-        found = await _people_matching(session, query, reader_id, limit, offset)
-        if found or cursor or not names.fold(query):
-            return _search_page(found, limit, offset, other_layout=0)
-    # A typo on top of this guess would match too many names.
-    other = names.on_other_layout(query)
-    found = await _people_matching(session, other, reader_id, limit, offset, typos=False)
-    return _search_page(found, limit, offset, other_layout=1)
-
-
-async def _people_matching(
-    session: AsyncSession,
-    query: str,
-    reader_id: int,
-    limit: int,
-    offset: int,
-    *,
-    typos: bool = True,
-) -> list[ListedPerson]:
-    """Up to `limit` + 1 people, also with similar names if `typos`."""
-    folded = names.fold(query)
-    if not folded:
-        # Folding leaves nothing of a query of accents only, and every name contains the empty
-        # string, so such a query would find everybody.
-        return []
-    parameters = {
-        "query": folded,
-        "reader_id": reader_id,
-        "typos": typos,
-        "containing": f"%{_escaped(folded)}%",
-        "starting": f"%\n{_escaped(folded)}%",
-        "limit": max(0, min(limit + 1, MAX_SEARCH_RESULTS - offset)),
-        "offset": min(offset, MAX_SEARCH_RESULTS),
-    }
-    statement = _SEARCH_AS_TYPED
-    latin = names.in_latin_letters(folded).strip()
-    if latin not in ("", folded):
-        statement = _SEARCH_ALSO_IN_LATIN
-        parameters |= {
-            "latin": latin,
-            "containing_latin": f"%{_escaped(latin)}%",
-            "starting_latin": f"%\n{_escaped(latin)}%",
-        }
-    await execute(session, _TYPO_TOLERANCE)
-    result = await execute(session, statement, parameters)
-    return [ListedPerson._make(row) for row in result]
-
-
-def _escaped(query: str) -> str:
-    """The query for a LIKE pattern, in which `%` and `_` have no special meaning."""
-    return query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _search_page(
-    found: list[ListedPerson], limit: int, offset: int, *, other_layout: int
-) -> PeoplePage:
-    next_cursor = paging.encode(offset + limit, other_layout) if len(found) > limit else None
-    return PeoplePage(found[:limit], next_cursor)
-
-
-async def people_by_followers(
-    session: AsyncSession, reader_id: int, limit: int, cursor: str | None
-) -> PeoplePage:
-    """Everybody, the person with the most followers first."""
-    statement = (
-        sqlalchemy_select(*_listed(reader_id), col(Person.follower_count))
-        .where(col(Person.deactivated_at).is_(None))
-        .order_by(col(Person.follower_count).desc(), col(Person.id).desc())
-        .limit(limit + 1)
-    )
-    if cursor is not None:
-        count, user_id = paging.decode(cursor, 2)
-        statement = statement.where(
-            text("(follower_count, id) < (:count, :id)").bindparams(count=count, id=user_id)
-        )
-    rows = (await execute(session, statement)).all()
-    last_row = rows[limit - 1] if len(rows) > limit else None
-    next_cursor = paging.encode(last_row.follower_count, last_row.id) if last_row else None
-    return PeoplePage([ListedPerson._make(row[:-1]) for row in rows[:limit]], next_cursor)

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import asyncpg
 import httpx
 import pytest
-from sqlalchemy import event
 
 from chassis import testing
 from chassis.http import paging
@@ -63,7 +62,9 @@ async def followers(
 
 
 @pytest.fixture
-async def costs(followers: int, apart: Instance) -> AsyncIterator[Costs]:
+async def costs(
+    followers: int, apart: Instance, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Costs]:
     app = main.create_app()
     executed: list[tuple[str, Any]] = []
     async with (
@@ -72,9 +73,12 @@ async def costs(followers: int, apart: Instance) -> AsyncIterator[Costs]:
     ):
         await connection.execute("set search_path to users, extensions")
 
-        @event.listens_for(app.state.database.engine.sync_engine, "before_cursor_execute")
-        def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        async def note(self: asyncpg.Connection, statement: str, *parameters: object) -> Any:
             executed.append((statement, parameters))
+            return await fetch(self, statement, *parameters)
+
+        fetch = asyncpg.Connection.fetch
+        monkeypatch.setattr(asyncpg.Connection, "fetch", note)
 
         async def costs(path: str) -> tuple[httpx.Response, Cost]:
             executed.clear()

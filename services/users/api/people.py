@@ -7,12 +7,12 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from chassis.auth.identity import Administrator, Identity, SignedIn
-from chassis.database.session import Transaction
+from chassis.database.session import DirectTransaction, Transaction
 from chassis.http.errors import InvalidRequest, NotAnAdministrator, responses
 from chassis.http.models import Id, Ok
 from chassis.http.paging import Cursor, Limit
 
-from .. import audit, commands, queries
+from .. import audit, commands, people_pages, queries
 from ..audit import AuditAction
 from ..errors import (
     CannotDeactivateYourself,
@@ -27,7 +27,6 @@ from ..errors import (
     UserNotFound,
 )
 from ..events import PicturePaths
-from ..queries import PeoplePage
 from ..settings import Settings
 from . import keys, sessions
 from .keys import KeyResponse, key_response, uncached
@@ -194,11 +193,6 @@ class UserPage(BaseModel):
     next_cursor: str | None
 
 
-def _page(page: PeoplePage) -> UserPage:
-    users = [ListedUserView(**person._asdict()) for person in page.people]
-    return UserPage(users=users, next_cursor=page.next_cursor)
-
-
 def _settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
@@ -215,8 +209,8 @@ def _may_change_position(identity: Identity, settings: Settings) -> bool:
 
 
 @router.get("/me", summary="Get your own profile", response_model=OwnProfileResponse)
-async def my_profile(identity: SignedIn, session: Transaction, request: Request) -> Response:
-    body = await queries.profile(session, identity.user_id, identity.user_id)
+async def my_profile(identity: SignedIn, request: Request) -> Response:
+    body = await queries.profile(request.app.state.connections, identity.user_id, identity.user_id)
     rights = {
         "administrator": identity.administrator,
         "moderator": identity.may_moderate,
@@ -228,10 +222,15 @@ async def my_profile(identity: SignedIn, session: Transaction, request: Request)
     return Response(f"{body[:-1]},{json.dumps(rights)[1:]}", media_type="application/json")
 
 
-@router.get("", summary="Find people by name", responses=responses(InvalidRequest))
+@router.get(
+    "",
+    summary="Find people by name",
+    response_model=UserPage,
+    responses=responses(InvalidRequest),
+)
 async def find_users(
     identity: SignedIn,
-    session: Transaction,
+    session: DirectTransaction,
     query: Annotated[
         str,
         Query(
@@ -243,12 +242,12 @@ async def find_users(
     ] = "",
     limit: Limit = 20,
     cursor: Cursor = None,
-) -> UserPage:
+) -> Response:
     if query.strip():
-        page = await queries.people_by_name(session, query, identity.user_id, limit, cursor)
+        body = await people_pages.by_name(session, query, identity.user_id, limit, cursor)
     else:
-        page = await queries.people_by_followers(session, identity.user_id, limit, cursor)
-    return _page(page)
+        body = await people_pages.everybody(session, identity.user_id, limit, cursor)
+    return Response(body, media_type="application/json")
 
 
 @router.post(
@@ -277,8 +276,8 @@ async def register_user(
     response_model=ProfileResponse,
     responses=responses(UserNotFound),
 )
-async def profile(id: Id, identity: SignedIn, session: Transaction) -> Response:
-    body = await queries.profile(session, id, identity.user_id)
+async def profile(id: Id, identity: SignedIn, request: Request) -> Response:
+    body = await queries.profile(request.app.state.connections, id, identity.user_id)
     return Response(body, media_type="application/json")
 
 
@@ -371,23 +370,29 @@ async def revoke_keys(id: Id, identity: Administrator, session: Transaction) -> 
 
 
 @router.get(
-    "/{id}/followers", summary="List a person's followers", responses=responses(UserNotFound)
+    "/{id}/followers",
+    summary="List a person's followers",
+    response_model=UserPage,
+    responses=responses(UserNotFound),
 )
 async def followers(
-    id: Id, identity: SignedIn, session: Transaction, limit: Limit = 20, cursor: Cursor = None
-) -> UserPage:
-    await queries.person_by_id(session, id)
-    return _page(await queries.followers(session, id, identity.user_id, limit, cursor))
+    id: Id, identity: SignedIn, session: DirectTransaction, limit: Limit = 20, cursor: Cursor = None
+) -> Response:
+    body = await people_pages.followers(session, id, identity.user_id, limit, cursor)
+    return Response(body, media_type="application/json")
 
 
 @router.get(
-    "/{id}/following", summary="List the people a person follows", responses=responses(UserNotFound)
+    "/{id}/following",
+    summary="List the people a person follows",
+    response_model=UserPage,
+    responses=responses(UserNotFound),
 )
 async def following(
-    id: Id, identity: SignedIn, session: Transaction, limit: Limit = 20, cursor: Cursor = None
-) -> UserPage:
-    await queries.person_by_id(session, id)
-    return _page(await queries.following(session, id, identity.user_id, limit, cursor))
+    id: Id, identity: SignedIn, session: DirectTransaction, limit: Limit = 20, cursor: Cursor = None
+) -> Response:
+    body = await people_pages.following(session, id, identity.user_id, limit, cursor)
+    return Response(body, media_type="application/json")
 
 
 @router.post(
