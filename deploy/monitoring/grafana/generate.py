@@ -53,6 +53,8 @@ def service(name: str) -> list[Row]:
     ]
     if name == "feed":
         rows += [row("pages", only), row("read_your_writes", only), row("search", only)]
+    if name == "users":
+        rows.append(row("sign_on", only))
     if name == "notifications":
         rows.append(row("streams", only))
     if name == "media":
