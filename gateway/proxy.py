@@ -125,6 +125,9 @@ class Proxy:
             route.service, route.method, target.decode("latin-1"), headers, body, timeout
         )
         async with response.http:
+            if route.changes_access and response.http.status < 400:
+                # The event tells all gateways; this one must not use its cache until it arrives.
+                self._credentials.expire_person(int(scope["raw_path"].split(b"/")[3]))
             await self._respond(exchange, route, identity, response)
 
     async def _respond(

@@ -10,6 +10,10 @@ _PATH = re.compile(rb"(?:/(?:[A-Za-z0-9_.~:-]|%3[Aa])+)+")
 """Ids of notifications contain colons, which many clients escape. No other escape has a meaning."""
 _SEARCHES = ("/api/users", "/api/search")
 _FILES = ("multipart/form-data", "text/csv")
+_ACCESS = re.compile(
+    r"/api/users/\{id\}(/(administrator|identities|key|keys|roles|sessions)(/.*)?)?"
+)
+"""Operations whose writes may take away what a person's credentials allow."""
 _METHODS = ("get", "head", "post", "put", "patch", "delete")
 
 
@@ -27,6 +31,8 @@ class Route:
     """Takes a file instead of a small JSON body."""
     limit_kind: str
     """The rate limit that a request counts towards: a key of `RateLimits.by_kind`."""
+    changes_access: bool
+    """May take away access of the person whose id is in the path."""
 
 
 class _Node:
@@ -93,5 +99,12 @@ def _route(template: str, method: str, operation: dict[str, Any]) -> Route:
         limit_kind = "write"
     else:
         limit_kind = "search" if template in _SEARCHES else "read"
-    service = operation["x-warble-service"]
-    return Route(template, method.upper(), service, is_open, is_upload, limit_kind)
+    return Route(
+        template,
+        method.upper(),
+        operation["x-warble-service"],
+        is_open,
+        is_upload,
+        limit_kind,
+        changes_access=method != "get" and _ACCESS.fullmatch(template) is not None,
+    )

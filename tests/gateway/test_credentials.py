@@ -32,6 +32,10 @@ def lookups(running: RunningGateway) -> int:
     return len(running.users.requests)
 
 
+def keys_looked_up(running: RunningGateway) -> int:
+    return sum(request["target"].startswith("/internal/") for request in running.users.requests)
+
+
 async def refusal(running: RunningGateway) -> httpx.Response:
     """Waits for the first response that refuses the key."""
 
@@ -69,6 +73,24 @@ async def test_a_service_is_told_what_the_key_allows(start_gateway: StartGateway
         )
         assert identity.may_moderate
         assert not identity.may_announce
+
+
+@pytest.mark.parametrize(
+    ("path", "lookups_after"),
+    [("", 2), ("/keys/3", 2), ("/roles/moderator", 2), ("/follow", 1)],
+)
+async def test_who_loses_access_is_looked_up_again_at_once(
+    start_gateway: StartGateway, path: str, lookups_after: int
+) -> None:
+    alone = {"scope": "account", "user_id": 9_000_002_000}
+    async with start_gateway(users=owner(**alone)) as running:
+        await running.client.get("/api/tweets", headers=KEY)
+        await running.client.delete(f"/api/users/{alone['user_id']}{path}", headers=KEY)
+        before = keys_looked_up(running)
+        await running.client.get("/api/tweets", headers=KEY)
+
+        assert before == 1
+        assert keys_looked_up(running) == lookups_after
 
 
 async def test_a_key_is_cached_no_longer_than_it_lives(start_gateway: StartGateway) -> None:

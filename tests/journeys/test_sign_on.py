@@ -118,17 +118,18 @@ async def test_a_person_links_the_account_they_sign_in_with(
 
 @pytest.mark.exclusive
 @pytest.mark.parametrize("fault", ["users-api-1", "users-worker", "notifications-worker"])
-@pytest.mark.parametrize("event", ["logout", "lost group"])
+@pytest.mark.parametrize("event", ["logout", "lost group", "deactivation"])
 async def test_no_call_succeeds_a_second_later_though_parts_are_killed(
     stack: Instance, scripted_provider: IdentityProvider, fault: str, event: str
 ) -> None:
-    """A second after the gateway has answered the provider, or refused the sign-on."""
+    """A second after the gateway has answered the provider or the administrator, or has refused the
+    sign-on."""
     scripted_provider.claims = {"sid": secrets.token_hex(8)}
     ended_at = inf
     late: list[float] = []
     async with browser_at(stack) as browser, browser_at(stack) as other:
         await sign_on(browser, scripted_provider)
-        assert (await me(browser)).status_code == 200
+        person = (await me(browser)).json()["user"]
 
         async def call() -> None:
             while time.monotonic() < ended_at + 3:
@@ -143,6 +144,10 @@ async def test_no_call_succeeds_a_second_later_though_parts_are_killed(
                 scripted_provider.claims = {"groups": []}
                 refused = await sign_on(other, scripted_provider)
                 return refused.headers["location"] == "/?sign_on=NotAdmitted"
+            if event == "deactivation":
+                administrator = {"api-key": stack.admin_key}
+                path = f"/api/users/{person['id']}"
+                return (await other.delete(path, headers=administrator)).is_success
             token = scripted_provider.logout_token()
             out = await other.post("/api/sign-on/company/logout", data={"logout_token": token})
             return out.is_success
