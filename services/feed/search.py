@@ -29,7 +29,7 @@ from .periods import Periods
 from .queries import Order, cursor_json, decode_cursor, tweets_by_id
 from .search_query import Dates, Me, PersonFilter, SearchQuery
 
-WINDOW = 20_000
+WINDOW = 10_000
 POPULAR_MATCHES = 1_000
 MAX_NAMESAKES = 20
 MAX_NAMED = 200

@@ -418,7 +418,7 @@ async def test_matches_beyond_the_newest_tweets_are_found_once(
     feed: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "WINDOW", 3)
-    monkeypatch.setattr(search, "_NEWEST", search._NEWEST.replace("limit 20000", "limit 3"))
+    monkeypatch.setattr(search, "_NEWEST", search._NEWEST.replace("limit 10000", "limit 3"))
     author = next(_ids)
     tweets = [await post(database, "давность" if n % 2 else "прочее", author) for n in range(12)]
 
