@@ -48,9 +48,14 @@ values ($1, $2, $3, $4, $5)
 on conflict do nothing
 returning tweet_id
 """
+# Statements name their columns: with `*` their results would change when a newer version adds a
+# column, and connections that have prepared them would fail.
+_COLUMNS = """
+announcement.tweet_id, announcement.author_id, announcement.created_at, until, acknowledge,
+ended_at, reminded_at"""
 # $1 the reader, $2 the present time, $3 the limit.
-_IN_FORCE = """
-select announcement.*, person.name as author_name, acknowledged_at is not null as acknowledged
+_IN_FORCE = f"""
+select {_COLUMNS}, person.name as author_name, acknowledged_at is not null as acknowledged
 from announcement
 join tweet on tweet.id = announcement.tweet_id and deleted_at is null and hidden_at is null
 left join person on person.id = announcement.author_id
@@ -58,11 +63,11 @@ left join acknowledgement as own
     on own.tweet_id = announcement.tweet_id and own.user_id = $1
 where until > $2 and ended_at is null and person.active is not false
 order by announcement.tweet_id desc limit $3
-"""
-_FIND = """
-select announcement.* from announcement join tweet on tweet.id = tweet_id and deleted_at is null
+"""  # noqa: S608  a constant
+_FIND = f"""
+select {_COLUMNS} from announcement join tweet on tweet.id = tweet_id and deleted_at is null
 where tweet_id = $1
-"""
+"""  # noqa: S608  a constant
 _LOCK = f"{_FIND.strip()} for update of announcement"
 _ACKNOWLEDGE = """
 insert into acknowledgement (tweet_id, user_id, acknowledged_at) values ($1, $2, $3)

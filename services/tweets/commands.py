@@ -84,7 +84,12 @@ for key share of parent
 """
 _FOLLOWS = "select from follow where follower_id = $1 and followed_id = $2 and active"
 
-_LOCK_MEDIA = "select * from media where id = any($1::bigint[]) order by id for update"
+# Statements name their columns: with `*` their results would change when a newer version adds a
+# column, and connections that have prepared them would fail.
+_LOCK_MEDIA = """
+select id, owner_id, path, thumbnail, width, height, colour, alt, tweet_id, closed from media
+where id = any($1::bigint[]) order by id for update
+"""
 _ATTACH = "update media set tweet_id = $2 where id = any($1::bigint[])"
 _LOCK_TWEET = """
 select author_id, parent_id, root_id, depth, ancestors, self_replies from tweet

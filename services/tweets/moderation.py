@@ -50,7 +50,9 @@ _COUNT_OPEN = "select count(*) as reports from report where closed_at is null"
 # $1 the id before which the page begins, $2 the limit. Moderators judge by the text, so they see
 # the text of a hidden tweet too. A deleted tweet has none.
 _REPORTS = """
-select report.*, reporter.name as reporter_name, person.name as user_name,
+select report.id, report.reporter_id, report.tweet_id, report.user_id, report.reason, report.note,
+    report.created_at, report.closed_at, report.closure_note,
+    reporter.name as reporter_name, person.name as user_name,
     tweet.content, tweet.created_at as posted_at, tweet.hidden_at,
     tweet.deleted_at is not null as deleted,
     array(select path from media where media.tweet_id = report.tweet_id order by id) as attachments
