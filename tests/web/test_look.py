@@ -263,8 +263,9 @@ async def test_only_what_is_pressed_moves_and_nothing_for_those_who_want_no_moti
     heart = window.tweet("likeable").locator("button.like")
     beats = "0.18s" if motion == "no-preference" else "0s"
 
-    await heart.click()
-    await expect(heart.locator("svg")).to_have_css("animation-duration", beats)
+    async with window.page.expect_response("**/likes"):
+        await heart.click()
+        await expect(heart.locator("svg")).to_have_css("animation-duration", beats)
     await window.page.reload()
     await expect(heart).to_have_accessible_name("Unlike")
 

@@ -42,7 +42,9 @@ async def test_who_signs_out_is_out(company: Company, opens: Opens, screen: str)
     page = window.page
 
     await page.get_by_role("button", name="Settings").click()
-    await page.get_by_role("button", name="Sign out").click()
+    # The page opens anew.
+    async with page.expect_navigation():
+        await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_label("Your access key")).to_be_visible()
     await page.goto("/people")
 

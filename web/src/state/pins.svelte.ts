@@ -15,13 +15,17 @@ const PIN = "M9 4h6l-.7 5.5 3.2 3.5v1.5h-11V13l3.2-3.5zM12 14.5v6";
 
 /** By person: the tweets, the latest pin first. */
 const pinned = new SvelteMap<number, Tweet[]>();
+/** How often the reader has pinned or unpinned something: what was asked before is out of date. */
+let changes = 0;
 
 export const pinnedBy = (id: number): Tweet[] =>
   (pinned.get(id) ?? []).filter(({ deleted }) => !deleted);
 
 export async function learnPins(id: number) {
+  const before = changes;
   try {
     const tweets = await tweetsById(await api.pins(id));
+    if (id === who.me.id && changes !== before) return;
     pinned.set(
       id,
       tweets.map((tweet) => keep(tweet)),
@@ -46,6 +50,7 @@ async function setPin(tweet: Tweet, on: boolean) {
   const others = pinnedBy(who.me.id).filter(({ id }) => id !== tweet.id);
   try {
     await api.setPin(tweet.id, on);
+    changes++;
     pinned.set(who.me.id, on ? [tweet, ...others] : others);
     tell(on ? announcing().pinnedNow : announcing().unpinned);
   } catch (error) {
