@@ -4,6 +4,7 @@ import pytest
 from playwright.async_api import Route, expect
 
 from tests.journeys.company import Company, until
+from tests.waiting import eventually
 
 from .conftest import Opens
 
@@ -66,9 +67,11 @@ async def test_the_last_of_many_clicks_is_what_the_server_has(
     for _ in range(5):
         await heart.click()
     await expect(heart).to_contain_class("liked")
-    await window.page.wait_for_load_state("networkidle")
 
-    assert [tweet["liked"] for tweet in await ann.feed()] == [True]
+    async def is_liked() -> bool:
+        return [tweet["liked"] for tweet in await ann.feed()] == [True]
+
+    await eventually(is_liked)
 
 
 async def test_a_tweet_is_deleted_by_its_author_alone(
