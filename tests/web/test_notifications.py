@@ -1,9 +1,10 @@
 """What concerns a person reaches the person: the badge, the list, the settings."""
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from tests.journeys.company import Company, Person
 from tests.waiting import eventually
@@ -71,6 +72,30 @@ async def test_the_badge_counts_and_is_cleared_on_all_devices(
     for page in (desk.page, phone.page):
         await expect(link(page)).not_to_have_accessible_name(re.compile("unread"))
         await expect(page).to_have_title(re.compile("^(Home|Notifications)"))
+
+
+async def test_a_late_answer_does_not_replace_a_newer_count(company: Company, opens: Opens) -> None:
+    ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
+    window = await opens(ann, path="/people")
+    page = window.page
+    unread = "**/api/notifications/unread"
+    noticed = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        response = await route.fetch()
+        await noticed.wait()
+        await route.fulfill(response=response)
+
+    await page.route(unread, hold, times=1)
+    async with page.expect_request(unread):
+        await page.goto("/")
+    await mention(bob, "look at this", ann)
+    await expect(link(page)).to_have_accessible_name(re.compile("1 unread"))
+    async with page.expect_response(unread):
+        noticed.set()
+    await window.has_handled_responses()
+
+    await expect(link(page)).to_have_accessible_name(re.compile("1 unread"))
 
 
 async def test_likes_of_a_tweet_are_one_row_that_leads_to_it(

@@ -9,6 +9,25 @@ export const live = $state({
   reports: 0,
 });
 
+/** Counts of unread notifications are numbered, because an answer may come after a newer count. */
+let lastNumber = 0;
+let shownNumber = 0;
+
+/** Shows the count of unread notifications from a notice of the server. */
+export function showUnread(count: number) {
+  shownNumber = ++lastNumber;
+  live.unread = count;
+}
+
+/** Asks for the count of unread notifications, and shows it unless a newer one is shown already. */
+export async function askUnread(ask: () => Promise<number>) {
+  const number = ++lastNumber;
+  const count = await ask();
+  if (number < shownNumber) return;
+  shownNumber = number;
+  live.unread = count;
+}
+
 /** A number where there is little room. */
 export const short = (count: number) => (count > 99 ? "99+" : `${count}`);
 

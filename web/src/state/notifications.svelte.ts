@@ -1,7 +1,7 @@
 /** The reader's notifications, in groups. No part of the first script. */
 
 import * as api from "../api/notifications";
-import { live } from "./live.svelte";
+import { askUnread } from "./live.svelte";
 import { Paged } from "./paged.svelte";
 import { keep, type Tweet } from "./tweets.svelte";
 import { ApiError } from "../api/client";
@@ -59,7 +59,7 @@ class NotificationList extends Paged<Group> {
     await this.refresh();
     if (this.failure || this.#newest === 0) return;
     try {
-      live.unread = await api.markSeen(this.#newest);
+      await askUnread(() => api.markSeen(this.#newest));
     } catch (error) {
       // The next look moves the marker.
       if (!(error instanceof ApiError)) throw error;

@@ -7,7 +7,7 @@ import { SharedStream, type Notice } from "../api/stream";
 import { homeFeed, type Feed } from "./feeds.svelte";
 import { home } from "./home.svelte";
 import { compareThread, grow, lacksReplies } from "./growth";
-import { live } from "./live.svelte";
+import { askUnread, live, showUnread } from "./live.svelte";
 import { posted } from "./draft.svelte";
 import { notificationList } from "./notifications.svelte";
 import { showFollow } from "./people.svelte";
@@ -141,11 +141,11 @@ function hear(notice: Notice) {
       return;
     }
     case "notification":
-      live.unread = notice.content.unread;
+      showUnread(notice.content.unread);
       notificationList().announce(notice.content.seq);
       return;
     case "unread":
-      live.unread = notice.content.count;
+      showUnread(notice.content.count);
       return;
     case "resync":
       return compare();
@@ -243,10 +243,7 @@ async function compareOthers() {
   await Promise.all([readUnread(), list?.compare(), thread && compareThread(thread)]);
 }
 
-async function readUnread() {
-  const count = await read(api.unread);
-  if (count !== null) live.unread = count;
-}
+const readUnread = () => read(() => askUnread(api.unread));
 
 /** Gives null where the API refuses: the next notice or the next look is soon. */
 async function read<T>(ask: () => Promise<T>): Promise<T | null> {
