@@ -1,9 +1,11 @@
 """The writer completes names and hashtags, and says when a name is not clear."""
 
+import asyncio
+import re
 import secrets
 from typing import Any
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.journeys.company import Company, Person, until
 from tests.waiting import eventually
@@ -93,6 +95,33 @@ async def test_escape_closes_the_list_and_nothing_else(
     await box.press("Escape")
 
     await expect(form).to_have_count(0)
+
+
+async def test_suggestions_that_come_after_the_field_was_left_are_dropped(
+    company: Company, opens: Opens
+) -> None:
+    window = await opens(await company.hire("Ann"))
+    page = window.page
+    found = re.compile(r"/api/users\?.*query=An")
+    left = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await left.wait()
+        await route.continue_()
+
+    await page.route(found, hold)
+    form = await window.writes()
+    box = form.get_by_role("textbox", name="What's new?")
+
+    async with page.expect_request(found):
+        await box.press_sequentially("@An")
+    await box.blur()
+    async with page.expect_response(found):
+        left.set()
+    await window.has_handled_responses()
+
+    assert window.troubles == []
+    await expect(form.get_by_role("option")).to_have_count(0)
 
 
 async def test_hashtags_are_completed(company: Company, opens: Opens) -> None:
