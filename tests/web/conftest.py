@@ -1,6 +1,6 @@
 """A real browser on the running system, with a window per person."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from typing import Any
 
 import pytest
@@ -21,6 +21,19 @@ _NO_NEWCOMER = """try {
 Opens = Callable[..., Awaitable[Visitor]]
 
 
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        item.stash[_FAILED] = True
+    return report
+
+
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     """One browser process for all tests, because starting it with its driver takes seconds."""
@@ -39,6 +52,9 @@ async def browser(chromium: Browser) -> AsyncIterator[Browser]:
     """The shared browser. Each test opens contexts of its own, which this fixture closes."""
     yield chromium
     for context in chromium.contexts:
+        for page in context.pages:
+            # A request that a test's route still holds would fail in the next test.
+            await page.unroute_all(behavior="ignoreErrors")
         await context.close()
 
 
@@ -49,13 +65,16 @@ def screen(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def opens(browser: Browser, stack: Instance) -> AsyncIterator[Opens]:
+async def opens(
+    browser: Browser, stack: Instance, request: pytest.FixtureRequest
+) -> AsyncIterator[Opens]:
     """`await opens(ann, screen="phone")` gives a window in which Ann is signed in.
 
     Unless she is a `newcomer`, the window has been used before: it shows no first steps, and Home
     shows the people whom she follows even if she follows nobody.
 
-    Afterwards no window has asked another host, broken the page's policy, or thrown an error.
+    Afterwards no window has asked another host, broken the page's policy, or thrown an error. After
+    a failed test the report says what the windows show.
     """
     visitors: list[Visitor] = []
 
@@ -89,4 +108,7 @@ async def opens(browser: Browser, stack: Instance) -> AsyncIterator[Opens]:
         return visitor
 
     yield open_window
+    if request.node.stash.get(_FAILED, False):
+        for visitor in visitors:
+            request.node.add_report_section("teardown", "window", await visitor.describe())
     assert [trouble for visitor in visitors for trouble in visitor.troubles] == []

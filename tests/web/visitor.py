@@ -3,7 +3,16 @@
 import re
 from typing import Any
 
-from playwright.async_api import ConsoleMessage, Error, FilePayload, Locator, Page, Request, expect
+from playwright.async_api import (
+    ConsoleMessage,
+    Error,
+    FilePayload,
+    Locator,
+    Page,
+    Request,
+    Response,
+    expect,
+)
 
 from tests.waiting import eventually
 
@@ -20,16 +29,22 @@ SCREENS: dict[str, dict[str, Any]] = {
 
 
 class Visitor:
-    """A person's browser window. `troubles` lists errors that no window may have."""
+    """A person's browser window.
+
+    `troubles` lists errors that no window may have, `refusals` the requests that failed.
+    """
 
     def __init__(self, page: Page, screen: str, host: str) -> None:
         self.page = page
         self.screen = screen
         self.troubles: list[str] = []
+        self.refusals: list[str] = []
         self.host = host
         page.on("console", self._on_console)
         page.on("pageerror", self._on_error)
         page.on("request", self._on_request)
+        page.on("requestfailed", self._on_failed_request)
+        page.on("response", self._on_response)
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if re.search("Content.Security.Policy|TrustedHTML", message.text):
@@ -41,6 +56,19 @@ class Visitor:
     def _on_request(self, request: Request) -> None:
         if not request.url.startswith((self.host, "blob:", "data:")):
             self.troubles.append(f"asked {request.url}")
+
+    def _on_failed_request(self, request: Request) -> None:
+        self.refusals.append(f"{request.failure} {request.method} {request.url}")
+
+    def _on_response(self, response: Response) -> None:
+        if not response.ok:
+            request = response.request
+            self.refusals.append(f"{response.status} {request.method} {request.url}")
+
+    async def describe(self) -> str:
+        """What the window shows, and which requests failed."""
+        shown = await self.page.locator("body").aria_snapshot()
+        return "\n".join([self.page.url, shown, *self.refusals])
 
     def tweet(self, text: str) -> Locator:
         return self.page.get_by_role("article").filter(has_text=text)
@@ -81,6 +109,10 @@ class Visitor:
             return not await self.page.evaluate("history.state?.dialog")
 
         await eventually(is_gone)
+
+    async def has_handled_responses(self) -> None:
+        """Waits until the page has handled the responses that it has received."""
+        await self.page.evaluate("fetch('/favicon.svg').then((response) => response.text())")
 
     async def scrolled(self) -> float:
         at: float = await self.page.evaluate("scrollY")
