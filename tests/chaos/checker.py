@@ -5,11 +5,15 @@ their way then, so it repeats the comparison until there are no differences or u
 `CALM_SECONDS` have passed. A finding is a sentence; most start with a kind: `lost` (acknowledged
 and missing), `appeared` (refused, deleted or erased, and present) or `doubled` (present more than
 once). Writes whose outcome is unknown may be present or absent.
+
+First, nobody may see what is hidden, and deactivated people must have no access. Then the checker
+restores the tweets and brings back the people, and everything must be there again.
 """
 
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from devstack.instance import Instance
@@ -38,6 +42,13 @@ full join notifications.notification_group using (recipient_id, kind, subject_id
 where shown is distinct from size or newest is distinct from newest_seq
 limit 5
 """
+_DECISIONS = """
+select group_subject_id as tweet_id, count(*) as told from notifications.notification
+where kind = 'moderation' and shown and group_subject_id = any ($1) group by 1
+"""
+_UNCOMPARED = ("moderation", "security")
+"""Kinds of notifications that the comparison of the lists leaves out: `_DECISIONS` counts the first
+exactly, and who gets a key is told of it."""
 _COUNTS = "select id, like_count, reply_count from notifications.tweet where id = any ($1)"
 
 
@@ -56,13 +67,99 @@ class Checker:
 
         Repeats the comparison for up to `patience` seconds while there are findings.
         """
+        found = await _settled(self._find_what_is_to_be_hidden, patience)
+        await self._restore_tweets()
+        await self._bring_back_people()
         await self._show_every_upload()
-        deadline = time.monotonic() + patience
-        while found := await self._find():
-            if time.monotonic() > deadline:
-                break
-            await asyncio.sleep(_LOOK_SECONDS)
+        found += await _settled(self._find, patience)
         return self._history.wrong + found + ([] if found else await self._find_among_pictures())
+
+    async def _restore_tweets(self) -> None:
+        """Restores what the officer has hidden, and what the officer may have hidden."""
+        for tweet in self._history.tweets.values():
+            if self._history.officer is None or (tweet.hidden.sure and not tweet.hidden.set):
+                continue
+            try:
+                path = f"/api/tweets/{tweet.id}/hidden"
+                await self._person(self._history.officer).done("DELETE", path)
+            except ApiError as error:
+                # It may have been deleted. If it has not, the comparison reports it as lost.
+                if error.status != 404:
+                    raise
+            if tweet.decisions is not None:
+                tweet.decisions += 1
+            tweet.hidden = Mark()
+
+    async def _bring_back_people(self) -> None:
+        administrator = self._api.administrator
+        for author in list(self._history.away):
+            path = f"/api/users/{author.id}"
+            await administrator.done("POST", f"{path}/reactivation")
+            made = await administrator.done("POST", f"{path}/keys", json={})
+            self._history.bring_back(author, made["api_key"])
+
+    async def _find_what_is_to_be_hidden(self) -> list[str]:
+        """Checks that deactivated people have no access, and that nobody sees their tweets, nor
+        those that the officer has hidden."""
+        away = self._history.away
+        hidden = {
+            tweet.id or 0: tweet
+            for tweet in self._history.tweets.values()
+            if tweet.exists and (tweet.author.away or (tweet.hidden.sure and tweet.hidden.set))
+        }
+        if not hidden and not away:
+            return []
+        found = [
+            f"appeared: {author.name}, who was deactivated, can call {path}"
+            for author in away
+            for path in ("/api/users/me", "/api/tweets?limit=1")
+            if (await self._person(author).ask("GET", path)).status_code != 401
+        ]
+        for where, tweet_ids in (await self._everywhere()).items():
+            found += [
+                f"appeared: {hidden[tweet_id].content!r}, which is hidden, in {where}"
+                for tweet_id in tweet_ids & hidden.keys()
+            ]
+        for tweet_id, tweet in hidden.items():
+            found += await self._find_in_place_of(tweet_id, tweet)
+        return found
+
+    async def _everywhere(self) -> dict[str, set[int]]:
+        """The tweets that the lists show, by a description of each list."""
+        reader = self._person(self._history.people[0])
+        lists = {
+            "the feed of everyone": reader.whole_feed(
+                scope="everyone", order="recent", replies="all"
+            ),
+            "the list of the tag": reader.whole_feed(tag=self._history.tag, order="recent"),
+        }
+        for author in (*self._history.people, *self._history.away):
+            name, query = author.name, f"from:{author.id}"
+            lists[f"the search for {name}"] = reader.pages("/api/search", "tweets", q=query)
+            lists[f"the profile of {name}"] = reader.tweets_of(author.id, replies="all")
+            if not author.away:
+                lists[f"the feed of {name}"] = self._person(author).whole_feed()
+        return {where: {tweet["id"] async for tweet in tweets} for where, tweets in lists.items()}
+
+    async def _find_in_place_of(self, tweet_id: int, tweet: Tweet) -> list[str]:
+        """Checks that a hidden tweet itself cannot be read, and that its thread has a tombstone."""
+        reader = self._person(self._history.people[0])
+        error = "AuthorLeft" if tweet.author.away else "TweetHidden"
+        tombstone = ("hidden", "moderator" if tweet.hidden.set else None)
+        answer = await reader.ask("GET", f"/api/tweets/{tweet_id}")
+        found = []
+        if answer.json().get("error_type") != error:
+            found.append(f"appeared: {tweet.content!r}, which is hidden: {answer.text[:200]}")
+        if tweet.parent is not None:
+            thread = reader.pages(f"/api/tweets/{tweet.parent.id}/thread", "replies")
+            try:
+                shown = [each async for each in thread if each["id"] == tweet_id]
+            except ApiError as failure:
+                return [*found, f"lost: the thread of {tweet.parent.id}: {failure}"]
+            tombstones = [(each.get("tombstone"), each.get("hidden_by")) for each in shown]
+            if tweet.hidden.sure and tombstones != [tombstone]:
+                found.append(f"wrong: the thread shows {tombstones} for {tweet.content!r}")
+        return found
 
     async def _show_every_upload(self) -> None:
         """Posts a tweet for each upload without one, because only a tweet shows the picture."""
@@ -89,6 +186,9 @@ class Checker:
         found += await self._find_among_likes()
         found += await self._find_among_threads()
         found += await self._find_among_searches()
+        found += await self._find_among_tags()
+        found += await self._find_among_pins()
+        found += await self._find_among_announcements()
         found = found or await self._find_among_feeds()
         return found or await self._find_among_notifications()
 
@@ -192,6 +292,73 @@ class Checker:
                 found.append(f"the search for {author.name} differs by {set(searched) ^ there}")
         return found
 
+    async def _find_among_tags(self) -> list[str]:
+        """Checks that the list of the load's tag has exactly its tweets, each once."""
+        reader = self._person(self._history.people[0])
+        listed = [
+            tweet["id"] async for tweet in reader.whole_feed(tag=self._history.tag, order="recent")
+        ]
+        tagged = {
+            tweet_id
+            for tweet_id, shown in self._there.items()
+            if f"#{self._history.tag}" in shown["content"]
+        }
+        if len(listed) != len(set(listed)) or set(listed) != tagged:
+            return [f"wrong: the list of the tag differs by {set(listed) ^ tagged}"]
+        return []
+
+    async def _find_among_pins(self) -> list[str]:
+        found = []
+        reader = self._person(self._history.people[0])
+        for author in self._history.people:
+            pins = (await reader.done("GET", f"/api/users/{author.id}/pins"))["tweet_ids"]
+            if len(pins) != len(set(pins)) or not self._there.keys() >= set(pins):
+                found.append(f"wrong: the pins of {author.name} are {pins}")
+            for tweet_id, shown in self._there.items():
+                tweet = self._history.tweets.get(shown["content"])
+                if tweet is not None and tweet.author is author:
+                    what = f"{author.name} pins tweet {tweet_id}"
+                    found += _compared(tweet.pinned, tweet_id in pins, what)
+        return found
+
+    def _announcements(self) -> dict[int, Tweet]:
+        """Those that are there, by id."""
+        ids = {shown["content"]: tweet_id for tweet_id, shown in self._there.items()}
+        return {ids[t.content]: t for t in self._history.announcements if t.content in ids}
+
+    async def _find_among_announcements(self) -> list[str]:
+        """Checks that everybody has each announcement once, and who has confirmed it."""
+        found = []
+        announcements = self._announcements()
+        confirmed: dict[int, list[int]] = {}
+        for tweet_id, tweet in announcements.items():
+            path = f"/api/announcements/{tweet_id}/acknowledgements"
+            people = self._person(tweet.author).pages(path, "people", state="done")
+            try:
+                confirmed[tweet_id] = [each["id"] async for each in people]
+            except ApiError as error:
+                confirmed[tweet_id] = []
+                found.append(f"lost: who confirmed {tweet_id}: {error}")
+            if len(confirmed[tweet_id]) != len(set(confirmed[tweet_id])):
+                found.append(f"doubled: who confirmed {tweet_id}: {confirmed[tweet_id]}")
+        for author in self._history.people if announcements else []:
+            body = await self._person(author).done("GET", "/api/announcements")
+            shown = [view for view in body["announcements"] if view["tweet_id"] in announcements]
+            counts = Counter(view["tweet_id"] for view in shown)
+            for tweet_id in announcements:
+                if (count := counts[tweet_id]) != 1:
+                    kind = "doubled" if count else "lost"
+                    found.append(f"{kind}: announcement {tweet_id} is {count} times in the list")
+                mark = self._history.confirmation(author.id, tweet_id)
+                what = f"{author.name} has confirmed {tweet_id}"
+                found += _compared(mark, author.id in confirmed[tweet_id], what)
+            found += [
+                f"wrong: {author.name} reads the opposite of having confirmed {view['tweet_id']}"
+                for view in shown
+                if view["acknowledged"] != (author.id in confirmed[view["tweet_id"]])
+            ]
+        return found
+
     async def _find_among_feeds(self) -> list[str]:
         """Compares each person's feed, and the feed of everyone, with the expected one."""
         found = []
@@ -240,6 +407,7 @@ class Checker:
         async with postgres.connect(self._api.instance.database()) as connection:
             groups = await connection.fetch(_WRONG_GROUPS)
             counts = await connection.fetch(_COUNTS, list(self._there))
+            decisions = await connection.fetch(_DECISIONS, list(self._there))
         found = [f"wrong: the group of notifications {dict(row)}" for row in groups]
         for row in counts:
             shown = self._there[row["id"]]
@@ -250,6 +418,14 @@ class Checker:
                 found.append(f"wrong: the counts of notifications: {dict(row)}")
         if missing := self._there.keys() - {row["id"] for row in counts}:
             found.append(f"lost: notifications does not know the tweets {sorted(missing)}")
+        told = {row["tweet_id"]: row["told"] for row in decisions}
+        for tweet_id, shown in self._there.items():
+            tweet = self._history.tweets[shown["content"]]
+            if tweet.decisions not in (None, told.get(tweet_id, 0)):
+                found.append(
+                    f"wrong: {tweet.author.name} was told {told.get(tweet_id, 0)} times"
+                    f" that {tweet_id} was hidden or restored, and not {tweet.decisions} times"
+                )
         for author in self._history.people:
             found += await self._find_among_notifications_of(author)
         return found
@@ -271,11 +447,16 @@ class Checker:
                 and self._history.tweets[parent["content"]].author is author
             ):
                 expected["reply", parent_id] += 1
+        for tweet_id, tweet in self._announcements().items():
+            if tweet.author is not author:
+                expected["announcement", tweet_id] = 1
         listed: Counter[tuple[str, int]] = Counter()
         unread = 0
         async for group in person.pages("/api/notifications", "notifications"):
             kind, subject, _ = group["id"].split(":", 2)
-            if kind != "reply" or int(subject) in self._there:
+            if kind in ("follow", "like") or (
+                kind not in _UNCOMPARED and int(subject) in self._there
+            ):
                 listed[kind, int(subject)] += group[
                     "tweet_count" if kind == "reply" else "people_count"
                 ]
@@ -324,6 +505,16 @@ def _compared(mark: Mark, there: bool, what: str) -> list[str]:
         return [f"{'lost' if mark.set else 'appeared'}: {what}"]
     mark.set = there
     return []
+
+
+async def _settled(find: Callable[[], Awaitable[list[str]]], patience: float) -> list[str]:
+    """What is still found after so many seconds."""
+    deadline = time.monotonic() + patience
+    while found := await find():
+        if time.monotonic() > deadline:
+            break
+        await asyncio.sleep(_LOOK_SECONDS)
+    return found
 
 
 async def check(stack: Instance, load: LoadClient, history: History) -> list[str]:

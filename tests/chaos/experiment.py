@@ -1,15 +1,16 @@
 """Injects one fault under load, then runs the checker: one row of the table.
 
 The load writes and reads the whole time, two hundred streams are open, and some of the load's
-people are erased meanwhile. When the fault is over, the system must become ready, the load stops,
-and the checker compares. Besides, no event may stay unpublished or unhandled, every stream must
-have got what the log of notices has for it, and no dead letter may be added.
+people are erased or deactivated meanwhile. When the fault is over, the system must become ready,
+the load stops, and the checker compares. Besides, no event may stay unpublished or unhandled, every
+stream must have got what the log of notices has for it, and no dead letter may be added.
 """
 
 import asyncio
 from dataclasses import dataclass, field
 from random import Random
 
+from .absences import take_turns
 from .checker import check
 from .erasures import leave
 from .harness import Bed, Fault
@@ -40,14 +41,16 @@ async def undergo(bed: Bed, fault: Fault) -> Row:
     before = await bed.dead_letters()
     async with (
         fault.around(bed) as stack,
-        hired(stack, seed) as load,
+        hired(stack, seed, with_officer=True) as load,
         streaming(stack, load.history) as streams,
     ):
         async with load.running():
             await bed.pause(2)
             leaving = asyncio.create_task(leave(bed, load, Random(f"{seed}:leaving")))
+            absent = asyncio.create_task(take_turns(bed, load, Random(f"{seed}:absent")))
             times = await fault.run(bed, load)
             await leaving
+            await absent
             await bed.ready()
             await bed.pause(2)
         if busy := load.history.busy:

@@ -14,9 +14,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aio_pika
+import httpx
 
 from bench.stack import devstack
 from chassis.messaging.subscriptions import Subscription
@@ -25,6 +26,7 @@ from devstack.instance import Instance, is_application
 from devstack.repository import SERVICES
 from operate import postgres
 from operate.stored_events import has_handlers
+from tests.journeys.company import Company
 
 from .checker import CALM_SECONDS
 from .history import Author, History
@@ -33,6 +35,9 @@ from .load import Load
 from .tcp_proxy import TcpProxy
 
 READY_SECONDS = 300
+_ATTEMPTS = 600
+"""Maximum attempts of an administrator's call."""
+_AGAIN_SECONDS = 0.5
 _UP_TRIES = 3
 _CONSUMING = tuple(filter(has_handlers, SERVICES))
 _PUBLISHING = ("users", "tweets", "media")
@@ -149,6 +154,18 @@ class Bed:
 def _subscriptions() -> Iterator[Subscription]:
     for service in _CONSUMING:
         yield from importlib.import_module(f"services.{service}.handlers").subscriptions
+
+
+async def insist(company: Company, method: str, path: str, **request: Any) -> Any:
+    """Repeats a call of the administrator until it succeeds. Returns the body of the response, or
+    None if no attempt succeeds."""
+    for _ in range(_ATTEMPTS):
+        with suppress(httpx.TransportError):
+            response = await company.administrator.ask(method, path, **request)
+            if response.is_success:
+                return response.json()
+        await asyncio.sleep(_AGAIN_SECONDS)
+    return None
 
 
 class Impossible(Exception):

@@ -1,11 +1,13 @@
 """The history of the load: every write that was sent, with its outcome as the client saw it.
 
 A person sends one call at a time, and only the author changes a tweet, only the liker a like, only
-the follower a follow. So the expected final state follows from the history alone. The exceptions
-are writes with the outcome `unknown`: they may have happened, and may even happen later. The load
-does not touch such a tweet, like or follow again, and the checker accepts both states.
+the follower a follow, only the officer whether a tweet is hidden. So the expected final state
+follows from the history alone. The exceptions are writes with the outcome `unknown`: they may have
+happened, and may even happen later. The load does not touch such a tweet, like, follow, pin,
+confirmation or hiding again, and the checker accepts both states.
 """
 
+import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,11 +31,16 @@ class Author:
     key: str = field(repr=False)
     erased: bool = False
     """True as soon as the erasure is requested."""
+    away: bool = False
+    """True from the moment the deactivation is requested until the person has been brought back."""
+    was_away: bool = False
+    """True as soon as a deactivation is requested. It stays true."""
 
 
 @dataclass
 class Mark:
-    """The expected state of a like or a follow; unknown if not `sure`."""
+    """The expected state of a like, a follow, a pin, a confirmation, or of whether a tweet is
+    hidden; unknown if not `sure`."""
 
     set: bool = False
     sure: bool = True
@@ -59,10 +66,32 @@ class Tweet:
     """URL paths of its pictures, as the API showed them."""
     parent: "Tweet | None" = None
     """The tweet to which this one replies."""
+    pinned: Mark = field(default_factory=Mark)
+    hidden: Mark = field(default_factory=Mark)
+    """Not `sure` while a request of the officer is in progress."""
+    decisions: int | None = 0
+    """How often the officer has hidden and restored it, and the author was told. None if an outcome
+    is unknown."""
+    was_hidden: bool = False
+    """True as soon as the officer requests to hide it. It stays true."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether it certainly exists, but maybe nobody sees it."""
+        return self.posted is Outcome.done and self.deletion is None and not self.author.erased
 
     @property
     def certain(self) -> bool:
-        return self.posted is Outcome.done and self.deletion is None and not self.author.erased
+        """Whether it certainly exists, and everybody sees it as soon as all events are handled."""
+        is_shown = self.hidden.sure and not self.hidden.set
+        return self.exists and is_shown and not self.author.away
+
+    @property
+    def steady(self) -> bool:
+        """Whether every read since it was acknowledged must show it. A read may still miss a tweet
+        that was restored, or whose author has come back, because their events may be on their
+        way."""
+        return self.certain and not self.was_hidden and not self.author.was_away
 
     @property
     def possible(self) -> bool:
@@ -79,16 +108,25 @@ class Upload:
 
 
 class History:
-    def __init__(self, people: list[Author]) -> None:
+    def __init__(self, people: list[Author], officer: Author | None = None) -> None:
         self.people = people
-        """Without those who are erased."""
+        """Without those who are erased or away."""
+        self.officer = officer
+        """The one of the people who moderates and announces, if there is one."""
         self.erased: list[Author] = []
+        self.away: list[Author] = []
+        """Those who are deactivated."""
+        self.tag = f"load{secrets.token_hex(4)}"
+        """A hashtag that all tweets of the load have."""
         self.tweets: dict[str, Tweet] = {}
         """By content."""
         self.likes: dict[tuple[int, int], Mark] = {}
         """By the ids of the liker and of the tweet."""
         self.follows: dict[tuple[int, int], Mark] = {}
         """By the ids of the follower and of the followed person."""
+        self.announcements: list[Tweet] = []
+        self.confirmations: dict[tuple[int, int], Mark] = {}
+        """By the ids of the person who confirms and of the announcement."""
         self.seen: dict[int, int] = {}
         """The `seq` up to which a person has seen the notifications, by the person's id."""
         self.uploads: list[Upload] = []
@@ -127,6 +165,25 @@ class History:
 
     def follow(self, follower: int, followed: int) -> Mark:
         return self.follows.setdefault((follower, followed), Mark())
+
+    def confirmation(self, person: int, announcement: int) -> Mark:
+        return self.confirmations.setdefault((person, announcement), Mark())
+
+    def ordinary(self) -> list[Author]:
+        """The people without the officer."""
+        return [author for author in self.people if author is not self.officer]
+
+    def deactivate(self, author: Author) -> None:
+        """From now on the person's calls may be refused and the tweets be missing."""
+        author.away = author.was_away = True
+        self.people.remove(author)
+        self.away.append(author)
+
+    def bring_back(self, author: Author, key: str) -> None:
+        author.key = key
+        author.away = False
+        self.away.remove(author)
+        self.people.append(author)
 
     def erase(self, author: Author) -> None:
         """From now on the person's data may be missing; at the end it must be."""

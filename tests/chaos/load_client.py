@@ -86,7 +86,7 @@ class LoadClient:
         promised = UPLOAD_SECONDS if path == UPLOADS else ANSWER_SECONDS
         if waited > promised + _SLACK_SECONDS:
             self._history.wrong.append(f"{method} {path} took {waited:.1f} s")
-        if response.status in _NEVER and not author.erased:
+        if response.status in _NEVER and not author.erased and not author.was_away:
             self._history.wrong.append(f"{method} {path}: {response.status} {response.body}")
         if response.status == 503 and path == UPLOADS and waited > _TURN_SECONDS:
             self._history.busy += 1

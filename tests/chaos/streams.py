@@ -81,6 +81,7 @@ class Client:
         self.refused: Counter[int] = Counter()
         """Statuses other than 200, 502, 503 and 504."""
         self._address = urlsplit(url)
+        self._key = author.key
         self._retry_seconds = 0.0
 
     async def run(self) -> None:
@@ -113,16 +114,22 @@ class Client:
         lines = [
             f"GET {PATH}{'?everyone=1' if self.everyone else ''} HTTP/1.1",
             f"host: {self._address.netloc}",
-            f"api-key: {self.author.key}",
+            f"api-key: {self._key}",
         ]
         if self.last_id is not None:
             lines.append(f"last-event-id: {self.last_id}")
         return "\r\n".join([*lines, "", ""]).encode()
 
+    @property
+    def is_to_end(self) -> bool:
+        """Whether the key of the stream has been revoked, or will be in a moment. Those who come
+        back get another one."""
+        return self.author.erased or self.author.was_away
+
     def on_head(self, status: int) -> None:
         if status == 200:
             self.opened += 1
-        elif status == 401 and self.author.erased:
+        elif status == 401 and self.is_to_end:
             self.is_over = True
         elif status not in (502, 503, 504):
             self.refused[status] += 1
@@ -215,7 +222,7 @@ class Streams:
         async with api_of(self.stack, ATTEMPTS) as api:
             for client in self.clients:
                 author = client.author
-                if author not in self.history.people:
+                if author not in self.history.people or client.is_to_end:
                     continue
                 person = api.person(author.id, author.name, author.key)
                 badge = (await person.done("GET", "/api/notifications/unread"))["count"]
@@ -225,8 +232,8 @@ class Streams:
 
     def _find_of(self, client: Client, last: int, log: list[dict[str, Any]]) -> list[str]:
         who = f"a stream of {client.author.name}"
-        if client.author.erased:
-            return [] if client.is_over else [f"appeared: {who}, who was erased, is still open"]
+        if client.is_to_end:
+            return [] if client.is_over else [f"appeared: {who}, whose key ended, is still open"]
         if client.is_over:
             return [f"wrong: {who} was ended"]
         if client.since is None or client.last_id is None:

@@ -1,13 +1,18 @@
 """The checker finds each kind of violation: the tests make the history differ from the system."""
 
+import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from devstack.instance import Instance
 from operate import postgres
+from tests.waiting import eventually
 from tools.api_client import ATTEMPTS, api_of
 
+from .absences import GRACE_SECONDS, Access
 from .checker import Checker
 from .history import History, Mark, Outcome, Tweet, Upload
 from .load import Load, hired
@@ -16,6 +21,13 @@ from .load import Load, hired
 @pytest.fixture
 async def load(stack: Instance) -> AsyncIterator[Load]:
     async with hired(stack, "checker", people=2) as load:
+        yield load
+
+
+@pytest.fixture
+async def load_with_officer(stack: Instance) -> AsyncIterator[Load]:
+    """The officer does nothing: everybody in the system would be told of announcements."""
+    async with hired(stack, "checker", people=2, with_officer=True) as load:
         yield load
 
 
@@ -82,11 +94,10 @@ async def test_notifications_that_differ_from_what_happened_are_found(
         await connection.execute("update tweet set like_count = 7 where id = $1", liked.id)
         counted = await found(stack, load)
         await connection.execute("update tweet set like_count = 1 where id = $1", liked.id)
-        await connection.execute(
-            "delete from notification where kind = 'like' and subject_id = $1",
-            liked.id,
-        )
+        show = "update notification set shown = $2 where kind = 'like' and subject_id = $1"
+        await connection.execute(show, liked.id, False)
         lost = await found(stack, load)
+        await connection.execute(show, liked.id, True)
 
     assert "wrong: the counts of notifications" in counted
     assert f"the notifications of {liked.author.name} lack {{('like', {liked.id}): 1}}" in lost
@@ -99,11 +110,13 @@ async def test_a_reply_that_is_counted_wrongly_or_out_of_reach_is_found(
     answer = await post(load, "an answer", question)
     assert await until_nothing(stack, load.history, load) == []
 
+    count = "update feed.tweet set reply_count = $2 where id = $1"
     async with postgres.connect(stack.database()) as connection:
-        await connection.execute("delete from feed.reply where tweet_id = $1", answer.id)
-        await connection.execute("update feed.tweet set reply_count = 2 where id = $1", question.id)
+        await connection.execute(count, question.id, 2)
+        async with without(stack, "reply", answer):
+            findings = await found(stack, load)
+        await connection.execute(count, question.id, 1)
 
-    findings = await found(stack, load)
     assert f"lost: reply {answer.id} is 0 times below {question.id}" in findings
     assert f"wrong: tweet {question.id} has 1 replies and counts 2" in findings
 
@@ -114,11 +127,10 @@ async def test_a_tweet_that_the_search_does_not_find_is_found_missing(
     sought = await post(load, "sought")
     assert await until_nothing(stack, load.history, load) == []
 
-    async with postgres.connect(stack.database()) as connection:
-        await connection.execute("delete from feed.tweet_words where tweet_id = $1", sought.id)
+    async with without(stack, "tweet_words", sought):
+        findings = await found(stack, load)
 
-    expected = f"the search for {sought.author.name} differs by {{{sought.id}}}"
-    assert expected in await found(stack, load)
+    assert f"the search for {sought.author.name} differs by {{{sought.id}}}" in findings
 
 
 async def test_a_tweet_that_is_there_twice_is_doubled(stack: Instance, load: Load) -> None:
@@ -148,6 +160,146 @@ async def test_a_picture_that_is_not_there_is_lost(stack: Instance, load: Load) 
     load.history.uploads.append(Upload(load.history.people[0], 900_000_000))
 
     assert "picture 900000000 is lost" in await found(stack, load)
+
+
+async def test_a_tagged_tweet_that_its_tag_does_not_list_is_found(
+    stack: Instance, load: Load
+) -> None:
+    tagged = await post(load, f"tagged #{load.history.tag}")
+    assert await until_nothing(stack, load.history, load) == []
+
+    async with without(stack, "tweet_tag", tagged):
+        findings = await found(stack, load)
+
+    assert f"the list of the tag differs by {{{tagged.id}}}" in findings
+
+
+async def test_what_was_hidden_or_restored_is_compared_with_what_was_told(
+    stack: Instance, load_with_officer: Load
+) -> None:
+    load = load_with_officer
+    officer = load.history.officer
+    assert officer is not None
+    root = await post(load, "the root")
+    shown, restored = await post(load, "shown", root), await post(load, "restored")
+    assert await until_nothing(stack, load.history, load) == []
+
+    shown.hidden.set = True
+    findings = await found(stack, load)
+    shown.decisions = 0
+    body = {"reason": "spam", "note": ""}
+    await load.api.write(officer, "PUT", f"/api/tweets/{restored.id}/hidden", json=body)
+    await until_found(stack, load, "lost: 'restored'")
+    await load.api.write(officer, "DELETE", f"/api/tweets/{restored.id}/hidden")
+    restored.decisions = 2
+
+    assert await until_nothing(stack, load.history, load) == []
+    name = shown.author.name
+    for where in ("the feed of everyone", f"the search for {name}", f"the profile of {name}"):
+        assert f"appeared: 'shown', which is hidden, in {where}" in findings
+    assert "wrong: the thread shows [(None, None)] for 'shown'" in findings
+
+
+async def test_a_decision_of_which_the_author_is_not_told_is_found(
+    stack: Instance, load: Load
+) -> None:
+    tweet = await post(load, "hidden and restored")
+    assert await until_nothing(stack, load.history, load) == []
+
+    tweet.decisions = 2
+
+    told = f"{tweet.author.name} was told 0 times that {tweet.id} was hidden or restored"
+    assert told in await found(stack, load)
+
+
+async def test_a_deactivated_person_who_has_access_or_whose_tweets_are_read_is_found(
+    stack: Instance, load: Load
+) -> None:
+    ann = (await post(load, "still read")).author
+    assert await until_nothing(stack, load.history, load) == []
+
+    load.history.deactivate(ann)
+    findings = await found(stack, load)
+
+    assert f"appeared: {ann.name}, who was deactivated, can call /api/users/me" in findings
+    assert "appeared: 'still read', which is hidden, in the feed of everyone" in findings
+    assert await until_nothing(stack, load.history, load) == []
+
+
+async def test_a_call_that_succeeds_a_second_after_the_deactivation_is_found(
+    stack: Instance, load: Load
+) -> None:
+    ann = load.history.people[0]
+    async with api_of(stack) as api:
+        access = Access(api, ann)
+        access.ended_at = time.monotonic() - GRACE_SECONDS - 0.1
+
+        await access.try_out("/api/users/me")
+
+    assert f"appeared: {ann.name} could still call /api/users/me" in access.findings()[0]
+
+
+async def test_pins_are_compared_with_what_was_told(stack: Instance, load: Load) -> None:
+    pinned, unpinned = await post(load, "pinned"), await post(load, "unpinned")
+    await load.api.write(pinned.author, "PUT", f"/api/tweets/{pinned.id}/pin")
+    unpinned.pinned.set = True
+    assert await until_there(load, 2)
+
+    findings = await found(stack, load)
+
+    name = pinned.author.name
+    assert f"appeared: {name} pins tweet {pinned.id}" in findings
+    assert f"lost: {name} pins tweet {unpinned.id}" in findings
+
+
+async def test_announcements_and_confirmations_are_compared_with_what_was_told(
+    stack: Instance, load: Load
+) -> None:
+    lost, announced = await post(load, "lost"), await post(load, "announced")
+    boris = load.history.people[1]
+    load.history.announcements += [lost, announced]
+    assert announced.id is not None
+    assert await until_there(load, 2)
+
+    # Without the event, so that not everybody in the system is told.
+    insert = "insert into tweets.announcement values ($1, $2, $3, $4, true)"
+    remove = "delete from tweets.{table} where tweet_id = $1"
+    async with postgres.connect(stack.database()) as connection:
+        now = datetime.now(UTC)
+        until = now + timedelta(hours=1)
+        await connection.execute(insert, announced.id, announced.author.id, now, until)
+        await load.api.write(boris, "POST", f"/api/announcements/{announced.id}/acknowledgement")
+        findings = await found(stack, load)
+        load.history.confirmation(boris.id, announced.id).set = True
+        await connection.execute(remove.format(table="acknowledgement"), announced.id)
+        unconfirmed = await found(stack, load)
+        await connection.execute(remove.format(table="announcement"), announced.id)
+
+    assert f"lost: announcement {lost.id} is 0 times in the list" in findings
+    assert f"announcement {announced.id}" not in findings
+    assert f"appeared: {boris.name} has confirmed {announced.id}" in findings
+    assert f"lost: {boris.name} has confirmed {announced.id}" in unconfirmed
+
+
+@asynccontextmanager
+async def without(stack: Instance, table: str, tweet: Tweet) -> AsyncIterator[None]:
+    """Takes the tweet's rows out of a table of feed, and puts them back."""
+    take = f"with taken as (delete from {table} where tweet_id = $1 returning *)"
+    put_back = f"insert into {table} select * from json_populate_recordset(null::{table}, $1::json)"
+    async with postgres.connect(stack.service_environment("feed")) as connection:
+        rows = await connection.fetchval(f"{take} select json_agg(taken) from taken", tweet.id)
+        assert rows
+        try:
+            yield
+        finally:
+            await connection.execute(put_back, rows)
+
+
+async def until_found(stack: Instance, load: Load, finding: str) -> None:
+    async def is_found() -> bool:
+        return finding in await found(stack, load)
+
+    await eventually(is_found)
 
 
 async def until_there(load: Load, count: int) -> bool:
