@@ -117,7 +117,9 @@ async def test_a_person_links_the_account_they_sign_in_with(
 
 
 @pytest.mark.exclusive
-@pytest.mark.parametrize("fault", ["users-api-1", "users-worker", "notifications-worker"])
+@pytest.mark.parametrize(
+    "fault", ["users-api-1", "users-worker", "notifications-worker", "rabbitmq"]
+)
 @pytest.mark.parametrize("event", ["logout", "lost group", "deactivation"])
 async def test_no_call_succeeds_a_second_later_though_parts_are_killed(
     stack: Instance, scripted_provider: IdentityProvider, fault: str, event: str
