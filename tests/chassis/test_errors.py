@@ -16,6 +16,7 @@ from sqlalchemy import text
 from chassis.database.pool import Pool
 from chassis.database.session import Database, execute, fetch
 from chassis.http import errors
+from chassis.observability import error_reporting
 from services.tweets.settings import Settings
 
 
@@ -23,6 +24,7 @@ from services.tweets.settings import Settings
 def reported(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
     """The errors that were sent to Sentry."""
     sent: list[Exception] = []
+    monkeypatch.setattr(error_reporting, "_is_enabled", True)
     monkeypatch.setattr(sentry_sdk, "capture_exception", sent.append)
     return sent
 

@@ -13,6 +13,7 @@ import sentry_sdk
 from chassis import testing
 from chassis.database.session import Database
 from chassis.messaging.events import EventId
+from chassis.observability import error_reporting
 from services.feed import events, main, read_your_writes
 from services.feed.handlers import subscriptions
 from services.feed.invalidating_cache import InvalidatingCache
@@ -85,6 +86,7 @@ async def test_no_error_ends_the_listening(monkeypatch: pytest.MonkeyPatch) -> N
         return await connect(**arguments)
 
     monkeypatch.setattr(asyncpg, "connect", connect_after_errors)
+    monkeypatch.setattr(error_reporting, "_is_enabled", True)
     monkeypatch.setattr(sentry_sdk, "capture_exception", reported.append)
     database, cache = Database(Settings()), InvalidatingCache(10_000)
     listener = InboxListener(database, cache, database.create_pool(1))

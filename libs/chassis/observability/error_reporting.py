@@ -6,9 +6,7 @@ It contains nothing that a person wrote: no headers, no bodies, no queries, no l
 import time
 from typing import Any
 
-import sentry_sdk
 import structlog
-from sentry_sdk.integrations.logging import LoggingIntegration
 
 from chassis.settings import ProcessSettings
 
@@ -16,12 +14,18 @@ THROTTLE_SECONDS = 60
 
 _PRIVATE_FIELDS = ("headers", "cookies", "data", "query_string", "env")
 _last_reported_at: dict[tuple[type[Exception], str], float] = {}
+_is_enabled = False
 
 
 def configure(settings: ProcessSettings, role: str) -> None:
     """Does nothing unless `SENTRY_DSN` is set."""
+    global _is_enabled  # noqa: PLW0603  a process has one receiver of its reports
     if not settings.sentry_dsn:
         return
+    # Imported here, so that a process without Sentry does not pay for it (docs/adr/0042).
+    import sentry_sdk  # noqa: PLC0415
+    from sentry_sdk.integrations.logging import LoggingIntegration  # noqa: PLC0415
+
     sentry_sdk.init(
         dsn=settings.sentry_dsn,
         send_default_pii=False,
@@ -35,10 +39,14 @@ def configure(settings: ProcessSettings, role: str) -> None:
     )
     sentry_sdk.set_tag("service", settings.service)
     sentry_sdk.set_tag("role", role)
+    _is_enabled = True
 
 
 def report(error: Exception) -> None:
-    sentry_sdk.capture_exception(error)
+    if _is_enabled:
+        import sentry_sdk  # noqa: PLC0415
+
+        sentry_sdk.capture_exception(error)
 
 
 def report_throttled(error: Exception) -> None:

@@ -1,0 +1,27 @@
+"""What a process of a service imports: each library costs every such process memory."""
+
+import subprocess
+import sys
+
+from devstack.repository import REPOSITORY, SERVICES
+
+UNUSED = ("alembic", "opentelemetry.sdk", "sentry_sdk")
+
+
+def test_a_process_does_not_import_what_only_others_use() -> None:
+    modules = ["chassis.process.server", "gateway.main"]
+    modules += [f"services.{name}.main" for name in SERVICES]
+    program = (
+        f"import sys, {', '.join(modules)}\n"
+        f"print([name for name in {UNUSED} if name in sys.modules])\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=REPOSITORY,
+        env={"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'libs'}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert result.stdout.strip() == "[]"
