@@ -29,7 +29,6 @@ def create_app() -> FastAPI:
         watching.router,
         erasure.router,
         backlog.router(subscriptions, publishes=False),
-        backlog.router(subscriptions, publishes=False),
         export.router(EXPORT_LISTS),
         lifespan=_api_lifespan,
     )
