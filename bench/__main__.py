@@ -20,7 +20,6 @@ from operate import postgres
 from tools.api_client import api_of
 
 from . import report, stack
-from .accounting import memory
 from .fixture import Fixture
 from .scenarios import SCENARIOS
 from .servers import serving
@@ -55,7 +54,7 @@ async def measure(names: list[str], sizes: Sizes) -> dict[str, Any]:
         ):
             fixture = Fixture(system, hello, owner, api, sizes, console)
             await fixture.prepare()
-            found["rest"] = {"cpu": fixture.rest, "memory": memory(stack.pids(system))}
+            found["rest"] = {"cpu": fixture.rest, "memory": stack.memory(system)}
             failed = found["failed"] = {}
             started_at = time.monotonic()
             for number, name in enumerate(names, start=1):

@@ -34,10 +34,11 @@ def family(pid: int) -> list[int]:
 
 def memory(groups: Mapping[str, int]) -> dict[str, int]:
     """Bytes by group (PSS: a shared page is divided by the number of its users)."""
-    return {name: sum(map(_pss, family(pid))) for name, pid in groups.items()}
+    return {name: sum(map(pss, family(pid))) for name, pid in groups.items()}
 
 
-def _pss(pid: int) -> int:
+def pss(pid: int) -> int:
+    """Bytes of one process; 0 if the kernel does not tell them."""
     try:
         return int(psutil.Process(pid).memory_full_info().pss)
     except psutil.Error:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from devstack.instance import Instance
 from devstack.repository import REPOSITORY
 
+from . import accounting
+
 SETTINGS = {
     "WARBLE_HOME": os.environ.get("WARBLE_BENCH_HOME", ".local/bench"),
     "WARBLE_PORT": os.environ.get("WARBLE_BENCH_PORT", "16000"),
@@ -58,6 +60,14 @@ def running(*, twice: bool) -> Iterator[dict[str, float]]:
 def pids(system: Instance) -> dict[str, int]:
     """The pid of each program, by name."""
     return {one.name: one.pid for one in system.supervisor.processes() if one.pid}
+
+
+def memory(system: Instance) -> dict[str, int]:
+    """Bytes by program (PSS), with those of supervisord, which shares pages with its children."""
+    return {
+        **accounting.memory(pids(system)),
+        "supervisor": accounting.pss(system.supervisor.pid()),
+    }
 
 
 def read_pids(system: Instance) -> dict[str, int]:

@@ -45,6 +45,8 @@ def show(instance: Instance) -> bool:
     processes = supervisor.processes()
     with ThreadPoolExecutor(len(processes) or 1) as pool:
         problems = list(pool.map(problem, processes))
+    memory = {process.name: _memory_bytes(process.pid) for process in processes}
+    own_memory = _memory_bytes(supervisor.pid(), with_descendants=False)
     table = Table("program", "state", "since", "pid", "health", "memory", box=None)
     for process, text in zip(processes, problems, strict=True):
         table.add_row(
@@ -53,8 +55,11 @@ def show(instance: Instance) -> bool:
             _formatted_time(process.since),
             str(process.pid or ""),
             f"[red]{text}[/]" if text else "[green]healthy[/]",
-            f"{_memory_bytes(process.pid) / 1_000_000:.0f} MB" if process.pid else "",
+            _formatted_memory(memory[process.name]) if process.pid else "",
         )
+    total = sum(size or 0 for size in (own_memory, *memory.values()))
+    table.add_row("supervisor", "", "", str(supervisor.pid()), "", _formatted_memory(own_memory))
+    table.add_row("sum", "", "", "", "", _formatted_memory(total or None))
     console.print(table)
     return not any(problems)
 
@@ -67,15 +72,25 @@ def _formatted_time(timestamp: float) -> str:
     return time.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S")
 
 
-def _memory_bytes(pid: int) -> int:
-    """Memory of the process and its descendants (PSS: a shared page is divided by its users)."""
-    total = 0
-    with contextlib.suppress(psutil.Error):
+def _memory_bytes(pid: int, *, with_descendants: bool = True) -> int | None:
+    """Memory of the process and its descendants (PSS: a shared page is divided by its users).
+
+    None if the kernel does not tell it, such as for a process of another user.
+    """
+    try:
         process = psutil.Process(pid)
-        for member in (process, *process.children(recursive=True)):
-            with contextlib.suppress(psutil.Error):
-                total += member.memory_full_info().pss
+        descendants = process.children(recursive=True) if with_descendants else []
+        total = int(process.memory_full_info().pss)
+    except psutil.Error:
+        return None
+    for member in descendants:
+        with contextlib.suppress(psutil.Error):
+            total += member.memory_full_info().pss
     return total
+
+
+def _formatted_memory(size: int | None) -> str:
+    return "–" if size is None else f"{size / 1_000_000:.0f} MB"
 
 
 def follow_logs(instance: Instance, name: str) -> None:

@@ -304,6 +304,11 @@ def memory(found: Found) -> str:
         )
         for name, size in sorted(rest["memory"].items())
     ]
+    idle, loaded = (
+        f"{sum(sizes.values()) / 2**20:,.0f} MiB" if sizes else ""
+        for sizes in (rest["memory"], under_load)
+    )
+    rows.append(("all", idle, loaded, f"{sum(rest['cpu'].values()) * 1000:.1f} ms"))
     start = found["start"]
     again = (
         f", {start['again_seconds']:.0f} s at the next start" if "again_seconds" in start else ""

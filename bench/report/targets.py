@@ -28,6 +28,7 @@ OWN_WRITES = {"p50": 15.0, "p99": 100.0}
 NOTICE = {"p50": 60.0, "p99": 300.0}
 STREAM_KIB, NOTICE_US, BACK_SECONDS = 25.0, 40.0, 15.0
 SEARCH_MS = 30.0
+MEMORY_MIB = 650.0
 THREAD = 4.0
 REPLY = 1.3
 GROWTH = {"tweets": 1.3, "followed": 2.0}
@@ -66,6 +67,7 @@ def targets(found: Found) -> list[Target]:
         *_waits(found),
         *_stream(found),
         *_search(found),
+        *_memory(found),
     ]
 
 
@@ -174,3 +176,9 @@ def _search(found: Found) -> Iterator[Target]:
     for words in ("common", "medium", "rare", "two words"):
         name = f"search among {one['tweets']:,} tweets, {words}, p95"
         yield Target(name, SEARCH_MS, "ms", one[words]["p95"])
+
+
+def _memory(found: Found) -> Iterator[Target]:
+    if memory := found.get("rest", {}).get("memory"):
+        mib = sum(memory.values()) / 2**20
+        yield Target("memory of all programs at rest", MEMORY_MIB, "MiB", mib)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench import stack
-from bench.accounting import CpuMeter, memory
+from bench.accounting import CpuMeter
 from bench.data import Member
 from bench.fixture import FEED, Fixture
 from bench.load import Request, closed_loop, distribution, open_loop
@@ -74,7 +74,7 @@ async def measure(fixture: Fixture) -> dict[str, Any]:
     meter = CpuMeter(stack.pids(fixture.system), {fixture.backend})
     load = asyncio.create_task(open_loop(fixture.urls, mix.next, rate, fixture.sizes.mix_seconds))
     await asyncio.sleep(fixture.sizes.mix_seconds / 2)
-    memory_used = await asyncio.to_thread(memory, stack.pids(fixture.system))
+    memory_used = await asyncio.to_thread(stack.memory, fixture.system)
     measured = await load
     await fixture.settled()
     used = meter.used()
