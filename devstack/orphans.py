@@ -58,7 +58,8 @@ def stop_all(root: Path) -> None:
     if not found:
         return
     with step(f"stopping {len(found)} processes of an earlier run"):
-        _stop(root, _matching(found, " -m supervisor.supervisord "), signal.SIGTERM)
+        # A process that supervisord has forked has the command line of supervisord.
+        _stop(root, _matching(found, "supervisord -c "), signal.SIGTERM)
         _stop(root, _matching(found, " -m chassis serve "), signal.SIGTERM)
         postmaster = _postmaster(root)
         if postmaster in found:

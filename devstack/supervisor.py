@@ -103,9 +103,13 @@ class Supervisor:
     def launch(self) -> None:
         """Starts supervisord as a daemon. Raises SupervisorUnreachable."""
         result = subprocess.run(
-            [repository.python(), "-m", "supervisor.supervisord", "-c", self.configuration],
+            [repository.python(), "-m", "devstack.supervisord", "-c", self.configuration],
             cwd=self._root,
-            env={**environment.inherited_environment(), INSTANCE_VARIABLE: str(self._root)},
+            env={
+                **environment.inherited_environment(),
+                "PYTHONPATH": str(repository.REPOSITORY),
+                INSTANCE_VARIABLE: str(self._root),
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -1,0 +1,57 @@
+"""The processes of the local system are forked from supervisord, with the libraries it has."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from devstack import supervisord
+from devstack.instance import Instance, is_application
+
+SERVE = {"command": ["/venv/bin/python", "-m", "chassis", "serve", "gateway.main:create_app"]}
+SHARED_KIB = 10_000
+"""Far less than the libraries that supervisord imports, far more than two Pythons share."""
+
+
+def shared_kib(pid: int) -> int:
+    """Memory that the process shares with others and that is in no file."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    found = re.search(r"Shared_Dirty: +(\d+)", text)
+    assert found
+    return int(found[1])
+
+
+def test_processes_share_the_memory_of_their_libraries(stack: Instance) -> None:
+    sizes = {
+        process.name: shared_kib(process.pid)
+        for process in stack.supervisor.processes()
+        if is_application(process.name)
+    }
+
+    assert len(sizes) > 10
+    assert {name for name, size in sizes.items() if size < SHARED_KIB} == set()
+
+
+def test_a_forked_process_has_the_name_of_its_program(stack: Instance) -> None:
+    process = stack.supervisor.process("gateway")
+
+    assert Path(f"/proc/{process.pid}/comm").read_text().strip() == "gateway"
+
+
+def test_other_programs_are_not_forked() -> None:
+    versions = supervisord.installed_versions()
+
+    assert supervisord.can_fork(SERVE, versions)
+    assert not supervisord.can_fork({"command": ["/usr/bin/postgres", "-D", "data"]}, versions)
+
+
+def test_a_process_is_not_forked_after_the_libraries_have_changed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "pyvenv.cfg").touch()
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    imported_versions = supervisord.installed_versions()
+
+    (tmp_path / "installed-local").write_text("another checksum")
+
+    assert not supervisord.can_fork(SERVE, imported_versions)
