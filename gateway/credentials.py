@@ -4,7 +4,8 @@ The users service owns keys and sessions. Asking it for every request would doub
 read, so each gateway caches its answers for GATEWAY_KEY_CACHE_TTL_SECONDS. A revoked credential
 must stop working at once nevertheless. So each gateway consumes the events that revoke credentials
 on an exclusive queue, and expires all entries of the person whom an event names. The next request
-asks users again, which refuses.
+asks users again, which refuses. The same queue receives what other gateways announce about calls
+that they have forwarded: see `revocation_gossip`.
 
 Three cases would otherwise keep a revoked credential alive:
 
@@ -42,7 +43,9 @@ from chassis.messaging import broker
 from chassis.messaging.events import EXCHANGE
 from chassis.observability.request_context import message_context, propagation_headers
 
+from . import revocation_gossip
 from .limits import KeyGuessLimiter
+from .revocation_gossip import RevocationGossip
 from .settings import Settings
 from .upstream import Upstream
 
@@ -111,6 +114,7 @@ class CredentialCache:
         self._requests: dict[bytes, asyncio.Task[Identity]] = {}
         """Requests to users in progress: many callers with one credential cause only one."""
         self._revocations = 0
+        self.gossip = RevocationGossip(settings)
         self.receives_revocations = False
         self.listener: Callable[[int | None], None] = _ignore
         """Called when credentials may have been revoked: with the person's id, or None if they may
@@ -221,15 +225,23 @@ class CredentialCache:
         self._entries[digest] = _Entry(identity, min(now + ttl, ends_at), ends_at)
 
     def expire(self, digest: bytes) -> None:
-        """The next request with this credential asks users again."""
+        """The next request with this credential asks users again, at every gateway."""
+        self._expire(digest)
+        self.gossip.announce(digest=digest.hex())
+
+    def expire_person(self, user_id: int) -> None:
+        """As `expire`, for every credential of this person."""
+        self._expire_person(user_id)
+        self.gossip.announce(user_id=user_id)
+
+    def _expire(self, digest: bytes) -> None:
         self._revocations += 1
         entry = self._entries.get(digest)
         if entry is not None:
             self._entries[digest] = entry._replace(expires_at=0.0)
             self.listener(entry.identity.user_id)
 
-    def expire_person(self, user_id: int) -> None:
-        """As `expire`, for every credential of this person."""
+    def _expire_person(self, user_id: int) -> None:
         self._revocations += 1
         for digest, entry in self._entries.items():
             if entry.identity.user_id == user_id:
@@ -237,7 +249,8 @@ class CredentialCache:
         self.listener(user_id)
 
     def expire_all(self) -> None:
-        """As `expire`, for every credential, if it is unknown whose have ended."""
+        """The next request with any credential asks users again, at this gateway: for when it is
+        unknown whose have ended."""
         self._revocations += 1
         self._entries = {
             digest: entry._replace(expires_at=0.0) for digest, entry in self._entries.items()
@@ -261,19 +274,25 @@ class CredentialCache:
             )
             for routing_key in REVOCATION_EVENTS:
                 await queue.bind(exchange, routing_key)
+            await queue.bind(await revocation_gossip.exchange(channel))
             async with queue.iterator() as messages:
                 # Events before this moment did not reach the queue.
                 self.expire_all()
                 self.receives_revocations = True
                 self.listener(None)
                 async for message in messages:
-                    self._on_revocation(message)
+                    if not self.gossip.is_own(message):
+                        self._on_revocation(message)
                     await message.ack()
 
     def _on_revocation(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
         with message_context(message):
             try:
-                self.expire_person(int(json.loads(message.body)["user_id"]))
+                revocation = json.loads(message.body)
+                if "digest" in revocation:
+                    self._expire(bytes.fromhex(revocation["digest"]))
+                else:
+                    self._expire_person(int(revocation["user_id"]))
             except Exception as error:
                 # It is unknown whose credential the message revokes.
                 log.error("credentials.malformed_revocation", error=repr(error))

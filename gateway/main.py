@@ -128,6 +128,7 @@ def create_app() -> ASGIApp:
 
     loops: dict[str, Loop] = {
         "revocations": credentials.consume_revocations,
+        "revocation gossip": credentials.gossip.run,
         "limits": limit_gossip.run,
         "replicas": partial(
             resolve_repeatedly, [*upstream.replicas.values(), event_streams.replicas]

@@ -126,7 +126,7 @@ class Proxy:
         )
         async with response.http:
             if route.changes_access and response.http.status < 400:
-                # The event tells all gateways; this one must not use its cache until it arrives.
+                # No gateway may use its cache until the event of users arrives.
                 self._credentials.expire_person(int(scope["raw_path"].split(b"/")[3]))
             await self._respond(exchange, route, identity, response)
 

@@ -231,7 +231,7 @@ async def _end_session(request: Request, token: str) -> str | None:
     response = await request_users(request, "DELETE", f"/internal/sessions/{digest.hex()}")
     if response.http.status != 200:
         raise BadGateway
-    # An event tells all gateways a moment later; this one must not use its cache until then.
+    # No gateway may use its cache until the event of users arrives.
     request.app.state.credentials.expire(digest)
     sign_out_url: str | None = json.loads(response.body or b"{}").get("sign_out_url")
     return sign_out_url

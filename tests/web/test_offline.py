@@ -1,6 +1,7 @@
 """A visit without a network shows a page that says so, and nothing is ever kept for it."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,10 @@ from playwright.async_api import Browser, Page, expect
 from devstack.instance import Instance
 from devstack.web_build import BUILT
 from tests.journeys.company import Company
+from tests.other_gateway import gateway_beside
 from tests.waiting import eventually
 
 from .conftest import Opens
-from .other_gateway import gateway_with_page
 
 WORKER = "service-worker.js"
 _IS_ACTIVE = "navigator.serviceWorker.ready.then(({ active }) => active.state === 'activated')"
@@ -50,11 +51,11 @@ async def test_a_visit_without_a_network_says_so_and_goes_on_by_itself(
 
 
 async def test_another_page_at_the_same_address_is_rid_of_it(
-    browser: Browser, stack: Instance, tmp_path: Path, unused_tcp_port: int
+    browser: Browser, stack: Instance, tmp_path: Path, unused_tcp_port_factory: Callable[[], int]
 ) -> None:
     (tmp_path / "index.html").write_text("<!doctype html><title>Another page</title>")
     shutil.copy(BUILT / WORKER, tmp_path)
-    async with gateway_with_page(stack, tmp_path, unused_tcp_port) as url:
+    async with gateway_beside(stack, unused_tcp_port_factory, GATEWAY_WEB_DIR=str(tmp_path)) as url:
         context = await browser.new_context(base_url=url)
         page = await context.new_page()
         await page.goto("/")

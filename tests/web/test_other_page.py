@@ -4,7 +4,7 @@ It is served at the same paths, keeps the key in memory, sends it as a header, a
 other hosts.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,8 @@ from playwright.async_api import Browser, Route, expect
 
 from devstack.instance import Instance
 from tests.journeys.company import Company, png
+from tests.other_gateway import gateway_beside
 
-from .other_gateway import gateway_with_page
 from .visitor import Visitor
 
 AVATARS = "https://avatars.example.org/"
@@ -79,12 +79,12 @@ done"""
 
 @pytest.fixture
 async def other_gateway(
-    stack: Instance, tmp_path: Path, unused_tcp_port: int
+    stack: Instance, tmp_path: Path, unused_tcp_port_factory: Callable[[], int]
 ) -> AsyncIterator[str]:
     for name, content in {"index.html": INDEX, "js/app.js": SCRIPT, "css/app.css": ""}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
-    async with gateway_with_page(stack, tmp_path, unused_tcp_port) as url:
+    async with gateway_beside(stack, unused_tcp_port_factory, GATEWAY_WEB_DIR=str(tmp_path)) as url:
         yield url
 
 
