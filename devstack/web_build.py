@@ -49,16 +49,21 @@ def build() -> None:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def install(show_detail: Callable[[str], None] = lambda _: None) -> None:
-    """Installs the npm packages that the lock file pins. Raises CommandFailed."""
-    lock = hashlib.sha256((WEB / "package-lock.json").read_bytes()).hexdigest()
-    modules = WEB / "node_modules"
+def install(show_detail: Callable[[str], None] = lambda _: None, folder: Path = WEB) -> None:
+    """Installs the npm packages that the lock file of the folder pins. Raises CommandFailed."""
+    lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    modules = folder / "node_modules"
     if _stamp(modules) == lock:
         return
     node, npm = _node(show_detail)
     show_detail("downloading packages")
-    _run([*npm, "ci", "--no-progress"], node)
+    _run([*npm, "ci", "--no-progress"], node, folder)
     (modules / _STAMP).write_text(lock)
+
+
+def node() -> Path:
+    """The Node.js of this machine or of the wheel. Raises CommandFailed."""
+    return _node(lambda _: None)[0]
 
 
 def run(*script: str) -> int:
@@ -69,12 +74,12 @@ def run(*script: str) -> int:
     return subprocess.run(command, cwd=WEB, env=_environment(node), check=False).returncode
 
 
-def npm(*arguments: str, seconds: float) -> subprocess.CompletedProcess[str]:
-    """Runs npm in the page's folder. Raises CommandFailed and subprocess.TimeoutExpired."""
+def npm(*arguments: str, seconds: float, folder: Path = WEB) -> subprocess.CompletedProcess[str]:
+    """Runs npm in the folder. Raises CommandFailed and subprocess.TimeoutExpired."""
     node, command = _node(lambda _: None)
     return subprocess.run(
         [*command, *arguments],
-        cwd=WEB,
+        cwd=folder,
         env=_environment(node),
         capture_output=True,
         text=True,
@@ -144,10 +149,10 @@ def _npm_settings() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.lower().startswith(prefixes)}
 
 
-def _run(command: list[str], node: Path | None) -> None:
+def _run(command: list[str], node: Path | None, folder: Path = WEB) -> None:
     result = subprocess.run(
         command,
-        cwd=WEB if node else REPOSITORY,
+        cwd=folder if node else REPOSITORY,
         env=_environment(node),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -158,8 +163,11 @@ def _run(command: list[str], node: Path | None) -> None:
     if result.returncode:
         output = "\n".join(f"  {line}" for line in result.stdout.splitlines()[-LOG_LINES_SHOWN:])
         shown = " ".join(Path(part).name if "/" in part else part for part in command)
+        failure = f"`{shown}` failed in {folder.relative_to(REPOSITORY)}.\n{output}"
+        if folder != WEB:
+            raise CommandFailed(failure)
         raise CommandFailed(
-            f"The web page could not be built: `{shown}` failed.\n{output}\n"
+            f"The web page could not be built: {failure}\n"
             "Correct the cause and run `make up` again. To serve a page that is built already, set "
             "GATEWAY_WEB_DIR to its folder."
         )

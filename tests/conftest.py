@@ -24,6 +24,7 @@ from operate.postgres import connect
 from tests import identity_provider
 from tests.identity_provider import IdentityProvider
 from tests.journeys.company import Company, company_at
+from tests.oidc_provider import CertifiedProvider
 from tools.seed import identity_provider as demonstration
 
 # structlog would format tracebacks with rich, which takes seconds.
@@ -59,12 +60,14 @@ def _port(offset: int) -> int:
 
 # Nobody serves at these addresses but in the tests that need it: the system runs without.
 DEMONSTRATION_PROVIDER, SCRIPTED_PROVIDER = _port(port_numbers.IDENTITY_PROVIDER), _port(91)
+CERTIFIED_PROVIDER = CertifiedProvider(_port(92), f"http://127.0.0.1:{_port(0)}")
 SETTINGS["USERS_SIGN_ON"] = json.dumps(
     {
         "demonstration": demonstration.settings(DEMONSTRATION_PROVIDER),
         "company": IdentityProvider(SCRIPTED_PROVIDER).settings(
             admitting_groups=["staff"], administrator_groups=["administrators"]
         ),
+        CertifiedProvider.NAME: CERTIFIED_PROVIDER.settings(),
     }
 )
 
@@ -201,6 +204,15 @@ def demonstration_provider(stack: Instance) -> Iterator[str]:
         yield demonstration.issuer(DEMONSTRATION_PROVIDER)
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture
+async def certified_provider(stack: Instance) -> AsyncIterator[CertifiedProvider]:
+    """The provider `certified` of the running system. One test at a time has it."""
+    with (stack.root / "run" / "provider.lock").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        async with CERTIFIED_PROVIDER.running(stack.root / "run" / "certified.jwk"):
+            yield CERTIFIED_PROVIDER
 
 
 @pytest.fixture

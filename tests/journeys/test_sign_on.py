@@ -13,6 +13,8 @@ import pytest
 
 from devstack.instance import Instance
 from tests.identity_provider import IdentityProvider
+from tests.oidc_provider import CertifiedProvider
+from tests.sse import open_stream
 from tests.waiting import eventually
 
 from .company import Company
@@ -95,6 +97,30 @@ async def test_a_logout_at_the_provider_ends_sessions_and_streams(
             await reading
 
     assert out.status_code == 200, out.text
+
+
+async def test_signing_out_at_a_certified_provider_ends_the_session_and_its_stream(
+    stack: Instance, certified_provider: CertifiedProvider
+) -> None:
+    name = f"Ann {secrets.token_hex(4)}"
+    async with browser_at(stack) as browser, httpx.AsyncClient(timeout=60) as at_provider:
+        started = await browser.get("/api/sign-on/certified/start?next=/people")
+        assert started.headers["location"].startswith(certified_provider.issuer), started.text
+        back = await certified_provider.sign_in(at_provider, started.headers["location"], name)
+        signed_on = await browser.get(back)
+        person = (await me(browser)).json()["user"]
+        cookie = {"cookie": f"warble_session={browser.cookies['warble_session']}"}
+        async with open_stream(stack.gateway_url, cookie) as stream:
+            assert stream.response.is_success
+            signed_out = await certified_provider.end_session(at_provider)
+            afterwards = await me(browser)
+            await stream.over()
+
+    assert (signed_on.status_code, signed_on.headers["location"]) == (303, "/people")
+    assert person["name"] == name
+    assert signed_out.status_code == 303
+    # The provider has sent its logout token before it answered the person.
+    assert afterwards.status_code == 401
 
 
 async def test_a_person_links_the_account_they_sign_in_with(

@@ -92,9 +92,9 @@ def test_without_network_the_audit_fails_and_the_other_checks_continue(
     monkeypatch.delenv("no_proxy", raising=False)
 
     assert command.main(["audit"]) == 2
-    assert capsys.readouterr().err.count("NOT AUDITED") == 2
+    assert capsys.readouterr().err.count("NOT AUDITED") == 3
     assert command.main(["audit", "--where-possible"]) == 0
-    assert capsys.readouterr().err.count("NOT AUDITED") == 2
+    assert capsys.readouterr().err.count("NOT AUDITED") == 3
 
 
 def test_an_advisory_of_a_package_of_the_page_is_reported(

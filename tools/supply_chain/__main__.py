@@ -11,7 +11,11 @@ _EXIT_ADVISORIES, _EXIT_NOT_AUDITED = 1, 2
 
 
 def _audit(options: argparse.Namespace) -> int:
-    audits = (audit.python_packages(), audit.npm_packages())
+    audits = (
+        audit.python_packages(),
+        audit.npm_packages(),
+        audit.npm_packages(audit.OIDC_PROVIDER),
+    )
     for result in audits:
         (print_error if result.advisories or result.incomplete else say)(str(result))
     if any(result.advisories for result in audits):

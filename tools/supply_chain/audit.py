@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +23,9 @@ ACCEPTED: Mapping[str, str] = MappingProxyType({})
 
 _REQUIREMENTS = ("dev", "node")
 """Requirements files that together contain every locked package."""
+
+OIDC_PROVIDER = REPOSITORY / "tests" / "oidc_provider"
+"""An identity provider that only tests run."""
 
 _DATABASES = ("pypi", "osv")
 _TIMEOUT_SECONDS = 300
@@ -58,14 +62,14 @@ def python_packages() -> Audit:
     return replace(audit, incomplete="\n  ".join(reasons))
 
 
-def npm_packages() -> Audit:
+def npm_packages(folder: Path = web_build.WEB) -> Audit:
     """With the npm registry's database. Raises CommandFailed if Node.js cannot be installed."""
     command = ("audit", "--json", "--fetch-retries=0", "--fetch-timeout=20000")
     try:
-        result = web_build.npm(*command, seconds=_TIMEOUT_SECONDS)
+        result = web_build.npm(*command, seconds=_TIMEOUT_SECONDS, folder=folder)
     except subprocess.TimeoutExpired as expired:
-        return parse_npm_audit("", str(expired))
-    return parse_npm_audit(result.stdout, result.stderr)
+        return parse_npm_audit("", str(expired), folder)
+    return parse_npm_audit(result.stdout, result.stderr, folder)
 
 
 def parse_pip_audit(stdout: str, stderr: str) -> Audit:
@@ -92,12 +96,13 @@ def parse_pip_audit(stdout: str, stderr: str) -> Audit:
     return Audit("Python packages", audited, tuple(advisories), incomplete)
 
 
-def parse_npm_audit(stdout: str, stderr: str) -> Audit:
+def parse_npm_audit(stdout: str, stderr: str, folder: Path) -> Audit:
     """`stdout` is the JSON of `npm audit`."""
+    subject = f"npm packages of {folder.relative_to(REPOSITORY)}"
     report = _json(stdout)
     if "auditReportVersion" not in report:
         reason = str(report.get("message") or _last_line(stderr))
-        return Audit("Packages of the web page", 0, incomplete=reason)
+        return Audit(subject, 0, incomplete=reason)
     advisories = {
         f"{via['name']} {via['range']}: {advisory}, {via['title']} ({via['severity']})"
         for package in report["vulnerabilities"].values()
@@ -107,7 +112,7 @@ def parse_npm_audit(stdout: str, stderr: str) -> Audit:
         if (advisory := via["url"].rpartition("/")[2]) not in ACCEPTED
     }
     audited = report["metadata"]["dependencies"]["total"]
-    return Audit("Packages of the web page", audited, tuple(sorted(advisories)))
+    return Audit(subject, audited, tuple(sorted(advisories)))
 
 
 def _pip_audit(source: str) -> list[str]:
