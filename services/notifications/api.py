@@ -38,7 +38,17 @@ _GROUP_EXAMPLE: dict[str, Any] = {
     "created_at": "2026-11-29T09:30:00.123456Z",
     "unread": False,
     "read": False,
-    "people": [{"id": 7, "name": "Анна Ким"}, {"id": 3, "name": "Boris Gray"}],
+    "people": [
+        {
+            "id": 7,
+            "name": "Анна Ким",
+            "picture": {
+                "small": "/uploads/2b6c1f0e9d5a4c7f8e3d2a1b0c9f8e7d-s.webp",
+                "medium": "/uploads/2b6c1f0e9d5a4c7f8e3d2a1b0c9f8e7d-m.webp",
+            },
+        },
+        {"id": 3, "name": "Boris Gray"},
+    ],
     "people_count": 2,
     "tweet_id": 31,
     "tweet_count": 1,
@@ -80,6 +90,17 @@ class PersonView(BaseModel):
     name: str
 
 
+class PictureView(BaseModel):
+    """The URL paths of a person's picture: squares with sides of 48 and 128 pixels at most."""
+
+    small: str
+    medium: str
+
+
+class ActorView(PersonView):
+    picture: PictureView | None = Field(None, description="Missing if the person has none.")
+
+
 class ModerationView(BaseModel):
     act: Literal["hidden", "restored", "report_closed"]
     """The last thing that happened to your tweet or your report."""
@@ -102,7 +123,7 @@ class GroupView(BaseModel):
     """Whether the badge counts the group."""
     read: bool
     """Whether the group was marked as read and nothing has happened since."""
-    people: list[PersonView]
+    people: list[ActorView]
     """Those who acted last, three at most; none for `security` and `moderation`."""
     people_count: int
     tweet_id: int | None

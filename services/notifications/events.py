@@ -1,4 +1,4 @@
-"""The events of users and tweets that the notifications handle, with the fields that they use."""
+"""The events of other services that the notifications handle, with the fields that they use."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -33,6 +33,19 @@ class UserReactivated(Event):
 class UserErased(Event):
     routing_key: ClassVar[str] = "user.erased.v1"
     user_id: int
+
+
+class PicturePaths(BaseModel):
+    """The URL paths of a person's picture, without the large one, which no list shows."""
+
+    small: str
+    medium: str
+
+
+class PersonPictured(Event):
+    routing_key: ClassVar[str] = "person.pictured.v1"
+    user_id: int
+    picture: PicturePaths | None
 
 
 class UserFollowed(Event):

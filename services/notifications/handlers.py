@@ -1,4 +1,4 @@
-"""Applies the events of users and tweets to the tables of the projection.
+"""Applies the events of users, tweets and media to the tables of the projection.
 
 Events arrive in any order and several times, as in every projection: docs/adr/0004. So every
 handler commutes with all others, by the same three means as those of the feed: versions, tombstones
@@ -22,6 +22,7 @@ from .events import (
     AnnouncementPosted,
     AnnouncementReminded,
     KeyCreated,
+    PersonPictured,
     ReportClosed,
     SessionCreated,
     TagFollowed,
@@ -44,7 +45,7 @@ from .likes import set_likes
 from .statements import storing
 from .tweets import delete_tweets, insert_tweets
 
-subscriptions = Subscriptions("notifications", sources=("users", "tweets"))
+subscriptions = Subscriptions("notifications", sources=("users", "tweets", "media"))
 
 # `distinct on`: one insert cannot change the same row twice.
 _SET_NAMES = """
@@ -81,6 +82,14 @@ with changed as (
 )
 delete from person_to_show using changed where user_id = id and hidden
 """
+_SET_PICTURE = """
+insert into person (id, name, version, picture, picture_version)
+select $1, '', 0, $2, $3 where not exists (select from erasure where user_id = $1)
+on conflict (id)
+do update set picture = excluded.picture, picture_version = excluded.picture_version
+where person.picture_version < excluded.picture_version
+"""
+_DELETE_PICTURE = "update person set picture = null, picture_version = 0 where id = $1"
 _SET_FOLLOWS = storing(
     """
 event as (
@@ -181,7 +190,15 @@ async def on_user_erased(session: AnySession, event: UserErased, version: int) -
     await positions.lock(session)
     await fetch(session, _SET_NAMES, [event.user_id], [""], [version], [None])
     await _set_hidden(session, event, version, hidden=True)
+    await fetch(session, _DELETE_PICTURE, event.user_id)
     await erasure.mark_erased(session, event.user_id)
+
+
+@subscriptions.on(PersonPictured)
+async def on_person_pictured(session: AnySession, event: PersonPictured, version: int) -> None:
+    await positions.lock(session)
+    picture = event.picture and event.picture.model_dump_json()
+    await fetch(session, _SET_PICTURE, event.user_id, picture, version)
 
 
 @subscriptions.on(UserFollowed)

@@ -1,6 +1,6 @@
 """The tables of the schema `notifications`.
 
-Some are a projection: events of users and tweets alone determine them. The others hold what the
+Some are a projection: events of other services alone determine them. The others hold what the
 service's own clients decide; no event can restore these, so a rebuild keeps them: `KEPT_TABLES`.
 """
 
@@ -62,7 +62,7 @@ def _now() -> Column[datetime]:
 
 class Person(Table, table=True):
     """A person's name. It is empty for an erased person, and for a placeholder: a person who is
-    hidden before the name arrives."""
+    hidden or pictured before the name arrives."""
 
     id: int = Field(sa_column=_id())
     name: str = Field(sa_column=_text())
@@ -73,6 +73,9 @@ class Person(Table, table=True):
     """The version of `hidden`: a deactivated person may come back."""
     registered_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     """None until the event of the registration arrives."""
+    picture: str | None = Field(default=None, sa_column=Column(Text))
+    """The paths of the person's picture, as JSON; null without one."""
+    picture_version: int = Field(default=0, sa_column=_number())
 
 
 class PersonToHide(Table, table=True):

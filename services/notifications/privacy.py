@@ -6,10 +6,10 @@ other people did.
 
 A change that adds a table or a column with a person's data changes this module too.
 
-`handlers.on_user_erased` empties the name and hides the person at once. The sweep below then
-deletes everything else, in batches: the person's tweets, and the notifications in which the person
-is the actor or the recipient; follows, settings, and lines of the log. Of a tweet only the id and
-the place in its thread stay, so that late likes and replies find the tombstone.
+`handlers.on_user_erased` deletes name and picture and hides the person at once. The sweep below
+then deletes everything else, in batches: the person's tweets, and the notifications in which the
+person is the actor or the recipient; follows, settings, and lines of the log. Of a tweet only the
+id and the place in its thread stay, so that late likes and replies find the tombstone.
 """
 
 from chassis.database.session import Database, fetch

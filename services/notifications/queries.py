@@ -243,8 +243,11 @@ from (
     ) as people
     cross join lateral (
         select json_agg(
-            json_build_object('id', actor.id, 'name', coalesce(person.name, ''))
-            order by actor.place
+            json_strip_nulls(json_build_object(
+                'id', actor.id,
+                'name', coalesce(person.name, ''),
+                'picture', person.picture::json
+            )) order by actor.place
         ) as json
         from unnest(people.newest) with ordinality as actor (id, place)
         left join person on person.id = actor.id

@@ -14,7 +14,7 @@ from services.notifications.events import Entity, ThreadPlace
 
 PEOPLE = 4
 STEPS = [
-    *("rename", "erase", "key", "session", "tag", "newcomer", "report"),
+    *("rename", "picture", "erase", "key", "session", "tag", "newcomer", "report"),
     *["deactivate", "announce", "remind", "hide"] * 2,
     *["delete"] * 2,
     *["follow"] * 2,
@@ -66,6 +66,8 @@ class Model:
     thread_followers: dict[int, set[int]] = field(default_factory=dict)
     watchers: dict[int, set[int]] = field(default_factory=dict)
     names: dict[int, tuple[str, int]] = field(default_factory=dict)
+    pictures: dict[int, tuple[str | None, int]] = field(default_factory=dict)
+    """The latest picture of each person, as JSON, with its version."""
     follows: dict[tuple[int, int], Act] = field(default_factory=dict)
     tag_follows: dict[int, Act] = field(default_factory=dict)
     tweets: dict[int, PostedTweet] = field(default_factory=dict)
@@ -132,6 +134,14 @@ class Model:
     def rename(self, user_id: int, name: str) -> None:
         act = self.record("users", events.UserRenamed(user_id=user_id, name=name))
         self.names[user_id] = (name, act.version)
+
+    def change_picture(self, user_id: int, name: str) -> None:
+        """Without a name, the person has no picture any more."""
+        paths = {"small": f"/uploads/{name}s", "medium": f"/uploads/{name}m"} if name else None
+        event = events.PersonPictured(user_id=user_id, picture=paths)
+        act = self.record("media", event)
+        stored = event.picture.model_dump_json() if event.picture else None
+        self.pictures[user_id] = (stored, act.version)
 
     def deactivate(self, user_id: int) -> None:
         act = self.record("users", events.UserDeactivated(user_id=user_id))
@@ -235,6 +245,7 @@ class Model:
                 (
                     *(user_id, name, version, user_id in self.hidden),
                     *(self._hidden_version(user_id), self.registered[user_id]),
+                    *self._picture(user_id),
                 )
                 for user_id, (name, version) in self.names.items()
             },
@@ -261,6 +272,9 @@ class Model:
             "person_to_hide": set(),
             "person_to_show": set(),
         }
+
+    def _picture(self, user_id: int) -> tuple[str | None, int]:
+        return (None, 0) if user_id in self.erased else self.pictures.get(user_id, (None, 0))
 
     def _hidden_version(self, user_id: int) -> int:
         return self.hidden.get(user_id) or self.returned.get(user_id, 0)
@@ -379,6 +393,8 @@ def models(draw: st.DrawFn, min_steps: int = 0) -> Model:
         elif step == "follow":
             if (followed := draw(person)) != user_id:
                 model.toggle_follow(user_id, followed)
+        elif step == "picture":
+            model.change_picture(user_id, draw(st.sampled_from(["", "a", "b"])))
         elif step in ("rename", "deactivate", "erase"):
             _change(model, step, user_id, draw(st.text("аЯz\"\\ '😀", min_size=1, max_size=5)))
         else:

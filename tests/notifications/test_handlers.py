@@ -24,7 +24,7 @@ from services.notifications.privacy import eraser
 from .histories import LONG_AGO, Model, RecordedEvent, Row, models
 
 COLUMNS = {
-    "person": "id, name, version, hidden, hidden_version, registered_at",
+    "person": "id, name, version, hidden, hidden_version, registered_at, picture, picture_version",
     "follow": "follower_id, followed_id, active, version",
     "tag_follow": "user_id, tag, active, version",
     "tweet": (

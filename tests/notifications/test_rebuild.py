@@ -32,6 +32,7 @@ def history() -> Model:
     )
     for user_id in (ANN, BORIS, CLARA):
         model.register(user_id)
+    model.change_picture(BORIS, "b")
     model.toggle_follow(BORIS, ANN)
     model.post(ANN)
     model.post(ANN, reply_to=1)
@@ -43,9 +44,9 @@ def history() -> Model:
 
 
 def dump_of(events: Sequence[RecordedEvent]) -> io.BytesIO:
-    """The dumps of users and tweets, one after another."""
+    """The dumps of users, tweets and media, one after another."""
     lines: list[Any] = []
-    for source in ("users", "tweets"):
+    for source in ("users", "tweets", "media"):
         own = [each for each in events if each.source == source]
         lines += [{"source": source, "events": len(own)}]
         lines += [

@@ -100,6 +100,24 @@ async def test_the_keyboard_cuts_a_picture_which_is_then_shown_to_everybody(
     await eventually(is_loaded(other.page.get_by_role("main").locator("li .avatar img")))
 
 
+async def test_notifications_show_the_pictures_of_those_who_acted(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    ann, boris = await company.hire("Ann Kim"), await company.hire("Boris")
+    paths = await boris.show_picture(halves())
+    await boris.like(await ann.post("with a like"))
+
+    async def pictures() -> bool:
+        groups = (await ann.done("GET", "/api/notifications"))["notifications"]
+        shown = {"small": paths["small"], "medium": paths["medium"]}
+        return [one.get("picture") for group in groups for one in group["people"]] == [shown]
+
+    await eventually(pictures)
+    window = await opens(ann, screen, "/notifications")
+
+    await eventually(is_loaded(window.page.locator("#notifications .avatar img")))
+
+
 async def test_a_picture_is_dragged_enlarged_replaced_and_removed(
     company: Company, opens: Opens
 ) -> None:

@@ -1,6 +1,6 @@
 /** The calls for notifications, and for what a person wants to be told. No part of the first script. */
 
-import { call, query, type Page, type Tweet } from "./client";
+import { call, query, type Page, type Portrait, type Tweet } from "./client";
 import type { Reason } from "./moderation";
 
 export const KINDS = [
@@ -25,7 +25,7 @@ export interface Group {
   created_at: string;
   unread: boolean;
   read: boolean;
-  people: { id: number; name: string }[];
+  people: { id: number; name: string; picture?: Portrait }[];
   people_count: number;
   tweet_id: number | null;
   tweet_count: number;
