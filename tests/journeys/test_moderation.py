@@ -23,7 +23,7 @@ async def with_role(company: Company, name: str, role: str) -> Person:
     return person
 
 
-async def told(person: Person, kind: str) -> dict[str, Any]:
+async def notification_of(person: Person, kind: str) -> dict[str, Any]:
     async def found() -> dict[str, Any] | None:
         return (await groups(person)).get(kind)
 
@@ -57,7 +57,10 @@ async def test_a_reported_tweet_is_hidden_explained_restored_and_recorded(
     assert [each["tombstone"] for each in thread["replies"]] == ["hidden"]
     assert (why["note"], why["content"]) == ("No advertisements.", "Buy now!")
     assert outcome(await boris.ask("GET", hidden)) == "403 NotAModerator"
-    about_tweet, about_report = await told(ann, "moderation"), await told(boris, "moderation")
+    about_tweet, about_report = (
+        await notification_of(ann, "moderation"),
+        await notification_of(boris, "moderation"),
+    )
     assert about_tweet["tweet_id"] == tweet_id
     assert about_tweet["moderation"] == {"act": "hidden", "reason": "spam"}
     assert about_report["moderation"]["act"] == "report_closed"
@@ -93,7 +96,7 @@ async def test_an_announcement_reaches_everybody_and_the_author_sees_who_has_rea
     tweet_id = (await announcer.done("POST", "/api/announcements", json=draft))["tweet_id"]
     path = f"/api/announcements/{tweet_id}"
 
-    notification = await told(boris, "announcement")
+    notification = await notification_of(boris, "announcement")
     assert notification["tweet_id"] == tweet_id
     assert notification["people"] == [{"id": announcer.id, "name": "Olga"}]
     shown, *_ = (await boris.done("GET", "/api/announcements"))["announcements"]

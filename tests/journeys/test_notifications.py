@@ -115,11 +115,11 @@ async def test_people_hear_of_threads_that_they_follow_and_people_whom_they_watc
     replied = (await ann.done("POST", "/api/tweets", json=reply))["tweet_id"]
     posted = await boris.post("…")
 
-    async def told() -> dict[str, dict[str, Any]] | None:
+    async def notified() -> dict[str, dict[str, Any]] | None:
         found = await groups(zoe)
         return found if found.keys() == {"thread", "watch"} else None
 
-    found = await eventually(told)
+    found = await eventually(notified)
     badge = await unread(zoe)
     await company.administrator.done("DELETE", f"/api/users/{boris.id}")
 
@@ -139,10 +139,10 @@ async def test_people_hear_of_keys_that_somebody_else_may_have_made(company: Com
     ann = await company.hire("Ann")
     key = await ann.done("POST", f"/api/users/{ann.id}/keys", json={"scope": "read"})
 
-    async def told() -> dict[str, Any] | None:
+    async def notified() -> dict[str, Any] | None:
         return (await groups(ann)).get("security")
 
-    group = await eventually(told)
+    group = await eventually(notified)
 
     assert (group["credential"], group["people"]) == ("key", [])
     assert group["id"].startswith(f"security:{key['key_id']}:")

@@ -109,25 +109,25 @@ async def test_an_author_is_told_why_a_tweet_was_hidden_and_that_it_is_restored(
     tweet_id, version = next(_tweets), next(_versions)
     about = {"tweet_id": tweet_id, "author_id": ann.id}
 
-    async def told() -> list[object]:
+    async def moderation() -> list[object]:
         (group,) = (await ann.page())["notifications"]
         assert (group["id"], group["tweet_id"]) == (f"moderation:{tweet_id}:{TODAY}", tweet_id)
         assert (group["people"], group["people_count"]) == ([], 0)
         return [*group["moderation"].values(), await ann.unread()]
 
     await deliver(database, TweetHidden(**about, reason="spam"))
-    hidden = await told()
+    hidden = await moderation()
     await ann.see((await ann.page())["notifications"][0]["seq"])
     # The event of the first restoration arrives after the second hiding.
     version, later = next(_versions), next(_versions)
     await deliver(database, TweetHidden(**about, reason="confidential"), version=later)
     await deliver(database, TweetRestored(**about), version=version)
-    hidden_again = await told()
+    hidden_again = await moderation()
     await deliver(database, TweetRestored(**about))
 
     assert hidden == ["hidden", "spam", 1]
     assert hidden_again == ["hidden", "confidential", 1]
-    assert await told() == ["restored", None, 1]
+    assert await moderation() == ["restored", None, 1]
 
 
 async def test_a_reporter_is_told_that_the_report_is_closed(

@@ -231,12 +231,12 @@ async def test_opening_a_notification_marks_its_group_as_read(
 
     opened = [await ann.done("POST", one) for one in (path, path.replace(":", "%3A"))]
     read = {group["kind"]: group["read"] for group in (await ann.page())["notifications"]}
-    told = await notices(database, ann.id)
+    changes = await notices(database, ann.id)
     await notify(database, ann.id, "reply", 2, subject=120_004, about=120_001, root=1)
 
     assert [answer["count"] for answer in opened] == [1, 1]
     assert read == {"reply": True, "mention": False}
-    assert len(told) == 1
+    assert len(changes) == 1
     assert await ann.unread() == 2
     assert await boris.unread() == 1
 

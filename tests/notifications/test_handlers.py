@@ -230,10 +230,10 @@ async def test_a_like_that_is_taken_back_and_given_again_is_told_once(database: 
         assert stored == model.tables()
         assert stored["notification_group"] == {(ANN, "like", 1, day(model, 4), 1)}
         await check_positions(database)
-        told = await rows(
+        notices = await rows(
             database, "select recipient_id, group_kind from notice where kind = 'notification'"
         )
-        assert told == [(ANN, "like")]
+        assert notices == [(ANN, "like")]
 
 
 async def test_replies_and_likes_wait_for_the_author_of_their_tweet(database: Database) -> None:

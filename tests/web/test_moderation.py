@@ -147,11 +147,11 @@ async def test_the_author_and_the_reporter_are_told(company: Company, opens: Ope
     await until_listed(ann, 1)
 
     author = (await opens(bob, path="/notifications")).page
-    told = author.locator("#notifications").get_by_role("listitem")
-    told = told.filter(has_text="A moderator has hidden your tweet")
-    await expect(told).to_contain_text("Spam or advertising")
+    notification = author.locator("#notifications").get_by_role("listitem")
+    notification = notification.filter(has_text="A moderator has hidden your tweet")
+    await expect(notification).to_contain_text("Spam or advertising")
     assert await axe(author) == []
-    await told.get_by_role("link").click()
+    await notification.get_by_role("link").click()
     hidden = author.get_by_role("region", name="A moderator has hidden your tweet")
     await expect(hidden).to_contain_text("Buy now")
     reporter = (await opens(ann, path="/notifications")).page

@@ -25,7 +25,7 @@ INDEX = f"""<!doctype html>
 SCRIPT = """
 document.querySelector("#app").innerHTML = `<p>${location.pathname}</p>
     <input name="key" value="test"><input type="file"><button>Go</button><pre></pre>`;
-const said = document.querySelector("pre");
+const output = document.querySelector("pre");
 document.querySelector("button").onclick = async () => {
     const headers = { "api-key": document.querySelector("[name=key]").value };
     async function call(method, path, body) {
@@ -36,7 +36,7 @@ document.querySelector("button").onclick = async () => {
             body: json ? JSON.stringify(body) : body,
         });
         const read = await answer.json();
-        said.textContent += `${method} ${path.replace(/[0-9]+/g, "N")} ${read.result}\\n`;
+        output.textContent += `${method} ${path.replace(/[0-9]+/g, "N")} ${read.result}\\n`;
         return read;
     }
     const me = (await call("GET", "/api/users/me")).user;
@@ -53,16 +53,16 @@ document.querySelector("button").onclick = async () => {
     const picture = document.body.appendChild(new Image());
     picture.src = shown.attachments[0];
     await picture.decode();
-    said.textContent += `${new Date(shown.stamp).getFullYear() > 2000} ${whole.length}\\n`;
+    output.textContent += `${new Date(shown.stamp).getFullYear() > 2000} ${whole.length}\\n`;
     for (const person of (await call("GET", "/api/users/" + me.id)).user.following) {
         await call("DELETE", `/api/users/${person.id}/follow`);
         await call("POST", `/api/users/${person.id}/follow`);
     }
     await call("DELETE", `/api/tweets/${tweet_id}`);
-    said.textContent += "done";
+    output.textContent += "done";
 };
 """
-SAID = """GET /api/users/me true
+OUTPUT = """GET /api/users/me true
 POST /api/medias true
 POST /api/tweets true
 POST /api/tweets/N/likes true
@@ -112,5 +112,5 @@ async def test_the_ready_made_page_goes_on_as_it_is(
     )
     await page.locator("button").click()
 
-    await expect(page.locator("pre")).to_have_text(SAID)
+    await expect(page.locator("pre")).to_have_text(OUTPUT)
     assert set(window.troubles) == {f"asked {AVATARS}1.png"}

@@ -117,7 +117,7 @@ async def compare_themes(page: Page, element: str, name: str) -> None:
         await page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
         found.append(differs(await picture_of(page, element), f"{name}-{theme}"))
     await page.context.close()
-    assert [said for said in found if said] == []
+    assert [message for message in found if message] == []
 
 
 @pytest.mark.parametrize("part", PARTS)

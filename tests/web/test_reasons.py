@@ -13,7 +13,7 @@ NEVER_ASKED = re.compile(
     r"|(POST|DELETE) /api/users(/{id})?$"
 )
 """Operations that no script of the page calls: the browser loads pictures and the archive."""
-NEVER_TOLD = {
+NEVER_CAUSED = {
     "CrossSiteRequest",
     "IdempotencyKeyReused",
     "InvalidRequest",
@@ -27,7 +27,7 @@ NEVER_TOLD = {
 
 @pytest.mark.parametrize("language", ["en", "ru"])
 def test_every_refusal_has_its_sentence(language: str) -> None:
-    told = {
+    documented = {
         example["value"]["error_type"]
         for path, operations in DOCUMENT["paths"].items()
         for method, operation in operations.items()
@@ -45,5 +45,5 @@ def test_every_refusal_has_its_sentence(language: str) -> None:
     further = re.split("^const .*{\n", lazily, flags=re.MULTILINE)[number]
     reasons = set(re.findall(r"^ +(\w+):", everywhere + joining + further, re.MULTILINE))
 
-    assert {"TweetNotFound", "ServiceUnavailable"} <= told
-    assert told - NEVER_TOLD - reasons == set()
+    assert {"TweetNotFound", "ServiceUnavailable"} <= documented
+    assert documented - NEVER_CAUSED - reasons == set()

@@ -145,20 +145,20 @@ export async function call<T>(
 }
 
 function understood(status: number, text: string, anyone = false): unknown {
-  let said: { result?: boolean } & Partial<Omit<Schemas["ErrorBody"], "result">>;
+  let body: { result?: boolean } & Partial<Omit<Schemas["ErrorBody"], "result">>;
   try {
-    said = JSON.parse(text);
+    body = JSON.parse(text);
   } catch {
     throw new ApiError("Unreadable", "", status);
   }
-  if (said.result === true) return said;
+  if (body.result === true) return body;
   if (status === 401 && !anyone) signedOut();
-  if (said.error_type === "SessionChanged") replaced();
+  if (body.error_type === "SessionChanged") replaced();
   throw new ApiError(
-    said.error_type ?? "Unreadable",
-    said.error_message ?? "",
+    body.error_type ?? "Unreadable",
+    body.error_message ?? "",
     status,
-    said.error_details as Details | undefined,
+    body.error_details as Details | undefined,
   );
 }
 

@@ -54,7 +54,7 @@ export class Feed extends Paged<Tweet> {
   /** Asks for tweets that have come since; the first time it only learns where it stands. */
   async look() {
     let items: Tweet[];
-    const told = this.announced;
+    const announced = this.announced;
     try {
       const { scope, replies } = this.selection;
       const latest: api.Selection = { order: "recent", scope, replies, since: "all" };
@@ -71,7 +71,7 @@ export class Feed extends Paged<Tweet> {
     }
     const here = new Set(this.items.map((tweet) => tweet.id));
     this.waiting = items.filter((tweet) => tweet.id > newest && !here.has(tweet.id));
-    this.announced = this.announced.filter((id) => !told.includes(id) && !this.has(id));
+    this.announced = this.announced.filter((id) => !announced.includes(id) && !this.has(id));
   }
 
   showWaiting() {

@@ -183,9 +183,9 @@ function lookSoon(feed: Feed, spread = Math.random() * SPREAD_MS) {
   looking.add(feed);
   setTimeout(async () => {
     looking.delete(feed);
-    const told = feed.announced;
+    const announced = feed.announced;
     await feed.look();
-    if (told.some((id) => !feed.has(id))) setTimeout(() => void feed.look(), LATE_MS);
+    if (announced.some((id) => !feed.has(id))) setTimeout(() => void feed.look(), LATE_MS);
   }, spread);
 }
 

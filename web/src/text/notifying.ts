@@ -12,7 +12,7 @@ const inRussian = plurals("ru");
 
 const en = {
   /** What stands behind the names, by how many people they are, and about how many tweets. */
-  said: {
+  summaries: {
     mention: () => "mentioned you",
     reply: () => "replied to you",
     like: (people) => (people === 1 ? "likes your tweet" : "like your tweet"),
@@ -25,7 +25,7 @@ const en = {
     announcement: () => "posted an announcement",
     moderation: () => "",
     security: () => "",
-  } satisfies Said as Said,
+  } satisfies Summaries as Summaries,
   /** For `security`, by what is new. */
   credentials: { key: "New access key for your account", session: "New sign-in to your account" },
   /** For `moderation`, by what was done. */
@@ -89,10 +89,10 @@ const en = {
   newReplies: (n: number) => inEnglish(n, { one: "# new reply", other: "# new replies" }),
 };
 
-type Said = Record<Kind, (people: number, tweets: number) => string>;
+type Summaries = Record<Kind, (people: number, tweets: number) => string>;
 
 const ru: typeof en = {
-  said: {
+  summaries: {
     mention: (people) => (people === 1 ? "упоминает вас" : "упоминают вас"),
     reply: (people) => (people === 1 ? "отвечает вам" : "отвечают вам"),
     like: (people) =>
