@@ -117,6 +117,14 @@ async def test_a_person_is_reported_and_the_badge_counts(company: Company, opens
     await expect(report.first).to_contain_text("Harassment or insults")
     await expect(queue).to_have_title(re.compile("Reports · Administration · Warble"))
 
+    phone = (await opens(mia, "phone")).page
+    await phone.get_by_role("button", name="Settings").click()
+    settings = phone.get_by_role("dialog", name="Settings")
+    entry = settings.get_by_role("link", name="Administration")
+    await expect(entry).to_have_accessible_name(re.compile("Administration Open reports: [1-9]"))
+    await entry.click()
+    await expect(phone).to_have_title(re.compile("Reports · Administration · Warble"))
+
 
 async def test_only_those_with_a_right_see_the_administration(
     company: Company, opens: Opens, screen: str

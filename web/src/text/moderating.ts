@@ -53,7 +53,7 @@ const en = {
   noReports: "No open reports",
   noReportsMore: "When somebody reports a tweet or a person, you see it here.",
   noClosed: "No closed reports yet",
-  openCount: (n: string) => `${n} open reports`,
+  openCount: (n: string) => `Open reports: ${n}`,
 };
 
 const ru: typeof en = {
