@@ -174,13 +174,13 @@ const en = {
   healthColumns: {
     service: "Service",
     state: "State",
-    unpublished: "Not yet told",
+    unpublished: "Unpublished",
     unhandled: "Waiting",
     dead: "Failed",
     consumers: "Workers",
   },
   healthMore:
-    "“Not yet told” are changes that other services don't know yet, “Waiting” are events that a service hasn't handled yet, and “Failed” are events that failed at every attempt.",
+    "“Unpublished” are changes that other services don't know yet, “Waiting” are events that a service hasn't handled yet, and “Failed” are events that failed at every attempt.",
   ready: "Ready",
   notReady: "Doesn't answer",
   unknown: "unknown",
@@ -400,13 +400,13 @@ const ru: typeof en = {
   healthColumns: {
     service: "Сервис",
     state: "Состояние",
-    unpublished: "Не передано",
+    unpublished: "Не опубликовано",
     unhandled: "Ждут",
     dead: "Не удались",
     consumers: "Обработчики",
   },
   healthMore:
-    "«Не передано» — изменения, о которых другие сервисы ещё не знают, «Ждут» — события, которые сервис ещё не обработал, «Не удались» — события, которые не удалось обработать ни с одной попытки.",
+    "«Не опубликовано» — изменения, о которых другие сервисы ещё не знают, «Ждут» — события, которые сервис ещё не обработал, «Не удались» — события, которые не удалось обработать ни с одной попытки.",
   ready: "Работает",
   notReady: "Не отвечает",
   unknown: "неизвестно",
