@@ -128,7 +128,7 @@ secrets: ## search every version of every file in the git history for secrets
 	@PYTHONPATH=.:libs $(RUN) -m tools.supply_chain secrets
 
 bench: ## measure a separate system and write bench/RESULTS.md; ONLY=post,like runs some scenarios
-	$(VENV) dev
+	$(VENV) bench
 	@ONLY="$(ONLY)" QUICK="$(QUICK)" GRAPH="$(GRAPH)" PYTHONPATH=.:libs $(RUN) -m bench
 
 openapi: ## generate the documents that come from the code

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Creates .venv and installs a set of requirements into it. `venv.sh local` installs what `make up`
-# needs; `venv.sh dev` also what tests and checks need; `venv.sh node` adds Node.js. A stamp file per
-# set holds the checksum of its requirements, so a second call has nothing to do.
+# needs; `venv.sh dev` also what tests and checks need; `venv.sh bench` also what `make bench` needs;
+# `venv.sh node` adds Node.js. A stamp file per set holds the checksum of its requirements, so a second
+# call has nothing to do.
 set -eu
 cd "$(dirname "$0")/.."
 requested=$1
@@ -19,6 +20,7 @@ fi
 
 local_sum=$(sha256sum <requirements/local.txt)
 dev_sum=$(cat requirements/local.txt requirements/dev.txt | sha256sum)
+bench_sum=$(cat requirements/local.txt requirements/bench.txt | sha256sum)
 node_sum=$(sha256sum <requirements/node.txt)
 stamped() { [ "$(cat "$venv/installed-$1" 2>/dev/null)" = "$2" ]; }
 if is_new_enough "$venv_python"; then
@@ -26,6 +28,7 @@ if is_new_enough "$venv_python"; then
     node) stamped node "$node_sum" && exit 0 ;;
     local) { stamped dev "$dev_sum" || stamped local "$local_sum"; } && exit 0 ;;
     dev) stamped dev "$dev_sum" && exit 0 ;;
+    bench) stamped bench "$bench_sum" && exit 0 ;;
     esac
 elif [ -f "$venv/pyvenv.cfg" ]; then
     [ -w "$venv/pyvenv.cfg" ] || fail "$venv belongs to another user. Use your own clone."
@@ -109,6 +112,9 @@ else
 fi
 case $requested in
 node) printf '%s\n' "$node_sum" >"$venv/installed-node" ;;
-dev) printf '%s\n' "$dev_sum" >"$venv/installed-dev" ;;
+bench) printf '%s\n' "$bench_sum" >"$venv/installed-bench" ;;
+esac
+case $requested in
+dev | bench) printf '%s\n' "$dev_sum" >"$venv/installed-dev" ;;
 esac
 [ "$requested" = node ] || printf '%s\n' "$local_sum" >"$venv/installed-local"

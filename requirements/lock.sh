@@ -11,6 +11,7 @@ export_to() {
 export_to requirements/local.txt --all-packages --no-default-groups --group local
 export_to requirements/operate.txt --all-packages --no-default-groups --group operate
 export_to requirements/dev.txt --all-packages --no-default-groups --group dev
+export_to requirements/bench.txt --all-packages --no-default-groups --group bench
 export_to requirements/build.txt --only-group build
 export_to requirements/node.txt --only-group node
 for service in users tweets media feed notifications gateway; do

@@ -230,8 +230,8 @@ def search(found: Found) -> str:
     index, table = (round(one[name] / 1e6) for name in ("index_bytes", "table_bytes"))
     return (
         f"Searches one after another among {one['tweets']:,} tweets, about 70 % of them Russian and"
-        " 25 % English. The words are invented; their frequencies fall with their rank as those of"
-        f" real texts do (Zipf). The index of words has {index:,} MB, its table with the index"
+        " 25 % English, with the words of both languages as often as people use them (wordfreq)."
+        f" The index of words has {index:,} MB, its table with the index"
         f" {table:,} MB; texts and index were written in {one['load_seconds']:.0f} s.\n\n"
         + _tails({name: one[name] for name in one if isinstance(one[name], dict)})
     )

@@ -9,7 +9,7 @@ from bench.fixture import AUTHORS, Fixture
 from bench.load import Measurement, closed_loop, distribution
 
 _QUERIES = 300
-_RANKS = {"common": (20, 100), "medium": (500, 5_000), "rare": (20_000, 45_000)}
+_RANKS = {"common": (100, 300), "medium": (500, 5_000), "rare": (20_000, 90_000)}
 _SIZE = """
 select pg_relation_size('feed.tweet_words_words'), pg_total_relation_size('feed.tweet_words')
 """
@@ -24,9 +24,7 @@ async def measure(fixture: Fixture) -> dict[str, Any]:
     found: dict[str, Any] = {"tweets": count, "load_seconds": time.monotonic() - started_at}
     index, table = tuple(await fixture.owner.fetchrow(_SIZE))
     found |= {"index_bytes": index, "table_bytes": table}
-    words = {
-        name: await texts.words(fixture.owner, *ranks, _QUERIES) for name, ranks in _RANKS.items()
-    }
+    words = {name: texts.words(*ranks, _QUERIES) for name, ranks in _RANKS.items()}
     two = [" ".join(pair) for pair in zip(words["common"] * 4, words["medium"], strict=False)]
     queries = {
         **words,
