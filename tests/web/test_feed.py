@@ -1,5 +1,7 @@
 """Reading and liking in the feed: shown at once, and then confirmed by the server."""
 
+import asyncio
+
 import pytest
 from playwright.async_api import Route, expect
 
@@ -72,6 +74,34 @@ async def test_the_last_of_many_clicks_is_what_the_server_has(
         return [tweet["liked"] for tweet in await ann.feed()] == [True]
 
     await eventually(is_liked)
+
+
+async def test_a_like_is_not_undone_by_a_page_that_was_read_before_it(
+    company: Company, opens: Opens
+) -> None:
+    ann = await company.hire("Ann")
+    await ann.post("liked meanwhile")
+    window = await opens(ann)
+    page, tweet = window.page, window.tweet("liked meanwhile")
+    await expect(tweet).to_be_visible()
+    liked = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        response = await route.fetch()
+        await liked.wait()
+        await route.fulfill(response=response)
+
+    feed = "**/api/tweets?*"
+    await page.route(feed, hold, times=1)
+    async with page.expect_request(feed):
+        await page.get_by_role("link", name="Home").click()
+    async with page.expect_response("**/likes"):
+        await tweet.get_by_role("button", name="Like", exact=True).click()
+    async with page.expect_response(feed):
+        liked.set()
+    await window.has_handled_responses()
+
+    await expect(tweet.get_by_role("button", name="Unlike")).to_be_visible()
 
 
 async def test_a_tweet_is_deleted_by_its_author_alone(

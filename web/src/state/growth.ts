@@ -1,7 +1,7 @@
 /** New replies in a thread that is open. No part of the first script. */
 
-import { ApiError, thread as readThread } from "../api/client";
-import { entryOf, present, type Thread } from "./threads.svelte";
+import { ApiError } from "../api/client";
+import { present, readThread, type Thread } from "./threads.svelte";
 import { seenTweet, type Tweet } from "./tweets.svelte";
 
 /** Shows new replies. Those that would move what is on the screen wait until the reader wants them. */
@@ -47,7 +47,6 @@ export async function compareThread(thread: Thread) {
     for (const entry of [tweet, ...ancestors, ...replies]) {
       const gone = "tombstone" in entry ? seenTweet(entry.id) : null;
       if (gone) gone.deleted = true;
-      else entryOf(entry);
     }
     const ids = new Set(replies.map(({ id }) => id));
     grow(

@@ -1,7 +1,7 @@
 /** Threads: a tweet, the tweets above it, and the replies below it. */
 
 import * as api from "../api/client";
-import { keep, seenTweet, type Tweet } from "./tweets.svelte";
+import { keep, likeChangeCount, seenTweet, type Tweet } from "./tweets.svelte";
 
 export type Tombstone = api.Tombstone;
 export type Entry = Tweet | Tombstone;
@@ -16,8 +16,32 @@ export const why = (entry: Entry): Tombstone["tombstone"] | "moderated" => {
   return entry.hidden_by ? "moderated" : entry.tombstone;
 };
 
-export const entryOf = (view: api.Tweet | Tombstone): Entry =>
-  "tombstone" in view ? view : keep(view);
+type EntryView = api.Tweet | Tombstone;
+
+const entryOf = (view: EntryView, asOf: number): Entry =>
+  "tombstone" in view ? view : keep(view, asOf);
+
+interface ThreadPage extends Pick<
+  api.ThreadPage,
+  "omitted_ancestors" | "previous_cursor" | "next_cursor"
+> {
+  tweet: Entry;
+  ancestors: Entry[];
+  replies: Entry[];
+}
+
+/** A page of a thread; see `api.thread`. */
+export async function readThread(id: number, cursor: string | null): Promise<ThreadPage> {
+  const asOf = likeChangeCount();
+  const entries = (views: EntryView[]) => views.map((view) => entryOf(view, asOf));
+  const page = await api.thread(id, cursor);
+  return {
+    ...page,
+    tweet: entryOf(page.tweet, asOf),
+    ancestors: entries(page.ancestors),
+    replies: entries(page.replies),
+  };
+}
 
 /** A reply at its place in the tree. */
 export interface Reply {
@@ -51,10 +75,10 @@ export class Thread {
 
   refresh() {
     return this.#load(null, (page) => {
-      this.tweet = entryOf(page.tweet);
-      this.ancestors = page.ancestors.map(entryOf);
+      this.tweet = page.tweet;
+      this.ancestors = page.ancestors;
       this.omitted = page.omitted_ancestors;
-      this.replies = page.replies.map(entryOf);
+      this.replies = page.replies;
       this.previous = page.previous_cursor;
       this.next = page.next_cursor;
       this.loaded = true;
@@ -64,16 +88,15 @@ export class Thread {
 
   later() {
     return this.#load(this.next, (page) => {
-      this.#add(page.replies.map(entryOf));
+      this.#add(page.replies);
       this.next = page.next_cursor;
     });
   }
 
   earlier() {
     return this.#load(this.previous, (page) => {
-      const replies = page.replies.map(entryOf);
-      const added = new Set(replies.map(({ id }) => id));
-      this.replies = [...replies, ...this.replies.filter(({ id }) => !added.has(id))];
+      const added = new Set(page.replies.map(({ id }) => id));
+      this.replies = [...page.replies, ...this.replies.filter(({ id }) => !added.has(id))];
       this.previous = page.previous_cursor;
     });
   }
@@ -94,12 +117,12 @@ export class Thread {
     this.replies = [...this.replies, ...replies.filter(({ id }) => !this.has(id))];
   }
 
-  async #load(cursor: string | null, show: (page: api.ThreadPage) => void) {
+  async #load(cursor: string | null, show: (page: ThreadPage) => void) {
     if (this.loading) return;
     this.loading = true;
     this.failure = null;
     try {
-      show(await api.thread(this.id, cursor));
+      show(await readThread(this.id, cursor));
     } catch (error) {
       if (!(error instanceof api.ApiError)) throw error;
       this.failure = error;

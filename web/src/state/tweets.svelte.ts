@@ -13,14 +13,22 @@ const seen = new Map<number, Tweet>();
 
 export const seenTweet = (id: number): Tweet | null => seen.get(id) ?? null;
 
-export function keep(tweet: api.Tweet): Tweet {
+let changes = 0;
+const likeChanges = new Map<number, number>();
+
+/** How many likes the reader has given or taken. Taken before a read, it tells what the read may lack. */
+export const likeChangeCount = () => changes;
+
+/** `asOf`: what `likeChangeCount` was before the tweet was read. */
+export function keep(tweet: api.Tweet, asOf = changes): Tweet {
   const known = seen.get(tweet.id);
   if (known === undefined) {
     const kept = $state({ ...tweet, deleted: false });
     seen.set(tweet.id, kept);
     return kept;
   }
-  if (!isSettling(`like ${tweet.id}`)) Object.assign(known, tweet);
+  const isOlder = (likeChanges.get(tweet.id) ?? 0) > asOf;
+  if (!isOlder && !isSettling(`like ${tweet.id}`)) Object.assign(known, tweet);
   return known;
 }
 
@@ -29,11 +37,13 @@ export async function kept(
   page: Promise<api.Page<api.Tweet>>,
   missing: Partial<api.Tweet> = {},
 ): Promise<api.Page<Tweet>> {
+  const asOf = changes;
   const { items, cursor } = await page;
-  return { items: items.map((tweet) => keep({ ...missing, ...tweet })), cursor };
+  return { items: items.map((tweet) => keep({ ...missing, ...tweet }, asOf)), cursor };
 }
 
 export function showLike(tweet: Tweet, on: boolean, counts = true) {
+  likeChanges.set(tweet.id, ++changes);
   if (tweet.liked === on) return;
   const { id, name } = who.me;
   tweet.liked = on;
@@ -54,6 +64,7 @@ export async function toggleLike(tweet: Tweet) {
       tell(reason(error), true);
     },
   );
+  likeChanges.set(tweet.id, ++changes);
 }
 
 /** Shows a person's new name on all that this page has. */

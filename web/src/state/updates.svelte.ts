@@ -209,7 +209,11 @@ async function readReplies(again = true) {
   if (!found) return;
   const ids = new Set(found.map(({ id }) => id));
   const thread = shownThread();
-  if (thread) grow(thread, found.map(keep));
+  if (thread)
+    grow(
+      thread,
+      found.map((tweet) => keep(tweet)),
+    );
   const late = wanted.filter((id) => !ids.has(id));
   if (!late.length || !again) return;
   for (const id of late) replies.add(id);
