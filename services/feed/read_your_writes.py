@@ -21,15 +21,14 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from enum import Enum, auto
 
 import structlog
 from prometheus_client import Histogram
 
+from chassis.database import notifications
 from chassis.database.pool import Pool
 from chassis.database.session import Database
-from chassis.http.errors import report_job_error
 from chassis.messaging import inbox
 from chassis.messaging.events import EventId
 
@@ -37,9 +36,6 @@ from .invalidating_cache import InvalidatingCache, parse_tag
 
 POLL_INTERVAL_SECONDS = 0.1
 """How often a read that waits checks the inbox."""
-CHECK_INTERVAL_SECONDS = 5
-"""How often the listening connection is checked, and how long the check may take."""
-RECONNECT_DELAY_SECONDS = 1
 MAX_APPLIED_EVENTS = 10_000
 """How many of the latest events a process remembers. People read soon after they write."""
 
@@ -80,52 +76,27 @@ class InboxListener:
         self._waiting_reads = 0
 
     async def listen(self) -> None:
-        """Runs until it is cancelled, and reconnects after any error.
+        """Runs until it is cancelled. While the connection is lost, nothing is cached, and reads
+        that wait check the inbox."""
+        schema = self._database.service
+        handlers = {
+            f"{schema}_inbox": self._on_event_applied,
+            f"{schema}_changes": self._on_change,
+        }
+        await notifications.listen(self._database, handlers, self._set_connected)
 
-        While the connection is lost, nothing is cached, and reads that wait check the inbox.
-        """
-        while True:
-            try:
-                await self._listen_while_connected()
-            except Exception as error:
-                # If this loop ended, nothing would start it again, and without the cache every read
-                # would need the database.
-                report_job_error(
-                    error, unavailable="notifications.database_away", failed="notifications.failed"
-                )
-            await asyncio.sleep(RECONNECT_DELAY_SECONDS)
+    def _set_connected(self, connected: bool) -> None:
+        self._cache.set_connected(connected)
+        self._applied.clear()
 
-    async def _listen_while_connected(self) -> None:
-        connection = await self._database.connect()
-        try:
-            lost = asyncio.Event()
-            connection.add_termination_listener(lambda *_: lost.set())
-            schema = self._database.service
-            await connection.add_listener(f"{schema}_inbox", self._on_event_applied)
-            await connection.add_listener(f"{schema}_changes", self._on_change)
-            self._cache.set_connected(True)
-            while not lost.is_set():
-                # Without this check, a server that has vanished would look like one that has
-                # nothing to notify.
-                await connection.fetchval("select 1", timeout=CHECK_INTERVAL_SECONDS)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(CHECK_INTERVAL_SECONDS):
-                        await lost.wait()
-        finally:
-            self._cache.set_connected(False)
-            self._applied.clear()
-            connection.terminate()
-
-    def _on_event_applied(
-        self, _connection: object, _pid: int, _channel: str, event_id: str
-    ) -> None:
+    def _on_event_applied(self, event_id: str) -> None:
         self._applied[event_id] = None
         if len(self._applied) > MAX_APPLIED_EVENTS:
             self._applied.popitem(last=False)
         for arrived in self._waiting.get(event_id, ()):
             arrived.set()
 
-    def _on_change(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
+    def _on_change(self, payload: str) -> None:
         self._cache.invalidate(parse_tag(payload))
 
     def is_applied(self, event_ids: Iterable[str]) -> bool:
