@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from chassis.privacy import erasure, export
 from chassis.process import app, backlog, worker
 
-from . import api, commands
+from . import api, commands, people_pages
 from .errors import UserNotFound
 from .handlers import subscriptions
 from .openid import Providers
@@ -20,7 +20,9 @@ from .settings import Settings
 @asynccontextmanager
 async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
     settings: Settings = application.state.settings
-    application.state.connections = application.state.database.create_pool(settings.db_pool_size)
+    application.state.connections = application.state.database.create_pool(
+        settings.db_pool_size, people_pages.POOL_SETTINGS
+    )
     if settings.admin_key is not None:
         async with application.state.database.transaction() as session:
             await commands.ensure_first_administrator(

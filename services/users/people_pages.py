@@ -9,12 +9,15 @@ from collections.abc import Sequence
 
 from asyncpg import Record
 
-from chassis.database.session import AnySession, fetch
+from chassis.database.pool import Pool
 from chassis.http import paging
 
 from . import names
 from .errors import UserNotFound
 
+POOL_SETTINGS = {"pg_trgm.word_similarity_threshold": "0.4"}
+"""What `by_name` needs of its connections: a name is similar if it has this share of the query's
+trigrams."""
 MAX_SEARCH_RESULTS = 500
 """A search can be paged up to this many results."""
 _MAX_FOLLOWERS = 2**31 - 1
@@ -50,31 +53,51 @@ order by follow.version desc limit $4
 """
 _FOLLOWERS = _FOLLOWS.format(person=_PERSON, own_column="followed_id", other_column="follower_id")
 _FOLLOWING = _FOLLOWS.format(person=_PERSON, own_column="follower_id", other_column="followed_id")
-# $2 the query, $3 whether similar names count, $4 and $5 the patterns of names that contain the
-# query and of those in which a word starts with it, $6 the limit, $7 the offset; $8 to $10 the
-# query and the patterns in Latin letters.
+# $2 how many people to find, $3 how many of these earlier pages had, $4 whether similar names
+# count; $5 the query, $6 the pattern of names that contain it, $7 and $8 the patterns of search
+# forms of which a line starts with it (see `names.search_form`); $9 to $12 the same in Latin
+# letters.
+#
+# People whose name starts with the query come first, then those whose name contains it, then those
+# with a similar name. Most queries find enough people in the first step, and PostgreSQL does not
+# execute the following ones then: each compares more names than the one before. Each step uses the
+# trigram index.
 _SEARCH = """
-select {person} from person
-where deactivated_at is null and ({containing} or $3 and {similar})
-order by {starting} desc, {containing} desc, {similarity} desc, follower_count desc, id
-limit $6 offset $7
+with starting as materialized (
+    select id, 1 as step, {similarity} as similarity, follower_count from person
+    where {starting} and deactivated_at is null
+    order by similarity desc, follower_count desc, id limit $2
+), containing as materialized (
+    select id, 2 as step, {similarity} as similarity, follower_count from person
+    where (select count(*) from starting) < $2
+        and {containing} and not {starting} and deactivated_at is null
+    order by similarity desc, follower_count desc, id limit $2
+), similar_names as materialized (
+    select id, 3 as step, {similarity} as similarity, follower_count from person
+    where $4 and (select count(*) from starting) + (select count(*) from containing) < $2
+        and {similar} and not {containing} and deactivated_at is null
+    order by similarity desc, follower_count desc, id limit $2
+), found as (
+    select * from starting union all select * from containing union all select * from similar_names
+    order by step, similarity desc, follower_count desc, id limit $2 - $3 offset $3
+)
+select (select {person} from person where id = found.id) as json
+from found order by step, similarity desc, follower_count desc, id
 """
 _SEARCH_AS_TYPED = _SEARCH.format(
     person=_PERSON,
-    containing="folded like $4",
-    similar="$2 <% folded",
-    # A match may start either line of a search form: see `names.search_form`.
-    starting="E'\\n' || folded like $5",
-    similarity="word_similarity($2, folded)",
+    starting="(folded like $7 or folded like $8)",
+    containing="folded like $6",
+    similar="$5 <% folded",
+    similarity="word_similarity($5, folded)",
 )
 _SEARCH_ALSO_IN_LATIN = _SEARCH.format(
     person=_PERSON,
-    containing="(folded like $4 or folded like $9)",
-    similar="($2 <% folded or $8 <% folded)",
-    starting="(E'\\n' || folded like $5 or E'\\n' || folded like $10)",
-    similarity="greatest(word_similarity($2, folded), word_similarity($8, folded))",
+    starting="(folded like $7 or folded like $8 or folded like $11 or folded like $12)",
+    containing="(folded like $6 or folded like $10)",
+    similar="($5 <% folded or $9 <% folded)",
+    similarity="greatest(word_similarity($5, folded), word_similarity($9, folded))",
 )
-_TYPO_TOLERANCE = "select set_config('pg_trgm.word_similarity_threshold', '0.4', true)"
 
 
 def _page(rows: Sequence[Record], limit: int, *key: str) -> bytes:
@@ -88,45 +111,45 @@ def _body(rows: Sequence[Record], next_cursor: str | None) -> bytes:
     return f'{{"result":true,"users":[{people}],"next_cursor":{json.dumps(next_cursor)}}}'.encode()
 
 
-async def everybody(session: AnySession, reader_id: int, limit: int, cursor: str | None) -> bytes:
+async def everybody(connections: Pool, reader_id: int, limit: int, cursor: str | None) -> bytes:
     """The person with the most followers first."""
     count, user_id = paging.decode(cursor, 2) if cursor else (_MAX_FOLLOWERS, paging.MAX_ID)
     count = min(count, _MAX_FOLLOWERS)
-    rows = await fetch(session, _EVERYBODY, reader_id, count, user_id, limit + 1)
+    rows = await connections.fetch(_EVERYBODY, reader_id, count, user_id, limit + 1)
     return _page(rows, limit, "follower_count", "id")
 
 
 async def followers(
-    session: AnySession, user_id: int, reader_id: int, limit: int, cursor: str | None
+    connections: Pool, user_id: int, reader_id: int, limit: int, cursor: str | None
 ) -> bytes:
     """The people who follow this person, the latest first. Raises UserNotFound."""
-    return await _follows(session, _FOLLOWERS, user_id, reader_id, limit, cursor)
+    return await _follows(connections, _FOLLOWERS, user_id, reader_id, limit, cursor)
 
 
 async def following(
-    session: AnySession, user_id: int, reader_id: int, limit: int, cursor: str | None
+    connections: Pool, user_id: int, reader_id: int, limit: int, cursor: str | None
 ) -> bytes:
     """The people whom this person follows, the latest first. Raises UserNotFound."""
-    return await _follows(session, _FOLLOWING, user_id, reader_id, limit, cursor)
+    return await _follows(connections, _FOLLOWING, user_id, reader_id, limit, cursor)
 
 
 async def _follows(
-    session: AnySession,
+    connections: Pool,
     statement: str,
     user_id: int,
     reader_id: int,
     limit: int,
     cursor: str | None,
 ) -> bytes:
-    if not await fetch(session, _IS_ACTIVE, user_id):
+    if not await connections.fetch(_IS_ACTIVE, user_id):
         raise UserNotFound(user_id)
     (version,) = paging.decode(cursor, 1) if cursor else (paging.MAX_ID,)
-    rows = await fetch(session, statement, reader_id, user_id, version, limit + 1)
+    rows = await connections.fetch(statement, reader_id, user_id, version, limit + 1)
     return _page(rows, limit, "version")
 
 
 async def by_name(
-    session: AnySession, query: str, reader_id: int, limit: int, cursor: str | None
+    connections: Pool, query: str, reader_id: int, limit: int, cursor: str | None
 ) -> bytes:
     """People whose name contains the query or something similar, the best match first.
 
@@ -134,17 +157,17 @@ async def by_name(
     """
     offset, other_layout = paging.decode(cursor, 2) if cursor else (0, 0)
     if not other_layout:
-        found = await _matching(session, query, reader_id, limit, offset)
+        found = await _matching(connections, query, reader_id, limit, offset)
         if found or cursor or not names.fold(query):
             return _search_page(found, limit, offset, other_layout=0)
     # A typo on top of this guess would match too many names.
     other = names.on_other_layout(query)
-    found = await _matching(session, other, reader_id, limit, offset, typos=False)
+    found = await _matching(connections, other, reader_id, limit, offset, typos=False)
     return _search_page(found, limit, offset, other_layout=1)
 
 
 async def _matching(
-    session: AnySession,
+    connections: Pool,
     query: str,
     reader_id: int,
     limit: int,
@@ -158,24 +181,21 @@ async def _matching(
         # Folding leaves nothing of a query of accents only, and every name contains the empty
         # string, so such a query would find everybody.
         return []
-    parameters = [
-        *(reader_id, folded, typos, *_patterns(folded)),
-        max(0, min(limit + 1, MAX_SEARCH_RESULTS - offset)),
-        min(offset, MAX_SEARCH_RESULTS),
-    ]
+    wanted = min(offset + limit + 1, MAX_SEARCH_RESULTS)
+    parameters = [reader_id, wanted, min(offset, wanted), typos, folded, *_patterns(folded)]
     statement = _SEARCH_AS_TYPED
     latin = names.in_latin_letters(folded).strip()
     if latin not in ("", folded):
         statement = _SEARCH_ALSO_IN_LATIN
         parameters += (latin, *_patterns(latin))
-    await fetch(session, _TYPO_TOLERANCE)
-    return await fetch(session, statement, *parameters)
+    return await connections.fetch(statement, *parameters)
 
 
-def _patterns(query: str) -> tuple[str, str]:
-    """For LIKE: names that contain the query, and names that start with it."""
+def _patterns(query: str) -> tuple[str, str, str]:
+    """For LIKE: search forms that contain the query, and those of which the first or another line
+    starts with it."""
     escaped = query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%", f"%\n{escaped}%"
+    return f"%{escaped}%", f"{escaped}%", f"%\n{escaped}%"
 
 
 def _search_page(found: Sequence[Record], limit: int, offset: int, *, other_layout: int) -> bytes:

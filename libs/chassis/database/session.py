@@ -8,6 +8,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
+from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple, Protocol
 from weakref import WeakSet
 
@@ -157,20 +159,26 @@ class Database:
     async def _connect_directly(self) -> asyncpg.Connection:
         return await _connect(**self._address(), **self._connect_arguments())
 
-    async def connect(self) -> asyncpg.Connection:
+    async def connect(
+        self, server_settings: Mapping[str, str] = MappingProxyType({})
+    ) -> asyncpg.Connection:
         """Opens a bare connection outside of the pools, which the caller closes.
 
-        PostgreSQL plans each of its statements once, whatever the parameters are: planning them at
-        every execution costs more than running them.
+        `server_settings` are parameters of PostgreSQL, beside the usual ones. PostgreSQL plans each
+        statement of the connection once, whatever the parameters are: planning them at every
+        execution costs more than running them.
         """
         arguments = self._connect_arguments()
         arguments["server_settings"]["plan_cache_mode"] = "force_generic_plan"
+        arguments["server_settings"].update(server_settings)
         return await _connect(**self._address(), **arguments)
 
-    def create_pool(self, max_size: int) -> Pool:
-        """A pool of bare connections for reads; `close` closes it too. A database has at most
-        one."""
-        self._read_pool = Pool(self.connect, max_size)
+    def create_pool(
+        self, max_size: int, server_settings: Mapping[str, str] = MappingProxyType({})
+    ) -> Pool:
+        """A pool of bare connections for reads, made by `connect`; `close` closes it too. A
+        database has at most one."""
+        self._read_pool = Pool(partial(self.connect, server_settings), max_size)
         return self._read_pool
 
     def pool_state(self) -> PoolState:

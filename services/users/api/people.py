@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from chassis.auth.identity import Administrator, Identity, SignedIn
-from chassis.database.session import DirectTransaction, Transaction
+from chassis.database.session import Transaction
 from chassis.http.errors import InvalidRequest, NotAnAdministrator, responses
 from chassis.http.models import Id, Ok
 from chassis.http.paging import Cursor, Limit
@@ -230,7 +230,7 @@ async def my_profile(identity: SignedIn, request: Request) -> Response:
 )
 async def find_users(
     identity: SignedIn,
-    session: DirectTransaction,
+    request: Request,
     query: Annotated[
         str,
         Query(
@@ -243,10 +243,11 @@ async def find_users(
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Response:
+    connections = request.app.state.connections
     if query.strip():
-        body = await people_pages.by_name(session, query, identity.user_id, limit, cursor)
+        body = await people_pages.by_name(connections, query, identity.user_id, limit, cursor)
     else:
-        body = await people_pages.everybody(session, identity.user_id, limit, cursor)
+        body = await people_pages.everybody(connections, identity.user_id, limit, cursor)
     return Response(body, media_type="application/json")
 
 
@@ -376,9 +377,10 @@ async def revoke_keys(id: Id, identity: Administrator, session: Transaction) -> 
     responses=responses(UserNotFound),
 )
 async def followers(
-    id: Id, identity: SignedIn, session: DirectTransaction, limit: Limit = 20, cursor: Cursor = None
+    id: Id, identity: SignedIn, request: Request, limit: Limit = 20, cursor: Cursor = None
 ) -> Response:
-    body = await people_pages.followers(session, id, identity.user_id, limit, cursor)
+    connections = request.app.state.connections
+    body = await people_pages.followers(connections, id, identity.user_id, limit, cursor)
     return Response(body, media_type="application/json")
 
 
@@ -389,9 +391,10 @@ async def followers(
     responses=responses(UserNotFound),
 )
 async def following(
-    id: Id, identity: SignedIn, session: DirectTransaction, limit: Limit = 20, cursor: Cursor = None
+    id: Id, identity: SignedIn, request: Request, limit: Limit = 20, cursor: Cursor = None
 ) -> Response:
-    body = await people_pages.following(session, id, identity.user_id, limit, cursor)
+    connections = request.app.state.connections
+    body = await people_pages.following(connections, id, identity.user_id, limit, cursor)
     return Response(body, media_type="application/json")
 
 
