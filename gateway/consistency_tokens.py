@@ -5,7 +5,8 @@ lack the person's own change. So the response of a write names its event in `war
 service and the number of the event in its outbox, for example `tweets:31`. The gateway remembers
 each person's last 16 events for 10 s and sends them in `warble-after` with every read of the feed.
 The feed holds the read until it has applied them, for one second at most (docs/adr/0005).
-Notifications gets them too: a person may mute the thread of a tweet that they have just posted.
+Notifications gets them too: a person may mute the thread of a tweet that they have just posted. So
+does users, which caches profiles.
 
 The next read may reach another gateway, which remembers nothing. So the client gets the events too:
 in the header, for scripts, and in the cookie `warble_after`, which browsers send back by

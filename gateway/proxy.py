@@ -43,7 +43,8 @@ _REMOVED_RESPONSE_HEADERS = frozenset(
 sets itself."""
 
 _SAFE_METHODS = ("GET", "HEAD")
-_PROJECTIONS = ("feed", "notifications")
+_READ_OWN_WRITES = ("feed", "notifications", "users")
+"""The services whose reads must include the caller's own writes, and are told of these."""
 _EVENTS_HEADER = request_context.EVENTS_HEADER.encode()
 _AFTER_HEADER = "warble-after"
 _CLIENT_CLOSED_REQUEST = 499
@@ -101,7 +102,7 @@ class Proxy:
             structlog.contextvars.bind_contextvars(user_id=identity.user_id)
             sign_in.refuse_another_person(exchange.expected_person, identity)
             headers[IDENTITY_HEADER] = self._signer.sign(identity, route.service)
-            if route.service in _PROJECTIONS and (
+            if route.service in _READ_OWN_WRITES and (
                 after := self._consistency_tokens.for_read(identity.user_id, exchange.events())
             ):
                 headers[_AFTER_HEADER] = after

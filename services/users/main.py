@@ -1,10 +1,13 @@
 """The composition root of users: builds the HTTP application and the worker."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from chassis import tasks
+from chassis.database import notifications
 from chassis.privacy import erasure, export
 from chassis.process import app, backlog, worker
 
@@ -14,25 +17,37 @@ from .handlers import subscriptions
 from .openid import Providers
 from .people_csv import MAX_BYTES
 from .privacy import EXPORT_LISTS, eraser
+from .profile_cache import ProfileCache
+from .profile_cache_middleware import ProfileCacheMiddleware
+from .profiles import Profiles
 from .settings import Settings
 
 
 @asynccontextmanager
 async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
     settings: Settings = application.state.settings
-    application.state.connections = application.state.database.create_pool(
+    database = application.state.database
+    application.state.connections = connections = database.create_pool(
         settings.db_pool_size, people_pages.POOL_SETTINGS
     )
+    cache = ProfileCache(settings.cache_bytes)
+    application.state.profiles = Profiles(connections, cache, settings)
     if settings.admin_key is not None:
-        async with application.state.database.transaction() as session:
+        async with database.transaction() as session:
             await commands.ensure_first_administrator(
                 session,
                 settings.admin_key.get_secret_value(),
                 max_name_length=settings.max_name_length,
             )
+    listening = asyncio.create_task(
+        notifications.listen(
+            database, {"users_profiles": cache.on_notification}, cache.set_connected
+        )
+    )
     try:
         yield
     finally:
+        await tasks.cancel(listening)
         await application.state.providers.close()
 
 
@@ -48,6 +63,7 @@ def create_app() -> FastAPI:
         larger_bodies={api.IMPORT_PATH: MAX_BYTES},
     )
     application.state.providers = Providers(settings.sign_on)
+    application.add_middleware(ProfileCacheMiddleware)
     application.add_exception_handler(UserNotFound, api.on_user_not_found)
     return application
 

@@ -292,7 +292,7 @@ async def test_a_body_that_arrives_too_slowly_is_refused(
         assert error(response) == (408, "RequestTimeout")
 
 
-async def test_consistency_tokens_of_a_client_reach_projections_without_garbage(
+async def test_consistency_tokens_of_a_client_reach_reads_without_garbage(
     start_gateway: StartGateway,
 ) -> None:
     async def writing(request: Request) -> Response:
@@ -307,8 +307,9 @@ async def test_consistency_tokens_of_a_client_reach_projections_without_garbage(
         }
         await running.client.get("/api/tweets", headers={**KEY, **handed_back})
         await running.client.post("/api/tweets/1/mute", headers={**KEY, **handed_back})
+        await running.client.get("/api/users/1", headers={**KEY, **handed_back})
 
-        for service in (running.feed, running.notifications):
+        for service in (running.feed, running.notifications, running.users):
             tokens = service.requests[-1]["headers"]["warble-after"]
             assert tokens == "tweets:31,users:4,media:9"
 

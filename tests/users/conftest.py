@@ -10,9 +10,14 @@ from services.users import main
 
 @pytest.fixture
 async def users(as_service: Callable[[str], None]) -> AsyncIterator[httpx.AsyncClient]:
-    """The API of users in this process, with a real database for this module."""
+    """The API of users in this process, with a real database for this module.
+
+    Each read names an own write, so that it does not come from the cache: tests change a profile as
+    one person and read it as another, and must not depend on the moment of a notification.
+    """
     as_service("users")
     async with testing.client_for(main.create_app()) as client:
+        client.headers["warble-after"] = "users:1"
         yield client
 
 

@@ -1,6 +1,5 @@
 """Routes for people: profiles, search, registration, follows, and replacing all keys."""
 
-import json
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Query, Request, Response
@@ -8,11 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from chassis.auth.identity import Administrator, Identity, SignedIn
 from chassis.database.session import Transaction
+from chassis.http import etags
 from chassis.http.errors import InvalidRequest, NotAnAdministrator, responses
 from chassis.http.models import Id, Ok
 from chassis.http.paging import Cursor, Limit
 
-from .. import audit, commands, people_pages, queries
+from .. import audit, commands, people_pages, profiles
 from ..audit import AuditAction
 from ..errors import (
     CannotDeactivateYourself,
@@ -27,6 +27,7 @@ from ..errors import (
     UserNotFound,
 )
 from ..events import PicturePaths
+from ..profiles import Profiles
 from ..settings import Settings
 from . import keys, sessions
 from .keys import KeyResponse, key_response, uncached
@@ -198,28 +199,18 @@ def _settings(request: Request) -> Settings:
     return settings
 
 
-def _may_rename(identity: Identity, settings: Settings) -> bool:
-    """Whether the caller may change their own name."""
-    return settings.renaming == "everyone" or identity.administrator
-
-
-def _may_change_position(identity: Identity, settings: Settings) -> bool:
-    """Whether the caller may change their own title and department."""
-    return settings.positions == "everyone" or identity.administrator
+async def _profile(request: Request, identity: Identity, user_id: int | None) -> Response:
+    cached: Profiles = request.app.state.profiles
+    profile = await cached.read(cached.key(identity, user_id))
+    headers = profile.headers()
+    if etags.matches(request.headers.get("if-none-match"), profile.etag):
+        return Response(status_code=304, headers=headers)
+    return Response(profile.body, media_type="application/json", headers=headers)
 
 
 @router.get("/me", summary="Get your own profile", response_model=OwnProfileResponse)
 async def my_profile(identity: SignedIn, request: Request) -> Response:
-    body = await queries.profile(request.app.state.connections, identity.user_id, identity.user_id)
-    rights = {
-        "administrator": identity.administrator,
-        "moderator": identity.may_moderate,
-        "announcer": identity.may_announce,
-        "may_rename": _may_rename(identity, _settings(request)),
-        "may_change_position": _may_change_position(identity, _settings(request)),
-    }
-    # PostgreSQL built the JSON object; the rights become its last members.
-    return Response(f"{body[:-1]},{json.dumps(rights)[1:]}", media_type="application/json")
+    return await _profile(request, identity, None)
 
 
 @router.get(
@@ -278,8 +269,7 @@ async def register_user(
     responses=responses(UserNotFound),
 )
 async def profile(id: Id, identity: SignedIn, request: Request) -> Response:
-    body = await queries.profile(request.app.state.connections, id, identity.user_id)
-    return Response(body, media_type="application/json")
+    return await _profile(request, identity, id)
 
 
 @router.patch(
@@ -304,12 +294,13 @@ async def change_user(
     settings = _settings(request)
     changes = draft.model_dump(exclude_unset=True)
     if "name" in changes:
-        if not _may_rename(identity, settings):
+        if not profiles.may_rename(identity, settings):
             raise RenamingNotAllowed
         max_length = settings.max_name_length
         await commands.rename_user(session, id, changes.pop("name"), max_name_length=max_length)
         audit.record(session, AuditAction.renamed, id, identity)
-    if changes.keys() & {"title", "department"} and not _may_change_position(identity, settings):
+    changes_position = bool(changes.keys() & {"title", "department"})
+    if changes_position and not profiles.may_change_position(identity, settings):
         raise PositionChangeNotAllowed
     if await commands.change_profile(session, id, changes):
         audit.record(session, AuditAction.profile_changed, id, identity)

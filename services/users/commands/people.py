@@ -63,6 +63,7 @@ async def change_profile(
         cleaned = names.clean_profile_text(text or "", MAX_PROFILE_TEXTS[field])
         has_changed |= getattr(person, field) != cleaned
         setattr(person, field, cleaned)
+    _name_own_write(session, person)
     return has_changed
 
 
@@ -154,6 +155,14 @@ async def _deactivate(session: AsyncSession, person: Person) -> None:
         set_active(person, active=False)
         await mark_keys_revoked(session, person.id)
         await outbox.record(session, UserDeactivated(user_id=person.id))
+        _name_own_write(session, person)
+
+
+def _name_own_write(session: AsyncSession, person: Person) -> None:
+    """Makes the response of a change without an event of its own name one: that of the person's
+    name. So the caller's next reads of profiles do not come from a cache."""
+    if person.name_version is not None:
+        outbox.name_in_response(session, person.name_version)
 
 
 async def ensure_first_administrator(
