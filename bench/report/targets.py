@@ -14,6 +14,7 @@ COSTS = {
     "person": "a person's tweets",
     "own-profile": "one's own profile",
     "profile": "a person's profile",
+    "profile-database": "a person's profile, read by the database",
     "people-search": "people found by name",
     "follow": "follow and unfollow, with all effects",
     "like": "like and unlike, with all effects",

@@ -63,6 +63,14 @@ async def other_profile(fixture: Fixture) -> dict[str, Any]:
     return await figure(fixture, "a person's profile", always(request), fixture.sizes.rebuilds)
 
 
+async def profile_database(fixture: Fixture) -> dict[str, Any]:
+    person = await fixture.person()
+    request = fixture.get(f"/api/users/{person.id}", UNKNOWN_EVENT)
+    return await figure(
+        fixture, "a person's profile, read by the database", always(request), fixture.sizes.rebuilds
+    )
+
+
 async def people_search(fixture: Fixture) -> dict[str, Any]:
     person = await fixture.person()
     request = fixture.get(f"/api/users?query={quote(person.name)}&limit=20")
@@ -147,6 +155,7 @@ SCENARIOS: dict[str, Callable[[Fixture], Awaitable[dict[str, Any]]]] = {
     "person": person,
     "own-profile": profile,
     "profile": other_profile,
+    "profile-database": profile_database,
     "people-search": people_search,
     "follow": follow,
     "like": like,
