@@ -52,9 +52,6 @@ async def browser(chromium: Browser) -> AsyncIterator[Browser]:
     """The shared browser. Each test opens contexts of its own, which this fixture closes."""
     yield chromium
     for context in chromium.contexts:
-        for page in context.pages:
-            # A request that a test's route still holds would fail in the next test.
-            await page.unroute_all(behavior="ignoreErrors")
         await context.close()
 
 

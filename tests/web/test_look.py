@@ -34,8 +34,20 @@ STRANGE = {
 }
 
 
+ANIMATIONS_END = """Promise.allSettled(
+    document.getAnimations()
+        .filter((animation) => animation.playState === "running")
+        .filter((animation) => animation.effect.getComputedTiming().endTime < Infinity)
+        .map((animation) => animation.finished)
+).then(() => null)"""
+
+
 async def axe(page: Page) -> list[str]:
-    """Violations that axe finds. Its script is injected by the debugger, because of the policy."""
+    """Violations that axe finds when nothing moves any more.
+
+    Its script is injected by the debugger, because of the policy.
+    """
+    await page.evaluate(ANIMATIONS_END)
     await page.evaluate(AXE.read_text())
     found: dict[str, Any] = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [

@@ -60,6 +60,8 @@ async def test_a_tab_that_has_not_learned_it_yet_writes_nothing_in_the_other_nam
     await page.route("**/api/stream*", lambda route: route.abort())
     await page.reload()
     form = await window.writes("Ann's words")
+    # A request of Ann's that is answered after Bob's sign-in would tell the tab, too.
+    await page.wait_for_load_state("networkidle")
 
     await page.context.request.post("/api/session", data={"api_key": bob.key})
     await form.get_by_role("button", name="Post").click()
