@@ -23,7 +23,10 @@ _CONSOLE = {
     "erase-again": "erase the people whose ids stdin lists, one per line",
 }
 """Commands of services/users/console.py, which has their arguments."""
-_TWEETS_CONSOLE = {"moderation": "read reports, hide and restore tweets"}
+_TWEETS_CONSOLE = {
+    "moderation": "read reports, hide and restore tweets",
+    "announcements": "list and end announcements, remind people, export who has confirmed",
+}
 """Commands of services/tweets/console.py."""
 
 

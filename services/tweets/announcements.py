@@ -9,10 +9,12 @@ Everybody is expected to confirm whom `person` knows as active, except for the a
 those who are missing is made at each read, so that people who join or leave later are right.
 """
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from asyncpg import Record
 
@@ -32,7 +34,7 @@ from .errors import (
     NotYourAnnouncement,
     RemindedRecently,
 )
-from .events import AnnouncementPosted, AnnouncementReminded
+from .events import AnnouncementPosted, AnnouncementReminded, ModerationActed
 
 MAX_DAYS = 366
 """How long an announcement can be in force."""
@@ -41,6 +43,7 @@ MAX_LISTED = 20
 REMINDER_INTERVAL = timedelta(hours=1)
 REMINDED_BATCH = 1_000
 """How many people an event of a reminder names at most."""
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 _INSERT = """
 insert into announcement (tweet_id, author_id, created_at, until, acknowledge)
@@ -73,7 +76,9 @@ _ACKNOWLEDGE = """
 insert into acknowledgement (tweet_id, user_id, acknowledged_at) values ($1, $2, $3)
 on conflict do nothing
 """
-_END = "update announcement set ended_at = $2 where tweet_id = $1 and ended_at is null"
+_END = """
+update announcement set ended_at = $2 where tweet_id = $1 and ended_at is null returning tweet_id
+"""
 _SET_REMINDED = "update announcement set reminded_at = $2 where tweet_id = $1"
 # $1 the tweet, $2 the id behind which the page begins, $3 the limit.
 _DONE = """
@@ -144,13 +149,17 @@ async def acknowledge(session: AnySession, tweet_id: int, user_id: int) -> None:
     await fetch(session, _ACKNOWLEDGE, tweet_id, user_id, clock.now())
 
 
-async def end(session: AnySession, tweet_id: int, caller: Identity) -> None:
-    """Idempotent. Raises AnnouncementNotFound and NotYourAnnouncement."""
-    await _lock(session, tweet_id, caller)
-    await fetch(session, _END, tweet_id, clock.now())
+async def end(session: AnySession, tweet_id: int, caller: Identity | None) -> None:
+    """Idempotent. An operator at the console has no identity.
+
+    Raises AnnouncementNotFound and NotYourAnnouncement.
+    """
+    announcement = await _lock(session, tweet_id, caller)
+    if await fetch(session, _END, tweet_id, clock.now()):
+        await _record_act(session, "announcement_ended", announcement, caller)
 
 
-async def remind(session: AnySession, tweet_id: int, caller: Identity) -> int:
+async def remind(session: AnySession, tweet_id: int, caller: Identity | None) -> int:
     """Reminds those who have not confirmed. Returns how many.
 
     Raises AnnouncementNotFound, NotYourAnnouncement, NothingToAcknowledge, AnnouncementEnded and
@@ -166,6 +175,7 @@ async def remind(session: AnySession, tweet_id: int, caller: Identity) -> int:
     if reminded_at is not None and now < reminded_at + REMINDER_INTERVAL:
         raise RemindedRecently
     await fetch(session, _SET_REMINDED, tweet_id, now)
+    await _record_act(session, "announcement_reminded", announcement, caller)
     people = [row["id"] for row in await fetch(session, _MISSING, tweet_id, 0, None)]
     for start in range(0, len(people), REMINDED_BATCH):
         event = AnnouncementReminded(
@@ -198,7 +208,7 @@ async def acknowledgements(
 
 
 async def everybody(
-    session: AnySession, tweet_id: int, caller: Identity
+    session: AnySession, tweet_id: int, caller: Identity | None
 ) -> tuple[Sequence[Record], Sequence[Record]]:
     """All who have confirmed, and all who have not.
 
@@ -214,17 +224,54 @@ async def _counts(session: AnySession, tweet_id: int) -> Counts:
     return Counts(row["done"], row["missing"])
 
 
-async def _find(session: AnySession, tweet_id: int, caller: Identity) -> Record:
+async def _find(session: AnySession, tweet_id: int, caller: Identity | None) -> Record:
     return _owned(await fetch(session, _FIND, tweet_id), caller)
 
 
-async def _lock(session: AnySession, tweet_id: int, caller: Identity) -> Record:
+async def _lock(session: AnySession, tweet_id: int, caller: Identity | None) -> Record:
     return _owned(await fetch(session, _LOCK, tweet_id), caller)
 
 
-def _owned(found: Sequence[Record], caller: Identity) -> Record:
+def _owned(found: Sequence[Record], caller: Identity | None) -> Record:
     if not found:
         raise AnnouncementNotFound
-    if found[0]["author_id"] != caller.user_id and not caller.administrator:
+    if caller and found[0]["author_id"] != caller.user_id and not caller.administrator:
         raise NotYourAnnouncement
     return found[0]
+
+
+async def _record_act(
+    session: AnySession,
+    action: Literal["announcement_ended", "announcement_reminded"],
+    announcement: Record,
+    caller: Identity | None,
+) -> None:
+    """The audit log has what others than the author did."""
+    actor_id = caller.user_id if caller else None
+    if actor_id == announcement["author_id"]:
+        return
+    event = ModerationActed(
+        actor_id=actor_id,
+        action=action,
+        subject_id=announcement["author_id"],
+        object_id=announcement["tweet_id"],
+    )
+    await outbox.record(session, event)
+
+
+def as_csv(people: Iterable[Record]) -> str:
+    """One line for each person, with the moment of the confirmation if there is one."""
+    lines = io.StringIO()
+    # Spreadsheets take a file without the mark for the encoding of the computer.
+    lines.write("\N{ZERO WIDTH NO-BREAK SPACE}")
+    table = csv.writer(lines)
+    table.writerow(["id", "name", "acknowledged_at"])
+    for person in people:
+        moment = person["acknowledged_at"]
+        table.writerow([person["id"], _inert(person["name"]), moment.isoformat() if moment else ""])
+    return lines.getvalue()
+
+
+def _inert(text: str) -> str:
+    """The text as a cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -1,12 +1,8 @@
 """The HTTP routes of announcements. No SQL and no rules here."""
 
-import csv
-import io
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Literal
 
-from asyncpg import Record
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -39,8 +35,6 @@ from .models import WhoMayReply
 router = APIRouter(prefix="/api/announcements", tags=["announcements"])
 
 TweetId = Annotated[int, Path(ge=1, le=MAX_ID)]
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class AnnouncementDraft(BaseModel):
@@ -271,7 +265,7 @@ async def export(tweet_id: TweetId, identity: SignedIn, session: DirectTransacti
     done, missing = await announcements.everybody(session, tweet_id, identity)
     name = f'attachment; filename="announcement-{tweet_id}.csv"'
     return Response(
-        _csv([*done, *missing]),
+        announcements.as_csv([*done, *missing]),
         media_type="text/csv; charset=utf-8",
         headers={"content-disposition": name},
     )
@@ -290,20 +284,3 @@ async def export(tweet_id: TweetId, identity: SignedIn, session: DirectTransacti
 )
 async def remind(tweet_id: TweetId, identity: SignedIn, session: DirectTransaction) -> Reminded:
     return Reminded(people=await announcements.remind(session, tweet_id, identity))
-
-
-def _csv(people: Iterable[Record]) -> str:
-    lines = io.StringIO()
-    # Spreadsheets take a file without the mark for the encoding of the computer.
-    lines.write("\N{ZERO WIDTH NO-BREAK SPACE}")
-    table = csv.writer(lines)
-    table.writerow(["id", "name", "acknowledged_at"])
-    for person in people:
-        moment = person["acknowledged_at"]
-        table.writerow([person["id"], _inert(person["name"]), moment.isoformat() if moment else ""])
-    return lines.getvalue()
-
-
-def _inert(text: str) -> str:
-    """The text as a cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -103,15 +103,21 @@ class ReportClosed(Event):
 
 
 class ModerationActed(Event):
-    """What a moderator did to whom, for the audit log."""
+    """What a moderator, an administrator or an operator did to whom, for the audit log."""
 
     routing_key: ClassVar[str] = "moderation.acted.v1"
     named_in_response: ClassVar[bool] = False
     actor_id: int | None
     """None for the operator's console."""
-    action: Literal["tweet_hidden", "tweet_restored", "report_closed"]
+    action: Literal[
+        "tweet_hidden",
+        "tweet_restored",
+        "report_closed",
+        "announcement_ended",
+        "announcement_reminded",
+    ]
     subject_id: int
-    """The author of the tweet, or the person who was reported."""
+    """The author of the tweet or announcement, or the person who was reported."""
     object_id: int
     """The tweet, or the report."""
 

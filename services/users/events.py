@@ -98,7 +98,13 @@ class PicturePaths(BaseModel):
 class ModerationActed(Event):
     routing_key: ClassVar[str] = "moderation.acted.v1"
     actor_id: int | None
-    action: Literal["tweet_hidden", "tweet_restored", "report_closed"]
+    action: Literal[
+        "tweet_hidden",
+        "tweet_restored",
+        "report_closed",
+        "announcement_ended",
+        "announcement_reminded",
+    ]
     subject_id: int
     object_id: int
 

@@ -198,6 +198,29 @@ async def test_a_reminder_is_possible_once_an_hour_while_there_is_something_to_c
     assert await confirm(tweets, 10**9, ann) == 404
 
 
+async def test_the_audit_log_has_what_administrators_do_with_the_announcements_of_others(
+    tweets: httpx.AsyncClient, database: Database
+) -> None:
+    ann = await registered(database, "Ann")
+    administrator = testing.identity_headers("tweets", ADMINISTRATOR, administrator=True)
+    own, others = await announced(tweets, ann), await announced(tweets, ann)
+
+    for tweet_id, headers in ((own, as_announcer(ann)), (others, administrator)):
+        await tweets.post(f"/api/announcements/{tweet_id}/reminder", headers=headers)
+        for _ in range(2):
+            await tweets.delete(f"/api/announcements/{tweet_id}", headers=headers)
+
+    acts = await outbox(database, "moderation.acted.v1")
+    assert [
+        (act["action"], act["actor_id"], act["subject_id"])
+        for act in acts
+        if act["object_id"] in (own, others)
+    ] == [
+        ("announcement_reminded", ADMINISTRATOR, ann),
+        ("announcement_ended", ADMINISTRATOR, ann),
+    ]
+
+
 async def test_an_erasure_deletes_announcements_confirmations_and_pins_of_the_person(
     tweets: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
