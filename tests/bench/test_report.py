@@ -7,7 +7,7 @@ from bench.report import drift, readme, rendered, targets
 from bench.report.sections import warnings
 
 FIGURE = {
-    "times_hello": 2.4,
+    "times_hello": 1.9,
     "gateway_times_hello": 1.2,
     "us": 600.0,
     "us_by_part": {"gateway": 300.0, "feed-api-1": 280.0, "postgres": 20.0},
@@ -71,7 +71,7 @@ def test_the_readme_changes_only_between_its_markers() -> None:
     once = readme.with_figures(page, FOUND)
 
     assert once.startswith("before\n") and once.endswith("\nafter\n") and "old" not in once
-    assert "| home feed, page fresh | 2.5 × hello | 2.40 × hello | met |" in once
+    assert "| home feed, page fresh | 2 × hello | 1.90 × hello | met |" in once
     assert readme.with_figures(once, FOUND) == once
     with pytest.raises(ValueError, match="lacks the markers"):
         readme.with_figures("no marks", FOUND)
