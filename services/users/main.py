@@ -63,6 +63,7 @@ def create_app() -> FastAPI:
         larger_bodies={api.IMPORT_PATH: MAX_BYTES},
     )
     application.state.providers = Providers(settings.sign_on)
+    api.count_from_zero(settings.sign_on)
     application.add_middleware(ProfileCacheMiddleware)
     application.add_exception_handler(UserNotFound, api.on_user_not_found)
     return application

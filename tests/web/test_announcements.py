@@ -2,6 +2,7 @@
 
 import secrets
 
+import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.journeys.company import Company, Person
@@ -21,6 +22,8 @@ def above_home(page: Page, text: str) -> Locator:
     return page.get_by_role("group", name="Announcement by").filter(has_text=text)
 
 
+# Everybody in the system is told of an announcement.
+@pytest.mark.exclusive
 async def test_an_announcement_is_read_confirmed_and_counted(
     company: Company, opens: Opens, screen: str
 ) -> None:

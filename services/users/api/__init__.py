@@ -15,6 +15,7 @@ from . import (
 )
 from .callers import on_user_not_found
 from .imports import IMPORT_PATH
+from .sign_on import count_from_zero
 
 routers = (
     people.router,
@@ -30,4 +31,4 @@ routers = (
     sign_on.router,
 )
 
-__all__ = ["IMPORT_PATH", "on_user_not_found", "routers"]
+__all__ = ["IMPORT_PATH", "count_from_zero", "on_user_not_found", "routers"]
