@@ -43,7 +43,7 @@ where shown is distinct from size or newest is distinct from newest_seq
 limit 5
 """
 _DECISIONS = """
-select group_subject_id as tweet_id, count(*) as told from notifications.notification
+select group_subject_id as tweet_id, count(*) as notices from notifications.notification
 where kind = 'moderation' and shown and group_subject_id = any ($1) group by 1
 """
 _UNCOMPARED = ("moderation", "security")
@@ -418,12 +418,12 @@ class Checker:
                 found.append(f"wrong: the counts of notifications: {dict(row)}")
         if missing := self._there.keys() - {row["id"] for row in counts}:
             found.append(f"lost: notifications does not know the tweets {sorted(missing)}")
-        told = {row["tweet_id"]: row["told"] for row in decisions}
+        notices = {row["tweet_id"]: row["notices"] for row in decisions}
         for tweet_id, shown in self._there.items():
             tweet = self._history.tweets[shown["content"]]
-            if tweet.decisions not in (None, told.get(tweet_id, 0)):
+            if tweet.decisions not in (None, notices.get(tweet_id, 0)):
                 found.append(
-                    f"wrong: {tweet.author.name} was told {told.get(tweet_id, 0)} times"
+                    f"wrong: {tweet.author.name} was told {notices.get(tweet_id, 0)} times"
                     f" that {tweet_id} was hidden or restored, and not {tweet.decisions} times"
                 )
         for author in self._history.people:

@@ -26,7 +26,7 @@ async def load(stack: Instance) -> AsyncIterator[Load]:
 
 @pytest.fixture
 async def load_with_officer(stack: Instance) -> AsyncIterator[Load]:
-    """The officer does nothing: everybody in the system would be told of announcements."""
+    """The officer does nothing: everybody in the system would be notified of announcements."""
     async with hired(stack, "checker", people=2, with_officer=True) as load:
         yield load
 
@@ -50,7 +50,9 @@ async def until_nothing(stack: Instance, history: History, load: Load) -> list[s
         return await Checker(api, load.api, history).verdict()
 
 
-async def test_where_all_is_as_it_was_told_nothing_is_found(stack: Instance, load: Load) -> None:
+async def test_where_all_is_as_it_was_acknowledged_nothing_is_found(
+    stack: Instance, load: Load
+) -> None:
     async with load.running(calls_a_second=100):
         while sum(load.history.writes.values()) < 100:
             await load.api.read(load.history.people[0], "/api/users/me")
@@ -141,7 +143,7 @@ async def test_a_tweet_that_is_there_twice_is_doubled(stack: Instance, load: Loa
     assert "doubled: 'again'" in await found(stack, load)
 
 
-async def test_likes_and_follows_are_compared_with_what_was_told(
+async def test_likes_and_follows_are_compared_with_what_was_acknowledged(
     stack: Instance, load: Load
 ) -> None:
     ann, boris = load.history.people
@@ -174,7 +176,7 @@ async def test_a_tagged_tweet_that_its_tag_does_not_list_is_found(
     assert f"the list of the tag differs by {{{tagged.id}}}" in findings
 
 
-async def test_what_was_hidden_or_restored_is_compared_with_what_was_told(
+async def test_what_was_hidden_or_restored_is_compared_with_what_was_acknowledged(
     stack: Instance, load_with_officer: Load
 ) -> None:
     load = load_with_officer
@@ -200,7 +202,7 @@ async def test_what_was_hidden_or_restored_is_compared_with_what_was_told(
     assert "wrong: the thread shows [(None, None)] for 'shown'" in findings
 
 
-async def test_a_decision_of_which_the_author_is_not_told_is_found(
+async def test_a_decision_of_which_the_author_is_not_notified_is_found(
     stack: Instance, load: Load
 ) -> None:
     tweet = await post(load, "hidden and restored")
@@ -208,8 +210,8 @@ async def test_a_decision_of_which_the_author_is_not_told_is_found(
 
     tweet.decisions = 2
 
-    told = f"{tweet.author.name} was told 0 times that {tweet.id} was hidden or restored"
-    assert told in await found(stack, load)
+    finding = f"{tweet.author.name} was told 0 times that {tweet.id} was hidden or restored"
+    assert finding in await found(stack, load)
 
 
 async def test_a_deactivated_person_who_has_access_or_whose_tweets_are_read_is_found(
@@ -239,7 +241,7 @@ async def test_a_call_that_succeeds_a_second_after_the_deactivation_is_found(
     assert f"appeared: {ann.name} could still call /api/users/me" in access.findings()[0]
 
 
-async def test_pins_are_compared_with_what_was_told(stack: Instance, load: Load) -> None:
+async def test_pins_are_compared_with_what_was_acknowledged(stack: Instance, load: Load) -> None:
     pinned, unpinned = await post(load, "pinned"), await post(load, "unpinned")
     await load.api.write(pinned.author, "PUT", f"/api/tweets/{pinned.id}/pin")
     unpinned.pinned.set = True
@@ -252,7 +254,7 @@ async def test_pins_are_compared_with_what_was_told(stack: Instance, load: Load)
     assert f"lost: {name} pins tweet {unpinned.id}" in findings
 
 
-async def test_announcements_and_confirmations_are_compared_with_what_was_told(
+async def test_announcements_and_confirmations_are_compared_with_what_was_acknowledged(
     stack: Instance, load: Load
 ) -> None:
     lost, announced = await post(load, "lost"), await post(load, "announced")
@@ -261,7 +263,7 @@ async def test_announcements_and_confirmations_are_compared_with_what_was_told(
     assert announced.id is not None
     assert await until_there(load, 2)
 
-    # Without the event, so that not everybody in the system is told.
+    # Without the event, so that not everybody in the system is notified.
     insert = "insert into tweets.announcement values ($1, $2, $3, $4, true)"
     remove = "delete from tweets.{table} where tweet_id = $1"
     async with postgres.connect(stack.database()) as connection:

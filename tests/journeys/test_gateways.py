@@ -1,4 +1,4 @@
-"""Several gateways: what one of them is told ends access at the others."""
+"""Several gateways: access that ends at one of them ends at the others."""
 
 import contextlib
 import secrets

@@ -80,7 +80,7 @@ async def test_a_reported_tweet_is_hidden_explained_restored_and_recorded(
     await eventually(recorded)
 
 
-# Everybody in the system is told of an announcement.
+# Everybody in the system is notified of an announcement.
 @pytest.mark.exclusive
 async def test_an_announcement_reaches_everybody_and_the_author_sees_who_has_read_it(
     company: Company,

@@ -207,14 +207,14 @@ def test_a_profile_that_changes_while_it_is_read_is_not_stored(payload: str, sto
 def test_nothing_is_cached_while_notifications_are_not_received() -> None:
     profiles, key = cache(), ProfileKey(ANN, READER)
     profiles.put(key, PROFILE, profiles.version)
-    begun = profiles.version
+    version = profiles.version
 
     profiles.set_connected(False)
     kept = profiles.get(key)
     profiles.put(key, PROFILE, profiles.version)
     stored_meanwhile = profiles.get(key)
     profiles.set_connected(True)
-    profiles.put(key, PROFILE, begun)
+    profiles.put(key, PROFILE, version)
 
     assert (kept, stored_meanwhile, profiles.get(key)) == (None, None, None)
 

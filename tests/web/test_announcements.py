@@ -22,7 +22,7 @@ def above_home(page: Page, text: str) -> Locator:
     return page.get_by_role("group", name="Announcement by").filter(has_text=text)
 
 
-# Everybody in the system is told of an announcement.
+# Everybody in the system is notified of an announcement.
 @pytest.mark.exclusive
 async def test_an_announcement_is_read_confirmed_and_counted(
     company: Company, opens: Opens, screen: str
