@@ -81,15 +81,7 @@ class PageCacheMiddleware:
         if page is None:
             await self._app(scope, receive, send)
             return
-        headers = page_headers(page.etag)
-        if etags.matches(if_none_match.decode("latin-1"), page.etag):
-            await send({"type": "http.response.start", "status": 304, "headers": headers})
-            await send({"type": "http.response.body"})
-            return
-        headers.append((b"content-type", b"application/json"))
-        headers.append((b"content-length", str(len(page.body)).encode()))
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": page.body})
+        await etags.send_json(send, page.body, page.etag, if_none_match)
 
 
 async def _find_page(
@@ -131,8 +123,3 @@ async def _find_page(
             # The application tries again, and responds with the error if that fails too.
             return None, b""
     return page, if_none_match
-
-
-def page_headers(etag: str) -> list[tuple[bytes, bytes]]:
-    """A browser may store the page, but must revalidate it before each use."""
-    return [(b"etag", etag.encode()), (b"cache-control", b"private, no-cache")]

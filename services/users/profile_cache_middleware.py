@@ -41,15 +41,7 @@ class ProfileCacheMiddleware:
         if profile is None:
             await self._app(scope, receive, send)
             return
-        headers = [(name.encode(), text.encode()) for name, text in profile.headers().items()]
-        if etags.matches(if_none_match.decode("latin-1"), profile.etag):
-            await send({"type": "http.response.start", "status": 304, "headers": headers})
-            await send({"type": "http.response.body"})
-            return
-        headers.append((b"content-type", b"application/json"))
-        headers.append((b"content-length", str(len(profile.body)).encode()))
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": profile.body})
+        await etags.send_json(send, profile.body, profile.etag, if_none_match)
 
 
 def _find(scope: Scope, path: re.Match[str]) -> tuple[Profile | None, bytes]:
