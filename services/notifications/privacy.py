@@ -25,21 +25,17 @@ from .tweets import CLEARED_BATCH, clear, erase_tweets
 EXPORT_LISTS = {"notifications": EXPORT}
 
 _TWEETS_BY = "select id from tweet where author_id = $1 order by id limit $2"
+# Batches are changed by `ctid`: see `_CLEAR` in tweets.py.
 # Others' likes of the person's own tweets need no recount, because these tweets are deleted before.
 _DELETE_NOTIFICATIONS = f"""
 with gone as (
-    delete from notification using (
-        (select family, subject_id, recipient_id, actor_id from notification
-        where actor_id = $1 limit $2)
+    delete from notification where ctid = any(array(
+        (select ctid from notification where actor_id = $1 limit $2)
         union
-        (select family, subject_id, recipient_id, actor_id from notification
-        where recipient_id = $1 limit $2)
+        (select ctid from notification where recipient_id = $1 limit $2)
         limit $2
-    ) as batch
-    where notification.family = batch.family and notification.subject_id = batch.subject_id
-        and notification.recipient_id = batch.recipient_id
-        and notification.actor_id = batch.actor_id
-    returning notification.*
+    ))
+    returning *
 ), recounted as (
     update tweet set like_count = like_count - 1
     from gone
@@ -49,41 +45,38 @@ select count(*) as rows from gone
 """  # noqa: S608  only constants are inserted
 _DELETE_FOLLOWS = """
 with gone as (
-    delete from follow using (
-        (select follower_id, followed_id from follow where follower_id = $1 limit $2)
+    delete from follow where ctid = any(array(
+        (select ctid from follow where follower_id = $1 limit $2)
         union all
-        (select follower_id, followed_id from follow where followed_id = $1 limit $2)
+        (select ctid from follow where followed_id = $1 limit $2)
         limit $2
-    ) as batch
-    where follow.follower_id = batch.follower_id and follow.followed_id = batch.followed_id
+    ))
     returning 1
 )
 select count(*) as rows from gone
 """
 _DELETE_WATCHES = """
 with gone as (
-    delete from watch using (
-        (select user_id, watched_id from watch where user_id = $1 limit $2)
+    delete from watch where ctid = any(array(
+        (select ctid from watch where user_id = $1 limit $2)
         union all
-        (select user_id, watched_id from watch where watched_id = $1 limit $2)
+        (select ctid from watch where watched_id = $1 limit $2)
         limit $2
-    ) as batch
-    where watch.user_id = batch.user_id and watch.watched_id = batch.watched_id
+    ))
     returning 1
 )
 select count(*) as rows from gone
 """
 _DELETE_NOTICES = """
 with gone as (
-    delete from notice using (
-        (select position from notice where author_id = $1 limit $2)
+    delete from notice where ctid = any(array(
+        (select ctid from notice where author_id = $1 limit $2)
         union all
-        (select position from notice where recipient_id = $1 limit $2)
+        (select ctid from notice where recipient_id = $1 limit $2)
         union all
-        (select position from notice where group_kind = 'watch' and group_subject_id = $1 limit $2)
+        (select ctid from notice where group_kind = 'watch' and group_subject_id = $1 limit $2)
         limit $2
-    ) as batch
-    where notice.position = batch.position
+    ))
     returning 1
 )
 select count(*) as rows from gone
@@ -135,14 +128,10 @@ _PERSON_TO_HIDE = "select user_id from person_to_hide order by user_id limit 1"
 _HIDE_NOTIFICATIONS = f"""
 with gone as (
     update notification set shown = false
-    from (
-        select family, subject_id, recipient_id, actor_id from notification
-        where actor_id = $1 and shown limit $2
-    ) as batch
-    where notification.family = batch.family and notification.subject_id = batch.subject_id
-        and notification.recipient_id = batch.recipient_id
-        and notification.actor_id = batch.actor_id
-    returning notification.recipient_id, old.shown
+    where ctid = any(array(
+        select ctid from notification where actor_id = $1 and shown limit $2
+    ))
+    returning recipient_id, old.shown
 ), {NOTIFY_RECIPIENTS}
 select count(*) as rows from gone
 """  # noqa: S608  only constants are inserted
@@ -153,7 +142,7 @@ _SHOW_NOTIFICATIONS = f"""
 with last as (
     select position from position
 ), batch as (
-    select family, subject_id, recipient_id, actor_id, seq,
+    select ctid, seq,
         count(*) filter (where seq = 0) over (
             order by version, subject_id, recipient_id rows unbounded preceding
         ) as number
@@ -165,9 +154,7 @@ with last as (
         shown = true,
         seq = case when batch.seq = 0 then last.position + number else batch.seq end
     from batch cross join last
-    where notification.family = batch.family and notification.subject_id = batch.subject_id
-        and notification.recipient_id = batch.recipient_id
-        and notification.actor_id = batch.actor_id
+    where notification.ctid = batch.ctid
     returning new.*, old.seq as old_seq
 ), announced as (
     insert into notice (position, kind, recipient_id, group_kind, group_subject_id, group_day)
