@@ -10,7 +10,7 @@ from chassis import tasks
 from chassis.privacy import erasure
 from chassis.process import app, backlog, worker
 
-from . import api, search_api, search_index
+from . import api, search_index
 from .handlers import subscriptions
 from .invalidating_cache import InvalidatingCache
 from .page_cache_middleware import PageCacheMiddleware, UrlIndex
@@ -45,8 +45,7 @@ def create_app() -> FastAPI:
     settings = Settings()
     application = app.create(
         settings,
-        api.router,
-        search_api.router,
+        *api.routers,
         erasure.router,
         backlog.router(subscriptions, publishes=False),
         lifespan=_api_lifespan,

@@ -1,4 +1,4 @@
-"""The HTTP API of the search."""
+"""The search for tweets."""
 
 import json
 from datetime import datetime
@@ -12,8 +12,7 @@ from chassis.auth.identity import SignedIn
 from chassis.http.errors import InvalidRequest, responses
 from chassis.http.paging import Cursor, Limit
 
-from .api import STALE, TWEET_EXAMPLE, AuthorView, TweetView, WaitedFor
-from .errors import (
+from ..errors import (
     SearchContentExpected,
     SearchDateExpected,
     SearchEmpty,
@@ -24,9 +23,10 @@ from .errors import (
     SearchTooLong,
     TimeZoneUnknown,
 )
-from .queries import Order
-from .read_your_writes import Freshness
-from .search_query import parse
+from ..queries import Order
+from ..search_query import parse
+from .own_writes import WaitedFor, stale_header
+from .views import TWEET_EXAMPLE, AuthorView, TweetView
 
 MAX_QUERY_LENGTH = 500
 
@@ -150,8 +150,7 @@ async def search(
         json.dumps(choices, ensure_ascii=False).encode(),
         b"true" if prepared.only_common_words else b"false",
     )
-    headers = {STALE: "true"} if freshness is Freshness.timed_out else {}
-    return Response(body, media_type="application/json", headers=headers)
+    return Response(body, media_type="application/json", headers=stale_header(freshness))
 
 
 def _time_zone(name: str) -> ZoneInfo:

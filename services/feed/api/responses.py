@@ -1,0 +1,34 @@
+"""Responses with an entity tag, from the database or from the page cache."""
+
+from fastapi import Request, Response
+
+from chassis.http import etags
+
+from ..pages import Page, PageKey, PageRequest
+from ..read_your_writes import Freshness
+from .own_writes import stale_header
+
+
+async def first_page(request: Request, key: PageKey, freshness: Freshness) -> Response:
+    """A first page, from the cache if possible. Its URL is added to the middleware's index."""
+    state = request.app.state
+    if freshness is Freshness.applied:
+        # The first tweet of a period changes with time, so such a URL stands for no fixed page.
+        if not isinstance(key.request, PageRequest) or key.request.since_id is None:
+            state.url_index.add(request.scope, key.request)
+        page = state.pages.cached(key) or await state.pages.assemble(key)
+    else:
+        page = await state.pages.read_from_database(key)
+    return _tagged(request, page, freshness)
+
+
+def json_response(request: Request, body: bytes, freshness: Freshness) -> Response:
+    """The body with its entity tag, or 304 if the client has it already."""
+    return _tagged(request, Page.of(body), freshness)
+
+
+def _tagged(request: Request, page: Page, freshness: Freshness) -> Response:
+    headers = {**stale_header(freshness), "etag": page.etag, "cache-control": "private, no-cache"}
+    if etags.matches(request.headers.get("if-none-match"), page.etag):
+        return Response(status_code=304, headers=headers)
+    return Response(page.body, media_type="application/json", headers=headers)
