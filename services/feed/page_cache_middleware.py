@@ -18,7 +18,6 @@ one exception: a timeout, where a second attempt would only repeat the same slow
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.auth.identity import IDENTITY_HEADER, Verifier
-from chassis.http import etags
 from chassis.http.errors import (
     NotSignedIn,
     Problem,
@@ -26,8 +25,9 @@ from chassis.http.errors import (
     is_timeout,
     response_to,
 )
+from chassis.http.etags import TaggedJson
 
-from .pages import Page, PageKey, PageRequest, Pages, ThreadRequest
+from .pages import PageKey, PageRequest, Pages, ThreadRequest
 from .read_your_writes import InboxListener
 
 AFTER = "warble-after"
@@ -81,12 +81,12 @@ class PageCacheMiddleware:
         if page is None:
             await self._app(scope, receive, send)
             return
-        await etags.send_json(send, page.body, page.etag, if_none_match)
+        await page.send(send, if_none_match)
 
 
 async def _find_page(
     scope: Scope, request: PageRequest | ThreadRequest
-) -> tuple[Page | None, bytes]:
+) -> tuple[TaggedJson | None, bytes]:
     """The page, and the value of `if-none-match`. No page: the application must answer.
 
     Raises what `Pages.assemble` raises, except for an unavailable database and for a `Problem`,

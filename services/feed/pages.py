@@ -24,9 +24,7 @@ A page with conversations, and the first page of a thread, are chosen by the dat
 (`conversations`, `threads`), and show the same cached tweets.
 """
 
-import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from heapq import nlargest
 from operator import itemgetter
 from typing import NamedTuple
@@ -34,6 +32,7 @@ from typing import NamedTuple
 from prometheus_client import Counter
 
 from chassis.database.pool import Pool
+from chassis.http.etags import TaggedJson
 
 from . import conversations, fragments, queries, threads
 from .fragments import ID_INDEX, SortKey
@@ -89,35 +88,25 @@ class PageKey(NamedTuple):
     request: PageRequest | ThreadRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    body: bytes
-    etag: str
-
-    @classmethod
-    def of(cls, body: bytes) -> "Page":
-        return cls(body, f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"')
-
-
 class Pages:
     def __init__(self, connections: Pool, cache: InvalidatingCache) -> None:
         self._connections = connections
         self._cache = cache
 
-    def cached(self, key: PageKey) -> Page | None:
-        page: Page | None = self._cache.get(key)
+    def cached(self, key: PageKey) -> TaggedJson | None:
+        page: TaggedJson | None = self._cache.get(key)
         if page is not None:
             _HIT.inc()
         return page
 
-    async def assemble(self, key: PageKey) -> Page:
+    async def assemble(self, key: PageKey) -> TaggedJson:
         """Assembles a page from fragments, or reads it from the database, and caches it.
 
         For a thread raises TweetNotFound, TweetWasDeleted, TweetHidden and AuthorLeft.
         """
         version = self._cache.version
         body, tags = await self._read(key)
-        page = Page.of(body)
+        page = TaggedJson.of(body)
         self._cache.put(key, page, len(body), tags, version, names=body)
         return page
 
@@ -153,17 +142,17 @@ class Pages:
         # before that of the last of the author's tweets. So the page depends on its tweets too.
         return body, {*authors, *map(tweet_tag, tweet_ids)}
 
-    async def read_from_database(self, key: PageKey) -> Page:
+    async def read_from_database(self, key: PageKey) -> TaggedJson:
         """Reads a page without the cache: for a change that the database has committed but whose
         notification has not arrived yet."""
         _MISS.inc()
         reader_id, request = key
         if isinstance(request, ThreadRequest):
-            return Page.of(await self.thread_page(reader_id, *request, from_cache=False))
+            return TaggedJson.of(await self.thread_page(reader_id, *request, from_cache=False))
         selection = _selection(reader_id, request)
         if selection.replies is Replies.conversations:
-            return Page.of(await self.conversation_page(selection))
-        return Page.of(await queries.page(self._connections, selection))
+            return TaggedJson.of(await self.conversation_page(selection))
+        return TaggedJson.of(await queries.page(self._connections, selection))
 
     async def thread_page(
         self,

@@ -15,10 +15,10 @@ nothing if a later notification concerns the entry. While notifications are not 
 give, except for changes whose notification is on its way.
 """
 
-import hashlib
 from collections import OrderedDict, defaultdict, deque
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from chassis.http.etags import TaggedJson
 
 _ENTRY_BYTES = 1_000
 """Approximate memory for an entry beside its body."""
@@ -35,25 +35,11 @@ class ProfileKey(NamedTuple):
     """For one's own profile, what one may do, as JSON: the response contains it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
-    body: bytes
-    etag: str
-
-    @classmethod
-    def of(cls, body: bytes) -> "Profile":
-        return cls(body, f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"')
-
-    def headers(self) -> dict[str, str]:
-        """A browser may store the profile, but must revalidate it before each use."""
-        return {"etag": self.etag, "cache-control": "private, no-cache"}
-
-
 class ProfileCache:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._entries: OrderedDict[ProfileKey, Profile] = OrderedDict()
+        self._entries: OrderedDict[ProfileKey, TaggedJson] = OrderedDict()
         self._keys_by_person: defaultdict[int, set[ProfileKey]] = defaultdict(set)
         self._changes: deque[int] = deque(maxlen=_MAX_CHANGES)
         self._version = 0
@@ -65,14 +51,14 @@ class ProfileCache:
         """Take it before a read from the database, and pass it to `put`."""
         return self._version
 
-    def get(self, key: ProfileKey) -> Profile | None:
+    def get(self, key: ProfileKey) -> TaggedJson | None:
         """The entry becomes the last one to be evicted."""
         profile = self._entries.get(key)
         if profile is not None:
             self._entries.move_to_end(key)
         return profile
 
-    def put(self, key: ProfileKey, profile: Profile, version: int) -> None:
+    def put(self, key: ProfileKey, profile: TaggedJson, version: int) -> None:
         """Stores the profile, unless it may have changed since `version`."""
         missed = self._version - version
         weight = _weight(profile)
@@ -124,5 +110,5 @@ class ProfileCache:
             del self._keys_by_person[key.user_id]
 
 
-def _weight(profile: Profile) -> int:
+def _weight(profile: TaggedJson) -> int:
     return len(profile.body) + _ENTRY_BYTES

@@ -14,10 +14,9 @@ import re
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.auth.identity import IDENTITY_HEADER, Verifier
-from chassis.http import etags
 from chassis.http.errors import NotSignedIn
+from chassis.http.etags import TaggedJson
 
-from .profile_cache import Profile
 from .profiles import Profiles
 
 AFTER = "warble-after"
@@ -41,10 +40,10 @@ class ProfileCacheMiddleware:
         if profile is None:
             await self._app(scope, receive, send)
             return
-        await etags.send_json(send, profile.body, profile.etag, if_none_match)
+        await profile.send(send, if_none_match)
 
 
-def _find(scope: Scope, path: re.Match[str]) -> tuple[Profile | None, bytes]:
+def _find(scope: Scope, path: re.Match[str]) -> tuple[TaggedJson | None, bytes]:
     """The profile, and the value of `if-none-match`. No profile: the application must answer."""
     state = scope["app"].state
     verifier: Verifier = state.verifier

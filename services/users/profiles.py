@@ -10,9 +10,10 @@ from prometheus_client import Counter
 
 from chassis.auth.identity import Identity
 from chassis.database.pool import Pool
+from chassis.http.etags import TaggedJson
 
 from . import queries
-from .profile_cache import Profile, ProfileCache, ProfileKey
+from .profile_cache import ProfileCache, ProfileKey
 from .settings import Settings
 
 _READS = Counter(
@@ -43,20 +44,20 @@ class Profiles:
         }
         return ProfileKey(identity.user_id, identity.user_id, json.dumps(rights))
 
-    def cached(self, key: ProfileKey) -> Profile | None:
+    def cached(self, key: ProfileKey) -> TaggedJson | None:
         profile = self._cache.get(key)
         if profile is not None:
             _FROM_CACHE.inc()
         return profile
 
-    async def read(self, key: ProfileKey) -> Profile:
+    async def read(self, key: ProfileKey) -> TaggedJson:
         """Reads the profile from the database, and caches it. Raises UserNotFound."""
         version = self._cache.version
         body = await queries.profile(self._connections, key.user_id, key.reader_id)
         if key.rights:
             # PostgreSQL built the JSON object; the rights become its last members.
             body = f"{body[:-1]},{key.rights[1:]}"
-        profile = Profile.of(body.encode())
+        profile = TaggedJson.of(body.encode())
         self._cache.put(key, profile, version)
         _FROM_DATABASE.inc()
         return profile

@@ -17,6 +17,7 @@ from chassis import testing
 from chassis.database.pool import Pool
 from chassis.database.session import Database, execute
 from chassis.http.errors import Problem
+from chassis.http.etags import TaggedJson
 from chassis.messaging.events import Event
 from services.feed import events, main, queries
 from services.feed.handlers import on_tweet_liked, on_tweet_posted, subscriptions
@@ -29,7 +30,7 @@ from services.feed.invalidating_cache import (
     reader_tag,
     tweet_tag,
 )
-from services.feed.pages import CACHE, Page, PageKey, PageRequest, Pages
+from services.feed.pages import CACHE, PageKey, PageRequest, Pages
 from services.feed.privacy import eraser
 from services.feed.queries import Order, Replies, Scope, Selection
 from tests.waiting import PATIENCE_SECONDS, eventually
@@ -441,7 +442,7 @@ def test_small_entries_stay_within_the_memory_limit() -> None:
         # The pages of authors who do not exist.
         body = b'{"result":true,"tweets":[],"next_cursor":null}' + b" " * (author_id % 2)
         key = PageKey(1, PageRequest(Order.recent, Scope.everyone, author_id, 20))
-        page = Page(body, f'"{author_id}"')
+        page = TaggedJson(body, f'"{author_id}"')
         cache.put(key, page, len(body), (author_id, reader_tag(1)), cache.version)
     used_bytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -11,16 +11,17 @@ from fastapi import FastAPI
 from chassis import testing
 from chassis.database import notifications
 from chassis.database.session import Database
+from chassis.http.etags import TaggedJson
 from services.users import events, main
 from services.users.handlers import subscriptions
-from services.users.profile_cache import Profile, ProfileCache, ProfileKey
+from services.users.profile_cache import ProfileCache, ProfileKey
 from services.users.profiles import Profiles
 from tests.waiting import eventually
 
 from .conftest import People
 from .test_api import signed
 
-PROFILE = Profile.of(b'{"result":true}')
+PROFILE = TaggedJson.of(b'{"result":true}')
 ANN, BORIS, READER = 7, 8, 9
 
 
@@ -34,8 +35,8 @@ class Replica:
         self.hits = 0
         cached = self.profiles.cached
 
-        def count(key: ProfileKey) -> Profile | None:
-            profile: Profile | None = cached(key)
+        def count(key: ProfileKey) -> TaggedJson | None:
+            profile: TaggedJson | None = cached(key)
             self.hits += profile is not None
             return profile
 

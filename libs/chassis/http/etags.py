@@ -1,6 +1,13 @@
 """Conditional requests by entity tag (RFC 9110, 13.1.2)."""
 
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fastapi import Request, Response
 from starlette.types import Send
+
+_CACHE_CONTROL = "private, no-cache"
 
 
 def matches(header: str | None, etag: str) -> bool:
@@ -11,19 +18,35 @@ def matches(header: str | None, etag: str) -> bool:
     return etag in tags or "*" in tags
 
 
-def cache_headers(etag: str) -> list[tuple[bytes, bytes]]:
-    """A browser may store the response, but must revalidate it before each use."""
-    return [(b"etag", etag.encode()), (b"cache-control", b"private, no-cache")]
+@dataclass(frozen=True, slots=True)
+class TaggedJson:
+    """A JSON body with its entity tag: what caches of responses store.
 
+    A browser may store the response, but must revalidate it before each use.
+    """
 
-async def send_json(send: Send, body: bytes, etag: str, if_none_match: bytes) -> None:
-    """Sends JSON as an ASGI response, or 304 if the client has it already."""
-    headers = cache_headers(etag)
-    if matches(if_none_match.decode("latin-1"), etag):
-        await send({"type": "http.response.start", "status": 304, "headers": headers})
-        await send({"type": "http.response.body"})
-        return
-    headers.append((b"content-type", b"application/json"))
-    headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    body: bytes
+    etag: str
+
+    @classmethod
+    def of(cls, body: bytes) -> "TaggedJson":
+        return cls(body, f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"')
+
+    def response(self, request: Request, headers: Mapping[str, str] | None = None) -> Response:
+        """The response with these further headers; 304 if the client has the body already."""
+        headers = {**(headers or {}), "etag": self.etag, "cache-control": _CACHE_CONTROL}
+        if matches(request.headers.get("if-none-match"), self.etag):
+            return Response(status_code=304, headers=headers)
+        return Response(self.body, media_type="application/json", headers=headers)
+
+    async def send(self, send: Send, if_none_match: bytes) -> None:
+        """The same for ASGI middleware, which answers without the framework's cost."""
+        headers = [(b"etag", self.etag.encode()), (b"cache-control", _CACHE_CONTROL.encode())]
+        if matches(if_none_match.decode("latin-1"), self.etag):
+            await send({"type": "http.response.start", "status": 304, "headers": headers})
+            await send({"type": "http.response.body"})
+            return
+        headers.append((b"content-type", b"application/json"))
+        headers.append((b"content-length", str(len(self.body)).encode()))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})

@@ -2,9 +2,9 @@
 
 from fastapi import Request, Response
 
-from chassis.http import etags
+from chassis.http.etags import TaggedJson
 
-from ..pages import Page, PageKey, PageRequest
+from ..pages import PageKey, PageRequest
 from ..read_your_writes import Freshness
 from .own_writes import stale_header
 
@@ -12,6 +12,7 @@ from .own_writes import stale_header
 async def first_page(request: Request, key: PageKey, freshness: Freshness) -> Response:
     """A first page, from the cache if possible. Its URL is added to the middleware's index."""
     state = request.app.state
+    page: TaggedJson
     if freshness is Freshness.applied:
         # The first tweet of a period changes with time, so such a URL stands for no fixed page.
         if not isinstance(key.request, PageRequest) or key.request.since_id is None:
@@ -19,16 +20,9 @@ async def first_page(request: Request, key: PageKey, freshness: Freshness) -> Re
         page = state.pages.cached(key) or await state.pages.assemble(key)
     else:
         page = await state.pages.read_from_database(key)
-    return _tagged(request, page, freshness)
+    return page.response(request, stale_header(freshness))
 
 
 def json_response(request: Request, body: bytes, freshness: Freshness) -> Response:
     """The body with its entity tag, or 304 if the client has it already."""
-    return _tagged(request, Page.of(body), freshness)
-
-
-def _tagged(request: Request, page: Page, freshness: Freshness) -> Response:
-    headers = {**stale_header(freshness), "etag": page.etag, "cache-control": "private, no-cache"}
-    if etags.matches(request.headers.get("if-none-match"), page.etag):
-        return Response(status_code=304, headers=headers)
-    return Response(page.body, media_type="application/json", headers=headers)
+    return TaggedJson.of(body).response(request, stale_header(freshness))

@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from chassis.auth.identity import Administrator, Identity, SignedIn
 from chassis.database.session import Transaction
-from chassis.http import etags
 from chassis.http.errors import InvalidRequest, NotAnAdministrator, responses
 from chassis.http.models import Id, Ok
 from chassis.http.paging import Cursor, Limit
@@ -202,10 +201,7 @@ def _settings(request: Request) -> Settings:
 async def _profile(request: Request, identity: Identity, user_id: int | None) -> Response:
     cached: Profiles = request.app.state.profiles
     profile = await cached.read(cached.key(identity, user_id))
-    headers = profile.headers()
-    if etags.matches(request.headers.get("if-none-match"), profile.etag):
-        return Response(status_code=304, headers=headers)
-    return Response(profile.body, media_type="application/json", headers=headers)
+    return profile.response(request)
 
 
 @router.get("/me", summary="Get your own profile", response_model=OwnProfileResponse)
