@@ -26,8 +26,7 @@ def create_app() -> FastAPI:
     storage = Storage(settings)
     application = app.create(
         settings,
-        api.router,
-        api.internal,
+        *api.routers,
         erasure.router,
         backlog.router(subscriptions),
         export.router(EXPORT_LISTS),

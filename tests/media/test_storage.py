@@ -8,7 +8,8 @@ import pytest
 from starlette.types import Message
 
 from chassis.http.errors import ServiceUnavailable
-from services.media import api, storage
+from services.media import storage
+from services.media.api.downloads import DownloadResponse
 from services.media.settings import Settings
 from services.media.storage import Storage
 
@@ -60,7 +61,7 @@ async def test_a_client_that_disconnects_releases_the_connection_and_blocks_nobo
 
     # Often, because reading and closing happen in two threads.
     for _ in range(600):
-        response = api._DownloadResponse(await client.get("x", 0, size), 200, {}, "image/png")
+        response = DownloadResponse(await client.get("x", 0, size), 200, {}, "image/png")
         arrived = asyncio.Event()
 
         async def send(message: Message, arrived: asyncio.Event = arrived) -> None:
