@@ -6,11 +6,15 @@ from . import (
     credentials,
     directory,
     erasures,
+    follows,
     identities,
     imports,
     invitations,
+    keys,
     people,
+    profiles,
     roles,
+    sessions,
     sign_on,
 )
 from .callers import on_user_not_found
@@ -19,6 +23,10 @@ from .sign_on import count_from_zero
 
 routers = (
     people.router,
+    profiles.router,
+    follows.router,
+    keys.router,
+    sessions.router,
     invitations.router,
     administrators.router,
     directory.router,

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis.auth.identity import Identity, KeyScope, SignedIn
+from chassis.auth.identity import Administrator, Identity, KeyScope, SignedIn
 from chassis.database.session import Transaction
-from chassis.http.errors import responses
+from chassis.http.errors import NotAnAdministrator, responses
 from chassis.http.models import Id, Ok
 
 from .. import audit, commands, queries
@@ -27,7 +27,7 @@ from ..errors import (
 MAX_LIFETIME_DAYS = 3660
 MAX_OVERLAP_HOURS = 30 * 24
 
-router = APIRouter(prefix="/{id}/keys")
+router = APIRouter(prefix="/api/users/{id}", tags=["users"])
 
 
 class KeyResponse(BaseModel):
@@ -154,7 +154,7 @@ async def _owner_or_administrator(id: Id, identity: SignedIn) -> Identity:
 OwnerOrAdministrator = Annotated[Identity, Depends(_owner_or_administrator)]
 
 
-@router.get("", summary="List a person's keys", responses=responses(NotYourKeys, UserNotFound))
+@router.get("/keys", summary="List a person's keys", responses=responses(NotYourKeys, UserNotFound))
 async def keys(id: Id, caller: OwnerOrAdministrator, session: Transaction) -> KeyList:
     """The active keys, newest first. The list describes each key without revealing it."""
     return KeyList(
@@ -174,7 +174,7 @@ async def keys(id: Id, caller: OwnerOrAdministrator, session: Transaction) -> Ke
 
 
 @router.post(
-    "",
+    "/keys",
     status_code=201,
     summary="Create a key",
     responses=responses(
@@ -204,7 +204,7 @@ async def make_key(
 
 
 @router.delete(
-    "/{key_id}",
+    "/keys/{key_id}",
     summary="Revoke a key",
     responses=responses(NotYourKeys, AccountScopeRequired, ScopeTooWide, UserNotFound, KeyNotFound),
 )
@@ -217,7 +217,7 @@ async def revoke_key(id: Id, key_id: Id, caller: OwnerOrAdministrator, session: 
 
 
 @router.post(
-    "/{key_id}/replacement",
+    "/keys/{key_id}/replacement",
     status_code=201,
     summary="Replace a key with a new one, with an overlap",
     responses=responses(
@@ -234,3 +234,29 @@ async def replace_key(
     key = await commands.replace_key(session, id, key_id, caller=caller, overlap=overlap)
     audit.record(session, AuditAction.key_replaced, id, caller)
     return key_response(id, key)
+
+
+@router.post(
+    "/key",
+    status_code=201,
+    summary="Replace all keys of a person with a new one (administrators)",
+    responses=responses(NotAnAdministrator, UserNotFound),
+    dependencies=[uncached],
+)
+async def rotate_key(id: Id, identity: Administrator, session: Transaction) -> KeyResponse:
+    """The person's old keys stop working at once. The new key expires together with the key that
+    creates it."""
+    key = await commands.rotate_key(session, id, caller=identity)
+    audit.record(session, AuditAction.keys_replaced, id, identity)
+    return key_response(id, key)
+
+
+@router.delete(
+    "/key",
+    summary="Revoke all keys of a person (administrators)",
+    responses=responses(NotAnAdministrator, UserNotFound),
+)
+async def revoke_keys(id: Id, identity: Administrator, session: Transaction) -> Ok:
+    await commands.revoke_keys(session, id)
+    audit.record(session, AuditAction.keys_revoked, id, identity)
+    return Ok()

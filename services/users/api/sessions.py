@@ -12,16 +12,10 @@ from chassis.http.models import Id, Ok
 
 from .. import audit, commands, queries
 from ..audit import AuditAction
-from ..errors import (
-    AccountScopeRequired,
-    NotYourKeys,
-    ScopeTooWide,
-    SessionNotFound,
-    UserNotFound,
-)
+from ..errors import AccountScopeRequired, NotYourKeys, ScopeTooWide, SessionNotFound, UserNotFound
 from .keys import OwnerOrAdministrator
 
-router = APIRouter(prefix="/{id}/sessions")
+router = APIRouter(prefix="/api/users/{id}/sessions", tags=["users"])
 
 
 class UserSessionView(BaseModel):
