@@ -1,43 +1,27 @@
-"""ASGI middleware that answers requests for first pages before FastAPI sees them.
+"""Answers requests for first pages without FastAPI: see `chassis.process.direct_reads`.
 
-First pages are the hot path of the whole system, and most of them are in the cache. The framework's
-work (routing, dependencies, validation, a response object) would cost more than the lookup itself.
-So this middleware reads three headers, looks up the page and sends it.
+First pages are the hot path of the whole system, and most of them are in the cache.
 
-It does not parse URLs. The first request with a new URL goes through the application, where `api`
-validates its parameters once and adds the URL to the `UrlIndex` with the page that it stands for.
-After that the middleware finds the page by path and query, byte by byte. The same page may have
-several URLs.
-
-Whatever the middleware cannot answer goes to the application, which decides it again from the
-beginning: unknown URLs, invalid identities, reads that have to wait for the reader's own writes,
-and an unavailable database. So the application is the only place that writes error responses, with
-one exception: a timeout, where a second attempt would only repeat the same slow statement.
+The middleware does not parse URLs. The first request with a new URL goes through the application,
+where `api` validates its parameters once and adds the URL to the `UrlIndex` with the page that it
+stands for. After that the middleware finds the page by path and query, byte by byte. The same page
+may have several URLs.
 """
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import State
+from starlette.types import Scope
 
-from chassis.auth.identity import IDENTITY_HEADER, Verifier
-from chassis.http.errors import (
-    NotSignedIn,
-    Problem,
-    is_dependency_unavailable,
-    is_timeout,
-    response_to,
-)
+from chassis.auth.identity import Identity
 from chassis.http.etags import TaggedJson
+from chassis.process.direct_reads import DirectReads
 
 from .pages import PageKey, PageRequest, Pages, ThreadRequest
 from .read_your_writes import InboxListener
-
-AFTER = "warble-after"
-"""The request header that names the events which the response must include."""
 
 _MAX_URLS = 10_000
 _MAX_URL_BYTES = 300
 """A longer URL contains parameters that the API ignores. A client can make it as long as the limit
 on request headers allows."""
-_IDENTITY, _AFTER = IDENTITY_HEADER.encode(), AFTER.encode()
 
 
 class UrlIndex:
@@ -58,68 +42,18 @@ class UrlIndex:
         return self._requests.get((scope["path"], scope["query_string"]))
 
 
-class PageCacheMiddleware:
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+class PageCacheMiddleware(DirectReads[PageRequest | ThreadRequest]):
+    def recognize(self, scope: Scope) -> PageRequest | ThreadRequest | None:
+        url_index: UrlIndex = scope["app"].state.url_index
+        return url_index.find(scope)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        page = None
-        if_none_match = b""
-        if (
-            scope["type"] == "http"
-            and scope["method"] == "GET"
-            and (request := scope["app"].state.url_index.find(scope))
-        ):
-            try:
-                page, if_none_match = await _find_page(scope, request)
-            except Exception as error:
-                if not is_timeout(error):
-                    raise
-                # The application would only run the same slow statement again.
-                await response_to(error)(scope, receive, send)
-                return
-        if page is None:
-            await self._app(scope, receive, send)
-            return
-        await page.send(send, if_none_match)
-
-
-async def _find_page(
-    scope: Scope, request: PageRequest | ThreadRequest
-) -> tuple[TaggedJson | None, bytes]:
-    """The page, and the value of `if-none-match`. No page: the application must answer.
-
-    Raises what `Pages.assemble` raises, except for an unavailable database and for a `Problem`,
-    such as a tweet that was deleted.
-    """
-    state = scope["app"].state
-    inbox_listener: InboxListener = state.inbox_listener
-    verifier: Verifier = state.verifier
-    pages: Pages = state.pages
-    token = if_none_match = b""
-    for name, value in scope["headers"]:
-        if name == _IDENTITY:
-            token = value
-        elif name == b"if-none-match":
-            if_none_match = value
-        elif name == _AFTER and not inbox_listener.is_applied(value.decode("latin-1").split(",")):
+    async def read(
+        self, state: State, request: PageRequest | ThreadRequest, identity: Identity, after: bytes
+    ) -> TaggedJson | None:
+        inbox_listener: InboxListener = state.inbox_listener
+        if after and not inbox_listener.is_applied(after.decode("latin-1").split(",")):
             # The notification of the reader's own write may still be on its way.
-            return None, b""
-    try:
-        identity = verifier.verify(token.decode("latin-1"))
-    except NotSignedIn:
-        return None, b""
-    if identity.user_id < 1:
-        # The gateway calls on its own behalf, which the application refuses.
-        return None, b""
-    key = PageKey(identity.user_id, request)
-    page = pages.cached(key)
-    if page is None:
-        try:
-            page = await pages.assemble(key)
-        except Exception as error:
-            if not isinstance(error, Problem) and not is_dependency_unavailable(error):
-                raise
-            # The application tries again, and responds with the error if that fails too.
-            return None, b""
-    return page, if_none_match
+            return None
+        pages: Pages = state.pages
+        key = PageKey(identity.user_id, request)
+        return pages.cached(key) or await pages.assemble(key)

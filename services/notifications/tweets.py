@@ -164,9 +164,9 @@ insert into notice (position, kind, tweet_id, author_id, root_id, event)
 select last + row_number() over (), kind, tweet_id, author_id, root_id, event
 from new_notice cross join given
 """  # noqa: S608  only constants are inserted
-# Deletes at most $2 notifications about these tweets. Like every change of a batch of notifications,
-# it finds the rows again by `ctid`, their place in the table. By the primary key, old statistics led
-# PostgreSQL to another index, and to reading every row of one recipient for each row of the batch.
+# Deletes at most $2 notifications about these tweets. Like every change of a batch, it finds the
+# rows again by `ctid`, their place in the table. By their primary key PostgreSQL might use
+# another index: after old statistics it read every row of a recipient for each row of the batch.
 # No row moves meanwhile, because every writer holds the lock of `positions`.
 _CLEAR = f"""
 with gone as (

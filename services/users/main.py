@@ -18,8 +18,8 @@ from .openid import Providers
 from .people_csv import MAX_BYTES
 from .privacy import EXPORT_LISTS, eraser
 from .profile_cache import ProfileCache
-from .profile_cache_middleware import ProfileCacheMiddleware
 from .profiles import Profiles
+from .read_middleware import ReadMiddleware
 from .settings import Settings
 
 
@@ -64,7 +64,7 @@ def create_app() -> FastAPI:
     )
     application.state.providers = Providers(settings.sign_on)
     api.count_from_zero(settings.sign_on)
-    application.add_middleware(ProfileCacheMiddleware)
+    application.add_middleware(ReadMiddleware)
     application.add_exception_handler(UserNotFound, api.on_user_not_found)
     return application
 

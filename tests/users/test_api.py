@@ -156,6 +156,41 @@ async def test_an_invalid_search_is_refused(users: httpx.AsyncClient, query: str
     assert (response.status_code, response.json()["error_type"]) == (422, "InvalidRequest")
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "query=ann&limit=1",
+        "limit=010&query=ann",
+        "query=ann&query=boris",
+        "query=ann&limit=1&limit=2",
+        "query=&limit=1",
+        "query=%20",
+        "query=%00",
+        "query=%FF",
+        "query=a;limit=1",
+        "query=" + "x" * 101,
+        "query=ann&limit=0",
+        "query=ann&limit=101",
+        "query=ann&limit=one",
+    ],
+)
+async def test_a_search_is_answered_alike_before_the_framework_and_by_it(
+    users: httpx.AsyncClient, people: People, parameters: str
+) -> None:
+    reader = await people.register("Ann Kim")
+    await people.register("Anna Gray")
+    await people.register("Boris Gray")
+
+    # An unknown parameter leaves the search to the framework.
+    answers = [
+        await users.get(f"/api/users?{parameters}{more}", headers=signed(reader))
+        for more in ("", "&unknown=1")
+    ]
+
+    assert len({answer.status_code for answer in answers}) == 1
+    assert len({answer.text for answer in answers}) == 1
+
+
 async def test_the_other_keyboard_layout_finds_names_without_typos_only(
     users: httpx.AsyncClient, people: People
 ) -> None:

@@ -7,8 +7,8 @@ from fastapi import Depends, Request
 
 from chassis.http.errors import InvalidRequest
 from chassis.messaging.events import EventId
+from chassis.process.direct_reads import AFTER
 
-from ..page_cache_middleware import AFTER
 from ..read_your_writes import Freshness
 
 STALE = "warble-stale"

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from chassis.auth.identity import Administrator, SignedIn
 from chassis.database.session import Transaction
 from chassis.http.errors import InvalidRequest, NotAnAdministrator, responses
+from chassis.http.etags import TaggedJson
 from chassis.http.models import Id, Ok
 from chassis.http.paging import Cursor, Limit
 
@@ -59,7 +60,7 @@ async def find_users(
         body = await people_pages.by_name(connections, query, identity.user_id, limit, cursor)
     else:
         body = await people_pages.everybody(connections, identity.user_id, limit, cursor)
-    return Response(body, media_type="application/json")
+    return TaggedJson.of(body).response(request)
 
 
 @router.post(

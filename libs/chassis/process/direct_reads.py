@@ -1,0 +1,91 @@
+"""ASGI middleware that answers a service's hottest reads before FastAPI sees them.
+
+The framework's work (routing, dependencies, validation, a response object) costs several times what
+these reads do. A service derives a class that recognizes the requests and reads the responses.
+
+Whatever the middleware cannot answer goes to the application, which decides it again from the
+beginning: other requests, invalid identities, errors such as a person who does not exist, and an
+unavailable database. So the application is the only place that writes error responses, with one
+exception: a timeout, where a second attempt would only repeat the same slow statement.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Generic, TypeVar
+
+from starlette.datastructures import State
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chassis.auth.identity import IDENTITY_HEADER, Identity, Verifier
+from chassis.http.errors import (
+    NotSignedIn,
+    Problem,
+    is_dependency_unavailable,
+    is_timeout,
+    response_to,
+)
+from chassis.http.etags import TaggedJson
+
+AFTER = "warble-after"
+"""The request header that names the latest events of the reader's own writes."""
+_IDENTITY, _AFTER = IDENTITY_HEADER.encode(), AFTER.encode()
+
+RequestT = TypeVar("RequestT")
+
+
+class DirectReads(ABC, Generic[RequestT]):
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    @abstractmethod
+    def recognize(self, scope: Scope) -> RequestT | None:
+        """What this GET request asks for. None if the application must answer."""
+
+    @abstractmethod
+    async def read(
+        self, state: State, request: RequestT, identity: Identity, after: bytes
+    ) -> TaggedJson | None:
+        """The response. None if the application must answer.
+
+        `state` is the application's. `after` is the value of the header AFTER, empty without it.
+        """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = None
+        if_none_match = b""
+        if (
+            scope["type"] == "http"
+            and scope["method"] == "GET"
+            and (request := self.recognize(scope)) is not None
+        ):
+            headers = dict(scope["headers"])
+            if_none_match = headers.get(b"if-none-match", b"")
+            try:
+                response = await self._read(scope["app"].state, request, headers)
+            except Exception as error:
+                if not is_timeout(error):
+                    raise
+                await response_to(error)(scope, receive, send)
+                return
+        if response is None:
+            await self._app(scope, receive, send)
+            return
+        await response.send(send, if_none_match)
+
+    async def _read(
+        self, state: State, request: RequestT, headers: dict[bytes, bytes]
+    ) -> TaggedJson | None:
+        verifier: Verifier = state.verifier
+        try:
+            identity = verifier.verify(headers.get(_IDENTITY, b"").decode("latin-1"))
+        except NotSignedIn:
+            return None
+        if identity.user_id < 1:
+            # The gateway calls on its own behalf, which the application refuses.
+            return None
+        try:
+            return await self.read(state, request, identity, headers.get(_AFTER, b""))
+        except Exception as error:
+            if not isinstance(error, Problem) and not is_dependency_unavailable(error):
+                raise
+            # The application tries again, and responds with the error if that fails too.
+            return None
