@@ -6,6 +6,7 @@ records its events in the outbox.
 
 from .administrators import add_administrator, remove_administrator
 from .follows import follow, unfollow
+from .identities import link_identity, unlink_identity
 from .invitations import (
     AcceptedInvitation,
     NewInvitation,
@@ -42,19 +43,10 @@ from .people import (
     rename_user,
     set_active,
 )
+from .provider_logouts import log_out
 from .roles import give_role, take_role
 from .sessions import end_session, end_session_by_digest, start_session, touch_session_last_used
-from .sign_on import (
-    FLOW_LIFETIME,
-    SignedOn,
-    SignOnTerms,
-    begin_flow,
-    link_identity,
-    log_out,
-    sign_on,
-    take_flow,
-    unlink_identity,
-)
+from .sign_on import FLOW_LIFETIME, SignedOn, SignOnTerms, begin_flow, sign_on, take_flow
 
 __all__ = [
     "FLOW_LIFETIME",

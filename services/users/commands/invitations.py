@@ -21,12 +21,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chassis.auth.identity import Identity
 from chassis.database import clock
 
-from ..errors import (
-    InvitationExpired,
-    InvitationNotFound,
-    InvitationRevoked,
-    InvitationUsed,
-)
+from ..errors import InvitationExpired, InvitationNotFound, InvitationRevoked, InvitationUsed
 from ..models import Invitation
 from .keys import NewKey, add_key, caller_key_expiry, mark_invitations_revoked
 from .locks import lock_active_person, lock_person

@@ -1,10 +1,12 @@
-"""Row locks that commands take first, people before anything else.
+"""Locks that commands take first, people before any other row.
 
 Two changes to one person are then made one after another. That matters for more than the row: the
 id of an event is the new version of the person (`chassis.messaging.outbox`), and it is drawn while
 the row is locked, so versions grow in the order of the commits. The lock is FOR NO KEY UPDATE: it
 lets other transactions insert rows that refer to the person.
 """
+
+import hashlib
 
 from sqlalchemy import text
 from sqlmodel import col, select
@@ -14,6 +16,8 @@ from chassis.database.session import execute
 
 from ..errors import UserNotFound
 from ..models import Person
+
+_LOCK_NAME = text("select pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
 async def lock_person(session: AsyncSession, user_id: int) -> Person:
@@ -39,6 +43,20 @@ async def lock_administrators(session: AsyncSession) -> None:
     other at the same moment would each see the other one still in place, and none would be left.
     """
     await execute(session, text("select pg_advisory_xact_lock(hashtext('administrators'))"))
+
+
+async def lock_account(session: AsyncSession, issuer: str, subject: str) -> None:
+    """Lets one transaction at a time link an account at an identity provider, or sign on with it.
+    Held until it ends."""
+    await execute(session, _LOCK_NAME, {"name": f"{issuer} {subject}"})
+
+
+async def lock_provider_session(session: AsyncSession, issuer: str, session_id: str | None) -> None:
+    """Puts a sign-on and a logout of one session at an identity provider in an order. Held until
+    the transaction ends."""
+    if session_id is not None:
+        digest = hashlib.sha256(f"{issuer} {session_id}".encode()).hexdigest()
+        await execute(session, _LOCK_NAME, {"name": f"session {digest}"})
 
 
 async def lock_pair(session: AsyncSession, first_id: int, second_id: int) -> dict[int, Person]:
