@@ -17,14 +17,20 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc import jwk, jws, jwt
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import testing
 from chassis.auth.identity import KeyScope
+from chassis.database.session import Database, execute
 from devstack.instance import Instance
 from operate import postgres
 from services.users import main
+from services.users.commands.locks import lock_account, lock_provider_session
+from services.users.settings import Settings
 from tests import identity_provider
 from tests.identity_provider import CLIENT_ID, CLIENT_SECRET, IdentityProvider, Token, encode
+from tests.waiting import eventually
 
 from .conftest import People
 from .test_keys import make, refusal, signed
@@ -711,6 +717,31 @@ async def test_a_logout_during_a_sign_on_ends_it_too(
 
     assert refused.status_code == 409
     assert (await owner_of(users, browser.session)).status_code == 404
+
+
+async def test_a_logout_and_a_sign_on_at_once_do_not_wait_for_each_other(
+    users: httpx.AsyncClient, provider: IdentityProvider
+) -> None:
+    database = Database(Settings())
+    async with database.transaction() as sign_on:
+        await lock_account(sign_on, provider.issuer, provider.subject)
+        logging_out = asyncio.create_task(log_out(users, provider.logout_token(sid="laptop")))
+        await eventually(lambda: _waits_for_a_lock(sign_on))
+        await lock_provider_session(sign_on, provider.issuer, "laptop")
+    response = await logging_out
+    await database.close()
+
+    assert response.status_code == 200
+
+
+async def _waits_for_a_lock(session: AsyncSession) -> bool:
+    # Without this, a transaction always sees the same statistics.
+    await execute(session, text("select pg_stat_clear_snapshot()"))
+    statement = text(
+        "select exists (select from pg_stat_activity"
+        " where wait_event_type = 'Lock' and datname = current_database())"
+    )
+    return bool((await execute(session, statement)).scalar_one())
 
 
 def _logout(**claims: Any) -> Callable[[IdentityProvider], str]:

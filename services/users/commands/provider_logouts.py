@@ -37,9 +37,10 @@ async def log_out(session: AsyncSession, logout: Logout) -> list[int]:
     Raises LogoutNotAccepted if the report was accepted before.
     """
     await execute(session, _DELETE_OLD_LOGOUTS, {"until": clock.now() - _RETENTION})
-    await lock_provider_session(session, logout.issuer, logout.session_id)
+    # In the order of a sign-on, because both may wait for each other's second lock otherwise.
     if logout.subject is not None:
         await lock_account(session, logout.issuer, logout.subject)
+    await lock_provider_session(session, logout.issuer, logout.session_id)
     if await session.get(LogoutToken, (logout.issuer, logout.jti)) is not None:
         raise LogoutNotAccepted
     session.add(
