@@ -1,37 +1,24 @@
-"""Changing many people at once by a CSV file.
-
-`plan` computes what each row would do, and changes nothing. `apply` computes the same plan again,
-with all people of the file locked, and carries it out if its digest is the one of the plan that the
-administrator has seen: it does exactly that, or nothing. It does everything in a few statements,
-because a file may have thousands of rows. See docs/adr/0038.
-"""
+"""What each row of a file would change."""
 
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Literal, NamedTuple
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.auth.identity import Identity, Role
 from chassis.http.errors import Problem
 from chassis.http.paging import MAX_ID
-from chassis.messaging import outbox
-from chassis.messaging.events import Event
 
-from . import audit, commands, names, people_csv, queries
-from .audit import AuditAction
-from .errors import (
+from .. import commands, names, people_csv, queries
+from ..errors import (
     CannotDeactivateYourself,
     CellNotUnderstood,
     ExternalIdTaken,
-    ImportHasErrors,
-    ImportOutdated,
     LastAdministrator,
     NameNotAccepted,
     NewcomerInactive,
@@ -40,12 +27,11 @@ from .errors import (
     PersonRepeated,
     UserNotFound,
 )
-from .events import KeyRevoked, UserDeactivated, UserReactivated, UserRegistered, UserRenamed
-from .models import Person
-from .people_csv import FLAGS, TEXTS, ParsedRow
+from ..models import Person
+from ..people_csv import FLAGS, TEXTS, ParsedRow
 
-_RIGHTS = ("administrator", *Role)
-_MAX_TEXTS = {**commands.MAX_PROFILE_TEXTS, "external_id": 100}
+RIGHTS = ("administrator", *Role)
+MAX_TEXTS = {**commands.MAX_PROFILE_TEXTS, "external_id": 100}
 _TRUE = ("true", "yes", "1", "да")
 _FALSE = ("false", "no", "0", "нет")
 
@@ -86,6 +72,11 @@ class PlannedRow:
                 return "reactivate" if change.new else "deactivate"
         return "change" if self.changes else "unchanged"
 
+    @property
+    def user_id(self) -> int:
+        assert self.person is not None, "the row's person has been added"
+        return self.person.id
+
     def refuse(self, column: str, error: Problem) -> None:
         self.errors.append(RowError(column, error))
 
@@ -103,13 +94,6 @@ class Plan:
     @property
     def counts(self) -> dict[RowAction, int]:
         return dict(Counter(row.action for row in self.rows))
-
-
-class Invited(NamedTuple):
-    line: int
-    user_id: int
-    name: str
-    invitation: commands.NewInvitation
 
 
 @dataclass(frozen=True)
@@ -155,51 +139,6 @@ async def plan(
     return Plan(rows, _digest(rows))
 
 
-async def apply(
-    session: AsyncSession,
-    body: bytes,
-    *,
-    digest: str | None,
-    caller: Identity | None,
-    max_name_length: int,
-    invitation_lifetime: timedelta,
-) -> tuple[Plan, list[Invited]]:
-    """Carries the plan out, and makes an invitation for each newcomer.
-
-    `digest` is that of the plan that the caller has seen; None carries out any plan. Raises
-    ImportNotAccepted, ImportHasErrors and ImportOutdated.
-    """
-    await commands.lock_administrators(session)
-    planned = await plan(
-        session, body, caller=caller, max_name_length=max_name_length, for_update=True
-    )
-    if planned.has_errors:
-        raise ImportHasErrors
-    if digest is not None and digest != planned.digest:
-        raise ImportOutdated
-    rows = [row for row in planned.rows if row.action != "unchanged"]
-    newcomers = [row for row in rows if row.is_new]
-    for row in rows:
-        row.person = _changed(row)
-        session.add(row.person)
-    try:
-        await session.flush()
-    except IntegrityError as error:
-        # Somebody else got one of the external ids meanwhile.
-        raise ImportOutdated from error
-    await _record_events(session, rows)
-    left = [_id(row) for row in rows if _new_value(row, "active") is False]
-    await commands.mark_keys_revoked(session, *left)
-    _record_acts(session, rows, caller)
-    invitations = commands.add_invitations(
-        session, map(_id, newcomers), caller=caller, lifetime=invitation_lifetime
-    )
-    return planned, [
-        Invited(row.line, _id(row), str(row.wanted["name"]), invitation)
-        for row, invitation in zip(newcomers, invitations, strict=True)
-    ]
-
-
 async def _people_of(
     session: AsyncSession, rows: Iterable[ParsedRow], *, for_update: bool
 ) -> Sequence[Person]:
@@ -227,7 +166,7 @@ def _number(cell: str) -> int | None:
 def _state(person: Person | None) -> dict[str, Value]:
     if person is None:
         return {**dict.fromkeys(TEXTS), **dict.fromkeys(FLAGS, False), "name": "", "active": True}
-    state: dict[str, Value] = {column: getattr(person, column) for column in (*TEXTS, *_RIGHTS)}
+    state: dict[str, Value] = {column: getattr(person, column) for column in (*TEXTS, *RIGHTS)}
     return {**state, "active": person.deactivated_at is None}
 
 
@@ -244,7 +183,7 @@ def _planned(parsed: ParsedRow, context: _Context, seen: set[int | str]) -> Plan
     row.wanted = current | values
     if row.wanted["active"] and not current["active"]:
         # As `commands.reactivate_user`: rights do not come back, unless the file gives them.
-        row.wanted |= {right: values.get(right, False) for right in _RIGHTS}
+        row.wanted |= {right: values.get(right, False) for right in RIGHTS}
     row.changes = [
         Change(column, None if row.is_new else current[column], row.wanted[column])
         for column in (*TEXTS, *FLAGS)
@@ -278,7 +217,7 @@ def _values(row: PlannedRow, cells: Mapping[str, str], max_name_length: int) -> 
                 if cell.strip() or row.is_new:
                     values["name"] = names.clean(cell, max_name_length)
             elif column in TEXTS:
-                values[column] = names.clean_profile_text(cell, _MAX_TEXTS[column])
+                values[column] = names.clean_profile_text(cell, MAX_TEXTS[column])
             elif column in FLAGS and (flag := _flag(cell)) is not None:
                 values[column] = flag
         except Problem as error:
@@ -316,7 +255,7 @@ def _check(row: PlannedRow, context: _Context, seen: set[int | str]) -> None:
     if context.caller is not None and row.person.id == context.caller.user_id:
         row.refuse("active", CannotDeactivateYourself())
     for change in row.changes:
-        if change.field in _RIGHTS and change.new:
+        if change.field in RIGHTS and change.new:
             row.refuse(change.field, PersonNotActive())
 
 
@@ -335,7 +274,7 @@ def _protect_last_administrator(rows: Sequence[PlannedRow], administrators: set[
         for row in rows
         if row.action != "error" and row.wanted["administrator"] and row.wanted["active"]
     ]
-    if losers and not winners and administrators <= {_id(row) for row in losers}:
+    if losers and not winners and administrators <= {row.user_id for row in losers}:
         for row in losers:
             is_demoted = not row.wanted["administrator"]
             row.refuse("administrator" if is_demoted else "active", LastAdministrator())
@@ -344,79 +283,3 @@ def _protect_last_administrator(rows: Sequence[PlannedRow], administrators: set[
 def _digest(rows: Sequence[PlannedRow]) -> str:
     content = [(row.line, row.action, row.person and row.person.id, [*row.changes]) for row in rows]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _changed(row: PlannedRow) -> Person:
-    """The person with the changes of the row."""
-    person = row.person or Person(name="", folded="")
-    for change in row.changes:
-        if change.field == "active":
-            commands.set_active(person, active=bool(change.new))
-        else:
-            setattr(person, change.field, change.new)
-    person.folded = names.search_form(person.name)
-    return person
-
-
-def _id(row: PlannedRow) -> int:
-    assert row.person is not None, "the row's person has been added"
-    return row.person.id
-
-
-def _new_value(row: PlannedRow, column: str) -> Value:
-    """The value to which the row changes the column; None if it does not change."""
-    return next((change.new for change in row.changes if change.field == column), None)
-
-
-async def _record_events(session: AsyncSession, rows: Sequence[PlannedRow]) -> None:
-    events: list[Event] = []
-    for row in rows:
-        user_id, name = _id(row), str(row.wanted["name"])
-        changed = {change.field for change in row.changes}
-        if row.is_new:
-            events.append(UserRegistered(user_id=user_id, name=name))
-            continue
-        if "name" in changed:
-            events.append(UserRenamed(user_id=user_id, name=name))
-        if "active" in changed:
-            is_back = row.wanted["active"]
-            leaves_or_returns = UserReactivated if is_back else UserDeactivated
-            events.append(leaves_or_returns(user_id=user_id))
-        if changed & set(_RIGHTS):
-            events.append(KeyRevoked(user_id=user_id))
-    numbers = await outbox.record_all(session, events)
-    people = {_id(row): row.person for row in rows}
-    for event, number in zip(events, numbers, strict=True):
-        if isinstance(event, UserRegistered | UserRenamed):
-            person = people[event.user_id]
-            assert person is not None
-            person.name_version = number
-
-
-def _record_acts(
-    session: AsyncSession, rows: Sequence[PlannedRow], caller: Identity | None
-) -> None:
-    for row in rows:
-        user_id = _id(row)
-        if row.is_new:
-            audit.record(session, AuditAction.registered, user_id, caller)
-            audit.record(session, AuditAction.invited, user_id, caller)
-        for action, role in _acts(row):
-            audit.record(session, action, user_id, caller, role=role)
-
-
-def _acts(row: PlannedRow) -> Iterable[tuple[AuditAction, Role | None]]:
-    """The entries of the audit log for the changes of a row, with the role that they are about."""
-    changed = {change.field: change.new for change in row.changes}
-    if "name" in changed and not row.is_new:
-        yield AuditAction.renamed, None
-    if changed.keys() & _MAX_TEXTS.keys() and not row.is_new:
-        yield AuditAction.profile_changed, None
-    if "active" in changed:
-        yield AuditAction.reactivated if changed["active"] else AuditAction.deactivated, None
-    if "administrator" in changed:
-        added, removed = AuditAction.administrator_added, AuditAction.administrator_removed
-        yield added if changed["administrator"] else removed, None
-    for role in Role:
-        if role in changed:
-            yield AuditAction.role_given if changed[role] else AuditAction.role_taken, role
