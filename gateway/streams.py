@@ -2,10 +2,8 @@
 
 A stream stays open for hours, so it takes part in nothing that is made for short requests: not in
 the connection pools and their limits, not in retries, not in timeouts. It has one connection to a
-stream process for itself, and as little memory as possible: a `_Stream` is at once the protocol of
-that connection and the sender of the response, and passes each piece on in the callback in which it
-arrives (`chassis.http.event_stream` explains how). The coroutine of the request only waits for the
-client to disconnect.
+stream process for itself (`forwarded_stream`), and as little memory as possible. The coroutine of
+the request only waits for the client to disconnect.
 
 How a stream ends, other than by its client:
 
@@ -26,10 +24,8 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from math import inf
-from typing import cast
 from urllib.parse import urlsplit
 
-import httptools
 import structlog
 from prometheus_client import Counter, Gauge
 from starlette.types import Receive, Scope, Send
@@ -50,8 +46,9 @@ from chassis.observability.request_context import REQUEST_ID_HEADER, TRACEPARENT
 
 from . import security_headers, sign_in
 from .credentials import CredentialCache
+from .forwarded_stream import ForwardedStream
 from .http_exchange import HttpExchange, refuse_overloaded
-from .limits import Header, RateLimits
+from .limits import RateLimits
 from .proxy import session_token
 from .routes import Route
 from .service_discovery import ReplicaSet
@@ -63,7 +60,6 @@ _AUDIENCE = "notifications"
 """The stream process belongs to this service, and verifies identities in its name."""
 
 _CONNECT_TIMEOUT_SECONDS = 1.0
-_HEAD_TIMEOUT_SECONDS = 10.0
 _DOWN_SECONDS = 1.0
 _MAX_SILENCE_SECONDS = 3 * event_stream.HEARTBEAT_SECONDS
 _SWEEP_SECONDS = 0.5
@@ -72,9 +68,7 @@ _RECHECK_SECONDS = 60
 _UNCONFIRMED_SECONDS = 10
 _CONCURRENT_CHECKS = 8
 """Credentials of streams that are checked at once, so that requests can be served beside them."""
-_MAX_PROBLEM_BYTES = 64 * 1024
 _FORWARDED_HEADERS = (REQUEST_ID_HEADER, TRACEPARENT_HEADER)
-_FORWARDED_RESPONSE_HEADERS = (b"content-type", b"retry-after", b"allow")
 
 _ENDED = b"event: ended\ndata: {}\n\n"
 
@@ -86,180 +80,6 @@ CLOSED = Counter(
 )
 
 log = structlog.get_logger()
-
-
-class _Stream(asyncio.Protocol):
-    """One stream: the connection to the stream process, and the response to the client."""
-
-    __slots__ = (
-        "_early",
-        "_head",
-        "_is_attached",
-        "_parser",
-        "_send",
-        "_task",
-        "_transport",
-        "active_at",
-        "check_at",
-        "checked_at",
-        "digest",
-        "headers",
-        "kind",
-        "reason",
-        "status",
-        "unconfirmed_at",
-        "user_id",
-    )
-
-    def __init__(self, user_id: int, kind: str, digest: bytes, send: Send) -> None:
-        self.user_id = user_id
-        self.kind = kind
-        self.digest = digest
-        self.check_at = 0.0
-        """When to ask again whether the credential is valid, as a time of `time.monotonic`."""
-        self.checked_at = self.active_at = time.monotonic()
-        self.unconfirmed_at = 0.0
-        """When users could not be asked for the first time since the last answer; 0 if it could."""
-        self.status = 0
-        self.headers: list[Header] = []
-        self.reason = ""
-        self._send = send
-        self._task = asyncio.current_task()
-        self._is_attached = False
-        self._early: list[bytes] = []
-        """What has arrived since the last call of `_pass_on`."""
-        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
-        self._transport: asyncio.Transport | None = None
-        self._head: asyncio.Future[None] | None = None
-
-    # Callbacks of asyncio.
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports have the methods of asyncio.Transport and do not inherit from it.
-        self._transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        self.active_at = time.monotonic()
-        if self._parser is None:
-            return
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._lose()
-        else:
-            if self._is_attached and self._early:
-                self._pass_on()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._lose()
-        self._parser = None
-
-    # Callbacks of the parser.
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self.status and name.lower() in _FORWARDED_RESPONSE_HEADERS:
-            self.headers.append((name.lower(), value))
-
-    def on_headers_complete(self) -> None:
-        assert self._parser is not None
-        self.status = self._parser.get_status_code()
-        if self.status == 200:
-            self._resolve_head()
-
-    def on_body(self, body: bytes) -> None:
-        self._early.append(body)
-        if not self._is_attached and sum(map(len, self._early)) > _MAX_PROBLEM_BYTES:
-            self._lose()
-
-    def on_message_complete(self) -> None:
-        if self.status != 200:
-            self._resolve_head()
-            return
-        if self._is_attached and self._early:
-            self._pass_on()
-        self.finish("service")
-
-    # Opening.
-
-    async def open(self, replica: str, request: bytes) -> None:
-        """Sends the request, and returns when there is a response: a stream, or a whole refusal.
-
-        Raises OSError if the replica accepts no connection, and TimeoutError and BadGateway.
-        """
-        loop = asyncio.get_running_loop()
-        parts = urlsplit(replica)
-        self._head = loop.create_future()
-        async with asyncio.timeout(_CONNECT_TIMEOUT_SECONDS):
-            await loop.create_connection(lambda: self, parts.hostname or "", parts.port or 80)
-        assert self._transport is not None
-        self._transport.write(request + b"host: " + parts.netloc.encode() + b"\r\n\r\n")
-        async with asyncio.timeout(_HEAD_TIMEOUT_SECONDS):
-            await self._head
-        self._head = None
-
-    def attach(self) -> None:
-        """The head of the response is sent: from now on, what arrives is passed on."""
-        self._is_attached = True
-        self.headers.clear()
-        if self._early:
-            self._pass_on()
-        if self._transport is None:
-            # It was lost while the head was sent to the client.
-            self.finish("service")
-
-    def received(self) -> bytes:
-        return b"".join(self._early)
-
-    def _resolve_head(self) -> None:
-        if self._head is not None and not self._head.done():
-            self._head.set_result(None)
-
-    # Passing on, and closing.
-
-    def _pass_on(self) -> None:
-        content = self._early[0] if len(self._early) == 1 else b"".join(self._early)
-        self._early.clear()
-        if not self.reason and not event_stream.send_now(self._send, event_stream.chunk(content)):
-            self.cut_off("slow")
-
-    def _lose(self) -> None:
-        if self._head is not None and not self._head.done():
-            self._head.set_exception(BadGateway())
-            # Marks the exception as retrieved: asyncio logs it otherwise if the caller is gone.
-            self._head.exception()
-        self.finish("service")
-
-    def finish(self, reason: str, farewell: bytes | None = None) -> None:
-        """Ends the response in order, so that the client learns of it at once."""
-        if self.reason or not self._is_attached:
-            self.close()
-            return
-        self.reason = reason
-        self.close()
-        # The end of the response wakes the coroutine that waits for the client to disconnect.
-        last = event_stream.chunk(event_stream.retry() if farewell is None else farewell)
-        if not (
-            event_stream.send_now(self._send, last)
-            and event_stream.send_now(self._send, event_stream.LAST_CHUNK)
-        ):
-            self._cancel()
-
-    def cut_off(self, reason: str) -> None:
-        """Ends the response without waiting for a client that does not read."""
-        if not self.reason:
-            self.reason = reason
-            self.close()
-            self._cancel()
-
-    def close(self) -> None:
-        """Closes the connection to the stream process."""
-        if self._transport is not None:
-            self._transport.abort()
-            self._transport = None
-
-    def _cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
 
 
 class Streams:
@@ -277,7 +97,7 @@ class Streams:
         self._limiters = limits.by_kind if limits.enabled else None
         self._max_streams = settings.max_streams
         self.replicas = ReplicaSet(settings.replicas(SERVICE))
-        self._streams: set[_Stream] = set()
+        self._streams: set[ForwardedStream] = set()
         self._opening = 0
         self._checks: set[asyncio.Task[None]] = set()
         self._is_draining = False
@@ -310,7 +130,9 @@ class Streams:
             event_stream.release(scope)
             await self._wait_for_end(stream, receive)
 
-    async def _open(self, exchange: HttpExchange, route: Route, send: Send) -> _Stream | None:
+    async def _open(
+        self, exchange: HttpExchange, route: Route, send: Send
+    ) -> ForwardedStream | None:
         """The open stream; None if there is another response.
 
         Raises what the proxy raises for other calls.
@@ -334,7 +156,7 @@ class Streams:
         digest = api_keys.digest(secret)
         stream = await self._connect(
             self._request(exchange.scope, headers, identity),
-            lambda: _Stream(identity.user_id, kind, digest, send),
+            lambda: ForwardedStream(identity.user_id, kind, digest, send),
         )
         if stream.status != 200:
             stream.close()
@@ -362,9 +184,11 @@ class Streams:
                 lines.append(name + b": " + value)
         return b"\r\n".join(lines) + b"\r\n"
 
-    async def _connect(self, request: bytes, create: Callable[[], _Stream]) -> _Stream:
+    async def _connect(
+        self, request: bytes, create: Callable[[], ForwardedStream]
+    ) -> ForwardedStream:
         """Tries the replicas in turn until one accepts the stream. Raises Problem."""
-        refused: _Stream | None = None
+        refused: ForwardedStream | None = None
         failure: Problem = ServiceUnavailable()
         for replica in self.replicas.candidates():
             stream = create()
@@ -388,7 +212,7 @@ class Streams:
             return refused
         raise failure
 
-    async def _wait_for_end(self, stream: _Stream, receive: Receive) -> None:
+    async def _wait_for_end(self, stream: ForwardedStream, receive: Receive) -> None:
         try:
             await event_stream.disconnected(receive)
         except asyncio.CancelledError:
@@ -430,7 +254,7 @@ class Streams:
                 self._checks.add(check)
                 check.add_done_callback(self._checks.discard)
 
-    async def _check(self, stream: _Stream) -> None:
+    async def _check(self, stream: ForwardedStream) -> None:
         """Ends the stream if its credential has ended."""
         try:
             stream.check_at = await self._credentials.ends_at(stream.kind, stream.digest)
