@@ -43,18 +43,21 @@ class LimitGossip:
         """Runs until the connection to the broker ends."""
         connection = await broker.connect_once(self._broker_url, "warble-gateway-limits")
         async with connection:
-            await self._exchange_counts(await connection.channel(publisher_confirms=False))
+            channel = await connection.channel(publisher_confirms=False)
+            exchange = await self._receive(channel)
+            while connection.connected.is_set() and not channel.is_closed:
+                await self._publish(exchange)
+                await asyncio.sleep(_PUBLISH_INTERVAL_SECONDS)
 
-    async def _exchange_counts(self, channel: AbstractChannel) -> None:
+    async def _receive(self, channel: AbstractChannel) -> AbstractExchange:
+        """Starts to receive the counts of the others. Returns where own counts are published."""
         exchange = await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.FANOUT)
         queue = await channel.declare_queue(
             broker.exclusive_queue_name("gateway"), exclusive=True, auto_delete=True
         )
         await queue.bind(exchange)
         await queue.consume(self.on_message, no_ack=True)
-        while True:
-            await self._publish(exchange)
-            await asyncio.sleep(_PUBLISH_INTERVAL_SECONDS)
+        return exchange
 
     async def _publish(self, exchange: AbstractExchange) -> None:
         spent = [

@@ -7,14 +7,20 @@ from typing import Any
 
 import httpx
 import pytest
+from aio_pika.abc import AbstractConnection
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from chassis import testing
 from chassis.auth import api_keys
 from chassis.http.errors import TooManyRequests
+from chassis.messaging import broker
+from devstack.instance import Instance
+from gateway.limit_gossip import LimitGossip
 from gateway.limits import WINDOW_SECONDS, GcraLimiter, client_address
+from gateway.settings import Settings
 from tests.waiting import eventually
 
 from .fake_services import OWNER, PERSON, RunningGateway, StartGateway, error
@@ -143,6 +149,35 @@ def test_all_addresses_of_an_ipv6_network_count_as_one() -> None:
     assert of("::ffff:192.0.2.7") == of("192.0.2.7") != of("192.0.2.8")
     assert client_address({"client": None}) == client_address({}) == ""
     assert of("a socket") == "a socket"
+
+
+async def test_an_idle_gateway_notices_that_its_connection_has_ended(
+    infrastructure: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = infrastructure.service_environment("gateway")
+    monkeypatch.setenv("GATEWAY_BROKER_URL", environment["GATEWAY_BROKER_URL"])
+    monkeypatch.setenv("GATEWAY_IDENTITY_PRIVATE_KEY", testing.PRIVATE_KEY)
+    connections: list[AbstractConnection] = []
+    idle = asyncio.Event()
+
+    class IdleLimiter(GcraLimiter):
+        def drain(self, now: float) -> list[tuple[int | str, float]]:
+            idle.set()
+            return []
+
+    async def connect_once(url: str, name: str) -> AbstractConnection:
+        connections.append(await connect(url, name))
+        return connections[0]
+
+    connect = broker.connect_once
+    monkeypatch.setattr(broker, "connect_once", connect_once)
+    running = asyncio.create_task(LimitGossip(Settings(), [IdleLimiter("read", 1)]).run())
+    await idle.wait()
+
+    await connections[0].close()
+
+    async with asyncio.timeout(60):
+        await asyncio.wait([running])
 
 
 # The gateway.
