@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from chassis.database.pool import Pool
 
 from . import queries
-from .queries import Order, Selection
+from .selections import HIGHEST, Order, Selection, decode_cursor
 from .tweet_json import expand
 
 MAX_BROUGHT = 100
@@ -197,7 +197,7 @@ _Choice = tuple[list[int], tuple[int, int] | None, Sequence[int]]
 
 
 async def _recent(connections: Pool, selection: Selection) -> _Choice:
-    first = behind = queries.decode_cursor(selection.cursor)[1]
+    first = behind = decode_cursor(selection.cursor)[1]
     count = selection.limit * _ROWS_PER_CARD
     seen: set[int] = set()
     newest: dict[int, int] = {}
@@ -221,9 +221,9 @@ async def _recent(connections: Pool, selection: Selection) -> _Choice:
 
 
 async def _popular(connections: Pool, selection: Selection) -> _Choice:
-    behind = queries.decode_cursor(selection.cursor)
+    behind = decode_cursor(selection.cursor)
     brought = await connections.fetch(
-        _BROUGHT, selection.reader_id, queries.HIGHEST[1], MAX_BROUGHT, *behind
+        _BROUGHT, selection.reader_id, HIGHEST[1], MAX_BROUGHT, *behind
     )
     keys = await queries.sort_keys(connections, selection)
     keys += [(row["like_count"], row["root_id"]) for row in brought if row["is_candidate"]]

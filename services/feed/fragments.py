@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from chassis.database.pool import Pool
 
-from .queries import MAX_LISTED_LIKES, SORT, Order
+from .queries import MAX_LISTED_LIKES
+from .selections import SORT, Order
 from .tweet_json import CardJson, expand
 
 SortKey = tuple[int, int]

@@ -45,7 +45,8 @@ from .invalidating_cache import (
     thread_tag,
     tweet_tag,
 )
-from .queries import MAX_LISTED_LIKES, Order, Replies, Scope, Selection
+from .queries import MAX_LISTED_LIKES
+from .selections import Order, Replies, Scope, Selection
 from .tweet_json import CardJson
 
 TWEETS_PER_AUTHOR = 20

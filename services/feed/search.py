@@ -26,8 +26,9 @@ from chassis.http import paging
 
 from .errors import SearchEmpty, SearchPersonAmbiguous, SearchPersonUnknown
 from .periods import Periods
-from .queries import Order, cursor_json, decode_cursor, tweets_by_id
+from .queries import cursor_json, tweets_by_id
 from .search_query import Dates, Me, PersonFilter, SearchQuery
+from .selections import Order, decode_cursor
 
 WINDOW = 10_000
 POPULAR_MATCHES = 1_000

@@ -2,7 +2,7 @@
 
 from services.feed.page_cache_middleware import UrlIndex
 from services.feed.pages import PageRequest
-from services.feed.queries import Order, Scope
+from services.feed.selections import Order, Scope
 
 
 def test_a_long_url_is_not_added_to_the_index() -> None:

@@ -32,7 +32,7 @@ from services.feed.invalidating_cache import (
 )
 from services.feed.pages import CACHE, PageKey, PageRequest, Pages
 from services.feed.privacy import eraser
-from services.feed.queries import Order, Replies, Scope, Selection
+from services.feed.selections import Order, Replies, Scope, Selection
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 from .histories import THREAD_STEPS, FeedModel, feed_models

@@ -12,7 +12,7 @@ from chassis.database.session import Database, execute
 from services.feed import conversations, fragments, queries
 from services.feed.invalidating_cache import InvalidatingCache
 from services.feed.pages import Pages
-from services.feed.queries import Order, Replies, Scope, Selection
+from services.feed.selections import Order, Replies, Scope, Selection
 
 # A company of 5,000 people: each has posted a tweet with a hashtag, and all of them like the first
 # two tweets. 2,500 replies are below the first tweet,

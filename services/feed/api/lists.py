@@ -16,8 +16,8 @@ from chassis.http.paging import MAX_ID, Cursor, Limit
 
 from .. import queries
 from ..pages import PageKey, PageRequest
-from ..queries import Order, Replies, Scope, Selection
 from ..read_your_writes import Freshness
+from ..selections import Order, Replies, Scope, Selection
 from .own_writes import WaitedFor, stale_header
 from .responses import first_page, json_response
 from .views import TweetPage

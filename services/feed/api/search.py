@@ -23,8 +23,8 @@ from ..errors import (
     SearchTooLong,
     TimeZoneUnknown,
 )
-from ..queries import Order
 from ..search_query import parse
+from ..selections import Order
 from .own_writes import WaitedFor, stale_header
 from .views import TWEET_EXAMPLE, AuthorView, TweetView
 
