@@ -57,18 +57,22 @@ select (
 )::text as words
 """
 # {tweets} is a list of tweets. $1 the query, $2 and $3 the range of ids, $4 and $5 the ranges that
-# are excluded, $6 the limit.
+# are excluded, $6 the limit. Whether a match may be shown is looked up in the order of the ids, and
+# only until the page is full: of the many matches of a common word, most are never looked up.
 _MATCHING = """
-select tweet_id from ({tweets}) as tweets
-where {condition}
-  and not exists (
-    select from unnest($4::bigint[], $5::bigint[]) as excluded (first, behind)
-    where tweet_id >= first and tweet_id < behind
-  )
-  and exists (
+select tweet_id from (
+    select tweet_id from ({tweets}) as tweets
+    where {condition}
+      and not exists (
+        select from unnest($4::bigint[], $5::bigint[]) as excluded (first, behind)
+        where tweet_id >= first and tweet_id < behind
+      )
+    order by tweet_id desc offset 0
+) as matches
+where exists (
     select from tweet where tweet.id = tweet_id and visible
     and not exists (select from person where person.id = tweet.author_id and hidden)
-  )
+)
 order by tweet_id desc limit $6
 """
 _IN_RANGE = "tweet_id >= $2 and tweet_id < $3"

@@ -30,6 +30,7 @@ from services.feed.events import (
 )
 from services.feed.handlers import subscriptions
 from services.feed.search_query import parse
+from tests import plans
 
 _numbers = count(1)
 _ids = count(1)
@@ -460,6 +461,25 @@ async def test_a_rare_word_is_looked_up_in_the_index(database: Database, connect
 
     assert '"Index Name": "tweet_words_words"' in row[0]
     assert "tweet_words_pkey" not in row[0]
+
+
+async def test_only_the_matches_of_the_page_are_looked_up(
+    database: Database, connections: Pool
+) -> None:
+    async with database.transaction() as session:
+        for statement in (
+            "insert into tweet (id, author_id, card)"
+            " select 3000000 + n, 1, '' from generate_series(1, 9000) n",
+            "insert into tweet_words select 3000000 + n, 'many' from generate_series(1, 9000) n",
+            "analyze tweet, tweet_words",
+        ):
+            await fetch(session, statement)
+
+    for statement in (search._NEWEST, search._OLDER):
+        (row,) = await connections.fetch(
+            plans.EXPLAIN + statement, "'many'", 0, 2**53 - 1, [], [], 20
+        )
+        assert plans.rows_read(row[0], "tweet") == 20
 
 
 def test_a_query_is_parsed_into_words_and_filters() -> None:

@@ -15,6 +15,7 @@ from chassis.messaging import inbox
 from chassis.messaging.events import EventId
 from services.notifications import commands, own_writes, queries
 from services.notifications.kinds import DEFAULT_DELIVERY, Kind
+from tests import plans
 from tests.waiting import PATIENCE_SECONDS
 
 from .rows import NOON, follow, notify, people, person, tweet
@@ -582,16 +583,8 @@ async def test_ten_thousand_likes_are_one_row_of_which_few_rows_are_read(
 async def _rows_read(database: Database, statement: str, *arguments: object) -> int:
     """How many rows of `notification` the statement reads."""
     async with database.transaction() as session:
-        (row,) = await fetch(session, f"explain (analyze, format json) {statement}", *arguments)
-
-    def rows(node: dict[str, Any]) -> float:
-        own = 0.0
-        if node.get("Relation Name") == "notification":
-            removed = node.get("Rows Removed by Filter", 0)
-            own = (node["Actual Rows"] + removed) * node["Actual Loops"]
-        return own + sum(rows(child) for child in node.get("Plans", []))
-
-    return int(rows(row[0][0]["Plan"]))
+        (row,) = await fetch(session, plans.EXPLAIN + statement, *arguments)
+    return plans.rows_read(row[0], "notification")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """A page of followers costs the same at any place in the list, however many followers there are."""
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from chassis.http import paging
 from devstack.instance import Instance
 from operate import postgres
 from services.users import main
+from tests import plans
 
 FOLLOWERS = 50_000
 MANY_FOLLOWERS = 1_000_000
@@ -92,14 +92,9 @@ async def costs(
 
 
 async def _cost(connection: asyncpg.Connection, statement: str, parameters: Any) -> Cost:
-    explain = f"explain (analyze, buffers, format json) {statement}"
-    plan = json.loads(await connection.fetchval(explain, *parameters))[0]["Plan"]
-
-    def rows(node: dict[str, Any]) -> float:
-        own = node["Actual Rows"] * node["Actual Loops"] if "Relation Name" in node else 0
-        return own + sum(map(rows, node.get("Plans", [])))
-
-    return Cost(int(rows(plan)), plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+    explained = await connection.fetchval(plans.EXPLAIN + statement, *parameters)
+    plan = plans.nodes(explained)[0]
+    return Cost(plans.rows_read(explained), plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
 @pytest.mark.parametrize(("way", "share"), [("followers", 1), ("following", PER_FOLLOWED)])

@@ -1,6 +1,5 @@
 """A search for people finds the best matches without comparing every name."""
 
-import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from chassis import testing
 from devstack.instance import Instance
 from operate import postgres
 from services.users import main, names
+from tests import plans
 
 MANY = 20_000
 _FIRST = ["Анна", "Boris", "Zhanna", "Жанна", "Wolfgang", "Søren", "Юлия", "Анатолий", "Maria"]
@@ -122,10 +122,4 @@ async def _plan(apart: Instance, statement: str, parameters: Any) -> list[dict[s
     async with postgres.connect(apart.service_environment("users")) as connection:
         await connection.execute("set pg_trgm.word_similarity_threshold = 0.4")
         await connection.execute("set plan_cache_mode = force_generic_plan")
-        explain = f"explain (analyze, format json) {statement}"
-        found = json.loads(await connection.fetchval(explain, *parameters))
-
-    def nodes(node: dict[str, Any]) -> list[dict[str, Any]]:
-        return [node, *(one for child in node.get("Plans", []) for one in nodes(child))]
-
-    return nodes(found[0]["Plan"])
+        return plans.nodes(await connection.fetchval(plans.EXPLAIN + statement, *parameters))
