@@ -37,7 +37,7 @@ from prometheus_client import Counter
 from starlette.types import Scope
 
 from chassis.auth import api_keys
-from chassis.auth.identity import GATEWAY, IDENTITY_HEADER, Identity, KeyScope, Signer, roles_in
+from chassis.auth.identity import GATEWAY, IDENTITY_HEADER, Identity, KeyScope, Signer
 from chassis.http.errors import BadGateway, NotSignedIn
 from chassis.messaging import broker
 from chassis.messaging.events import EXCHANGE
@@ -206,7 +206,7 @@ class CredentialCache:
             key_id=owner["key_id"],
             session_id=owner["session_id"],
             key_expires_at=owner["key_expires_at"],
-            roles=roles_in(owner),
+            roles=frozenset(owner.get("roles", ())),
         )
         # A revocation that arrived meanwhile may be the one of this very credential.
         if self._revocations == revocations_before:

@@ -13,7 +13,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
-from chassis.auth.identity import IDENTITY_HEADER, Identity, KeyScope, Role, Signer
+from chassis.auth.identity import IDENTITY_HEADER, Identity, KeyScope, Signer
 from chassis.database.session import Database
 from chassis.messaging import inbox
 from chassis.messaging.events import Event, EventId
@@ -37,7 +37,7 @@ def identity_headers(
     *,
     administrator: bool = False,
     scope: KeyScope = KeyScope.account,
-    roles: Iterable[Role] = (),
+    roles: Iterable[str] = (),
 ) -> dict[str, str]:
     """The header that identifies this person to the service, signed as the gateway signs it."""
     scope = KeyScope.admin if administrator else scope

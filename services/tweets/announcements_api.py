@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from chassis.auth.identity import Announcer, SignedIn
+from chassis.auth.identity import SignedIn
 from chassis.database.session import DirectTransaction
-from chassis.http.errors import InvalidRequest, NotAnAnnouncer, responses
+from chassis.http.errors import InvalidRequest, responses
 from chassis.http.models import Ok
 from chassis.http.paging import MAX_ID, Cursor, Limit
 
@@ -21,6 +21,7 @@ from .errors import (
     AnnouncementEnded,
     AnnouncementNotFound,
     AnnouncementPeriodNotAccepted,
+    NotAnAnnouncer,
     NothingToAcknowledge,
     NotYourAnnouncement,
     RemindedRecently,
@@ -31,6 +32,7 @@ from .errors import (
     TweetTooLong,
 )
 from .models import WhoMayReply
+from .roles import Announcer
 
 router = APIRouter(prefix="/api/announcements", tags=["announcements"])
 

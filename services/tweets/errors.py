@@ -3,6 +3,16 @@
 from chassis.http.errors import Problem
 
 
+class NotAModerator(Problem):
+    status = 403
+    message = "Only moderators can do this."
+
+
+class NotAnAnnouncer(Problem):
+    status = 403
+    message = "Only people who may post announcements can do this."
+
+
 class TweetNotFound(Problem):
     status = 404
     message = "This tweet doesn't exist."

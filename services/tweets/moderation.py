@@ -16,11 +16,11 @@ from chassis.auth.identity import Identity
 from chassis.database import clock
 from chassis.database.session import fetch
 from chassis.http import paging
-from chassis.http.errors import NotAModerator
 from chassis.messaging import outbox
 
 from .errors import (
     CannotReportYourself,
+    NotAModerator,
     ReportAlreadyClosed,
     ReportedPersonNotFound,
     ReportNotFound,
@@ -29,6 +29,7 @@ from .errors import (
 )
 from .events import ModerationActed, ReportClosed, TweetHidden, TweetRestored
 from .models import ReportReason, Tweet
+from .roles import MODERATOR
 
 _AUTHOR = "select author_id from tweet where id = $1 and deleted_at is null"
 _PERSON = "select from person where id = $1 and active"
@@ -196,7 +197,7 @@ async def hidden_tweet(session: AsyncSession, tweet_id: int, caller: Identity) -
     tweet = await session.get(Tweet, tweet_id)
     if tweet is None or tweet.deleted_at is not None:
         raise TweetNotFound
-    if caller.user_id != tweet.author_id and not caller.may_moderate:
+    if caller.user_id != tweet.author_id and not caller.has_role(MODERATOR):
         raise NotAModerator
     if tweet.hidden_at is None:
         raise TweetNotHidden

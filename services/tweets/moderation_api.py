@@ -7,15 +7,16 @@ from asyncpg import Record
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from chassis.auth.identity import Moderator, SignedIn
+from chassis.auth.identity import SignedIn
 from chassis.database.session import Transaction
-from chassis.http.errors import InvalidRequest, NotAModerator, responses
+from chassis.http.errors import InvalidRequest, responses
 from chassis.http.models import Id, Ok
 from chassis.http.paging import MAX_ID, Cursor, Limit
 
 from . import moderation
 from .errors import (
     CannotReportYourself,
+    NotAModerator,
     ReportAlreadyClosed,
     ReportedPersonNotFound,
     ReportNotFound,
@@ -23,6 +24,7 @@ from .errors import (
     TweetNotHidden,
 )
 from .models import ReportReason
+from .roles import Moderator
 
 router = APIRouter(prefix="/api", tags=["moderation"])
 

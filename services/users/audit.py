@@ -12,10 +12,10 @@ from enum import StrEnum
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.auth.identity import Identity, Role
+from chassis.auth.identity import Identity
 from chassis.database.session import AnySession, fetch
 
-from .models import AuditEntry
+from .models import AuditEntry, Role
 
 
 # The values are stored in the table.

@@ -24,7 +24,6 @@ from pathlib import Path
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.auth.identity import Role
 from chassis.database.session import Database, DatabaseUnavailable
 from chassis.http.errors import Problem
 from chassis.http.paging import MAX_ID
@@ -32,7 +31,7 @@ from chassis.http.paging import MAX_ID
 from . import audit, commands, people_import, queries
 from .audit import AuditAction
 from .errors import UserNotFound
-from .models import Person
+from .models import Person, Role
 from .settings import Settings
 
 _ROLE_CHANGES = {

@@ -20,7 +20,7 @@ class PersonState(StrEnum):
 
 
 class AnyRole(StrEnum):
-    """The roles of `chassis.auth.identity.Role`, and the administrator's."""
+    """The roles that people can have, the administrator's among them."""
 
     administrator = "administrator"
     moderator = "moderator"

@@ -1,6 +1,7 @@
 """The tables of the schema `users`."""
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
@@ -21,7 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel, col
 
-from chassis.auth.identity import KeyScope, Role
+from chassis.auth.identity import KeyScope
 from chassis.messaging import inbox, outbox
 from chassis.privacy import erasure
 
@@ -38,6 +39,15 @@ outbox.define(metadata)
 
 def _now() -> Column[datetime]:
     return Column(DateTime(timezone=True), nullable=False, server_default=text("now()"))
+
+
+class Role(StrEnum):
+    """What a person may do for others, besides what administrators may do."""
+
+    moderator = "moderator"
+    """Hide tweets, and decide on reports."""
+    announcer = "announcer"
+    """Post announcements."""
 
 
 class Person(Table, table=True):

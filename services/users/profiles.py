@@ -13,6 +13,7 @@ from chassis.database.pool import Pool
 from chassis.http.etags import TaggedJson
 
 from . import queries
+from .models import Role
 from .profile_cache import ProfileCache, ProfileKey
 from .settings import Settings
 
@@ -37,8 +38,8 @@ class Profiles:
             return ProfileKey(user_id, identity.user_id)
         rights = {
             "administrator": identity.administrator,
-            "moderator": identity.may_moderate,
-            "announcer": identity.may_announce,
+            "moderator": identity.has_role(Role.moderator),
+            "announcer": identity.has_role(Role.announcer),
             "may_rename": may_rename(identity, self._settings),
             "may_change_position": may_change_position(identity, self._settings),
         }

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from chassis import testing
-from chassis.auth.identity import Role
 from chassis.database.session import Database, fetch
 from services.tweets.events import UserDeactivated, UserErased
 from services.tweets.privacy import eraser
+from services.tweets.roles import ANNOUNCER
 
 from .test_api import outbox, post, signed
 from .test_moderation import deliver, hide, registered, restore
@@ -21,7 +21,7 @@ ADMINISTRATOR = 901
 
 
 def as_announcer(user_id: int) -> dict[str, str]:
-    return testing.identity_headers("tweets", user_id, roles=(Role.announcer,))
+    return testing.identity_headers("tweets", user_id, roles=(ANNOUNCER,))
 
 
 def in_a(**period: int) -> str:

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from chassis import testing
-from chassis.auth.identity import Role
 from chassis.database.session import Database
+from services.tweets import roles
 from services.tweets.events import UserErased, UserRegistered
 from services.tweets.handlers import subscriptions
 from services.tweets.privacy import eraser
@@ -24,7 +24,7 @@ CONFIDENTIAL = {"reason": "confidential", "note": "It names a customer."}
 
 
 def as_moderator() -> dict[str, str]:
-    return testing.identity_headers("tweets", MODERATOR, roles=(Role.moderator,))
+    return testing.identity_headers("tweets", MODERATOR, roles=(roles.MODERATOR,))
 
 
 async def registered(database: Database, name: str) -> int:

@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from chassis import testing
-from chassis.auth.identity import KeyScope, Role
+from chassis.auth.identity import KeyScope
 from services.users import console
+from services.users.models import Role
 
 from .conftest import People
 from .test_api import owner_of, signed

@@ -16,7 +16,6 @@ To rotate the key pair without an outage, the services get two public keys for a
 
 import base64
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
@@ -27,13 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from fastapi import Depends, Request
 
 from chassis.database import clock
-from chassis.http.errors import (
-    NotAModerator,
-    NotAnAdministrator,
-    NotAnAnnouncer,
-    NotSignedIn,
-    ReadOnlyKey,
-)
+from chassis.http.errors import NotAnAdministrator, NotSignedIn, Problem, ReadOnlyKey
 
 IDENTITY_HEADER = "warble-identity"
 LIFETIME_SECONDS = 60
@@ -50,27 +43,13 @@ class KeyScope(StrEnum):
     read = "read"
     write = "write"
     account = "account"
-    """Also manage the person's own keys and sessions, and erase the account."""
+    """Also manage the person's own credentials, and delete the person."""
     admin = "admin"
     """Also the operations of administrators, if the person is one."""
 
     def covers(self, other: "KeyScope") -> bool:
         scopes = list(KeyScope)
         return scopes.index(self) >= scopes.index(other)
-
-
-class Role(StrEnum):
-    """What a person may do for others, besides what administrators may do."""
-
-    moderator = "moderator"
-    """Hide tweets, and decide on reports."""
-    announcer = "announcer"
-    """Post announcements."""
-
-
-def roles_in(claims: Mapping[str, Any]) -> frozenset[Role]:
-    """The roles in a token or a response. Roles of a newer version are left out."""
-    return frozenset(role for role in Role if role in claims.get("roles", ()))
 
 
 @dataclass(frozen=True)
@@ -85,22 +64,18 @@ class Identity:
     session_id: int | None = None
     key_expires_at: int | None = None
     """When the key expires, in seconds since the epoch. None if it does not expire."""
-    roles: frozenset[Role] = frozenset()
-    """The person's roles, as far as the credential allows to use them. Its scope must cover
-    `account`: a leaked key of a script does not moderate."""
+    roles: frozenset[str] = frozenset()
+    """The names of the person's roles, as far as the credential allows to use them. Its scope must
+    cover `account`: the leaked key of a script has no roles."""
 
     @property
     def administrator(self) -> bool:
         """Whether the person is an administrator, and this credential allows to act as one."""
         return self.scope is KeyScope.admin
 
-    @property
-    def may_moderate(self) -> bool:
-        return self.administrator or Role.moderator in self.roles
-
-    @property
-    def may_announce(self) -> bool:
-        return self.administrator or Role.announcer in self.roles
+    def has_role(self, role: str) -> bool:
+        """Administrators have every role."""
+        return self.administrator or role in self.roles
 
 
 GATEWAY = Identity(0, KeyScope.read)
@@ -178,7 +153,7 @@ class Verifier:
                 key_id=claims.get("key"),
                 session_id=claims.get("sid"),
                 key_expires_at=claims.get("key_exp"),
-                roles=roles_in(claims),
+                roles=frozenset(claims.get("roles", ())),
             )
         except (jwt.InvalidTokenError, ValueError) as error:
             raise NotSignedIn from error
@@ -236,18 +211,16 @@ async def _administrator(request: Request) -> Identity:
     return identity
 
 
-async def _moderator(request: Request) -> Identity:
-    identity = await _signed_in(request)
-    if not identity.may_moderate:
-        raise NotAModerator
-    return identity
+def require_role(role: str, refusal: type[Problem]) -> Any:
+    """A dependency like `Administrator`, for people who have the role. Others get the refusal."""
 
+    async def identity_with_role(request: Request) -> Identity:
+        identity = await _signed_in(request)
+        if not identity.has_role(role):
+            raise refusal
+        return identity
 
-async def _announcer(request: Request) -> Identity:
-    identity = await _signed_in(request)
-    if not identity.may_announce:
-        raise NotAnAnnouncer
-    return identity
+    return Depends(identity_with_role)
 
 
 async def _gateway(request: Request) -> Identity:
@@ -259,6 +232,4 @@ async def _gateway(request: Request) -> Identity:
 
 SignedIn = Annotated[Identity, Depends(_signed_in)]
 Administrator = Annotated[Identity, Depends(_administrator)]
-Moderator = Annotated[Identity, Depends(_moderator)]
-Announcer = Annotated[Identity, Depends(_announcer)]
 FromGateway = Annotated[Identity, Depends(_gateway)]

@@ -134,16 +134,6 @@ class NotAnAdministrator(Problem):
     message = "Only administrators can do this."
 
 
-class NotAModerator(Problem):
-    status = 403
-    message = "Only moderators can do this."
-
-
-class NotAnAnnouncer(Problem):
-    status = 403
-    message = "Only people who may post announcements can do this."
-
-
 class ReadOnlyKey(Problem):
     status = 403
     message = "This key is read-only."

@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from chassis.auth.identity import Administrator, Role
+from chassis.auth.identity import Administrator
 from chassis.database.session import Transaction
 from chassis.http.errors import InvalidRequest, NotAnAdministrator, responses
 from chassis.http.paging import MAX_ID, Cursor, Limit
 
 from .. import queries
 from ..audit import AuditAction
-from ..models import AuditEntry
+from ..models import AuditEntry, Role
 from ..queries import AuditFilter
 
 PersonId = Annotated[int | None, Query(ge=1, le=MAX_ID)]

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 
-from chassis.auth.identity import FromGateway, Identity, KeyScope, Role
+from chassis.auth.identity import FromGateway, Identity, KeyScope
 from chassis.database import clock
 from chassis.database.session import Transaction, request_transaction
 from chassis.http.errors import responses
@@ -27,7 +27,7 @@ from ..errors import (
     SessionEnded,
     SessionNotFound,
 )
-from ..models import ApiKey, Person, UserSession
+from ..models import ApiKey, Person, Role, UserSession
 from ..openid import Providers
 from ..settings import Settings
 

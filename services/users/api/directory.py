@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
-from chassis.auth.identity import Administrator, Role
+from chassis.auth.identity import Administrator
 from chassis.database.session import Transaction
 from chassis.http.errors import InvalidRequest, NotAnAdministrator, responses
 from chassis.http.paging import Cursor, Limit
 
 from ..directory import AnyRole, DirectoryEntry, PersonState, directory
+from ..models import Role
 
 router = APIRouter(prefix="/api/people", tags=["administration"])
 

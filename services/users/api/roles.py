@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from chassis.auth.identity import Administrator, Role
+from chassis.auth.identity import Administrator
 from chassis.database.session import Transaction
 from chassis.http.errors import NotAnAdministrator, responses
 from chassis.http.models import Id, Ok
@@ -10,6 +10,7 @@ from chassis.http.models import Id, Ok
 from .. import audit, commands
 from ..audit import AuditAction
 from ..errors import UserNotFound
+from ..models import Role
 
 router = APIRouter(prefix="/api/users/{id}/roles/{role}", tags=["administration"])
 

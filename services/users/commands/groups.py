@@ -4,14 +4,14 @@ import structlog
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.auth.identity import Identity, KeyScope, Role
+from chassis.auth.identity import Identity, KeyScope
 from chassis.messaging import outbox
 
 from .. import audit
 from ..audit import AuditAction
 from ..errors import LastAdministrator
 from ..events import KeyRevoked
-from ..models import Person, UserSession
+from ..models import Person, Role, UserSession
 from ..openid import SignedOnAccount
 from ..settings import SignOnProvider
 from .administrators import add_administrator, remove_administrator, require_another_administrator

@@ -2,11 +2,10 @@
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.auth.identity import Role
 from chassis.messaging import outbox
 
 from ..events import KeyRevoked
-from ..models import Person
+from ..models import Person, Role
 from .locks import lock_active_person, lock_person
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.auth.identity import Identity, Role
+from chassis.auth.identity import Identity
 from chassis.messaging import outbox
 from chassis.messaging.events import Event
 
@@ -15,7 +15,7 @@ from .. import audit, commands, names
 from ..audit import AuditAction
 from ..errors import ImportHasErrors, ImportOutdated
 from ..events import KeyRevoked, UserDeactivated, UserReactivated, UserRegistered, UserRenamed
-from ..models import Person
+from ..models import Person, Role
 from .plan import MAX_TEXTS, RIGHTS, Plan, PlannedRow, Value, plan
 
 

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.auth.identity import Identity, Role
+from chassis.auth.identity import Identity
 from chassis.http.errors import Problem
 from chassis.http.paging import MAX_ID
 
@@ -27,7 +27,7 @@ from ..errors import (
     PersonRepeated,
     UserNotFound,
 )
-from ..models import Person
+from ..models import Person, Role
 from ..people_csv import FLAGS, TEXTS, ParsedRow
 
 RIGHTS = ("administrator", *Role)
