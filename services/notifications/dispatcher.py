@@ -21,11 +21,12 @@ meanwhile.
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
+from chassis.database import notifications
 from chassis.database.pool import Pool
 from chassis.database.session import Database
 from chassis.http import event_stream
@@ -42,8 +43,6 @@ GATHER_SECONDS = 0.01
 MAX_MISSED = 50_000
 """A client that has missed more notices, of whomever, gets `resync`."""
 MAX_STREAMS_PER_PERSON = 10
-CHECK_INTERVAL_SECONDS = 5
-"""How often the listening connection is checked, and how long the check may take."""
 _SENDS_PER_TURN = 2_000
 """After so many messages, other work of the process has a turn."""
 _WAIT_FOR_LIVE_SECONDS = 0.005
@@ -162,32 +161,21 @@ class Dispatcher:
     # The loops of the process. Each runs until it is cancelled, or raises.
 
     async def listen(self) -> None:
-        connection = await self._database.connect()
-        try:
-            lost = asyncio.Event()
-            connection.add_termination_listener(lambda *_: lost.set())
-            schema = self._database.service
-            await connection.add_listener(f"{schema}_notices", self._on_notices)
-            await connection.add_listener(f"{schema}_watching", self._on_watching)
-            LISTENING.set(1)
+        schema = self._database.service
+        handlers = {f"{schema}_notices": self._on_notices, f"{schema}_watching": self._on_watching}
+        await notifications.listen(self._database, handlers, self._set_listening)
+
+    def _set_listening(self, is_listening: bool) -> None:
+        LISTENING.set(is_listening)
+        if is_listening:
             # Whatever was notified before this moment did not reach this process.
             self._must_check_position = True
             self._notified.set()
-            while not lost.is_set():
-                # Without this check, a server that has vanished would look like one that has
-                # nothing to notify.
-                await connection.fetchval("select 1", timeout=CHECK_INTERVAL_SECONDS)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(CHECK_INTERVAL_SECONDS):
-                        await lost.wait()
-        finally:
-            LISTENING.set(0)
-            connection.terminate()
 
-    def _on_notices(self, *_: object) -> None:
+    def _on_notices(self, _payload: str) -> None:
         self._notified.set()
 
-    def _on_watching(self, _connection: object, _pid: int, _channel: str, payload: str) -> None:
+    def _on_watching(self, payload: str) -> None:
         watching = json.loads(payload)
         interests = Interests(
             frozenset(watching["tweets"]), frozenset(watching["threads"]), watching["everyone"]

@@ -1,8 +1,8 @@
 """A pool of bare asyncpg connections, where a SQLAlchemy session costs too much.
 
-The read path of the feed runs a few fixed statements per request and returns their JSON unchanged,
-and a like or an event runs three. For that, a session costs more than the statements: SQLAlchemy
-wraps the driver in a cursor and resets the connection afterwards. This pool does none of it.
+Some requests run a few fixed statements and return their JSON unchanged. For them, a session costs
+more than the statements: SQLAlchemy wraps the driver in a cursor and resets the connection
+afterwards. This pool does none of it.
 `acquire` waits at a semaphore, takes a connection from a stack and gives it to the caller; the
 connection returns to the stack as it is. The stack is last in, first out: the connection that was
 used last has its statements prepared and its memory warm, and the rest stay idle. Because nothing
