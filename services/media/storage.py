@@ -151,7 +151,9 @@ class Storage:
             # the error has no code, and its text has to do.
             if "NoSuchKey" in str(error):
                 raise ObjectMissing from error
-            log.error("storage.unavailable", operation=operation, error=repr(error))
+            # Some errors name the object, and everybody who knows its name can read it.
+            shown = _OBJECT_NAME.sub("…", repr(error))
+            log.error("storage.unavailable", operation=operation, error=shown)
             raise ServiceUnavailable from error
         finally:
             if discard is not None and not finished:

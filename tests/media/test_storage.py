@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
+import structlog
 from starlette.types import Message
 
 from chassis.http.errors import ServiceUnavailable
@@ -90,3 +91,14 @@ async def test_every_request_to_a_silent_store_fails_in_time(
         )
 
     assert {type(response) for response in responses} == {ServiceUnavailable}
+
+
+async def test_the_log_does_not_name_a_picture_that_cannot_be_reached() -> None:
+    client = Storage(Settings(s3_endpoint="127.0.0.1:1"))
+    name = storage.new_name("png")
+
+    with structlog.testing.capture_logs() as lines, pytest.raises(ServiceUnavailable):
+        await client.get(name, 0, 1)
+
+    assert [line["event"] for line in lines] == ["storage.unavailable"]
+    assert name not in str(lines)

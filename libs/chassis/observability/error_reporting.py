@@ -1,6 +1,8 @@
 """Error reports to Sentry. A report says what failed, where, and in which request.
 
-It contains nothing that a person wrote: no headers, no bodies, no queries, no local variables.
+It contains nothing that a person wrote: no headers, no bodies, no queries, no local variables. It
+has no URL either, because everybody who knows the address of a picture can read the picture. The
+request's id leads to the line of the log that has the path.
 """
 
 import time
@@ -12,7 +14,7 @@ from chassis.settings import ProcessSettings
 
 THROTTLE_SECONDS = 60
 
-_PRIVATE_FIELDS = ("headers", "cookies", "data", "query_string", "env")
+_PRIVATE_FIELDS = ("url", "headers", "cookies", "data", "query_string", "env")
 _last_reported_at: dict[tuple[type[Exception], str], float] = {}
 _is_enabled = False
 
@@ -28,7 +30,6 @@ def configure(settings: ProcessSettings, role: str) -> None:
 
     sentry_sdk.init(
         dsn=settings.sentry_dsn,
-        send_default_pii=False,
         max_request_body_size="never",
         include_local_variables=False,
         # Breadcrumbs would contain URLs and SQL statements of other requests of this process.
@@ -61,10 +62,13 @@ def report_throttled(error: Exception) -> None:
 
 
 def _scrub(event: Any, _hint: dict[str, Any]) -> Any:
-    """Removes keys, cookies and texts; adds the request's id and the person's id."""
+    """Removes keys, cookies, texts and addresses; adds the request's id and the person's id."""
     request = event.get("request", {})
     for field in _PRIVATE_FIELDS:
         request.pop(field, None)
+    if event.get("transaction_info", {}).get("source") == "url":
+        # The path itself, because no route was found for it.
+        event.pop("transaction", None)
     context = structlog.contextvars.get_contextvars()
     if "request_id" in context:
         event.setdefault("tags", {})["request_id"] = context["request_id"]
