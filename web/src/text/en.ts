@@ -142,7 +142,6 @@ export const en = {
   justNow: "now",
 
   // A conversation.
-  thread: "Conversation",
   back: "Back",
   replies: "Replies",
   replyBy: (name: string, to: string) => `Reply by ${name} to ${to}`,
@@ -150,7 +149,6 @@ export const en = {
   // Hashtags.
   tagsOfTheWeek: "Hashtags of the week",
   tweetCount: (n: number) => many(n, { one: "# tweet", other: "# tweets" }),
-  tweetsWith: (tag: string) => `Tweets with #${tag}`,
 
   // People.
   follow: "Follow",
@@ -161,13 +159,8 @@ export const en = {
   followingCount: (n: number) => `${n} following`,
   tweets: "Tweets",
   media: "Media",
-  likesTab: "Likes",
-  followersTab: "Followers",
-  followingTab: "Following",
-  search: "Find people by name",
   searchAll: "Search",
   searchTweets: (query: string) => `Search tweets for “${query}”`,
-  found: (n: number) => many(n, { one: "# person found", other: "# people found" }),
   noneFound: (name: string) => `No one found for “${name}”`,
   findPeople: "Find people",
   editProfile: "Edit profile",
@@ -179,7 +172,6 @@ export const en = {
 
   aboutWarble: "About",
   inviteAgain: "New invitation",
-  writeTweet: "Write a tweet",
 
   // What went wrong.
   offline: "You're offline. What you see may be out of date.",

@@ -141,14 +141,12 @@ export const ru: Words = {
   tweetBy: (name: string) => `Твит: ${name}`,
   justNow: "сейчас",
 
-  thread: "Обсуждение",
   back: "Назад",
   replies: "Ответы",
   replyBy: (name: string, to: string) => `Ответ: ${name} → ${to}`,
 
   tagsOfTheWeek: "Хештеги недели",
   tweetCount: (n: number) => many(n, { one: "# твит", few: "# твита", other: "# твитов" }),
-  tweetsWith: (tag: string) => `Твиты с #${tag}`,
 
   follow: "Читать",
   unfollow: "Отписаться",
@@ -160,14 +158,8 @@ export const ru: Words = {
     many(n, { one: "# подписка", few: "# подписки", other: "# подписок" }),
   tweets: "Твиты",
   media: "Медиа",
-  likesTab: "Нравится",
-  followersTab: "Подписчики",
-  followingTab: "Подписки",
-  search: "Найти людей по имени",
   searchAll: "Поиск",
   searchTweets: (query: string) => `Искать твиты: «${query}»`,
-  found: (n: number) =>
-    many(n, { one: "Найден # человек", few: "Найдено # человека", other: "Найдено # человек" }),
   noneFound: (name: string) => `По запросу «${name}» никого не нашлось`,
   findPeople: "Найти людей",
   editProfile: "Изменить профиль",
@@ -178,7 +170,6 @@ export const ru: Words = {
 
   aboutWarble: "О Warble",
   inviteAgain: "Новое приглашение",
-  writeTweet: "Написать твит",
 
   offline: "Нет связи. То, что вы видите, могло устареть.",
   unreachable: "Warble не отвечает",
