@@ -5,7 +5,7 @@ from datetime import date, datetime
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.auth.identity import SignedIn
@@ -289,15 +289,25 @@ def _json(body: bytes) -> Response:
     responses=responses(InvalidRequest),
 )
 async def notifications(
-    request: Request, identity: SignedIn, limit: Limit = 20, cursor: Cursor = None
+    request: Request,
+    identity: SignedIn,
+    kind: Annotated[
+        Kind | None,
+        Query(
+            description="List only this kind: `mention` lists only mentions of you.",
+            examples=[Kind.mention],
+        ),
+    ] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
 ) -> Response:
     """Similar notifications of one day are one group: "Anna, Boris and 12 others like your tweet".
 
-    Your settings, and the threads that you have muted, decide what is listed. If they hide much, a
-    page has fewer notifications than `limit`, and still a `next_cursor`.
+    Your settings, and the threads that you have muted, decide what is listed. If they or `kind`
+    leave out much, a page has fewer notifications than `limit`, and still a `next_cursor`.
     """
     connections = request.app.state.connections
-    return _json(await queries.page(connections, identity.user_id, cursor, limit))
+    return _json(await queries.page(connections, identity.user_id, cursor, limit, kind))
 
 
 @router.get("/notifications/unread", summary="The number of your unread notifications")

@@ -23,15 +23,15 @@ from chassis.database.pool import Pool
 from chassis.http import paging
 
 from .errors import TweetNotFound
-from .kinds import DEFAULT_DELIVERY
+from .kinds import DEFAULT_DELIVERY, Kind
 
 MAX_UNREAD = 100
 """The unread count ends here: pages show "99+"."""
 MAX_PEOPLE = 3
 """How many people a group names."""
 MAX_SCANNED = 1_000
-"""How many groups one page looks through. If the settings hide most of them, the page is shorter
-than its limit, and its cursor leads further."""
+"""How many groups one page looks through. If the settings hide most of them, or only a rare kind is
+wanted, the page is shorter than its limit, and its cursor leads further."""
 
 Fetch = Callable[..., Awaitable[list[asyncpg.Record]]]
 """Runs a statement: `Pool.fetch`, or `session.fetch` of a transaction."""
@@ -128,7 +128,8 @@ _UNREAD_OF = _expand(
     _UNREAD, readers="unnest($1::bigint[])", reader="reader.id", max_unread=str(MAX_UNREAD)
 )
 
-# $1 the reader, $2 the `newest_seq` behind which the page begins, $3 the limit.
+# $1 the reader, $2 the `newest_seq` behind which the page begins, $3 the limit, $4 the only kind to
+# list, or null.
 #
 # In a group of likes or of follows, each person has one row, and either all rows are muted or none.
 # So the group knows how many people there are, and three rows are read, be they 10,000. Where one
@@ -154,7 +155,7 @@ with unread as ({unread}), chosen as materialized (
             from {visible_rows}
             order by seq desc limit 1
         ) as newest
-        where grouped.kind = any (setting.listed)
+        where grouped.kind = any (setting.listed) and ($4::text is null or grouped.kind = $4)
         order by grouped.newest_seq desc limit $3
     ) as grouped
 )
@@ -323,13 +324,15 @@ class ThreadState(NamedTuple):
     mentions_muted: bool
 
 
-async def page(connections: Pool, reader_id: int, cursor: str | None, limit: int) -> bytes:
+async def page(
+    connections: Pool, reader_id: int, cursor: str | None, limit: int, kind: Kind | None = None
+) -> bytes:
     """A page of the groups, newest first, as the body of the response.
 
     Raises InvalidRequest for an invalid cursor.
     """
     (behind,) = paging.decode(cursor, 1) if cursor is not None else (paging.MAX_ID,)
-    (row,) = await connections.fetch(_PAGE, reader_id, behind, limit)
+    (row,) = await connections.fetch(_PAGE, reader_id, behind, limit, kind)
     last = b"null" if row["last"] is None else f'"{paging.encode(row["last"])}"'.encode()
     return b'{"result":true,"notifications":[%b],"next_cursor":%b,"unread":%d,"seen":%d}' % (
         row["body"],

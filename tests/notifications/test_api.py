@@ -521,8 +521,28 @@ async def test_pages_contain_each_group_once_while_new_ones_arrive(
     assert len(found) == 10
 
 
-async def test_a_page_looks_through_a_bounded_number_of_hidden_groups(
-    ann: Reader, database: Database
+async def test_one_kind_is_listed_alone(ann: Reader, database: Database) -> None:
+    for subject in range(3):
+        await notify(database, ann.id, "like", 1, subject=172_000 + subject)
+        await notify(database, ann.id, "mention", 1, subject=173_000 + subject, root=1)
+    everything = await ann.page()
+
+    first = await ann.page("?kind=mention&limit=2")
+    second = await ann.page(f"?kind=mention&limit=2&cursor={first['next_cursor']}")
+
+    listed = [group["id"] for group in first["notifications"] + second["notifications"]]
+    assert listed == [f"mention:{173_000 + subject}:{TODAY}" for subject in (2, 1, 0)]
+    # The badge and the marker are those of all kinds.
+    assert (first["unread"], first["seen"]) == (everything["unread"], everything["seen"])
+    await ann.set(mention={"delivery": "off"})
+    assert (await ann.page("?kind=mention"))["notifications"] == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "query"), [({"like": {"delivery": "off"}}, ""), ({}, "&kind=mention")]
+)
+async def test_a_page_looks_through_a_bounded_number_of_groups_that_it_leaves_out(
+    ann: Reader, database: Database, settings: dict[str, dict[str, str]], query: str
 ) -> None:
     await notify(database, ann.id, "mention", 1, subject=175_001, root=1)
     likes = """
@@ -535,10 +555,10 @@ async def test_a_page_looks_through_a_bounded_number_of_hidden_groups(
     """
     async with database.transaction() as session:
         await fetch(session, likes, ann.id, 1_000_000, queries.MAX_SCANNED)
-    await ann.set(like={"delivery": "off"})
+    await ann.set(**settings)
 
-    first = await ann.page()
-    second = await ann.page(f"?cursor={first['next_cursor']}")
+    first = await ann.page(f"?limit=20{query}")
+    second = await ann.page(f"?cursor={first['next_cursor']}{query}")
 
     assert first["notifications"] == []
     assert [group["kind"] for group in second["notifications"]] == ["mention"]
@@ -569,7 +589,7 @@ async def test_ten_thousand_likes_are_one_row_of_which_few_rows_are_read(
             partial(fetch, session), [(ann.id, "like", 180_001, day)]
         )
     read = [
-        await _rows_read(database, queries._PAGE, ann.id, 2**53, 20),
+        await _rows_read(database, queries._PAGE, ann.id, 2**53, 20, None),
         await _rows_read(database, queries._VISIBLE_GROUPS, [ann.id], ["like"], [180_001], [day]),
     ]
 

@@ -14,10 +14,10 @@ from .test_look import axe
 from .visitor import Visitor
 
 
-async def mention(author: Person, text: str, person: Person) -> int:
+async def mention(author: Person, text: str, person: Person, *, reply_to: int | None = None) -> int:
     content = f"@{person.name} {text}"
     mentions = [{"user_id": person.id, "start": 0, "length": len(person.name) + 1}]
-    draft = {"tweet_data": content, "mentions": mentions}
+    draft = {"tweet_data": content, "mentions": mentions, "reply_to": reply_to}
     posted: list[int] = []
 
     async def is_posted() -> bool:
@@ -86,6 +86,8 @@ async def test_a_late_answer_does_not_replace_a_newer_count(company: Company, op
         await noticed.wait()
         await route.fulfill(response=response)
 
+    # The first page may ask only now, and would take the one answer that is held.
+    await page.goto("about:blank")
     await page.route(unread, hold, times=1)
     async with page.expect_request(unread):
         await page.goto("/")
@@ -171,6 +173,67 @@ async def test_a_muted_thread_is_silent_until_it_is_unmuted(
     await page.reload()
 
     await expect(notifications(page)).to_have_count(2)
+
+
+async def test_mentions_in_a_muted_thread_can_be_muted_too(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
+    tweet_id = await ann.post("A long discussion")
+    await ann.done("POST", f"/api/tweets/{tweet_id}/mute")
+    await mention(bob, "are you there?", ann, reply_to=tweet_id)
+    await until_listed(ann, 1)
+    window = await opens(ann, screen)
+    page = window.page
+
+    await window.tweet("A long discussion").get_by_role("button", name="More actions").click()
+    await page.get_by_role("menuitem", name="Mute mentions too").click()
+    await until_listed(ann, 0)
+    await link(page).click()
+    await expect(page.get_by_role("heading", name="Nothing yet")).to_be_visible()
+
+    await page.get_by_role("button", name="Notification settings").click()
+    silent = page.get_by_label("Mute mentions too")
+    await expect(silent).to_be_checked()
+    await silent.uncheck()
+    await until_listed(ann, 1)
+    await page.keyboard.press("Escape")
+    await window.dialog_left_the_history()
+    await page.reload()
+    await expect(notifications(page)).to_contain_text("are you there?")
+
+
+async def test_mentions_are_listed_alone(company: Company, opens: Opens, screen: str) -> None:
+    ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
+    tweet_id = await ann.post("Say something")
+    await bob.like(tweet_id)
+    await mention(bob, "first", ann)
+    await until_listed(ann, 2)
+    window = await opens(ann, screen, "/notifications")
+    page = window.page
+    await expect(notifications(page)).to_have_count(2)
+
+    await page.get_by_role("tab", name="Mentions").click()
+    await expect(notifications(page)).to_have_count(1)
+    await expect(notifications(page).get_by_text("New", exact=True)).to_be_attached()
+    # What is no mention does not announce itself here.
+    await bob.post("Something", reply_to=tweet_id)
+    await expect(link(page)).to_have_accessible_name(re.compile("1 unread"))
+    await expect(page.get_by_role("button", name="Show new notifications")).to_have_count(0)
+    await mention(bob, "second", ann)
+    await page.get_by_role("button", name="Show new notifications").click()
+    await expect(notifications(page)).to_have_count(2)
+    await expect(link(page)).not_to_have_accessible_name(re.compile("unread"))
+    await notifications(page).first.get_by_role("link").click()
+    await expect(window.tweet("second")).to_be_visible()
+    await page.go_back()
+
+    await expect(page.get_by_role("tab", name="Mentions")).to_have_attribute(
+        "aria-selected", "true"
+    )
+    await expect(notifications(page)).to_have_count(2)
+    await page.get_by_role("tab", name="All").click()
+    await expect(notifications(page)).to_have_count(4)
 
 
 async def test_one_is_told_of_the_tweets_of_a_watched_person(

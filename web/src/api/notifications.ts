@@ -54,13 +54,17 @@ export interface GroupPage extends Page<Group> {
   seen: number;
 }
 
-export async function notifications(cursor: string | null): Promise<GroupPage> {
+/** A page of all kinds, or of one alone. */
+export async function notifications(
+  cursor: string | null,
+  kind: Kind | null = null,
+): Promise<GroupPage> {
   const page = await call<{
     notifications: Group[];
     next_cursor: string | null;
     unread: number;
     seen: number;
-  }>("GET", `/notifications${query({ cursor, limit: 20 })}`);
+  }>("GET", `/notifications${query({ kind, cursor, limit: 20 })}`);
   return {
     items: page.notifications,
     cursor: page.next_cursor,
@@ -84,13 +88,21 @@ export const settings = () => call<Settings>("GET", "/notifications/settings");
 export const changeSettings = (kinds: Partial<Settings["kinds"]>) =>
   call<Settings>("PATCH", "/notifications/settings", { kinds });
 
-export type ThreadState = "none" | "followed" | "muted";
+/** `silent` is muted with the mentions of the reader. */
+export type ThreadState = "none" | "followed" | "muted" | "silent";
 
-export const threadState = async (tweetId: number) =>
-  (await call<{ state: ThreadState }>("GET", `/tweets/${tweetId}/subscription`)).state;
+export async function threadState(tweetId: number): Promise<ThreadState> {
+  const { state, mentions } = await call<{
+    state: Exclude<ThreadState, "silent">;
+    mentions: boolean;
+  }>("GET", `/tweets/${tweetId}/subscription`);
+  return mentions ? "silent" : state;
+}
 
-export const setThreadMute = (tweetId: number, on: boolean) =>
-  call(on ? "POST" : "DELETE", `/tweets/${tweetId}/mute`);
+export const muteThread = (tweetId: number, mentions: boolean) =>
+  call("POST", `/tweets/${tweetId}/mute`, { mentions });
+
+export const unmuteThread = (tweetId: number) => call("DELETE", `/tweets/${tweetId}/mute`);
 
 export const setThreadFollow = (tweetId: number, on: boolean) =>
   call(on ? "POST" : "DELETE", `/tweets/${tweetId}/subscription`);

@@ -13,31 +13,31 @@ export interface Group extends api.Group {
   fresh: boolean;
 }
 
+/** The marker at the reader's last look. */
+let seen = 0;
+
 class NotificationList extends Paged<Group> {
   /** Whether there are notifications that the list lacks. */
   outdated = $state(false);
 
   #newest = 0;
 
-  constructor() {
+  constructor(readonly kind: api.Kind | null) {
     super(async (cursor) => {
-      const page = await api.notifications(cursor);
+      const page = await api.notifications(cursor, kind);
       if (cursor === null) {
-        this.#seen = page.seen;
+        if (kind === null) seen = page.seen;
         this.#newest = newestOf(page.items);
         this.outdated = false;
       }
       const texts = await textsOf(page.items);
       const items = page.items.map((group) => {
         const tweet = texts.get(group.tweet_id ?? 0) ?? null;
-        return { ...group, tweet, fresh: !group.read && group.seq > this.#seen };
+        return { ...group, tweet, fresh: !group.read && group.seq > seen };
       });
       return { items, cursor: page.cursor };
     });
   }
-
-  /** The marker at the reader's last look. */
-  #seen = 0;
 
   announce(seq: number) {
     if (seq > this.#newest) this.outdated = true;
@@ -47,17 +47,18 @@ class NotificationList extends Paged<Group> {
   async compare() {
     if (!this.loaded) return;
     try {
-      this.announce(newestOf((await api.notifications(null)).items));
+      this.announce(newestOf((await api.notifications(null, this.kind)).items));
     } catch (error) {
       // The next notification tells it.
       if (!(error instanceof ApiError)) throw error;
     }
   }
 
-  /** Shows what is new, and tells that the reader has seen it. */
+  /** Fetches the list again, and tells that the reader has seen what it shows. */
   async look() {
     await this.refresh();
-    if (this.failure || this.#newest === 0) return;
+    // One kind alone leaves the others unseen.
+    if (this.kind !== null || this.failure || this.#newest === 0) return;
     try {
       await askUnread(() => api.markSeen(this.#newest));
     } catch (error) {
@@ -92,6 +93,26 @@ async function textsOf(groups: api.Group[]): Promise<Map<number, Tweet>> {
   }
 }
 
-let list: NotificationList | null = null;
+const LISTS = { all: null, mentions: "mention" } as const;
+export type Filter = keyof typeof LISTS;
 
-export const notificationList = () => (list ??= new NotificationList());
+let lists: Record<Filter, NotificationList> | null = null;
+
+/** The notifications of all kinds, and the mentions alone. */
+export const notificationLists = () =>
+  (lists ??= {
+    all: new NotificationList(LISTS.all),
+    mentions: new NotificationList(LISTS.mentions),
+  });
+
+let chosen = $state<Filter>("all");
+
+/** Which of the lists is shown. It is kept for a reader who opens a notification and comes back. */
+export const filter = {
+  get chosen() {
+    return chosen;
+  },
+  set chosen(value) {
+    chosen = value;
+  },
+};

@@ -127,7 +127,10 @@ const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export function go(to: string) {
   if (to === here()) {
-    if (scrollY === 0) repeats++;
+    if (scrollY === 0) {
+      returned = false;
+      repeats++;
+    }
     scrollTo({ top: 0, behavior: isCalm() ? "instant" : "smooth" });
     return;
   }

@@ -10,6 +10,8 @@ import { tell } from "./notices.svelte";
 import { isSettling, settle } from "./settle";
 
 const MUTE = "M8.3 6.2A6 6 0 0 1 18 11v4M6 10.5v6L4.5 18H15M10 20.5a2.2 2.2 0 0 0 4 0M4 4l16 16";
+const MENTION =
+  "M12 15.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM15.5 8.5v4.8a2.3 2.3 0 0 0 4.5 0V12a8 8 0 1 0-3.2 6.4";
 
 /** By the tweet with which the thread begins. */
 const threads = new SvelteMap<number, api.ThreadState>();
@@ -33,15 +35,26 @@ export async function learnThread({ root_id: root }: InThread) {
 export function threadActions({ root_id: root }: InThread): MenuItem[] {
   const state = threads.get(root) ?? "none";
   const text = notifying();
-  return [
+  const item = (label: string, icon: NonNullable<MenuItem["icon"]>, wanted: api.ThreadState) => ({
+    label,
+    icon,
+    act: () => setThread(root, wanted),
+  });
+  const follow =
     state === "followed"
-      ? { label: text.unfollowThread, icon: "bell", act: () => setThread(root, "none") }
-      : { label: text.followThread, icon: "bell", act: () => setThread(root, "followed") },
+      ? item(text.unfollowThread, "bell", "none")
+      : item(text.followThread, "bell", "followed");
+  if (!isMuted(state)) return [follow, item(text.muteThread, MUTE, "muted")];
+  return [
+    follow,
+    item(text.unmuteThread, MUTE, "none"),
     state === "muted"
-      ? { label: text.unmuteThread, icon: MUTE, act: () => setThread(root, "none") }
-      : { label: text.muteThread, icon: MUTE, act: () => setThread(root, "muted") },
+      ? item(text.muteMentions, MENTION, "silent")
+      : item(text.unmuteMentions, MENTION, "muted"),
   ];
 }
+
+const isMuted = (state: api.ThreadState) => state === "muted" || state === "silent";
 
 /** Gives whether the API accepted it. */
 export async function setThread(
@@ -53,13 +66,12 @@ export async function setThread(
   threads.set(root, wanted);
   try {
     // Following ends a mute, and the other way round.
-    if ((wanted === "none" ? before : wanted) === "muted") {
-      await api.setThreadMute(root, wanted === "muted");
-    } else {
-      await api.setThreadFollow(root, wanted === "followed");
-    }
-    const ended = before === "muted" ? text.threadUnmuted : text.threadUnfollowed;
-    tell({ muted: text.threadMuted, followed: text.threadFollowed, none: ended }[wanted]);
+    if (isMuted(wanted)) await api.muteThread(root, wanted === "silent");
+    else if (wanted === "none" && isMuted(before)) await api.unmuteThread(root);
+    else await api.setThreadFollow(root, wanted === "followed");
+    const { threadMuted: muted, threadSilent: silent, threadFollowed: followed } = text;
+    const none = isMuted(before) ? text.threadUnmuted : text.threadUnfollowed;
+    tell({ muted, silent, followed, none }[wanted]);
     return true;
   } catch (error) {
     threads.set(root, before);

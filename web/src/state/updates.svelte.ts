@@ -9,7 +9,7 @@ import { home } from "./home.svelte";
 import { compareThread, grow, lacksReplies } from "./growth";
 import { askUnread, live, showUnread } from "./live.svelte";
 import { posted } from "./draft.svelte";
-import { notificationList } from "./notifications.svelte";
+import { notificationLists } from "./notifications.svelte";
 import { showFollow } from "./people.svelte";
 import { route } from "./route.svelte";
 import { recognize, who } from "./session.svelte";
@@ -140,10 +140,14 @@ function hear(notice: Notice) {
       completeThread();
       return;
     }
-    case "notification":
-      showUnread(notice.content.unread);
-      notificationList().announce(notice.content.seq);
+    case "notification": {
+      const { kind, seq, unread } = notice.content;
+      const { all, mentions } = notificationLists();
+      showUnread(unread);
+      all.announce(seq);
+      if (kind === mentions.kind) mentions.announce(seq);
       return;
+    }
     case "unread":
       showUnread(notice.content.count);
       return;
@@ -243,8 +247,12 @@ function compare() {
 /** The same for what no view looks after. */
 async function compareOthers() {
   const thread = shownThread();
-  const list = route.current.view === "notifications" ? notificationList() : null;
-  await Promise.all([readUnread(), list?.compare(), thread && compareThread(thread)]);
+  const lists = route.current.view === "notifications" ? Object.values(notificationLists()) : [];
+  await Promise.all([
+    readUnread(),
+    ...lists.map((list) => list.compare()),
+    thread && compareThread(thread),
+  ]);
 }
 
 const readUnread = () => read(() => askUnread(api.unread));
