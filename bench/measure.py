@@ -90,7 +90,7 @@ async def figure(
     found = _figures(ours, hellos)
     if before is not None:
         misses = await fixture.page_cache_misses() - misses_before
-        found["made"] = misses / count / len(ours)
+        found["rebuilt_share"] = misses / count / len(ours)
     fixture.say(
         f"{name}: {found['times_hello']:.2f} × hello, {found['rate']:,.0f}/s,"
         f" p50 {found['p50_ms']:.1f} ms"

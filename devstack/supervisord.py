@@ -1,4 +1,4 @@
-"""supervisord, which forks the processes of Warble instead of starting Python anew for each.
+"""supervisord, which forks the processes of Warble instead of starting Python for each.
 
 Most of what such a process keeps in memory are the libraries that all of them import: FastAPI,
 SQLAlchemy, pydantic and others. So supervisord imports these libraries before it starts anything. A
@@ -7,7 +7,7 @@ written to since. Each process still is a child of supervisord of its own, with 
 log and restarts (docs/adr/0042).
 
 supervisord imports libraries only, never code of this repository, which may change while it runs.
-If the libraries themselves have been installed anew since, a process starts in the usual way.
+If the libraries themselves have been installed again since, a process starts in the usual way.
 
 Every other program, and a process that cannot be forked, is started by `launch.py`.
 """
@@ -63,7 +63,7 @@ _SERVE = ["-m", "chassis", "serve"]
 
 
 def installed_versions() -> list[str]:
-    """Changes when Python or the libraries have been installed anew (see `venv.sh`)."""
+    """Changes when Python or the libraries have been installed again (see `venv.sh`)."""
     folder = Path(sys.prefix)
     files = [folder / "pyvenv.cfg", *sorted(folder.glob("installed-*"))]
     return [file.read_text() for file in files]

@@ -55,7 +55,7 @@ _INFO = {
 _TAGS = {
     "tweets": "Post, delete and like tweets.",
     "feed": "Read your feed, a person's tweets, and who liked a tweet.",
-    "notifications": "What concerns you: replies, mentions, likes, and how you are told of them.",
+    "notifications": "What concerns you, such as replies, mentions and likes.",
     "media": "Upload pictures for tweets, and download them.",
     "users": "People: profiles, follows, keys and sessions.",
     "session": "Sign in and out in a browser.",

@@ -90,7 +90,7 @@ class _Entry(NamedTuple):
     expires_at: float
     """0.0 for an entry that was expired early."""
     ends_at: float
-    """When the credential itself ends, as users said; infinity if it has no end."""
+    """When the credential itself ends, according to users; infinity if it has no end."""
 
 
 def _ignore(_: int | None) -> None:

@@ -130,7 +130,7 @@ class HttpExchange:
         return self._events_header + cookie_value(self.cookies, consistency_tokens.COOKIE)
 
     async def send_problem(self, problem: Problem) -> None:
-        """Does nothing if a response has begun."""
+        """Does nothing if a response has started."""
         if not self.status:
             await self.send(problem.status, *_serialize(problem))
 

@@ -44,7 +44,7 @@ sets itself."""
 
 _SAFE_METHODS = ("GET", "HEAD")
 _READ_OWN_WRITES = ("feed", "notifications", "users")
-"""The services whose reads must include the caller's own writes, and are told of these."""
+"""The services whose reads must include the caller's own writes."""
 _EVENTS_HEADER = request_context.EVENTS_HEADER.encode()
 _AFTER_HEADER = "warble-after"
 _CLIENT_CLOSED_REQUEST = 499

@@ -8,7 +8,7 @@ the request only waits for the client to disconnect.
 How a stream ends, other than by its client:
 
 - `ended`: the credential is revoked or over. The event that revokes a person's credentials makes
-  the gateway ask users again (`credentials`); the answer ends the stream. The client is told by an
+  the gateway ask users again (`credentials`); the answer ends the stream. The client gets an
   event of this name and does not come back.
 - `unconfirmed`: for some seconds users could not be asked whether a credential is still valid.
 - `slow`: more than 64 KiB are unsent because the client does not read.
@@ -17,7 +17,8 @@ How a stream ends, other than by its client:
 - `draining`: the gateway stops.
 
 After all but the first, the client comes back and resumes after the last event that it received. It
-is told to wait for a random time, so that many clients do not come back in the same moment.
+waits for a random time, which the response names, so that many clients do not come back in the same
+moment.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Calls to the services: which replica gets a request, for how long, and when another is tried.
 
-Replicas take turns. One that accepted no connection, or that said that it is about to stop, comes
+Replicas take turns. One that accepted no connection, or that announced its shutdown, comes
 last for a second. When a replica fails, what happens next depends on whether it may have executed
 the request:
 

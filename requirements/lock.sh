@@ -1,5 +1,5 @@
 #!/bin/sh
-# Resolves every dependency anew and writes the hash-pinned files beside this script.
+# Resolves every dependency again and writes the hash-pinned files beside this script.
 set -eu
 cd "$(dirname "$0")/.."
 uv=${UV:-.venv/bin/uv}

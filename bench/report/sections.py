@@ -198,7 +198,7 @@ def stream(found: Found) -> str:
         + _tails({"from a post to a notice": delivery["delay"], "the post": delivery["post"]})
         + f"\nMemory of an idle stream: {by_part}. CPU time of a delivery (the gateway's contains"
         f" the posts): {micros}.\n\nAfter a restart, clients come back after the random time that"
-        " they are told:\n\n"
+        " they got:\n\n"
         + table(
             (
                 "",
@@ -340,8 +340,8 @@ def warnings(found: Found) -> list[str]:
     for name, one in _figures(found):
         if one.get("hello_moved", 0) > _MAX_HELLO_CHANGE:
             messages.append(f"{name}: hello itself moved by {one['hello_moved']:.0%}.")
-        if one.get("made", 1) < _MIN_REBUILT_SHARE:
-            messages.append(f"{name}: only {one['made']:.0%} of the pages were rebuilt.")
+        if one.get("rebuilt_share", 1) < _MIN_REBUILT_SHARE:
+            messages.append(f"{name}: only {one['rebuilt_share']:.0%} of the pages were rebuilt.")
         if one.get("generator", 0) > _MAX_GENERATOR_SHARE:
             messages.append(
                 f"{name}: the load generator used {one['generator']:.0%} of a processor."

@@ -27,7 +27,7 @@ _BACK_SECONDS = 60.0
 _READS_A_SECOND = 50
 _SETTLE_SECONDS = 5.0
 _PATIENCE_SECONDS, _MAX_PATIENCE_SECONDS = 3.0, 12.0
-"""How long a client waits at first and at most, if it is told nothing."""
+"""How long a client waits at first and at most, if no event names another time."""
 _HAS_PENDING_EVENTS = """
 select exists (
     select from tweets.outbox where id > $1 and not exists (

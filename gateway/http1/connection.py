@@ -13,7 +13,7 @@ class ConnectionOwner(Protocol):
     """What a connection needs of the pool that it belongs to."""
 
     awaiting_response: int
-    """Requests that are sent completely and whose response has not begun."""
+    """Requests that are sent completely and whose response has not started."""
 
     def release(self, connection: "Connection") -> None:
         """The connection is idle and can carry another request."""

@@ -48,7 +48,7 @@ def eraser(storage: Storage) -> Eraser:
             await commands.remove(session, [media.id for media in batch])
             of_person = select(Portrait).where(col(Portrait.user_id) == user_id)
             portraits = (await session.exec(of_person.limit(commands.BATCH))).all()
-            # Without an event: whoever has a copy of the paths deletes it with the person.
+            # Without an event: services with a copy of the paths delete it with the person.
             await commands.hide_portrait(session, user_id)
         names = [name for media in batch for name in (media.name, media.thumbnail) if name]
         names += [name for portrait in portraits for name in portrait.sizes]

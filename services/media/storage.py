@@ -59,7 +59,7 @@ def new_name(extension: str) -> str:
 
 
 def is_object_name(name: str) -> bool:
-    """Whether `new_name` can have made this name. The bucket may hold objects of other systems."""
+    """Whether the name has the form of `new_name`. The bucket may hold objects of other systems."""
     return _OBJECT_NAME.fullmatch(name) is not None
 
 

@@ -14,7 +14,7 @@ from chassis.http import event_stream
 
 MAX_TWEETS = 100
 MAX_THREADS = 10
-"""Of how many tweets and threads a stream may be told because they are on the screen."""
+"""How many tweets and threads on the screen of its reader a stream may follow."""
 
 CLOSED = Counter(
     "warble_stream_closed_total", "Streams that were closed, by reason or by whom.", ["reason"]
@@ -23,7 +23,7 @@ CLOSED = Counter(
 
 @dataclass(frozen=True, slots=True)
 class Interests:
-    """What a page shows, and so wants to be told of beside what its reader follows."""
+    """What a page shows: the stream delivers its changes beside those that its reader follows."""
 
     tweets: frozenset[int] = frozenset()
     """Tweets whose counts are on the screen."""
@@ -128,7 +128,7 @@ class Audience:
     def receivers(
         self, people: Iterable[int], tweet_id: int, root_id: int | None
     ) -> set[Connection]:
-        """Those who are told of a tweet: these people, and those who look at it or its thread."""
+        """Who gets a tweet's notice: these people, and those who look at it or its thread."""
         found = self.of_people(people)
         found.update(self._everyone, self.watching_tweet(tweet_id))
         found.update(self._threads.get(tweet_id if root_id is None else root_id, ()))

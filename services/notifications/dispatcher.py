@@ -5,7 +5,7 @@ an interruption, it needs nothing but the position of the last notice that it go
 events.
 
 *Live.* A trigger notifies the process of new notices. The dispatcher then reads the notices after
-its position, finds out who among the people with streams is told of each, and sends them.
+its position, finds the streams of the people whom each concerns, and sends them.
 
 *Resuming.* A client that comes back names its position. Clients that come back at the same time, as
 after a restart, are served together: they form an audience of their own, for which the log is read
@@ -89,8 +89,8 @@ class Dispatcher:
 
     @property
     def position(self) -> int:
-        """The position from which a new stream goes on. Raises ServiceUnavailable as long as the
-        database has not told it."""
+        """The position from which a new stream goes on. Raises ServiceUnavailable until it has been
+        read from the database."""
         if not self._is_started:
             raise ServiceUnavailable
         return self._live.position

@@ -119,8 +119,8 @@ class FollowedTag(Table, table=True):
 class Tweet(Table, table=True):
     """A tweet without its text, or a placeholder for one, which has no author.
 
-    A deleted tweet stays as a tombstone. It keeps its author, who is told of replies that arrive
-    after the deletion; only the author's erasure takes the author away.
+    A deleted tweet stays as a tombstone. It keeps its author, who is notified of replies that
+    arrive after the deletion; only the author's erasure removes the author.
     """
 
     __table_args__ = (Index("tweet_by_author", "author_id"),)
@@ -161,7 +161,7 @@ class TweetToClear(Table, table=True):
 
 
 class Notification(Table, table=True):
-    """What one person did, as another person is told of it.
+    """An act of one person, of which another person is notified.
 
     There is one row for each recipient, actor and subject in a family of kinds. The kinds
     `mention`, `reply`, `thread` and `watch` are one family, so a tweet notifies a person once, as
@@ -245,7 +245,7 @@ class Seen(Table, table=True):
 
 
 class Preference(Table, table=True):
-    """How a person wants to be told of a kind. Without a row, the default of the kind applies."""
+    """How a person is notified of a kind. Without a row, the default of the kind applies."""
 
     user_id: int = Field(sa_column=_id())
     kind: str = Field(sa_column=Column(Text, primary_key=True))
@@ -274,7 +274,7 @@ class ThreadPreference(Table, table=True):
 
 
 class Watch(Table, table=True):
-    """A person, of whose new tweets another person is told."""
+    """A person, of whose new tweets another person is notified."""
 
     __table_args__ = (Index("watchers", "watched_id"),)
 

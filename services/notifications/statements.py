@@ -95,7 +95,7 @@ def storing(ctes: str, *, notices: str = "", result: str = "select from counted"
     `recipient_id`, `actor_id`, `group_subject_id`, `root_id`, `active`, `version`, `occurred_at`.
     Each row replaces an older version of itself; a reply also replaces the notification of a thread
     or of a watched author about the same tweet, which was stored before its recipient was known.
-    A row that replaces another one keeps its `seq`, and nobody is told again, except of an
+    A row that replaces another one keeps its `seq`, and nobody is notified again, except of an
     announcement.
     `notices` adds queries of further notices, with the columns of the first one. `result` may be
     preceded by further queries that read `stored`, in which `was_active` is the value before.

@@ -60,7 +60,7 @@ documentation = APIRouter(tags=["notifications"])
 
 @documentation.get(
     PATH,
-    summary="Be told at once what concerns you",
+    summary="Receive what concerns you at once, as a stream of events",
     response_class=Response,
     responses={
         200: {

@@ -49,9 +49,9 @@ class Watching(BaseModel):
     """Whether the stream tells of everybody's new tweets."""
 
 
-@router.post("/watching", summary="Tell a stream what is on the screen")
+@router.post("/watching", summary="Set which tweets and threads are on the screen")
 async def watch(watching: Watching, identity: SignedIn, session: Transaction) -> Ok:
-    """Replaces what the stream was told before. The stream sends the present counts of tweets that
+    """Replaces what an earlier request named. The stream sends the present counts of tweets that
     are new in the list. A stream that is not open, or not yours, is ignored."""
     payload = json.dumps({**watching.model_dump(), "user_id": identity.user_id})
     await fetch(session, _NOTIFY, f"{session.info['service']}_watching", payload)

@@ -3,7 +3,7 @@
 An announcement is an ordinary tweet and a row beside it, so it can be read, liked and, unless its
 author closes the replies, answered like any other. It is in force until its time is over, its
 author ends it, or the tweet is deleted or hidden. Where it asks for it, people confirm that they
-have read it; its author sees who has and who has not, and reminds the latter.
+have read it; its author sees who has and who has not, and reminds the others.
 
 Everybody is expected to confirm whom `person` knows as active, except for the author. The list of
 those who are missing is made at each read, so that people who join or leave later are right.

@@ -103,7 +103,7 @@ async def find(session: AnySession, content: str, given: Sequence[Mention] | Non
     else:
         mentions = []
     tags = _outside(_tags(content), [*links, *mentions])
-    # A link that a given mention overlaps is left out: the author has said what the part is.
+    # A link that a given mention overlaps is left out: the author has decided what this part is.
     entities = [*mentions, *_outside(links, mentions), *tags]
     return Found(sorted(entities, key=lambda entity: entity.start), ambiguous)
 

@@ -178,7 +178,7 @@ async def _record(
     event: TweetHidden | TweetRestored | None,
     actor_id: int | None,
 ) -> None:
-    """Records the event, or names the one that made the tweet what it is."""
+    """Records the event, or names the one that brought the tweet into this state."""
     if event is not None:
         tweet.hidden_version = await outbox.record(session, event)
         acted = ModerationActed(

@@ -184,7 +184,7 @@ class HiddenTweet(BaseModel):
 )
 async def report(body: ReportDraft, identity: SignedIn, session: Transaction) -> ReportResponse:
     """As long as your earlier report of the same tweet or person is open, you get its id again.
-    The person reported is not told who reported them."""
+    The reported person does not learn who reported them."""
     if body.tweet_id is not None:
         report_id = await moderation.report_tweet(
             session, identity.user_id, body.tweet_id, body.reason, body.note
@@ -230,7 +230,7 @@ async def open_reports(identity: Moderator, session: Transaction) -> OpenReports
     responses=responses(NotAModerator, ReportNotFound, ReportAlreadyClosed),
 )
 async def close_report(id: Id, body: Closure, identity: Moderator, session: Transaction) -> Ok:
-    """The person who reported is told that the report was closed. Only moderators read the note."""
+    """The person who reported is notified of it. Only moderators read the note."""
     await moderation.close_report(session, id, body.note, identity.user_id)
     return Ok()
 
@@ -241,7 +241,8 @@ async def close_report(id: Id, body: Closure, identity: Moderator, session: Tran
     responses=responses(NotAModerator, TweetNotFound),
 )
 async def hide_tweet(id: Id, body: Hiding, identity: Moderator, session: Transaction) -> Ok:
-    """The tweet disappears from all lists; in a thread its place stays. Its author is told why."""
+    """The tweet disappears from all lists; in a thread its place stays. Its author is notified, and
+    can read the reason."""
     await moderation.hide_tweet(session, id, body.reason, body.note, identity.user_id)
     return Ok()
 

@@ -270,7 +270,7 @@ class IdentityNotFound(Problem):
 
 
 class LogoutNotAccepted(Problem):
-    """The provider is told no more than this; the log has the reason."""
+    """The response to the provider says no more than this; the log has the reason."""
 
     status = 400
     message = "The logout token isn't valid."

@@ -84,7 +84,7 @@ class Person(Table, table=True):
     picture: dict[str, str] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     """The copy of the picture's paths from media: see `events.PicturePaths`."""
     picture_version: int | None = Field(default=None, sa_type=BigInteger)
-    """The id of media's event that told of the picture, or of its deletion."""
+    """The id of media's event with the picture, or with its deletion."""
     administrator: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     moderator: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     announcer: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
@@ -168,7 +168,7 @@ class LinkedIdentity(Table, table=True):
 
 
 class SignOnFlow(Table, table=True):
-    """A sign-on that has begun: what its answer must match. It is deleted when it is answered."""
+    """A sign-on in progress: what the provider's answer must match. The answer deletes it."""
 
     __tablename__ = "sign_on_flow"
 

@@ -51,7 +51,7 @@ def test_the_report_contains_only_the_scenarios_that_have_run() -> None:
 
 def test_doubtful_figures_are_reported() -> None:
     found = deepcopy(FOUND)
-    found["fresh"] |= {"hello_moved": 0.3, "generator": 0.95, "made": 0.5}
+    found["fresh"] |= {"hello_moved": 0.3, "generator": 0.95, "rebuilt_share": 0.5}
     found["failed"]["mix"] = "TimeoutError: no answer"
 
     messages = warnings(found)

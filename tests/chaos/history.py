@@ -70,8 +70,8 @@ class Tweet:
     hidden: Mark = field(default_factory=Mark)
     """Not `sure` while a request of the officer is in progress."""
     decisions: int | None = 0
-    """How often the officer has hidden and restored it, and the author was told. None if an outcome
-    is unknown."""
+    """How often the officer has hidden and restored it, and the author was notified. None if an
+    outcome is unknown."""
     was_hidden: bool = False
     """True as soon as the officer requests to hide it. It stays true."""
 

@@ -75,15 +75,15 @@ async def test_a_database_that_stops_answering_ends_the_import_and_skips_no_even
 ) -> None:
     monkeypatch.setattr("chassis.database.session.CONNECT_TIMEOUT_SECONDS", 0.5)
 
-    async with TcpProxy(0, int(os.environ["DB_PORT"])) as wire:
+    async with TcpProxy(0, int(os.environ["DB_PORT"])) as proxy:
 
         async def bulk_handler(
             session: AnySession, events: Sequence[tuple[ProbeEvent, int]]
         ) -> None:
-            wire.flowing.clear()
+            proxy.flowing.clear()
             await fetch(session, "select 1")
 
-        monkeypatch.setenv("DB_PORT", str(wire.port))
+        monkeypatch.setenv("DB_PORT", str(proxy.port))
         database = Database(Settings())
         importer = Importer(database, subscriptions_to(probe_event), {probe_event: bulk_handler})
         with pytest.raises(DatabaseUnavailable):

@@ -193,8 +193,8 @@ async def proxied_broker(infrastructure: Instance) -> AsyncIterator[tuple[TcpPro
     """A TCP proxy in front of the broker, and its address."""
     url = URL(infrastructure.broker_url)
     assert url.port
-    async with TcpProxy(0, url.port) as wire:
-        yield wire, str(url.with_port(wire.port))
+    async with TcpProxy(0, url.port) as proxy:
+        yield proxy, str(url.with_port(proxy.port))
 
 
 async def test_a_broker_that_was_silent_gets_the_events_when_it_answers_again(
@@ -210,15 +210,15 @@ async def test_a_broker_that_was_silent_gets_the_events_when_it_answers_again(
     queue = await bind_queue(connection, probe_event)
 
     async with (
-        proxied_broker(infrastructure) as (wire, url),
+        proxied_broker(infrastructure) as (proxy, url),
         running_relays(database, url) as opened,
     ):
         await record(database, probe_event, range(1))
         assert await receive(queue, 1) == [0]
-        wire.flowing.clear()
+        proxy.flowing.clear()
         await record(database, probe_event, range(1, 2))
         await opened[0].closed()
-        wire.flowing.set()
+        proxy.flowing.set()
 
         assert await receive(queue, 1) == [1]
 
@@ -240,14 +240,14 @@ async def test_a_broker_that_blocks_and_then_dies_gets_the_events_when_it_is_bac
     monkeypatch.setattr("chassis.messaging.broker.wait_until_unblocked", wait_and_signal)
     queue = await bind_queue(connection, probe_event)
 
-    async with proxied_broker(infrastructure) as (wire, url), running_relays(database, url):
+    async with proxied_broker(infrastructure) as (proxy, url), running_relays(database, url):
         await record(database, probe_event, range(1))
         assert await receive(queue, 1) == [0]
-        wire.say(BLOCKED)
-        wire.flowing.clear()
+        proxy.say(BLOCKED)
+        proxy.flowing.clear()
         await record(database, probe_event, range(1, 2))
         await waiting.wait()
-        wire.cut()
-        wire.flowing.set()
+        proxy.cut()
+        proxy.flowing.set()
 
         assert await receive(queue, 1) == [1]

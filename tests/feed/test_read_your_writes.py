@@ -51,18 +51,18 @@ async def test_a_database_that_stops_responding_is_noticed(monkeypatch: pytest.M
         event = posted.model_copy(update={"tweet_id": number})
         await testing.deliver(direct, subscriptions, event.routing_key, event, number)
 
-    async with TcpProxy(0, int(os.environ["DB_PORT"])) as wire:
-        monkeypatch.setenv("DB_PORT", str(wire.port))
+    async with TcpProxy(0, int(os.environ["DB_PORT"])) as proxy:
+        monkeypatch.setenv("DB_PORT", str(proxy.port))
         app = main.create_app()
         async with testing.client_for(app) as feed, asyncio.timeout(PATIENCE_SECONDS):
             before = hits()
             while hits() == before:
                 await read(feed, 951, PATH)
 
-            wire.flowing.clear()
+            proxy.flowing.clear()
             await post(51)
             await until(app.state.pages._cache, connected=False)
-            wire.flowing.set()
+            proxy.flowing.set()
 
             assert len((await read(feed, 951, PATH)).json()["tweets"]) == 1
             await until(app.state.pages._cache, connected=True)

@@ -60,8 +60,8 @@ async def test_a_sign_on_is_bound_to_the_browser_and_ends_in_a_session(
         assert "SameSite=lax" in started.headers["set-cookie"]
         assert "HttpOnly" in started.headers["set-cookie"]
         assert started.headers["cache-control"] == "no-store"
-        begun, answered = users.drafts
-        assert begun == {
+        flow, answered = users.drafts
+        assert flow == {
             "browser_digest": digest(cookie),
             "redirect_uri": f"http://gateway{CALLBACK}",
             "next": "/tags",
@@ -90,8 +90,8 @@ async def test_behind_tls_the_cookie_belongs_to_this_host_alone(
         assert started.headers["set-cookie"].startswith(f"__Host-{FLOW_COOKIE}=")
         assert "Secure" in started.headers["set-cookie"]
         assert "Path=/" in started.headers["set-cookie"]
-        begun, answered = users.drafts
-        assert begun["redirect_uri"] == f"https://warble.example.com{CALLBACK}"
+        flow, answered = users.drafts
+        assert flow["redirect_uri"] == f"https://warble.example.com{CALLBACK}"
         assert answered["browser_digest"] == digest("")
 
 

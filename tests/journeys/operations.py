@@ -139,7 +139,7 @@ def _about_an_announcement(path: str) -> Callable[[Person], Awaitable[Asked]]:
 
 
 async def _an_announcement(_: Person) -> Asked:
-    """One that is refused for its time: everybody in the system would be told of another one."""
+    """One that is refused for its time: everybody would be notified of another one."""
     until = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
     return "/api/announcements", {"json": {"tweet_data": "…", "until": until}}
 

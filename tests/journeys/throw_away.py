@@ -3,8 +3,8 @@
 A call that would revoke a key, a role or an account gets the id of a person who is registered for
 it. Otherwise the first such call could remove the caller's own access, and every later call would
 be refused. Some calls get the name of an existing picture or erasure, because a generated name
-never hits one. An announcement gets an end in the past: everybody in the system would be told of
-one, in the middle of other tests.
+never hits one. An announcement gets an end in the past: everybody would be notified of one, in the
+middle of other tests.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What people are told of announcements, reminders, and the decisions of moderators."""
+"""How people are notified of announcements, reminders, and the decisions of moderators."""
 
 from datetime import datetime, timedelta
 from itertools import count

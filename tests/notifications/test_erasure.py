@@ -71,7 +71,7 @@ async def test_an_erasure_deletes_the_person_from_every_table(database: Database
     }
     assert await mentions_of(database, ERASED) == set()
     assert await rows(database, "select name, hidden from person") == [("", True)]
-    # Others lose what they were told of the person, and nothing else.
+    # Others lose their notifications of the person, and nothing else.
     assert set(
         await rows(database, "select recipient_id, kind, subject_id, size from notification_group")
     ) == {

@@ -106,7 +106,7 @@ async def test_a_rebuild_keeps_what_no_event_can_restore(
     await rows(database, "update notification_group set read_seq = newest_seq where kind = 'reply'")
     before = await everything(database)
     assert {row[1] for row in before["groups"]} >= {"thread", "watch", "reply", "like", "mention"}
-    # Those who have stopped watching keep what they were told of.
+    # Those who have stopped watching keep their notifications.
     await rows(database, "delete from watch")
     await rows(database, "delete from thread_preference")
 

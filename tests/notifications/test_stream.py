@@ -1,4 +1,4 @@
-"""The stream process: who is told of what, and how a client resumes."""
+"""The stream process: who receives which notice, and how a client resumes."""
 
 import asyncio
 import itertools

@@ -57,12 +57,12 @@ async def everything(stack: Instance, plan_: Plan) -> tuple[list[str], list[tupl
         query = {"query": tag, "limit": 100}
         found = (await api.administrator.done("GET", "/api/users", params=query))["users"]
         people = [person for person in found if tag in person["name"]]
-        said = [
+        texts = [
             (person["name"], tweet["content"])
             for person in people
             async for tweet in api.administrator.tweets_of(person["id"], replies="all")
         ]
-        return sorted(person["name"] for person in people), sorted(said)
+        return sorted(person["name"] for person in people), sorted(texts)
 
 
 def all_of(plan_: Plan) -> tuple[list[str], list[tuple[str, str]]]:
@@ -88,17 +88,17 @@ async def test_a_killed_import_continues_without_duplicates(stack: Instance, fil
         async def has_sent_enough(
             enough: int = enough, waiting: asyncio.Future[int] = waiting
         ) -> bool:
-            people, said = await everything(stack, planned(file))
-            return waiting.done() or len(people) + len(said) >= enough
+            people, texts = await everything(stack, planned(file))
+            return waiting.done() or len(people) + len(texts) >= enough
 
         await eventually(has_sent_enough)
         if not waiting.done():
             process.kill()
             await waiting
 
-    right, said = await load(stack, file)
+    right, output = await load(stack, file)
 
-    assert right, said
+    assert right, output
     assert await everything(stack, planned(file)) == all_of(planned(file))
 
 
@@ -111,9 +111,9 @@ async def test_people_and_tweets_that_are_missing_in_the_journal_are_found_again
         journal.execute("delete from tweet where number in (0, 7, 30, 59)")
     journal.close()
 
-    right, said = await load(stack, file)
+    right, output = await load(stack, file)
 
-    assert right, said
+    assert right, output
     assert await everything(stack, planned(file)) == all_of(planned(file))
 
 
@@ -152,9 +152,9 @@ async def test_an_import_into_a_reset_system_starts_again(stack: Instance, file:
         journal.execute("update person set id = id + 1000000000")
     journal.close()
 
-    right, said = await load(stack, file)
+    right, output = await load(stack, file)
 
-    assert right, said
+    assert right, output
     assert len((await everything(stack, planned(file)))[0]) == 24
 
 
@@ -168,8 +168,8 @@ async def test_a_feed_that_differs_from_the_plan_is_reported(stack: Instance, fi
     async with api_of(stack) as api:
         await api.person(0, "", key).post("Nobody planned this.")
 
-    right, said = await load(stack, file)
+    right, output = await load(stack, file)
 
     assert not right
-    assert f"The feed of {planned(file).names[reader]} " in said
-    assert "(id " in said and " instead of " in said
+    assert f"The feed of {planned(file).names[reader]} " in output
+    assert "(id " in output and " instead of " in output

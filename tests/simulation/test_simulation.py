@@ -321,7 +321,7 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
                 await self._check_inbox(consumer)
 
         async def _check_notifications(self) -> None:
-            """Everybody is told of likes of their tweets, replies to them, followers,
+            """Everybody is notified of likes of their tweets, replies to them, followers,
             announcements, and decisions about their tweets."""
             likes = {
                 ("like", self.authors[tweet_id], tweet_id, liker)

@@ -1,4 +1,4 @@
-"""If the commit fails the response is an error: no client is told of a tweet that is not stored."""
+"""If the commit fails, the response is an error without the id of a tweet."""
 
 import httpx
 import pytest

@@ -87,7 +87,7 @@ async def restore(tweets: httpx.AsyncClient, tweet_id: int) -> httpx.Response:
 
 
 async def acts(database: Database, object_id: int) -> list[tuple[str, int]]:
-    """What the audit log is told about a tweet or a report."""
+    """The entries of the audit log about a tweet or a report."""
     recorded = await outbox(database, "moderation.acted.v1")
     assert {event["actor_id"] for event in recorded} <= {MODERATOR}
     return [

@@ -92,7 +92,7 @@ class Browser:
         return location
 
     async def answer(self, answer: dict[str, str], **more: Any) -> httpx.Response:
-        """The response; `session` is the digest of the session that may have begun."""
+        """The response; `session` is the digest of the session that the sign-on may start."""
         self.session = secrets.token_hex(32)
         draft = {
             "state_digest": hashlib.sha256(answer.get("state", "").encode()).hexdigest(),

@@ -1,7 +1,7 @@
 """Looks up known vulnerabilities of the locked packages with `pip-audit` and `npm audit`.
 
-Both tools report no vulnerability if they cannot reach their database. Here that case is told apart
-and reported as "not audited".
+Both tools report no vulnerability if they cannot reach their database. Here that case is
+reported as "not audited".
 """
 
 import json

@@ -28,7 +28,7 @@ DESCRIPTIONS = {
     "tweets": "Tweets and likes.",
     "media": "Pictures, and the object store that holds them.",
     "feed": "The feed of each person.",
-    "notifications": "What each person is told, and the open streams.",
+    "notifications": "Notifications, and the open streams.",
 }
 ACCOUNTS = json.loads((REPOSITORY / "deploy/rabbitmq/accounts.json").read_text())["accounts"]
 PUBLISHERS = [name for name in SERVICES if ACCOUNTS[name]["publishes"] != "^$"]

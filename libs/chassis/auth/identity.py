@@ -1,7 +1,7 @@
 """The identity of the caller: the gateway signs it, and every service verifies it.
 
-The gateway looks up the API key or the session of a request once. It then tells the service who is
-asking, in a JWT (RFC 7519) that is signed with Ed25519 (RFC 8037). Services have no access to keys
+The gateway looks up the API key or the session of a request once. It then names the caller to the
+service, in a JWT (RFC 7519) that is signed with Ed25519 (RFC 8037). Services have no access to keys
 and sessions, and do not trust the network: a request that reaches a service past the gateway has no
 valid token. A token is valid for one service, so a service cannot use it against another one, and
 for a minute at most, so a stolen one is soon useless. Only the gateway has the private key.

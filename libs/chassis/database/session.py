@@ -275,7 +275,7 @@ async def fetch(session: AnySession, statement: str, *arguments: object) -> list
 
 
 async def _driver_connection(session: AnySession) -> asyncpg.Connection:
-    """asyncpg's connection under an ORM session, with the transaction begun."""
+    """asyncpg's connection under an ORM session, in a transaction."""
     assert isinstance(session, AsyncSession)
     pooled: Any = await (await session.connection()).get_raw_connection()
     adapted = pooled.dbapi_connection

@@ -170,7 +170,7 @@ class Rebuild:
             copy = await self._lock_copy(stack)
             if not await copy.is_begun(self._package):
                 raise RebuildRefused(
-                    "This version of the code has not begun a copy: run the command with --begin."
+                    "This version of the code has started no copy: run the command with --begin."
                 )
             copy_database = Database(self._settings, copy.schema)
             stack.push_async_callback(copy_database.close)

@@ -65,7 +65,7 @@ class ProfileDraft(BaseModel):
 
 class ProfileView(ListedUserView):
     about: str | None = only_if_given(
-        "What the person says about themselves. Missing if the person has said nothing."
+        "What the person says about themselves. Missing if it is empty."
     )
     followers: list[UserView]
     following: list[UserView]
@@ -178,7 +178,7 @@ async def change_user(
     id: Id, draft: ProfileDraft, identity: SignedIn, session: Transaction, request: Request
 ) -> Ok:
     """All changes are made, or none. Whether people may change their own name, title and department
-    is a setting: `GET /api/users/me` says it."""
+    depends on settings, whose result is in `GET /api/users/me`."""
     if identity.user_id != id and not identity.administrator:
         raise NotYourName
     settings: Settings = request.app.state.settings

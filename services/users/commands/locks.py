@@ -1,6 +1,6 @@
 """Locks that commands take first, people before any other row.
 
-Two changes to one person are then made one after another. That matters for more than the row: the
+Two changes to one person then happen one after another. That matters for more than the row: the
 id of an event is the new version of the person (`chassis.messaging.outbox`), and it is drawn while
 the row is locked, so versions grow in the order of the commits. The lock is FOR NO KEY UPDATE: it
 lets other transactions insert rows that refer to the person.

@@ -85,7 +85,7 @@ async def reactivate_user(session: AsyncSession, user_id: int) -> bool:
     """Brings back a deactivated person. Returns whether the person was deactivated.
 
     The person, the follows and the tweets are shown again. Keys, sessions and roles do not come
-    back: an administrator decides anew what the person may do. Raises UserNotFound and
+    back: an administrator decides again what the person may do. Raises UserNotFound and
     PersonErased.
     """
     person = await lock_person(session, user_id)
