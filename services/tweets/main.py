@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from chassis.privacy import erasure, export
 from chassis.process import app, backlog, worker
 
-from . import announcements_api, api, moderation_api, pins_api
+from . import api
 from .attachments import MediaClient
 from .handlers import subscriptions
 from .privacy import EXPORT_LISTS, eraser
@@ -29,10 +29,7 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
 def create_app() -> FastAPI:
     return app.create(
         Settings(),
-        api.router,
-        moderation_api.router,
-        announcements_api.router,
-        pins_api.router,
+        *api.routers,
         erasure.router,
         backlog.router(subscriptions),
         export.router(EXPORT_LISTS),

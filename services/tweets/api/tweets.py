@@ -1,4 +1,4 @@
-"""The HTTP routes of tweets: they translate requests and responses. No SQL and no rules here."""
+"""Posting, deleting and liking tweets, and hashtags that a person follows."""
 
 from typing import Annotated, Literal
 
@@ -11,10 +11,10 @@ from chassis.http.errors import InvalidRequest, responses
 from chassis.http.models import Id, Ok
 from chassis.http.paging import MAX_ID
 
-from . import commands, entities
-from .commands import NewTweet
-from .entities import AmbiguousMention, Mention
-from .errors import (
+from .. import commands, entities
+from ..commands import NewTweet
+from ..entities import AmbiguousMention, Mention
+from ..errors import (
     IdempotencyKeyReused,
     MediaNotFound,
     MediaTaken,
@@ -32,7 +32,7 @@ from .errors import (
     TweetNotFound,
     TweetTooLong,
 )
-from .models import WhoMayReply
+from ..models import WhoMayReply
 
 router = APIRouter(prefix="/api", tags=["tweets"])
 

@@ -1,4 +1,4 @@
-"""The HTTP routes of announcements. No SQL and no rules here."""
+"""Announcements, their acknowledgements, and reminders."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -12,12 +12,11 @@ from chassis.http.errors import InvalidRequest, responses
 from chassis.http.models import Ok
 from chassis.http.paging import MAX_ID, Cursor, Limit
 
-from . import announcements, commands
-from .announcements import NewAnnouncement
-from .api import DRAFT_ID_PATTERN
-from .commands import NewTweet
-from .entities import AmbiguousMention
-from .errors import (
+from .. import announcements, commands
+from ..announcements import NewAnnouncement
+from ..commands import NewTweet
+from ..entities import AmbiguousMention
+from ..errors import (
     AnnouncementEnded,
     AnnouncementNotFound,
     AnnouncementPeriodNotAccepted,
@@ -31,8 +30,9 @@ from .errors import (
     TweetEmpty,
     TweetTooLong,
 )
-from .models import WhoMayReply
-from .roles import Announcer
+from ..models import WhoMayReply
+from ..roles import Announcer
+from .tweets import DRAFT_ID_PATTERN
 
 router = APIRouter(prefix="/api/announcements", tags=["announcements"])
 

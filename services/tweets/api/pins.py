@@ -1,4 +1,4 @@
-"""The HTTP routes of pinned tweets. No SQL and no rules here."""
+"""Pinned tweets."""
 
 from typing import Literal
 
@@ -10,8 +10,8 @@ from chassis.database.session import DirectTransaction
 from chassis.http.errors import responses
 from chassis.http.models import Id, Ok
 
-from . import pins
-from .errors import NotYourTweet, TooManyPins, TweetNotFound
+from .. import pins
+from ..errors import NotYourTweet, TooManyPins, TweetNotFound
 
 router = APIRouter(prefix="/api", tags=["tweets"])
 

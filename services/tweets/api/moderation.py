@@ -1,4 +1,4 @@
-"""The HTTP routes of moderation: reports, and hiding tweets. No SQL and no rules here."""
+"""Moderation: reports, and hiding tweets."""
 
 from datetime import datetime
 from typing import Annotated, Literal, Self
@@ -13,8 +13,8 @@ from chassis.http.errors import InvalidRequest, responses
 from chassis.http.models import Id, Ok
 from chassis.http.paging import MAX_ID, Cursor, Limit
 
-from . import moderation
-from .errors import (
+from .. import moderation
+from ..errors import (
     CannotReportYourself,
     NotAModerator,
     ReportAlreadyClosed,
@@ -23,8 +23,8 @@ from .errors import (
     TweetNotFound,
     TweetNotHidden,
 )
-from .models import ReportReason
-from .roles import Moderator
+from ..models import ReportReason
+from ..roles import Moderator
 
 router = APIRouter(prefix="/api", tags=["moderation"])
 

@@ -1,0 +1,7 @@
+"""The HTTP routes of tweets: they translate requests and responses. No SQL and no rules here."""
+
+from . import announcements, moderation, pins, tweets
+
+routers = (tweets.router, moderation.router, announcements.router, pins.router)
+
+__all__ = ["routers"]
