@@ -3,16 +3,21 @@
 *Versions.* The id of the event in the outbox is the new version of what the event is about: a tweet
 or a like. Consumers ignore an event that is older than the version they have. So a command locks
 the row first and records the event while it holds the lock; otherwise two changes could commit in
-one order and have versions in the other. A like that does not exist yet has no row to lock, so
-`_LOCK_LIKE_OR_INSERT` inserts an inactive one. `chassis.messaging.outbox` has the details.
+one order and have versions in the other. `chassis.messaging.outbox` has the details.
+
+*One statement.* Likes and plain tweets are most of the writes, so each of them is one statement
+that changes the row and records the event. It needs no transaction around it (docs/adr/0043).
+`nextval` in the `set` of an update draws a version that is later than every version of the row:
+PostgreSQL evaluates `set` again if another transaction has changed the row while the update waited
+for it. A like that is inserted has no earlier version.
 
 *Posting once.* A client whose connection breaks cannot know whether its tweet was posted, and must
 be able to send it again. It gives the draft an id of its own (`draft_id`, or the header
-Idempotency-Key). The first statement of `post_tweet` inserts the draft or locks the existing row,
-so of two equal requests at the same moment the second one waits for the first. It then finds the
-tweet's id in the row and returns it, and names the same event in the response. A digest of text and
-pictures detects a client that uses one Idempotency-Key for two different tweets. If the first
-attempt fails, the draft is rolled back with it, and its id can be used again.
+Idempotency-Key). `post_tweet` begins by inserting the draft, so of two equal requests at the same
+moment the second one waits for the first. It then finds the tweet's id in the row and returns it,
+and names the same event in the response. A digest of text and pictures detects a client that uses
+one Idempotency-Key for two different tweets. If the first attempt fails, the draft is rolled back
+with it, and its id can be used again.
 
 *Replies.* A reply takes its place in the thread from its parent: `_LOCK_PARENT` reads it and keeps
 the parent from being deleted until the reply is committed. A parent exists before its replies, so a
@@ -61,18 +66,40 @@ MAX_FOLLOWED_TAGS = 100
 MAX_ANCESTORS = 10
 """How many of the tweets above a reply are stored with it, the nearest first."""
 
-_INSERT_TWEET = """
-insert into tweet (author_id, content, created_at, replies) values ($1, $2, $3, $4) returning id
-"""
-_INSERT_REPLY = """
-insert into tweet (
-    author_id, content, created_at, replies, parent_id, root_id, depth, ancestors, self_replies
+# $5 to $9 are the place of a reply, see `ThreadPlace`; $10 to $13 the event, see `outbox.values`.
+# Its JSON gets the tweet's id here.
+_INSERT_TWEET_AND_EVENT = """
+tweet as (
+    insert into tweet (
+        id, author_id, content, created_at, replies, parent_id, root_id, depth, ancestors,
+        self_replies
+    )
+    overriding system value
+    select tweet_id, $1::bigint, $2, $3, $4, $5, $6, $7, $8, $9 from draft
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-returning id
+insert into outbox (id, routing_key, payload, request_id, traceparent)
+overriding system value
+select version, $10, $11::text::jsonb || jsonb_build_object('tweet_id', tweet_id), $12, $13
+from draft
+returning (select tweet_id from draft), id as version
 """
+_POST = f"""
+with draft as materialized (
+    select nextval('tweet_id_seq') as tweet_id, nextval('outbox_id_seq') as version
+), {_INSERT_TWEET_AND_EVENT.strip()}
+"""  # noqa: S608  only constants are inserted
+# Waits for a transaction that is inserting the same draft. Does nothing if the draft exists.
+_POST_DRAFT = f"""
+with draft as (
+    insert into draft (author_id, id, digest, tweet_id, version)
+    values ($1, $14, $15, nextval('tweet_id_seq'), nextval('outbox_id_seq'))
+    on conflict do nothing returning tweet_id, version
+), {_INSERT_TWEET_AND_EVENT.strip()}
+"""  # noqa: S608  only constants are inserted
 # Reads the place of the parent, and keeps it from being deleted until the transaction ends. The
 # second author and rule are those of the root, whose author may restrict the whole thread.
+_NO_PLACE: tuple[object, ...] = (None, None, 0, [], 0)
+"""The place of a tweet that is not a reply."""
 _LOCK_PARENT = """
 select parent.author_id, parent.root_id, parent.depth, parent.ancestors, parent.self_replies,
     array[parent.author_id, root.author_id] as authors, array[parent.replies, root.replies] as rules
@@ -105,33 +132,44 @@ insert into draft (author_id, id, digest) values ($1, $2, $3)
 on conflict (author_id, id) do update set id = excluded.id
 returning tweet_id, version, digest
 """
+_FIND_DRAFT = "select tweet_id, version, digest from draft where author_id = $1 and id = $2"
 _IS_DELETED = "select deleted_at is not null as deleted from tweet where id = $1"
 _SET_DRAFT = "update draft set tweet_id = $3, version = $4 where author_id = $1 and id = $2"
 
-# Both statements lock the like, and keep the tweet from being deleted, until the transaction ends.
-# They return the like before the change: version 0 if there has never been one. They return no row
-# if the tweet does not exist. A hidden tweet gets no likes; those that it has can be taken back.
-_LOCK_LIKE_OR_INSERT = """
+# Both statements lock the like, and keep the tweet from being deleted until it is committed. They
+# return the version of the like, null if there is none, and whether the tweet exists. A hidden
+# tweet gets no likes; those that it has can be taken back. $3 to $6 are the event, see
+# `outbox.values`.
+_RECORD_CHANGE = """
+event as (
+    insert into outbox (id, routing_key, payload, request_id, traceparent)
+    overriding system value
+    select version, $3, $4::text::jsonb, $5, $6 from set_like where is_changed
+)
+select (select version from set_like) as version, exists (select from tweet) as tweet_exists
+"""
+_LIKE = f"""
 with tweet as (
     select id from tweet
     where id = $1 and deleted_at is null and hidden_at is null for key share
-)
-insert into tweet_like (tweet_id, user_id, active, version)
-select id, $2, false, 0 from tweet
-on conflict (tweet_id, user_id) do update set active = tweet_like.active
-returning active, version
-"""
-_LOCK_LIKE = """
+), set_like as (
+    insert into tweet_like (tweet_id, user_id, active, version)
+    select id, $2, true, nextval('outbox_id_seq') from tweet
+    on conflict (tweet_id, user_id) do update set active = true, version =
+        case when tweet_like.active then tweet_like.version else nextval('outbox_id_seq') end
+    returning new.version, old.active is not true as is_changed
+), {_RECORD_CHANGE.strip()}
+"""  # noqa: S608  only constants are inserted
+_UNLIKE = f"""
 with tweet as (
     select id from tweet where id = $1 and deleted_at is null for key share
-), existing as (
-    select tweet_id, active, version from tweet_like
-    where tweet_id = $1 and user_id = $2 for update
-)
-select coalesce(active, false) as active, coalesce(version, 0) as version
-from tweet left join existing on existing.tweet_id = tweet.id
-"""
-_SET_LIKE = "update tweet_like set active = $3, version = $4 where tweet_id = $1 and user_id = $2"
+), set_like as (
+    update tweet_like set active = false, version =
+        case when active then nextval('outbox_id_seq') else version end
+    from tweet where tweet_id = tweet.id and user_id = $2
+    returning new.version, old.active as is_changed
+), {_RECORD_CHANGE.strip()}
+"""  # noqa: S608  only constants are inserted
 
 
 @dataclass(frozen=True)
@@ -144,6 +182,11 @@ class NewTweet:
     mentions: Sequence[Mention] | None = None
     """None if the client gives no mentions: then they are found in the text."""
     replies: WhoMayReply = WhoMayReply.everyone
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether posting it is one statement: its text and nothing else of the database."""
+        return not (self.media_ids or self.reply_to or self.mentions or "@" in self.content)
 
     def digest(self) -> bytes:
         parts: list[object] = [self.content, list(self.media_ids)]
@@ -161,7 +204,8 @@ class Posted:
     ambiguous: Sequence[AmbiguousMention] = ()
 
 
-# As for a like: the first statement also inserts an inactive follow if there is none.
+# Both statements lock the follow until the transaction ends. They return it before the change:
+# version 0 if there has never been one. The first one also inserts an inactive follow then.
 _LOCK_TAG_FOLLOW_OR_INSERT = """
 insert into tag_follow (user_id, tag, active, version) values ($1, $2, false, 0)
 on conflict (user_id, tag) do update set active = tag_follow.active
@@ -204,7 +248,17 @@ async def post_tweet(
     if draft_id is None:
         return await _post(session, author_id, new)
     digest = new.digest()
-    (draft,) = await fetch(session, _LOCK_DRAFT, author_id, draft_id, digest)
+    if new.is_plain:
+        posted = await _insert(session, author_id, new, _POST_DRAFT, draft_id, digest)
+        if posted is not None:
+            return posted
+        drafts = await fetch(session, _FIND_DRAFT, author_id, draft_id)
+        if not drafts:
+            # An erasure has deleted the tweet and its draft meanwhile.
+            raise TweetAlreadyDeleted
+    else:
+        drafts = await fetch(session, _LOCK_DRAFT, author_id, draft_id, digest)
+    (draft,) = drafts
     if draft["tweet_id"] is not None:
         # A draft from before there were digests has none: then every repetition counts as equal.
         if must_match and draft["digest"] not in (digest, None):
@@ -220,20 +274,20 @@ async def post_tweet(
 
 
 async def _post(session: AnySession, author_id: int, new: NewTweet) -> Posted:
+    posted = await _insert(session, author_id, new, _POST)
+    assert posted is not None
+    return posted
+
+
+async def _insert(
+    session: AnySession, author_id: int, new: NewTweet, statement: str, *draft: object
+) -> Posted | None:
+    """None if `statement` is `_POST_DRAFT` and the draft exists."""
     found = await entities.find(session, new.content, new.mentions)
     thread = await _lock_parent(session, author_id, new.reply_to) if new.reply_to else None
     attached = await _lock_media(session, author_id, new.media_ids)
-    created_at = clock.now()
-    values = (author_id, new.content, created_at, new.replies)
-    if thread is None:
-        (row,) = await fetch(session, _INSERT_TWEET, *values)
-    else:
-        (row,) = await fetch(session, _INSERT_REPLY, *values, *thread.model_dump().values())
-    tweet_id: int = row["id"]
-    if attached:
-        await fetch(session, _ATTACH, new.media_ids, tweet_id)
     event = TweetPosted(
-        tweet_id=tweet_id,
+        tweet_id=0,  # The statement sets it.
         author_id=author_id,
         content=new.content,
         media_ids=list(new.media_ids),
@@ -251,9 +305,26 @@ async def _post(session: AnySession, author_id: int, new: NewTweet) -> Posted:
         ],
         entities=found.entities,
         thread=thread,
-        created_at=created_at,
+        created_at=clock.now(),
     )
-    return Posted(tweet_id, await outbox.record(session, event), found.ambiguous)
+    rows = await fetch(
+        session,
+        statement,
+        author_id,
+        new.content,
+        event.created_at,
+        new.replies,
+        *(thread.model_dump().values() if thread else _NO_PLACE),
+        *outbox.values(event),
+        *draft,
+    )
+    if not rows:
+        return None
+    ((tweet_id, version),) = rows
+    if attached:
+        await fetch(session, _ATTACH, new.media_ids, tweet_id)
+    outbox.name_in_response(session, version)
+    return Posted(tweet_id, version, found.ambiguous)
 
 
 async def _lock_parent(session: AnySession, author_id: int, parent_id: int) -> ThreadPlace:
@@ -317,27 +388,22 @@ async def delete_tweet(session: AnySession, tweet_id: int, caller_id: int) -> No
 
 async def like_tweet(session: AnySession, tweet_id: int, user_id: int) -> None:
     """Idempotent. Raises TweetNotFound."""
-    await _set_like(session, _LOCK_LIKE_OR_INSERT, TweetLiked(tweet_id=tweet_id, user_id=user_id))
+    await _set_like(session, _LIKE, TweetLiked(tweet_id=tweet_id, user_id=user_id))
 
 
 async def unlike_tweet(session: AnySession, tweet_id: int, user_id: int) -> None:
     """Idempotent. Raises TweetNotFound."""
-    await _set_like(session, _LOCK_LIKE, TweetUnliked(tweet_id=tweet_id, user_id=user_id))
+    await _set_like(session, _UNLIKE, TweetUnliked(tweet_id=tweet_id, user_id=user_id))
 
 
-async def _set_like(
-    session: AnySession, lock_statement: str, event: TweetLiked | TweetUnliked
-) -> None:
-    active = isinstance(event, TweetLiked)
-    rows = await fetch(session, lock_statement, event.tweet_id, event.user_id)
-    if not rows:
+async def _set_like(session: AnySession, statement: str, event: TweetLiked | TweetUnliked) -> None:
+    ((version, tweet_exists),) = await fetch(
+        session, statement, event.tweet_id, event.user_id, *outbox.values(event)
+    )
+    if not tweet_exists:
         raise TweetNotFound
-    (like,) = rows
-    if like["active"] != active:
-        version = await outbox.record(session, event)
-        await fetch(session, _SET_LIKE, event.tweet_id, event.user_id, active, version)
-    elif like["version"]:
-        outbox.name_in_response(session, like["version"])
+    if version is not None:
+        outbox.name_in_response(session, version)
 
 
 async def follow_tag(session: AnySession, user_id: int, tag: str) -> None:

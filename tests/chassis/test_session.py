@@ -66,6 +66,19 @@ async def test_a_direct_transaction_is_committed_or_rolled_back_and_keeps_its_co
     assert len(backends) == 1
 
 
+async def test_each_statement_of_an_autocommit_session_is_committed_at_once(
+    database: Database, probe_event: type[ProbeEvent]
+) -> None:
+    session = database.autocommit()
+    await record(session, probe_event(number=1))
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await fetch(session, "insert into inbox (source, id) values ('a', 1), ('a', 1)")
+
+    assert await count_events(database, probe_event.routing_key) == 1
+    assert len(session.info["events"]) == 1
+    assert database.pool_state().used == 0
+
+
 async def test_a_cancelled_direct_transaction_keeps_no_lock(
     database: Database, probe_event: type[ProbeEvent]
 ) -> None:

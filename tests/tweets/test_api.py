@@ -9,12 +9,24 @@ import pytest
 from sqlalchemy import text
 
 from chassis import testing
-from chassis.database.session import Database, execute
+from chassis.database.session import Database, execute, fetch
+from services.tweets import commands
 from services.tweets.events import MediaExpired, MediaUploaded
 from services.tweets.handlers import subscriptions
+from tests.waiting import eventually
 
 ANN, BORIS = 1, 2
 FAMILY = "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}\u200d\N{BOY}"
+
+WAITING = """
+select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+"""
+STORED_LIKE = "select active, version from tweet_like where tweet_id = $1"
+EVENTS_OF_LIKES = """
+select id, routing_key from outbox
+where routing_key like 'tweet.%liked.v1' and (payload ->> 'tweet_id')::bigint = $1
+order by id
+"""
 
 _media_ids = count(1)
 _numbers = count(1)
@@ -246,6 +258,39 @@ async def test_liking_twice_records_one_event_and_both_responses_name_it(
     assert [event for event in await outbox(database, "tweet.unliked.v1") if event == fact] == [
         fact
     ]
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+async def test_a_change_of_a_like_that_waits_for_another_one_has_the_latest_version(
+    tweets: httpx.AsyncClient, database: Database, method: str
+) -> None:
+    tweet_id = await posted(tweets, ANN)
+    path = f"/api/tweets/{tweet_id}/likes"
+    await tweets.post(path, headers=signed(BORIS))
+    revert, repeat = commands.unlike_tweet, commands.like_tweet
+    if method == "DELETE":
+        await tweets.delete(path, headers=signed(BORIS))
+        revert, repeat = repeat, revert
+
+    async def waits_for_a_lock() -> bool:
+        async with database.direct_transaction() as session:
+            return bool(await fetch(session, WAITING))
+
+    async with database.direct_transaction() as session:
+        await revert(session, tweet_id, BORIS)
+        waiting = asyncio.create_task(tweets.request(method, path, headers=signed(BORIS)))
+        await eventually(waits_for_a_lock)
+        await repeat(session, tweet_id, BORIS)
+        await revert(session, tweet_id, BORIS)
+    assert (await waiting).status_code == 200
+
+    async with database.direct_transaction() as session:
+        (like,) = await fetch(session, STORED_LIKE, tweet_id)
+        events = await fetch(session, EVENTS_OF_LIKES, tweet_id)
+    assert like["active"] == (method == "POST")
+    assert like["version"] == events[-1]["id"]
+    assert events[-1]["routing_key"] == f"tweet.{'liked' if method == 'POST' else 'unliked'}.v1"
+    assert (await waiting).headers["warble-events"] == f"tweets:{like['version']}"
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])

@@ -84,19 +84,26 @@ async def record(session: AnySession, event: Event) -> int:
     The caller holds the lock of the aggregate's row. The response names the event, unless its class
     says otherwise.
     """
-    context = structlog.contextvars.get_contextvars()
-    (row,) = await fetch(
-        session,
-        _INSERT,
-        event.routing_key,
-        event.model_dump_json(),
-        context.get("request_id"),
-        tracing.current_traceparent() or context.get("traceparent"),
-    )
+    (row,) = await fetch(session, _INSERT, *values(event))
     version: int = row["id"]
     if event.named_in_response:
         name_in_response(session, version)
     return version
+
+
+def values(event: Event) -> tuple[str, str, str | None, str | None]:
+    """The columns `routing_key`, `payload`, `request_id` and `traceparent` of the event's row, for
+    a statement that changes an aggregate and records the event at once."""
+    return event.routing_key, event.model_dump_json(), *_cause()
+
+
+def _cause() -> tuple[str | None, str | None]:
+    """The id and the trace of the request for which this task works."""
+    context = structlog.contextvars.get_contextvars()
+    return (
+        context.get("request_id"),
+        tracing.current_traceparent() or context.get("traceparent"),
+    )
 
 
 async def record_all(session: AnySession, events: Sequence[Event]) -> list[int]:
@@ -104,14 +111,12 @@ async def record_all(session: AnySession, events: Sequence[Event]) -> list[int]:
 
     The response names none of them: thousands of ids do not fit into a header.
     """
-    context = structlog.contextvars.get_contextvars()
     rows = await fetch(
         session,
         _INSERT_ALL,
         [event.routing_key for event in events],
         [event.model_dump_json() for event in events],
-        context.get("request_id"),
-        tracing.current_traceparent() or context.get("traceparent"),
+        *_cause(),
     )
     # PostgreSQL draws the ids in the order of the SELECT.
     return sorted(row["id"] for row in rows)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.auth.identity import IDENTITY_HEADER, SignedIn
-from chassis.database.session import DirectTransaction
+from chassis.database.session import Autocommit, DirectTransaction, request_session
 from chassis.http.errors import InvalidRequest, responses
 from chassis.http.models import Id, Ok
 from chassis.http.paging import MAX_ID
@@ -135,7 +135,7 @@ async def _prepare_draft(draft: TweetDraft, identity: SignedIn, request: Request
 async def post_tweet(
     draft: Annotated[TweetDraft, Depends(_prepare_draft)],
     identity: SignedIn,
-    session: DirectTransaction,
+    request: Request,
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -158,13 +158,14 @@ async def post_tweet(
         draft.mentions,
         draft.replies,
     )
-    posted = await commands.post_tweet(
-        session,
-        identity.user_id,
-        new,
-        idempotency_key or draft.draft_id,
-        must_match=idempotency_key is not None,
-    )
+    async with request_session(request, one_statement=new.is_plain) as session:
+        posted = await commands.post_tweet(
+            session,
+            identity.user_id,
+            new,
+            idempotency_key or draft.draft_id,
+            must_match=idempotency_key is not None,
+        )
     return TweetResponse(tweet_id=posted.tweet_id, ambiguous=list(posted.ambiguous) or None)
 
 
@@ -179,13 +180,13 @@ async def delete_tweet(id: Id, identity: SignedIn, session: DirectTransaction) -
 
 
 @router.post("/tweets/{id}/likes", summary="Like a tweet", responses=responses(TweetNotFound))
-async def like_tweet(id: Id, identity: SignedIn, session: DirectTransaction) -> Ok:
+async def like_tweet(id: Id, identity: SignedIn, session: Autocommit) -> Ok:
     await commands.like_tweet(session, id, identity.user_id)
     return Ok()
 
 
 @router.delete("/tweets/{id}/likes", summary="Unlike a tweet", responses=responses(TweetNotFound))
-async def unlike_tweet(id: Id, identity: SignedIn, session: DirectTransaction) -> Ok:
+async def unlike_tweet(id: Id, identity: SignedIn, session: Autocommit) -> Ok:
     await commands.unlike_tweet(session, id, identity.user_id)
     return Ok()
 
