@@ -7,14 +7,15 @@ about the same thing it applies only the one with the highest version. And only 
 to the copy that it fills, so no row needs a lock. A test compares the tables that both modules
 produce.
 
-Classes of which there are few events have no bulk handler: the importer calls their handler.
+Tweets and likes are handled many at once by the consumer too, so `handlers` has their bulk
+handlers. Classes of which there are few events have none: the importer calls their handler.
 """
 
 from collections.abc import Mapping, Sequence
 
 from chassis.database.session import AnySession, fetch
 from chassis.messaging.events import Event
-from chassis.projections.importer import BulkHandler
+from chassis.messaging.subscriptions import BulkHandler
 
 from .events import (
     TweetLiked,
@@ -24,7 +25,7 @@ from .events import (
     UserRegistered,
     UserUnfollowed,
 )
-from .handlers import insert_tweets
+from .handlers import insert_tweets, set_likes
 
 # `distinct on`: one insert cannot change the same row twice.
 _SET_NAMES = """
@@ -46,36 +47,6 @@ on conflict (follower_id, followed_id)
 do update set active = excluded.active, version = excluded.version
 where follow.version < excluded.version
 """
-_INSERT_PLACEHOLDERS = """
-insert into tweet (id) select distinct unnest($1::bigint[]) on conflict do nothing
-"""
-_SET_LIKES = """
-with latest as (
-    select distinct on (tweet_id, user_id) tweet_id, user_id, active, version
-    from unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[])
-        as event (tweet_id, user_id, active, version)
-    join tweet on tweet.id = tweet_id
-    where not deleted and not exists (select from erasure where erasure.user_id = event.user_id)
-    order by tweet_id, user_id, version desc
-), before as (
-    select tweet_id, user_id, tweet_like.active
-    from tweet_like join latest using (tweet_id, user_id)
-), after as (
-    insert into tweet_like (tweet_id, user_id, active, version)
-    select tweet_id, user_id, active, version from latest
-    on conflict (tweet_id, user_id)
-    do update set active = excluded.active, version = excluded.version
-    where tweet_like.version < excluded.version
-    returning tweet_id, user_id, active
-)
-update tweet set like_count = like_count + change.step
-from (
-    select tweet_id, sum(after.active::int - coalesce(before.active, false)::int) as step
-    from after left join before using (tweet_id, user_id)
-    group by tweet_id
-) as change
-where tweet.id = change.tweet_id and change.step <> 0
-"""
 
 
 async def _set_names(session: AnySession, events: Sequence[tuple[UserRegistered, int]]) -> None:
@@ -93,26 +64,11 @@ async def _set_follows(
     await fetch(session, _SET_FOLLOWS, *zip(*rows, strict=True))
 
 
-async def _insert_tweets(session: AnySession, events: Sequence[tuple[TweetPosted, int]]) -> None:
-    await insert_tweets(session, [event for event, _ in events])
-
-
-async def _set_likes(
-    session: AnySession, events: Sequence[tuple[TweetLiked | TweetUnliked, int]]
-) -> None:
-    rows = [
-        (event.tweet_id, event.user_id, isinstance(event, TweetLiked), version)
-        for event, version in events
-    ]
-    await fetch(session, _INSERT_PLACEHOLDERS, [row[0] for row in rows])
-    await fetch(session, _SET_LIKES, *zip(*rows, strict=True))
-
-
 bulk_handlers: Mapping[type[Event], BulkHandler] = {
     UserRegistered: _set_names,
     UserFollowed: _set_follows,
     UserUnfollowed: _set_follows,
-    TweetPosted: _insert_tweets,
-    TweetLiked: _set_likes,
-    TweetUnliked: _set_likes,
+    TweetPosted: insert_tweets,
+    TweetLiked: set_likes,
+    TweetUnliked: set_likes,
 }

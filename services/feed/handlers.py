@@ -13,8 +13,9 @@ the handlers commute. Whatever the order, the tables end up the same. Three mean
   a row for the tweet, which is invisible until the tweet arrives.
 
 All handlers about a tweet's likes lock the row of the tweet first. `replies` keeps the counts and
-lists of replies. `bulk_handlers` has the same
-rules in statements for many events; a change of one module is a change of both. See docs/adr/0004.
+lists of replies. Tweets and likes, which are most events, are handled many at once. `bulk_handlers`
+has the same rules for others in statements for many events; a change of one module is a change of
+both. See docs/adr/0004.
 """
 
 import json
@@ -125,13 +126,9 @@ _SET_PLACE = """
 update tweet set parent_id = $2, root_id = $3, depth = $4, ancestors = $5, self_replies = $6
 where id = $1 and parent_id is null
 """
-# Locks the tweet's row, and inserts a placeholder if there is none. All handlers about a tweet's
-# likes do this first. So if two workers handle a like and the deletion of its tweet at the same
-# moment, one of them waits and sees the other's change.
-_LOCK_TWEET = """
-insert into tweet (id) values ($1)
-on conflict (id) do update set id = excluded.id
-returning deleted
+_LOCK_TWEETS = "select id, deleted from tweet where id = any($1::bigint[]) order by id for update"
+_INSERT_PLACEHOLDERS = """
+insert into tweet (id) select unnest($1::bigint[]) order by 1 on conflict do nothing
 """
 _MARK_DELETED = """
 update tweet set
@@ -168,23 +165,23 @@ select count(*) as likes from deleted
 _DEFER_LIKES = """
 insert into likes_to_delete (tweet_id) select unnest($1::bigint[]) on conflict do nothing
 """
-_SET_LIKE = """
-with before as (
-    select active from tweet_like where tweet_id = $1 and user_id = $2
-), after as (
+# `distinct on`: one insert cannot change the same row twice.
+_SET_LIKES = """
+with changed as (
     insert into tweet_like (tweet_id, user_id, active, version)
-    select $1, $2, $3, $4 where not exists (select from erasure where user_id = $2)
+    select distinct on (tweet_id, user_id) tweet_id, user_id, active, version
+    from unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[])
+        as event (tweet_id, user_id, active, version)
+    where not exists (select from erasure where erasure.user_id = event.user_id)
+    order by tweet_id, user_id, version desc
     on conflict (tweet_id, user_id)
     do update set active = excluded.active, version = excluded.version
     where tweet_like.version < excluded.version
-    returning active
+    returning tweet_id, new.active::int - coalesce(old.active, false)::int as step
 )
 update tweet set like_count = like_count + change.step
-from (
-    select after.active::int - coalesce(before.active, false)::int as step
-    from after left join before on true
-) as change
-where tweet.id = $1 and change.step <> 0
+from (select tweet_id, sum(step) as step from changed group by tweet_id) as change
+where tweet.id = change.tweet_id and change.step <> 0
 """
 
 
@@ -257,13 +254,9 @@ async def _set_tag_follow(
         await fetch(session, _SET_TAG_FOLLOW, event.user_id, event.tag, active, version)
 
 
-@subscriptions.on(TweetPosted)
-async def on_tweet_posted(session: AnySession, event: TweetPosted, version: int) -> None:
-    await insert_tweets(session, [event])
-
-
-async def insert_tweets(session: AnySession, events: Sequence[TweetPosted]) -> None:
+async def insert_tweets(session: AnySession, posted: Sequence[tuple[TweetPosted, int]]) -> None:
     """Inserts the tweets that are new. Those of erased people become tombstones."""
+    events = sorted((event for event, _ in posted), key=lambda event: event.tweet_id)
     inserted = await fetch(session, _INSERT_TWEETS, json.dumps([_row(event) for event in events]))
     new = {row["id"] for row in inserted}
     for event in events:
@@ -281,6 +274,11 @@ async def insert_tweets(session: AnySession, events: Sequence[TweetPosted]) -> N
     ]
     if tags:
         await fetch(session, _INSERT_TAGS, *zip(*tags, strict=True))
+
+
+@subscriptions.on(TweetPosted, bulk=insert_tweets)
+async def on_tweet_posted(session: AnySession, event: TweetPosted, version: int) -> None:
+    await insert_tweets(session, [(event, version)])
 
 
 def _row(event: TweetPosted) -> dict[str, object]:
@@ -302,7 +300,7 @@ async def on_tweet_deleted(session: AnySession, event: TweetDeleted, version: in
 
 
 async def _delete_tweet(session: AnySession, tweet_id: int, place: ThreadPlace | None) -> None:
-    await fetch(session, _LOCK_TWEET, tweet_id)
+    await _lock_tweets(session, [tweet_id])
     if place:
         await fetch(session, _SET_PLACE, tweet_id, *place.model_dump().values())
     await delete_tweets(session, [tweet_id])
@@ -338,19 +336,40 @@ async def on_tweet_restored(session: AnySession, event: TweetRestored, version: 
     await fetch(session, _SET_HIDDEN, event.tweet_id, False, version)
 
 
-@subscriptions.on(TweetLiked)
-async def on_tweet_liked(session: AnySession, event: TweetLiked, version: int) -> None:
-    await _set_like(session, event, version, active=True)
-
-
-@subscriptions.on(TweetUnliked)
-async def on_tweet_unliked(session: AnySession, event: TweetUnliked, version: int) -> None:
-    await _set_like(session, event, version, active=False)
-
-
-async def _set_like(
-    session: AnySession, event: TweetLiked | TweetUnliked, version: int, *, active: bool
+async def set_likes(
+    session: AnySession, events: Sequence[tuple[TweetLiked | TweetUnliked, int]]
 ) -> None:
-    (tweet,) = await fetch(session, _LOCK_TWEET, event.tweet_id)
-    if not tweet["deleted"]:
-        await fetch(session, _SET_LIKE, event.tweet_id, event.user_id, active, version)
+    """Applies likes and their ends, in any order."""
+    deleted = await _lock_tweets(session, [event.tweet_id for event, _ in events])
+    rows = [
+        (event.tweet_id, event.user_id, isinstance(event, TweetLiked), version)
+        for event, version in events
+        if not deleted[event.tweet_id]
+    ]
+    if rows:
+        await fetch(session, _SET_LIKES, *zip(*rows, strict=True))
+
+
+async def _lock_tweets(session: AnySession, tweet_ids: Sequence[int]) -> dict[int, bool]:
+    """Locks the tweets, and inserts placeholders for those that are missing. Says of each whether
+    it is deleted.
+
+    All handlers about a tweet's likes do this first. So if two workers handle a like and the
+    deletion of its tweet at the same moment, one of them waits and sees the other's change.
+    """
+    wanted = sorted(set(tweet_ids))
+    locked = await fetch(session, _LOCK_TWEETS, wanted)
+    if len(locked) < len(wanted):
+        await fetch(session, _INSERT_PLACEHOLDERS, wanted)
+        locked = await fetch(session, _LOCK_TWEETS, wanted)
+    return {row["id"]: row["deleted"] for row in locked}
+
+
+@subscriptions.on(TweetLiked, bulk=set_likes)
+async def on_tweet_liked(session: AnySession, event: TweetLiked, version: int) -> None:
+    await set_likes(session, [(event, version)])
+
+
+@subscriptions.on(TweetUnliked, bulk=set_likes)
+async def on_tweet_unliked(session: AnySession, event: TweetUnliked, version: int) -> None:
+    await set_likes(session, [(event, version)])

@@ -11,7 +11,7 @@ a tweet, and which groups were read: `carry_over` takes this from the projection
 from collections.abc import Mapping
 
 from chassis.messaging.events import Event
-from chassis.projections.importer import BulkHandler
+from chassis.messaging.subscriptions import BulkHandler
 from chassis.projections.shadow_schema import CarryOver
 
 from .events import (

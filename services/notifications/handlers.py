@@ -263,7 +263,7 @@ async def _set_tag_follow(
     await fetch(session, _SET_TAG_FOLLOW, event.user_id, event.tag, active, version)
 
 
-@subscriptions.on(TweetPosted)
+@subscriptions.on(TweetPosted, bulk=insert_tweets)
 async def on_tweet_posted(session: AnySession, event: TweetPosted, version: int) -> None:
     await insert_tweets(session, [(event, version)])
 
@@ -302,11 +302,11 @@ async def on_announcement_reminded(
     await announcements.remind(session, event, version)
 
 
-@subscriptions.on(TweetLiked)
+@subscriptions.on(TweetLiked, bulk=set_likes)
 async def on_tweet_liked(session: AnySession, event: TweetLiked, version: int) -> None:
     await set_likes(session, [(event, version)])
 
 
-@subscriptions.on(TweetUnliked)
+@subscriptions.on(TweetUnliked, bulk=set_likes)
 async def on_tweet_unliked(session: AnySession, event: TweetUnliked, version: int) -> None:
     await set_likes(session, [(event, version)])

@@ -87,7 +87,7 @@ _POST = f"""
 with draft as materialized (
     select nextval('tweet_id_seq') as tweet_id, nextval('outbox_id_seq') as version
 ), {_INSERT_TWEET_AND_EVENT.strip()}
-"""  # noqa: S608  only constants are inserted
+"""
 # Waits for a transaction that is inserting the same draft. Does nothing if the draft exists.
 _POST_DRAFT = f"""
 with draft as (

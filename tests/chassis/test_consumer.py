@@ -1,6 +1,6 @@
 """Each message takes effect once; one that fails does not stop its neighbours."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
@@ -97,6 +97,41 @@ async def test_a_message_that_is_delivered_many_times_takes_effect_once(
         await publish(connection, probe_event.routing_key, messages)
         await eventually(lambda: _effects_are(effects, [first + number for number in range(20)]))
 
+    assert await count_dead_letters(connection, subscriptions) == 0
+
+
+async def test_a_batch_is_handled_in_bulk_and_one_by_one_when_that_fails(
+    database: Database,
+    connection: AbstractRobustConnection,
+    probe_event: type[ProbeEvent],
+    effects: Callable[[], Awaitable[list[int]]],
+) -> None:
+    subscriptions = Subscriptions(probe_event.routing_key.partition(".")[0])
+    first = int(probe_event.routing_key[5:13], 16) * 100
+    bulks: list[int] = []
+    alone: list[int] = []
+
+    async def insert_effects(session: AnySession, events: Sequence[tuple[ProbeEvent, int]]) -> None:
+        bulks.append(len(events))
+        for event, _ in events:
+            await insert_effect(session, event)
+        if any(event.number == first + 25 for event, _ in events):
+            raise Bug("twenty-five is not handled in bulk")
+
+    @subscriptions.on(probe_event, bulk=insert_effects)
+    async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
+        alone.append(event.number)
+        await insert_effect(session, event)
+
+    messages = [message(first + number % 30) for number in range(60)]
+    async with consuming(database, connection, subscriptions):
+        pass
+    await publish(connection, probe_event.routing_key, messages)
+    async with consuming(database, connection, subscriptions):
+        await eventually(lambda: _effects_are(effects, [first + number for number in range(30)]))
+
+    assert max(bulks) > 1
+    assert first + 25 in alone
     assert await count_dead_letters(connection, subscriptions) == 0
 
 

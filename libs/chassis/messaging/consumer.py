@@ -5,7 +5,8 @@ published again to a retry queue, or published to the dead letters.
 
 *Batches.* The consumer handles all messages that have arrived meanwhile, BATCH at most, in one
 transaction: the more load, the less each message costs. The transaction inserts the ids into the
-inbox, which says which events are new, and runs the handlers of those.
+inbox, which says which events are new, and runs the handlers of those. Events that share a bulk
+handler are handled together, in the statements of one.
 *Split.* When a batch fails, its transaction rolls back and each of its messages is handled in a
 transaction of its own, so that one bad message does not stop its neighbours.
 *Retry ladder.* A message that fails alone goes to the retry queue of the next delay (RETRY_DELAYS),
@@ -21,8 +22,8 @@ and the inbox recognises the events that were handled. See docs/adr/0003.
 
 import asyncio
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -40,7 +41,7 @@ from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from opentelemetry.trace import SpanKind
 
 from chassis import failpoints
-from chassis.database.session import Database
+from chassis.database.session import AnySession, Database
 from chassis.messaging import broker, inbox
 from chassis.messaging.events import Event, EventId, from_milliseconds
 from chassis.messaging.subscriptions import RETRY_DELAYS, Subscription, Subscriptions
@@ -207,15 +208,10 @@ class Consumer:
                     self._database.direct_transaction() as session,
                 ):
                     new = await inbox.insert_new(session, (each.event_id for each in batch))
-                    for delivery in batch:
-                        if delivery.event_id not in new:
-                            continue
-                        # A batch may hold two deliveries of one event.
-                        new.remove(delivery.event_id)
-                        with message_context(delivery.message), _span(delivery):
-                            await delivery.subscription.handler(
-                                session, delivery.event, delivery.event_id.number
-                            )
+                    # By id, because a batch may hold two deliveries of one event.
+                    by_id = {each.event_id: each for each in batch if each.event_id in new}
+                    for group in _groups(by_id.values()):
+                        await _handle_group(session, group)
                 return
             except Exception as error:
                 # An outage does not count as an attempt, since the message is not its cause. A
@@ -259,6 +255,30 @@ class Consumer:
             await self._service_exchange.publish(_copy(message, 1, error), subscription.dead_queue)
         await message.ack()
         EVENTS_DEAD_LETTERED.labels(subscription.event.routing_key).inc()
+
+
+def _groups(deliveries: Iterable[Delivery]) -> Iterable[Sequence[Delivery]]:
+    """Those with the same bulk handler are a group, and each of the others is one alone."""
+    groups: dict[object, list[Delivery]] = {}
+    for delivery in deliveries:
+        key = delivery.subscription.bulk_handler or delivery.event_id
+        groups.setdefault(key, []).append(delivery)
+    return groups.values()
+
+
+async def _handle_group(session: AnySession, group: Sequence[Delivery]) -> None:
+    first, *others = group
+    if not others:
+        with message_context(first.message), _span(first):
+            await first.subscription.handler(session, first.event, first.event_id.number)
+        return
+    assert first.subscription.bulk_handler is not None
+    with ExitStack() as spans:
+        for delivery in group:
+            spans.enter_context(_span(delivery))
+        await first.subscription.bulk_handler(
+            session, [(each.event, each.event_id.number) for each in group]
+        )
 
 
 def _span(delivery: Delivery) -> AbstractContextManager[str | None]:

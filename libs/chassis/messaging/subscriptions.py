@@ -18,6 +18,9 @@ message to the dead letters."""
 E = TypeVar("E", bound=Event)
 Handler = Callable[[AnySession, E, int], Awaitable[None]]
 """Takes the transaction, the event and its version. Handlers commute: see docs/adr/0004."""
+BulkHandler = Callable[[AnySession, Sequence[tuple[Any, int]]], Awaitable[None]]
+"""Takes the transaction and many events of one class with their versions. It has the effect of
+calling the event's handler once for each, in fewer statements."""
 
 
 def queue_name(service: str, routing_key: str) -> str:
@@ -37,6 +40,9 @@ class Subscription:
     is_relevant: Callable[[Any], bool]
     """Whether the handler has anything to do for this event. If not, the consumer acknowledges the
     message without opening a transaction."""
+    bulk_handler: BulkHandler | None = None
+    """What the consumer calls for several events of a batch. Several subscriptions may share it. It
+    takes locks in a fixed order, because several workers may run, and records no events."""
 
     @property
     def queue(self) -> str:
@@ -68,12 +74,19 @@ class Subscriptions:
         self._by_key: dict[str, Subscription] = {}
 
     def on(
-        self, event: type[E], *, when: Callable[[E], bool] = _always
+        self,
+        event: type[E],
+        *,
+        when: Callable[[E], bool] = _always,
+        bulk: BulkHandler | None = None,
     ) -> Callable[[Handler[E]], Handler[E]]:
-        """Registers the decorated handler. An event for which `when` is false is not handled."""
+        """Registers the decorated handler. An event for which `when` is false is not handled.
+
+        For `bulk` see `Subscription.bulk_handler`.
+        """
 
         def subscribe(handler: Handler[E]) -> Handler[E]:
-            self._by_key[event.routing_key] = Subscription(self.service, event, handler, when)
+            self._by_key[event.routing_key] = Subscription(self.service, event, handler, when, bulk)
             return handler
 
         return subscribe

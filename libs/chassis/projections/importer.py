@@ -8,16 +8,16 @@ the reason. An import can be repeated: events that were applied are in the inbox
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import structlog
 
 from chassis.database.session import AnySession, Database, DatabaseUnavailable
 from chassis.messaging import inbox
 from chassis.messaging.events import Event, EventId
-from chassis.messaging.subscriptions import Subscription, Subscriptions
+from chassis.messaging.subscriptions import BulkHandler, Subscription, Subscriptions
 from chassis.projections.event_dump import DumpHeader, StoredEvent, parse
 
 BATCH = 500
@@ -25,10 +25,6 @@ PROGRESS_INTERVAL_SECONDS = 5
 _MAX_REASON_LENGTH = 500
 
 log = structlog.get_logger()
-
-BulkHandler = Callable[[AnySession, Sequence[tuple[Any, int]]], Awaitable[None]]
-"""Takes the transaction and many events of one class with their versions. It has the effect of
-calling the event's handler once for each, in fewer statements."""
 
 
 class _ParsedEvent(NamedTuple):

@@ -41,10 +41,10 @@ from chassis.database.session import Database
 from chassis.http.errors import is_dependency_unavailable, is_timeout
 from chassis.messaging import broker, consumer
 from chassis.messaging.events import Event, EventId
-from chassis.messaging.subscriptions import load_subscriptions
+from chassis.messaging.subscriptions import BulkHandler, load_subscriptions
 from chassis.observability import error_reporting, logging
 from chassis.projections.event_dump import StoredEvent, TruncatedDump
-from chassis.projections.importer import BATCH, BulkHandler, Importer, print_line
+from chassis.projections.importer import BATCH, Importer, print_line
 from chassis.projections.shadow_schema import (
     MAINTENANCE_TIMEOUT_SECONDS,
     MAX_LISTED_EVENTS,
