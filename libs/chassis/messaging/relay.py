@@ -1,9 +1,10 @@
 """The relay: publishes the rows of the outbox, and marks each as published once it is confirmed.
 
 One transaction publishes one batch. It selects rows that are not marked, with `for update skip
-locked`, so that several relays of one service may run at once. It publishes all of them and waits
-for the broker's confirms, marks the confirmed rows and commits. If the process dies in between, the
-rows are not marked and are published again: consumers drop the second copy by their inbox.
+locked`, so that several relays of one service may run at once, and marks them in the same
+statement. It publishes all of them, waits for the broker's confirms, removes the marks of rows that
+were not confirmed, and commits. If the process dies in between, no row is marked and all are
+published again: consumers drop the second copy by their inbox.
 Selecting "ids greater than the last one" instead would lose events, because ids commit out of
 order.
 
@@ -17,6 +18,7 @@ fails, the relay closes both connections and starts again with new ones. See doc
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from operator import itemgetter
 
 import aio_pika
 import asyncpg
@@ -56,12 +58,16 @@ UNROUTABLE_DELAY_SECONDS = 5
 RECONNECT_DELAY_SECONDS = 1
 MEASURE_INTERVAL_SECONDS = 5
 
-_PENDING = """
-select id, routing_key, payload, request_id, traceparent, occurred_at from outbox
-where published_at is null and due_at <= now()
-order by due_at, id limit $1 for update skip locked
+# It finds the rows again by `ctid`, their place in the table, so that no plan reads the whole table.
+_MARK_PENDING = """
+update outbox set published_at = now()
+where ctid = any(array(
+    select ctid from outbox where published_at is null and due_at <= now()
+    order by due_at, id limit $1 for update skip locked
+))
+returning id, routing_key, payload, request_id, traceparent, occurred_at
 """
-_MARK = "update outbox set published_at = now() where id = any($1::bigint[])"
+_UNMARK = "update outbox set published_at = null where id = any($1::bigint[])"
 _POSTPONE = "update outbox set due_at = now() + $2 * interval '1 s' where id = any($1::bigint[])"
 _DEPTH = text("""
 select count(*) as pending, coalesce(extract(epoch from now() - min(occurred_at)), 0) as age
@@ -143,16 +149,17 @@ class Relay:
     async def publish_pending(
         self, connection: asyncpg.Connection, exchange: AbstractExchange
     ) -> int:
-        """Publishes one batch, marks the events that the broker confirmed, and returns the size of
-        the batch.
+        """Publishes one batch, whose events are marked once the broker has confirmed them, and
+        returns the size of the batch.
 
         Raises what aio_pika and `broker.deadline` raise when the broker fails. Events that are not
         confirmed stay pending.
         """
         async with connection.transaction():
-            rows = await connection.fetch(_PENDING, BATCH)
+            rows = await connection.fetch(_MARK_PENDING, BATCH)
             if not rows:
                 return 0
+            rows.sort(key=itemgetter("id"))
             failpoints.reach("relay.selected")
             outcomes = await asyncio.gather(
                 *(self._publish(exchange, row) for row in rows), return_exceptions=True
@@ -163,8 +170,8 @@ class Relay:
                 for row, outcome in zip(rows, outcomes, strict=True)
                 if outcome is not None
             ]
-            failed = {row["id"] for row, _ in failures}
-            await connection.execute(_MARK, [row["id"] for row in rows if row["id"] not in failed])
+            if failures:
+                await connection.execute(_UNMARK, [row["id"] for row, _ in failures])
             # The broker returned these, because no queue is bound to their routing key, or rejected
             # them, because a queue is full. They are postponed, so that they do not fill each
             # batch.
