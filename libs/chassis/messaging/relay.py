@@ -58,7 +58,7 @@ UNROUTABLE_DELAY_SECONDS = 5
 RECONNECT_DELAY_SECONDS = 1
 MEASURE_INTERVAL_SECONDS = 5
 
-# It finds the rows again by `ctid`, their place in the table, so that no plan reads the whole table.
+# Finds the rows again by `ctid`, their place in the table, so that no plan reads the whole table.
 _MARK_PENDING = """
 update outbox set published_at = now()
 where ctid = any(array(
