@@ -133,6 +133,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+_ANNOUNCEMENTS_HAVE_AUTHORS = (
+    "An announcement is somebody's tweet, so a person must post it, in the page or by"
+    " POST /api/announcements. The person needs the role of an announcer:"
+    " `operate role give announcer NAME`."
+)
+
+
 def _add_announcements(parsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     commands = parsers.add_parser("announcements", help="list, end and follow up announcements")
     changes = commands.add_subparsers(dest="change", required=True)
@@ -146,6 +153,9 @@ def _add_announcements(parsers: "argparse._SubParsersAction[argparse.ArgumentPar
         command = changes.add_parser(name, help=meaning)
         command.add_argument("tweet", type=int, help="the announcement's id")
         command.set_defaults(action=lambda given, action=action: action(given.tweet))
+    command = changes.add_parser("post", help="not possible here: an announcement has an author")
+    command.add_argument("words", nargs="*")
+    command.set_defaults(action=lambda given: command.error(_ANNOUNCEMENTS_HAVE_AUTHORS))
 
 
 def main() -> int:

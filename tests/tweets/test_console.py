@@ -1,5 +1,7 @@
 """What moderators and administrators do, an operator can do without the gateway."""
 
+import sys
+
 import httpx
 import pytest
 
@@ -63,3 +65,14 @@ async def test_an_operator_reminds_of_an_announcement_exports_and_ends_it(
     ]
     with pytest.raises(AnnouncementNotFound):
         await console.end_announcement(10**9)
+
+
+def test_an_operator_learns_that_a_person_must_post_an_announcement(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["console", "announcements", "post", "Free lunch"])
+
+    with pytest.raises(SystemExit, match="2"):
+        console.main()
+
+    assert "a person must post it" in capsys.readouterr().err
