@@ -66,6 +66,32 @@ async def test_a_search_finds_tweets_people_and_tags(
     await expect(field).to_have_value(word)
 
 
+async def test_people_of_the_same_name_are_told_apart(
+    company: Company, opens: Opens, screen: str
+) -> None:
+    name = f"Eva {secrets.token_hex(4)}"
+    ann, sales, other = [await company.hire(each) for each in ("Ann", name, name)]
+    department = {"department": "Sales"}
+    await company.administrator.done("PATCH", f"/api/users/{sales.id}", json=department)
+    for eva in (sales, other):
+        await eva.post(f"I am {eva.id}")
+    window = await opens(ann, screen)
+    page = window.page
+    query = f'from:"{name}"'
+
+    async def both_are_found() -> bool:
+        found = await ann.done("GET", "/api/search", params={"q": query})
+        return len(found["tweets"]) == 2
+
+    await eventually(both_are_found)
+    await page.goto(f"/search?q={query}")
+    await expect(page.get_by_role("button", name=f"{name} · No. {other.id}")).to_be_visible()
+    await page.get_by_role("button", name=f"{name} · Sales").click()
+
+    await expect(window.tweets).to_have_count(1)
+    await expect(window.tweets).to_contain_text(f"I am {sales.id}")
+
+
 async def test_a_search_says_what_it_does_not_understand(company: Company, opens: Opens) -> None:
     ann = await company.hire("Ann")
     window = await opens(ann, path="/search", locale="ru-RU")

@@ -14,6 +14,8 @@ const MOST_RECENT = 8;
 
 export class Finding extends Paged<Tweet> {
   choices = $state.raw<api.Choice[]>([]);
+  /** The departments of those who share a name of the query, by person. */
+  readonly departments = new SvelteMap<number, string>();
   onlyCommonWords = $state(false);
   readonly highlights: SvelteMap<number, readonly api.Highlight[]>;
 
@@ -26,6 +28,7 @@ export class Finding extends Paged<Tweet> {
     super(async (cursor) => {
       const found = await api.search(query, order, cursor, typing);
       this.choices = found.choices;
+      void this.#learnDepartments();
       this.onlyCommonWords = found.onlyCommonWords;
       const items = found.items.map(({ highlights: parts, ...tweet }) => {
         highlights.set(tweet.id, parts);
@@ -34,6 +37,20 @@ export class Finding extends Paged<Tweet> {
       return { items, cursor: found.cursor };
     });
     this.highlights = highlights;
+  }
+
+  /** The search knows names only. */
+  async #learnDepartments() {
+    try {
+      for (const { value } of this.choices) {
+        const { items } = await api.findPeople(value, null);
+        for (const { id, department } of items)
+          if (department) this.departments.set(id, department);
+      }
+    } catch (error) {
+      // The numbers tell them apart.
+      if (!(error instanceof api.ApiError)) throw error;
+    }
   }
 }
 
