@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from devstack.instance import Instance
 from devstack.web_build import BUILT, WEB
@@ -157,6 +157,23 @@ async def test_no_text_breaks_the_page_or_runs(company: Company, opens: Opens, t
         assert await page.evaluate(width) <= 320, path
     assert re.search("Warble", await page.title())
     assert await page.locator("img[src=x], main script").count() == 0
+
+
+async def test_a_long_tag_leaves_the_right_column_its_width(company: Company, opens: Opens) -> None:
+    window = await opens(await company.hire("Ann"), path="/nowhere")
+    page = window.page
+    tag = "t" * 100
+
+    async def answer(route: Route) -> None:
+        tags = [{"tag": tag, "name": tag, "count": 3}]
+        await route.fulfill(json={"result": True, "tags": tags})
+
+    await page.route("**/api/tags*", answer)
+    await page.goto("/")
+    await expect(page.get_by_role("link", name=f"#{tag}")).to_be_visible()
+
+    await expect(page.get_by_text("3 tweets", exact=True)).to_be_in_viewport(ratio=1)
+    assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
 async def test_the_page_can_be_installed_as_an_app(stack: Instance) -> None:
