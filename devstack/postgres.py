@@ -119,6 +119,11 @@ def program(instance: Instance) -> Program:
         "unix_socket_directories": "",
         "max_connections": 200,
         "shared_buffers": "256MB",
+        # Memory that the server does not need here: WAL buffers, which it all uses in turn (8 MB by
+        # default), processes that read ahead, and the one that starts logical replication.
+        "wal_buffers": "1MB",
+        "io_method": "sync",
+        "max_logical_replication_workers": 0,
         "timezone": "UTC",
         "log_timezone": "UTC",
         # The field DETAIL of an error quotes whole rows; people's texts must not get into logs.

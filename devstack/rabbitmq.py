@@ -14,6 +14,15 @@ from .supervised_programs import Program
 
 NODE = "warble@localhost"
 
+_ERLANG_ARGUMENTS = (
+    # Erlang opens its distribution port before it reads any configuration file.
+    "-kernel inet_dist_use_interface {127,0,0,1} "
+    # Each scheduler thread has memory of its own: one is enough here, on however many cores.
+    "+S 1:1 +SDcpu 1:1 +SDio 2 "
+    # Returns free memory to the operating system at once.
+    "+MMmcs 0"
+)
+
 
 def _folder(instance: Instance) -> Path:
     return instance.root / "rabbitmq"
@@ -107,8 +116,7 @@ def programs(instance: Instance, installation: RabbitmqInstallation) -> list[Pro
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "no-advanced"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
             "RABBITMQ_CONF_ENV_FILE": str(folder / "no-environment-file"),
-            # Erlang opens its distribution port before it reads any configuration file.
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ("-kernel inet_dist_use_interface {127,0,0,1}"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _ERLANG_ARGUMENTS,
             "RABBITMQ_SCHEDULER_BUSY_WAIT_THRESHOLD": "none",
             # Makes the start script exec the broker instead of waiting for it as a child, so that
             # the supervisor's signals reach the broker itself.

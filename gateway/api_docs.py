@@ -3,9 +3,8 @@
 Swagger UI is served from an installed package, so that the documentation works without a network.
 """
 
-import json
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse, Response
@@ -54,13 +53,14 @@ _REVALIDATE = {"cache-control": "no-cache"}
 """A browser may keep a copy, and must ask each time whether it has changed."""
 
 
-def router(contract: dict[str, Any]) -> APIRouter:
+def router(contract: Path) -> APIRouter:
+    """`contract` is the file of the OpenAPI document. It is large and rarely asked for, so it is
+    not kept in memory."""
     router = APIRouter(include_in_schema=False)
-    document = json.dumps(contract, ensure_ascii=False).encode()
 
     @router.api_route("/openapi.json", methods=_METHODS)
-    async def openapi() -> Response:
-        return Response(document, media_type="application/json", headers=_REVALIDATE)
+    async def openapi() -> FileResponse:
+        return FileResponse(contract, media_type="application/json", headers=_REVALIDATE)
 
     @router.api_route("/docs", methods=_METHODS)
     async def docs() -> HTMLResponse:

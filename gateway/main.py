@@ -164,7 +164,7 @@ def create_app() -> ASGIApp:
     application.include_router(erasure_progress.router)
     application.include_router(export.router)
     application.include_router(health_overview.router)
-    application.include_router(api_docs.router(contract))
+    application.include_router(api_docs.router(CONTRACT))
     application.include_router(static_site.router(settings))
     proxy: ASGIApp = Proxy(settings, credentials, upstream, signer, limits)
     if tracing.is_enabled():

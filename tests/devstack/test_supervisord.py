@@ -1,16 +1,35 @@
 """The processes of the local system are forked from supervisord, with the libraries it has."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from devstack import supervisord
 from devstack.instance import Instance, is_application
+from devstack.repository import REPOSITORY
 
 SERVE = {"command": ["/venv/bin/python", "-m", "chassis", "serve", "gateway.main:create_app"]}
 SHARED_KIB = 10_000
 """Far less than the libraries that supervisord imports, far more than two Pythons share."""
+
+IMPORT_EVERYTHING = """
+import importlib, sys
+from devstack import repository, supervisord
+for name in supervisord.LIBRARIES:
+    importlib.import_module(name)
+shared = set(sys.modules)
+for name in (*repository.SERVICES, "gateway"):
+    importlib.import_module("gateway.main" if name == "gateway" else f"services.{name}.main")
+packages = {name.partition(".")[0] for name in set(sys.modules) - shared}
+print(*sorted(packages - sys.stdlib_module_names))
+"""
+"""Prints the packages of the modules that the processes import beyond those of supervisord."""
+OWN = {"chassis", "gateway", "services"}
+UNSHARED = {"_libvips", "fastapi_swagger", "pyvips"}
+"""libvips must not be loaded before a fork, and the gateway alone imports `fastapi_swagger`."""
 
 
 def shared_kib(pid: int) -> int:
@@ -36,6 +55,19 @@ def test_a_forked_process_has_the_name_of_its_program(stack: Instance) -> None:
     process = stack.supervisor.process("gateway")
 
     assert Path(f"/proc/{process.pid}/comm").read_text().strip() == "gateway"
+
+
+def test_supervisord_imports_the_libraries_that_processes_need() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", IMPORT_EVERYTHING],
+        cwd=REPOSITORY,
+        env={"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'libs'}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert set(result.stdout.split()) <= OWN | UNSHARED
 
 
 def test_other_programs_are_not_forked() -> None:
