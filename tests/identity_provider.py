@@ -68,6 +68,11 @@ class IdentityProvider:
 
         return jwk.RSAKey.generate_key(2048, {"kid": "first", "use": "sig"})
 
+    def reset(self, subject: str) -> None:
+        """Behaves well again. The key stays, because generating one takes time."""
+        for name, value in vars(IdentityProvider(self.port, subject)).items():
+            setattr(self, name, value)
+
     @property
     def issuer(self) -> str:
         return f"http://127.0.0.1:{self.port}"

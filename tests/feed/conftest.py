@@ -2,6 +2,7 @@ from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from chassis import testing
 from chassis.database.pool import Pool
@@ -9,11 +10,19 @@ from chassis.database.session import Database
 from services.feed import main
 
 
-@pytest.fixture
-async def feed(as_service: Callable[[str], None]) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the feed's api, which runs in this process on a real database."""
+@pytest.fixture(scope="module")
+def app(as_service: Callable[[str], None]) -> FastAPI:
+    """Built once per module, because its routes take longer than most tests.
+
+    Each test starts it anew: connections and caches belong to one test.
+    """
     as_service("feed")
-    app = main.create_app()
+    return main.create_app()
+
+
+@pytest.fixture
+async def feed(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the feed's api, which runs in this process on a real database."""
     async with testing.client_for(app) as client:
         client.database = app.state.database  # type: ignore[attr-defined]
         client.connections = app.state.connections  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@ from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from chassis import testing
 from chassis.database.session import Database
@@ -17,9 +18,18 @@ async def database(as_service: Callable[[str], None]) -> AsyncIterator[Database]
     await database.close()
 
 
-@pytest.fixture
-async def notifications(as_service: Callable[[str], None]) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the notifications' api, which runs in this process on a real database."""
+@pytest.fixture(scope="module")
+def app(as_service: Callable[[str], None]) -> FastAPI:
+    """Built once per module, because its routes take longer than most tests.
+
+    Each test starts it anew: connections and caches belong to one test.
+    """
     as_service("notifications")
-    async with testing.client_for(main.create_app()) as client:
+    return main.create_app()
+
+
+@pytest.fixture
+async def notifications(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the notifications' api, which runs in this process on a real database."""
+    async with testing.client_for(app) as client:
         yield client

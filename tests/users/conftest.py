@@ -3,20 +3,30 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from chassis import testing
 from services.users import main
 
 
+@pytest.fixture(scope="module")
+def app(as_service: Callable[[str], None]) -> FastAPI:
+    """Built once per module, because its routes take longer than most tests.
+
+    Each test starts it anew: connections and caches belong to one test.
+    """
+    as_service("users")
+    return main.create_app()
+
+
 @pytest.fixture
-async def users(as_service: Callable[[str], None]) -> AsyncIterator[httpx.AsyncClient]:
+async def users(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """The API of users in this process, with a real database for this module.
 
     Each read names an own write, so that it does not come from the cache: tests change a profile as
     one person and read it as another, and must not depend on the moment of a notification.
     """
-    as_service("users")
-    async with testing.client_for(main.create_app()) as client:
+    async with testing.client_for(app) as client:
         client.headers["warble-after"] = "users:1"
         yield client
 

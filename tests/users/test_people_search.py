@@ -1,16 +1,17 @@
 """A search for people finds the best matches without comparing every name."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from chassis import testing
 from devstack.instance import Instance
 from operate import postgres
-from services.users import main, names
+from services.users import names
 from tests import plans
 
 MANY = 20_000
@@ -36,11 +37,8 @@ def name(number: int) -> str:
 
 
 @pytest.fixture
-async def users(
-    as_service: Callable[[str], None], apart: Instance
-) -> AsyncIterator[httpx.AsyncClient]:
+async def users(app: FastAPI, apart: Instance) -> AsyncIterator[httpx.AsyncClient]:
     """20,000 people, of whom every fortieth has one of 81 common names."""
-    as_service("users")
     async with postgres.connect(apart.service_environment("users")) as connection:
         if not await connection.fetchval("select count(*) from person"):
             people = [
@@ -51,7 +49,7 @@ async def users(
                 "person", records=people, columns=["name", "folded", "follower_count"]
             )
             await connection.execute("vacuum analyze person")
-    async with testing.client_for(main.create_app()) as client:
+    async with testing.client_for(app) as client:
         yield client
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import functools
 import hashlib
 import hmac
 import json
@@ -16,6 +17,7 @@ import pytest
 import structlog
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
+from fastapi import FastAPI
 from joserfc import jwk, jws, jwt
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -27,6 +29,7 @@ from devstack.instance import Instance
 from operate import postgres
 from services.users import main
 from services.users.commands.locks import lock_account, lock_provider_session
+from services.users.openid import Providers
 from services.users.settings import Settings
 from tests import identity_provider
 from tests.identity_provider import CLIENT_ID, CLIENT_SECRET, IdentityProvider, Token, encode
@@ -44,33 +47,49 @@ GROUPS = {
 }
 
 
-@pytest.fixture
-async def provider() -> AsyncIterator[IdentityProvider]:
-    async with identity_provider.running() as provider:
-        provider.subject = f"ann-{secrets.token_hex(4)}"
-        yield provider
+@pytest.fixture(scope="module")
+async def two_providers() -> AsyncIterator[tuple[IdentityProvider, IdentityProvider]]:
+    """Started once per module, because a server takes a while to stop."""
+    async with identity_provider.running() as one, identity_provider.running() as other:
+        yield one, other
 
 
 @pytest.fixture
-async def other() -> AsyncIterator[IdentityProvider]:
-    async with identity_provider.running() as provider:
-        yield provider
+def provider(two_providers: tuple[IdentityProvider, IdentityProvider]) -> IdentityProvider:
+    provider, _ = two_providers
+    provider.reset(f"ann-{secrets.token_hex(4)}")
+    return provider
 
 
 @pytest.fixture
-async def users(
-    as_service: Callable[[str], None],
-    provider: IdentityProvider,
-    other: IdentityProvider,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[httpx.AsyncClient]:
+def other(two_providers: tuple[IdentityProvider, IdentityProvider]) -> IdentityProvider:
+    _, other = two_providers
+    other.reset("ann")
+    return other
+
+
+@pytest.fixture(scope="module")
+def app(
+    as_service: Callable[[str], None], two_providers: tuple[IdentityProvider, IdentityProvider]
+) -> FastAPI:
     as_service("users")
+    provider, other = two_providers
     settings = {
         "company": provider.settings(**GROUPS, department_claim="department"),
         "partner": other.settings(admitting_groups=["*"]),
     }
-    monkeypatch.setenv("USERS_SIGN_ON", json.dumps(settings))
-    async with testing.client_for(main.create_app()) as client:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("USERS_SIGN_ON", json.dumps(settings))
+        return main.create_app()
+
+
+@pytest.fixture
+async def users(
+    app: FastAPI, provider: IdentityProvider, other: IdentityProvider
+) -> AsyncIterator[httpx.AsyncClient]:
+    # Nothing is known of the providers of the test before.
+    app.state.providers = Providers(app.state.settings.sign_on)
+    async with testing.client_for(app) as client:
         yield client
 
 
@@ -399,11 +418,16 @@ def _signed_with_public_key(provider: IdentityProvider) -> None:
     provider.encode = forge
 
 
+@functools.cache
+def _own_key() -> jwk.RSAKey:
+    return jwk.RSAKey.generate_key(2048)
+
+
 def _signed_with_own_key(**header: Any) -> Callable[[IdentityProvider], None]:
     """The attacker signs with a key that the token brings or names."""
 
     def prepare(provider: IdentityProvider) -> None:
-        key = jwk.RSAKey.generate_key(2048)
+        key = _own_key()
 
         def forge(_: Token, claims: Token) -> str:
             brought = {
