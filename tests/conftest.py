@@ -1,6 +1,7 @@
 """The system that the tests run on: a separate instance on its own ports, beside `make up`'s."""
 
 import asyncio
+import contextlib
 import fcntl
 import importlib
 import json
@@ -117,11 +118,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         _local("down")
 
 
+def _started(*arguments: str) -> Instance:
+    _local("up", *arguments)
+    instance = _instance()
+    # PostgreSQL does not wait for the disk. A commit still survives a process that is killed, and
+    # no test switches the machine off.
+    for statement in ("alter system set fsync = off", "select pg_reload_conf()"):
+        asyncio.run(_owner(instance.database(), statement))
+    return instance
+
+
 @pytest.fixture(scope="session")
 def infrastructure() -> Instance:
     """PostgreSQL, RabbitMQ and an S3 store, running."""
-    _local("up", "--only", "infra")
-    return _instance()
+    return _started("--only", "infra")
 
 
 @pytest.fixture(scope="session")
@@ -134,33 +144,41 @@ def running_stack() -> Instance:
         home = REPOSITORY / SETTINGS["WARBLE_HOME"]
         home.mkdir(parents=True, exist_ok=True)
         return Instance(home, int(SETTINGS["WARBLE_PORT"]), {"USERS_ADMIN_KEY": admin_key})
-    _local("up")
-    return _instance()
+    return _started()
+
+
+@contextlib.contextmanager
+def _lock(instance: Instance, name: str, *, exclusive: bool = True) -> Iterator[None]:
+    """Locks something that xdist's workers share.
+
+    A process holds the queue while it waits. Without the queue, tests that share the lock could
+    keep an exclusive test waiting for ever.
+    """
+    run = instance.root / "run"
+    with (run / f"{name}.lock").open("w") as lock, (run / f"{name}-queue.lock").open("w") as queue:
+        fcntl.flock(queue, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        fcntl.flock(queue, fcntl.LOCK_UN)
+        yield
+
+
+def _is_marked(request: pytest.FixtureRequest, marker: str) -> bool:
+    return request.node.get_closest_marker(marker) is not None
 
 
 @pytest.fixture
 def stack(running_stack: Instance, request: pytest.FixtureRequest) -> Iterator[Instance]:
     """The running system: shared with other tests, unless the test is marked `exclusive`."""
-    exclusive = request.node.get_closest_marker("exclusive") is not None
-    if exclusive and "WARBLE_TEST_ADMIN_KEY" not in os.environ:
-        # An exclusive test may stop the broker.
+    if _is_marked(request, "exclusive_broker") and "WARBLE_TEST_ADMIN_KEY" not in os.environ:
         request.getfixturevalue("broker_turn")
-    run = running_stack.root / "run"
-    with (run / "stack.lock").open("w") as lock, (run / "stack-queue.lock").open("w") as queue:
-        # A test holds the queue while it waits. Without the queue, tests that share the lock could
-        # keep an exclusive test waiting for ever.
-        fcntl.flock(queue, fcntl.LOCK_EX)
-        fcntl.flock(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
-        fcntl.flock(queue, fcntl.LOCK_UN)
+    with _lock(running_stack, "stack", exclusive=_is_marked(request, "exclusive")):
         yield running_stack
 
 
 @pytest.fixture
 def broker_turn(infrastructure: Instance, request: pytest.FixtureRequest) -> Iterator[None]:
-    """Locks the broker, so that no other test stops it; an `exclusive` test may stop it."""
-    exclusive = request.node.get_closest_marker("exclusive") is not None
-    with (infrastructure.root / "run" / "broker.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+    """The broker: shared with other tests, unless the test is marked `exclusive_broker`."""
+    with _lock(infrastructure, "broker", exclusive=_is_marked(request, "exclusive_broker")):
         yield
 
 
@@ -170,49 +188,53 @@ def database_alone(infrastructure: Instance) -> Iterator[None]:
 
     Such a test requests this fixture before `stack`, so that locks are taken in one order.
     """
-    with (infrastructure.root / "run" / "database.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _lock(infrastructure, "database"):
         yield
 
 
 @pytest.fixture
-async def scripted_provider(stack: Instance) -> AsyncIterator[IdentityProvider]:
-    """The provider `company` of the running system: one test at a time has it."""
-    with (stack.root / "run" / "provider.lock").open("w") as lock:
-        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
-        async with identity_provider.running(SCRIPTED_PROVIDER) as provider:
-            from joserfc.jwk import RSAKey
-
-            # Users keeps the provider's key for an hour, also from one test to the next.
-            stored = stack.root / "run" / "provider.jwk"
-            if stored.exists():
-                provider.key = RSAKey.import_key(json.loads(stored.read_text()))
-            else:
-                stored.write_text(json.dumps(provider.key.as_dict(private=True)))
-            provider.subject = f"ann-{secrets.token_hex(4)}"
-            yield provider
+def provider_turn(stack: Instance) -> Iterator[None]:
+    """The identity providers of the running system: one test at a time has them."""
+    with _lock(stack, "provider"):
+        yield
 
 
 @pytest.fixture
-def demonstration_provider(stack: Instance) -> Iterator[str]:
-    """The address of the provider `demonstration`, which is Canaille. One test at a time has it."""
-    with (stack.root / "run" / "provider.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        server = demonstration.serve(
-            DEMONSTRATION_PROVIDER, stack.gateway_url, stack.root / "run" / "demonstration.key"
-        )
-        yield demonstration.issuer(DEMONSTRATION_PROVIDER)
-        server.shutdown()
-        server.server_close()
+async def scripted_provider(
+    stack: Instance, provider_turn: None
+) -> AsyncIterator[IdentityProvider]:
+    """The provider `company` of the running system."""
+    async with identity_provider.running(SCRIPTED_PROVIDER) as provider:
+        from joserfc.jwk import RSAKey
+
+        # Users keeps the provider's key for an hour, also from one test to the next.
+        stored = stack.root / "run" / "provider.jwk"
+        if stored.exists():
+            provider.key = RSAKey.import_key(json.loads(stored.read_text()))
+        else:
+            stored.write_text(json.dumps(provider.key.as_dict(private=True)))
+        provider.subject = f"ann-{secrets.token_hex(4)}"
+        yield provider
 
 
 @pytest.fixture
-async def certified_provider(stack: Instance) -> AsyncIterator[CertifiedProvider]:
-    """The provider `certified` of the running system. One test at a time has it."""
-    with (stack.root / "run" / "provider.lock").open("w") as lock:
-        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
-        async with CERTIFIED_PROVIDER.running(stack.root / "run" / "certified.jwk"):
-            yield CERTIFIED_PROVIDER
+def demonstration_provider(stack: Instance, provider_turn: None) -> Iterator[str]:
+    """The address of the provider `demonstration`, which is Canaille."""
+    server = demonstration.serve(
+        DEMONSTRATION_PROVIDER, stack.gateway_url, stack.root / "run" / "demonstration.key"
+    )
+    yield demonstration.issuer(DEMONSTRATION_PROVIDER)
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+async def certified_provider(
+    stack: Instance, provider_turn: None
+) -> AsyncIterator[CertifiedProvider]:
+    """The provider `certified` of the running system."""
+    async with CERTIFIED_PROVIDER.running(stack.root / "run" / "certified.jwk"):
+        yield CERTIFIED_PROVIDER
 
 
 @pytest.fixture
@@ -232,8 +254,7 @@ def apart(infrastructure: Instance) -> Iterator[Instance]:
     owner = infrastructure.database()
     name = f"test_{secrets.token_hex(6)}"
     own = Instance(infrastructure.root, infrastructure.port, SETTINGS | owner | {"DB_NAME": name})
-    with (infrastructure.root / "run" / "database.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)
+    with _lock(infrastructure, "database", exclusive=False):
         postgres.bootstrap(own)
         yield own
         asyncio.run(_owner(owner, f'drop database "{name}" with (force)'))

@@ -106,7 +106,7 @@ async def test_a_key_is_cached_no_longer_than_it_lives(start_gateway: StartGatew
         assert lookups(running) == 1
 
 
-@pytest.mark.exclusive  # Other tests' gateways receive these revocations too.
+@pytest.mark.exclusive_broker  # Other tests' gateways receive these revocations too.
 async def test_a_malformed_revocation_does_not_block_later_ones(
     start_gateway: StartGateway, infrastructure: Instance
 ) -> None:
@@ -135,7 +135,7 @@ async def test_a_malformed_revocation_does_not_block_later_ones(
         assert error(await refusal(running)) == (401, "NotSignedIn")
 
 
-@pytest.mark.exclusive  # Other tests' gateways receive these revocations too.
+@pytest.mark.exclusive_broker  # Other tests' gateways receive these revocations too.
 async def test_every_gateway_receives_a_revocation(
     start_gateway: StartGateway, infrastructure: Instance
 ) -> None:

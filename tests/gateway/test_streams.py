@@ -252,7 +252,7 @@ class Users:
         return JSONResponse(OWNER | {"seconds_left": self.seconds_left})
 
 
-@pytest.mark.exclusive  # Other tests' gateways receive these revocations too.
+@pytest.mark.exclusive_broker  # Other tests' gateways receive these revocations too.
 async def test_a_revoked_credential_ends_its_stream(
     start_gateway: StartGateway, unused_tcp_port: int, infrastructure: Instance
 ) -> None:
