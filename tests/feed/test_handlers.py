@@ -1,10 +1,12 @@
 """Handlers commute: events in any order, also repeated, lead to the same tables and feeds."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -14,6 +16,7 @@ from chassis.database.session import Database, execute
 from chassis.messaging.events import EventId
 from chassis.projections.event_dump import StoredEvent
 from chassis.projections.importer import Importer
+from services.feed import main
 from services.feed.bulk_handlers import bulk_handlers
 from services.feed.handlers import subscriptions
 from services.feed.privacy import eraser
@@ -46,6 +49,15 @@ COLUMNS = {
     "inbox": "source, id",
     "erasure": "user_id",
 }
+
+
+@pytest.fixture(scope="module")
+def app(as_service: Callable[[str], None]) -> FastAPI:
+    """Caches nothing: the tests compare a feed as soon as its events are handled, and reuse ids."""
+    as_service("feed")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("FEED_CACHE_BYTES", "0")
+        return main.create_app()
 
 
 async def empty(database: Database) -> None:
