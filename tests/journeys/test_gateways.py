@@ -65,8 +65,9 @@ async def access(
     return Access(lambda: first.post("/api/sign-on/company/logout", data=token), cookie)
 
 
-@pytest.mark.exclusive
-@pytest.mark.parametrize("worker", ["running", "stopped"])
+@pytest.mark.parametrize(
+    "worker", ["running", pytest.param("stopped", marks=pytest.mark.exclusive)]
+)
 async def test_access_that_ends_at_one_gateway_ends_at_every_other(
     stack: Instance,
     company: Company,
