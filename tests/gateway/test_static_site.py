@@ -92,7 +92,6 @@ async def test_our_page_is_served_with_its_own_routes(gateway: Gateway, built: P
         assert (posted.status_code, posted.headers["allow"]) == (405, "GET, HEAD")
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE", "OPTIONS"])
 @pytest.mark.parametrize(
     "path",
     [
@@ -123,14 +122,15 @@ async def test_our_page_is_served_with_its_own_routes(gateway: Gateway, built: P
     ],
 )
 async def test_unknown_paths_of_the_api_do_not_get_the_page(
-    gateway: Gateway, built: Path, method: str, path: str
+    gateway: Gateway, built: Path, path: str
 ) -> None:
     async with gateway(ours=built) as client:
-        response = await client.request(method, f"http://gateway{path}")
+        for method in ("GET", "HEAD", "POST", "DELETE", "OPTIONS"):
+            response = await client.request(method, f"http://gateway{path}")
 
-        assert response.status_code == 404
-        if method != "HEAD":
-            assert response.json()["error_type"] == "NotFound"
+            assert response.status_code == 404, method
+            if method != "HEAD":
+                assert response.json()["error_type"] == "NotFound", method
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """The API of the notifications: groups, the badge, the marker, settings, muted threads."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -61,9 +60,6 @@ class Reader:
 
     async def set(self, **kinds: dict[str, str]) -> None:
         await self.done("PATCH", "/api/notifications/settings", json={"kinds": kinds})
-
-
-Hire = Callable[[str], Awaitable[Reader]]
 
 
 @pytest.fixture

@@ -57,6 +57,7 @@ async def browser(chromium: Browser) -> AsyncIterator[Browser]:
 
 @pytest.fixture(params=["wide", "phone"])
 def screen(request: pytest.FixtureRequest) -> str:
+    """Both screens, for tests of what is laid out differently on them."""
     name: str = request.param
     return name
 

@@ -32,7 +32,9 @@ async def rights_of(person: Person) -> set[str]:
     return {name for name in ("administrator", "moderator", "announcer") if me[name]}
 
 
-@pytest.mark.parametrize("entry", ["Invitation link", "Access key"])
+@pytest.mark.parametrize(
+    ("screen", "entry"), [("wide", "Invitation link"), ("phone", "Access key")]
+)
 async def test_an_administrator_adds_a_person(
     company: Company, opens: Opens, entry: str, screen: str
 ) -> None:
@@ -62,9 +64,9 @@ async def test_an_administrator_adds_a_person(
         await expect(joined.get_by_role("navigation", name="Main")).to_be_visible()
 
 
-async def test_roles_are_given_and_taken_away(company: Company, opens: Opens, screen: str) -> None:
+async def test_roles_are_given_and_taken_away(company: Company, opens: Opens) -> None:
     ann = await company.hire(a_name("Ann"))
-    page = (await opens(company.administrator, screen, "/administration/people")).page
+    page = (await opens(company.administrator, "phone", "/administration/people")).page
     await (await row_of(page, ann.name)).get_by_role("link").click()
     await expect(page.get_by_role("heading", name=ann.name)).to_be_visible()
     assert await axe(page) == []
@@ -127,11 +129,9 @@ async def test_an_administrator_ends_keys_and_devices(company: Company, opens: O
     assert (await ann.ask("GET", "/api/users/me")).status_code == 401
 
 
-async def test_a_person_is_deactivated_after_a_question(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_a_person_is_deactivated_after_a_question(company: Company, opens: Opens) -> None:
     ann = await company.hire(a_name("Ann"))
-    page = (await opens(company.administrator, screen, f"/administration/people/{ann.id}")).page
+    page = (await opens(company.administrator, path=f"/administration/people/{ann.id}")).page
     await page.get_by_role("button", name="Deactivate").click()
     await expect(page.get_by_text(f"Deactivate {ann.name}?")).to_be_visible()
     await page.get_by_role("button", name="Cancel").click()
@@ -235,11 +235,9 @@ async def test_the_page_lists_the_identity_providers(
     assert await axe(page) == []
 
 
-async def test_people_are_imported_after_a_preview(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_people_are_imported_after_a_preview(company: Company, opens: Opens) -> None:
     ann, name, staff = await company.hire(a_name("Ann")), a_name("Nina"), secrets.token_hex(6)
-    page = (await opens(company.administrator, screen, "/administration/people")).page
+    page = (await opens(company.administrator, path="/administration/people")).page
     await page.get_by_role("link", name="Import").click()
     header = "id,external_id,name,department,moderator\r\n"
 
@@ -272,9 +270,9 @@ async def test_people_are_imported_after_a_preview(
 
 
 async def test_the_health_of_all_services_is_seen_at_a_glance(
-    company: Company, opens: Opens, screen: str
+    company: Company, opens: Opens
 ) -> None:
-    page = (await opens(company.administrator, screen, "/administration/health")).page
+    page = (await opens(company.administrator, "phone", "/administration/health")).page
     row = page.get_by_role("row").filter(has=page.get_by_text("notifications", exact=True))
 
     await expect(row).to_contain_text("Ready")

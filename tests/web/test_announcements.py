@@ -25,11 +25,11 @@ def above_home(page: Page, text: str) -> Locator:
 # Everybody in the system is notified of an announcement.
 @pytest.mark.exclusive
 async def test_an_announcement_is_read_confirmed_and_counted(
-    company: Company, opens: Opens, screen: str
+    company: Company, opens: Opens
 ) -> None:
     ann, bob = await announcer(company), await company.hire("Bob Ray")
     text = f"The office moves {secrets.token_hex(4)}"
-    desk = (await opens(ann, screen, "/administration")).page
+    desk = (await opens(ann, "phone", "/administration")).page
     await desk.get_by_role("button", name="New announcement").click()
     dialog = desk.get_by_role("dialog", name="New announcement")
     await dialog.get_by_label("Text").fill(f"{text}\nPack your desk.")
@@ -39,7 +39,7 @@ async def test_an_announcement_is_read_confirmed_and_counted(
     await dialog.get_by_role("button", name="Post announcement").click()
     await expect(desk.get_by_text("Announcement posted")).to_be_visible()
 
-    page = (await opens(bob, screen)).page
+    page = (await opens(bob, "phone")).page
     shown = above_home(page, text)
     await expect(shown).to_contain_text("Pack your desk.")
     assert await axe(page) == []
@@ -70,13 +70,11 @@ async def test_an_announcement_is_read_confirmed_and_counted(
     await expect(shown).to_have_count(0)
 
 
-async def test_a_tweet_is_pinned_above_the_others(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_a_tweet_is_pinned_above_the_others(company: Company, opens: Opens) -> None:
     ann = await company.hire("Ann Kim")
     for text in ("the first one", "the second one"):
         await ann.post(text)
-    window = await opens(ann, screen, f"/profile/{ann.id}")
+    window = await opens(ann, path=f"/profile/{ann.id}")
     page = window.page
     await window.tweet("the first one").get_by_role("button", name="More actions").click()
     await page.get_by_role("menuitem", name="Pin to profile").click()
@@ -84,7 +82,7 @@ async def test_a_tweet_is_pinned_above_the_others(
     await expect(pinned).to_contain_text("the first one")
     assert await axe(page) == []
 
-    reader = (await opens(await company.hire("Bob Ray"), screen, f"/profile/{ann.id}")).page
+    reader = (await opens(await company.hire("Bob Ray"), path=f"/profile/{ann.id}")).page
     await expect(reader.get_by_role("region", name="Pinned")).to_contain_text("the first one")
     await pinned.get_by_role("button", name="More actions").click()
     await page.get_by_role("menuitem", name="Unpin from profile").click()

@@ -24,13 +24,13 @@ async def mentioned(person: Person) -> list[Any]:
 
 
 async def test_a_name_is_completed_by_keyboard_and_namesakes_are_told_apart(
-    company: Company, opens: Opens, screen: str
+    company: Company, opens: Opens
 ) -> None:
     ann = await company.hire("Ann")
     family = f"Qz{secrets.token_hex(3)}"
     first, second = [await company.hire(f"Eve {family}") for _ in range(2)]
     await ann.follow(second)
-    window = await opens(ann, screen)
+    window = await opens(ann)
     form = await window.writes()
     box = form.get_by_role("textbox", name="What's new?")
 
@@ -76,12 +76,10 @@ async def test_a_name_that_was_changed_after_all_is_no_mention(
     assert await mentioned(ann) == []
 
 
-async def test_escape_closes_the_list_and_nothing_else(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_escape_closes_the_list_and_nothing_else(company: Company, opens: Opens) -> None:
     ann = await company.hire("Ann")
     await company.hire(f"Bo {secrets.token_hex(3)}")
-    window = await opens(ann, screen)
+    window = await opens(ann)
     await window.page.get_by_role("button", name="Write").click()
     form = window.page.get_by_role("dialog").get_by_role("form")
     box = form.get_by_role("textbox", name="What's new?")

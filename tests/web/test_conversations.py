@@ -12,7 +12,7 @@ from .test_threads import replies
 
 
 async def test_home_says_who_talks_below_a_tweet_and_leads_there(
-    company: Company, opens: Opens, screen: str
+    company: Company, opens: Opens
 ) -> None:
     ann, bob, eve, star = [await company.hire(name) for name in ("Ann", "Bob", "Eve", "Star")]
     for followed in (bob, eve):
@@ -23,7 +23,7 @@ async def test_home_says_who_talks_below_a_tweet_and_leads_there(
     await replies(bob, "but Bob insists", second)
     tweets = "?replies=conversations&order=recent&limit=10"
     await until(ann, lambda feed: feed and feed[0].get("conversation"), tweets)
-    window = await opens(ann, screen)
+    window = await opens(ann, "phone")
     why = window.tweet("by a stranger").get_by_role("link", name=re.compile("repl"))
 
     await expect(window.tweets).to_have_count(1)
@@ -38,15 +38,13 @@ async def test_home_says_who_talks_below_a_tweet_and_leads_there(
     await expect(window.page.get_by_text("2 replies from")).to_have_count(0)
 
 
-async def test_the_reader_chooses_which_replies_home_shows(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_the_reader_chooses_which_replies_home_shows(company: Company, opens: Opens) -> None:
     ann, bob, star = [await company.hire(name) for name in ("Ann", "Bob", "Star")]
     await ann.follow(bob)
     top = await star.post("by a stranger")
     await replies(bob, "Bob thinks so", top)
     await until(ann, lambda feed: feed, "?replies=all&order=recent&limit=10")
-    window = await opens(ann, screen)
+    window = await opens(ann)
     page = window.page
     menu = page.get_by_role("button", name="Sort by")
 

@@ -31,13 +31,13 @@ async def test_the_writer_opens_with_room_for_the_whole_draft(
 
 
 async def test_back_closes_a_dialog_and_leaves_the_page_under_it(
-    company: Company, opens: Opens, screen: str
+    company: Company, opens: Opens
 ) -> None:
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     await ann.post("pictured", [await ann.upload()])
     tweet_id = (await ann.feed_ids())[0]
     await bob.done("POST", f"/api/tweets/{tweet_id}/likes")
-    window = await opens(ann, screen)
+    window = await opens(ann, "phone")
     page = window.page
     dialog = page.get_by_role("dialog")
     tweet = window.tweet("pictured")

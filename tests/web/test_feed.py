@@ -30,12 +30,10 @@ async def test_two_people_in_two_browsers(company: Company, opens: Opens, screen
     await expect(anns.page.get_by_role("heading", name="Bob Ray", exact=True)).to_be_visible()
 
 
-async def test_a_refused_like_is_taken_back_and_said(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_a_refused_like_is_taken_back_and_said(company: Company, opens: Opens) -> None:
     ann = await company.hire("Ann")
     await ann.post("likeable")
-    window = await opens(ann, screen)
+    window = await opens(ann)
     held: list[Route] = []
 
     async def hold(route: Route) -> None:
@@ -104,14 +102,12 @@ async def test_a_like_is_not_undone_by_a_page_that_was_read_before_it(
     await expect(tweet.get_by_role("button", name="Unlike")).to_be_visible()
 
 
-async def test_a_tweet_is_deleted_by_its_author_alone(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_a_tweet_is_deleted_by_its_author_alone(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     await ann.follow(bob)
     await bob.post("from Bob")
     await ann.post("to be gone")
-    window = await opens(ann, screen)
+    window = await opens(ann, "phone")
     page = window.page
     own = window.tweet("to be gone")
 
@@ -231,14 +227,12 @@ async def test_new_tweets_are_announced_and_the_text_under_the_eyes_stays(
     await expect(window.tweets.first).to_be_in_viewport()
 
 
-async def test_an_empty_feed_says_whom_to_follow(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_an_empty_feed_says_whom_to_follow(company: Company, opens: Opens) -> None:
     star = await company.hire("Aaron Star")
     for number in range(3):
         await (await company.hire(f"Fan {number}")).follow(star)
     await star.post("by a star")
-    window = await opens(await company.hire("Ann"), screen)
+    window = await opens(await company.hire("Ann"))
     page = window.page
 
     suggested = page.get_by_role("main").get_by_role("listitem")

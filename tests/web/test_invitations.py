@@ -16,9 +16,9 @@ async def name_of_the_signed_in(page: Page) -> str:
 
 
 async def test_an_invited_person_joins_once_and_keeps_the_key(
-    company: Company, opens: Opens, screen: str
+    company: Company, opens: Opens
 ) -> None:
-    admin = (await opens(company.administrator, screen)).page
+    admin = (await opens(company.administrator, "phone")).page
     await admin.get_by_role("button", name="Settings").first.click()
     await admin.get_by_role("button", name="Invite a colleague").click()
     dialog = admin.get_by_role("dialog", name="Invite a colleague")
@@ -30,7 +30,7 @@ async def test_an_invited_person_joins_once_and_keeps_the_key(
     assert await axe(admin) == []
     link = await shown.input_value()
 
-    window = await opens(screen=screen, path=link)
+    window = await opens(screen="phone", path=link)
     page = window.page
     await expect(page.get_by_role("heading", name="Welcome to Warble")).to_be_visible()
     assert await axe(page) == []
@@ -44,7 +44,7 @@ async def test_an_invited_person_joins_once_and_keeps_the_key(
     await expect(page.get_by_role("navigation", name="Main")).to_be_visible()
     assert await name_of_the_signed_in(page) == "Nina New"
 
-    again = (await opens(screen=screen, path=link)).page
+    again = (await opens(screen="phone", path=link)).page
     await again.get_by_role("button", name="Join").click()
     await expect(again.get_by_role("alert")).to_contain_text("already used")
     await again.get_by_role("link", name="Sign in with a key").click()

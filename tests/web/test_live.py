@@ -44,12 +44,12 @@ async def enter(context: BrowserContext, person: Person) -> None:
 
 
 async def test_two_people_answer_each_other_without_a_reload(
-    company: Company, opens: Opens, screen: str
+    company: Company, opens: Opens
 ) -> None:
     ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
     tweet_id = await ann.post("Who is coming to lunch?")
-    anns = await live(opens, ann, screen, f"/tweets/{tweet_id}")
-    bobs = await live(opens, bob, screen, f"/tweets/{tweet_id}")
+    anns = await live(opens, ann, path=f"/tweets/{tweet_id}")
+    bobs = await live(opens, bob, path=f"/tweets/{tweet_id}")
 
     await reply(bobs, "I am")
     await expect(anns.tweet("I am")).to_be_visible()
@@ -95,14 +95,12 @@ async def test_a_new_tweet_is_announced_and_shown_where_the_reader_wants_it(
     await expect(window.page).to_have_title(re.compile("^Home"))
 
 
-async def test_likes_replies_and_deletions_show_in_place(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_likes_replies_and_deletions_show_in_place(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     await ann.follow(bob)
     gone, stays = await bob.post("to be deleted"), await bob.post("to be liked")
     await until(ann, lambda feed: len(feed) == 2)
-    window = await live(opens, ann, screen)
+    window = await live(opens, ann, "phone")
     tweet = window.tweet("to be liked")
     await expect(tweet).to_be_visible()
 
@@ -179,7 +177,7 @@ async def test_a_hidden_browser_lets_go_and_misses_nothing(company: Company, ope
     await ann.follow(bob)
     await bob.post("first")
     await until(ann, lambda feed: len(feed) == 1)
-    window = await opens(None)
+    window = await opens()
     page = window.page
     await page.clock.install()
     await page.add_init_script(NO_POLLING + HIDING)
@@ -207,14 +205,12 @@ async def test_a_hidden_browser_lets_go_and_misses_nothing(company: Company, ope
     await expect(page.get_by_role("button", name="1 new tweet", exact=True)).to_be_visible()
 
 
-async def test_where_the_stream_is_refused_the_page_asks(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_where_the_stream_is_refused_the_page_asks(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     await ann.follow(bob)
     tweet_id = await ann.post("own")
     await until(ann, lambda feed: len(feed) == 1)
-    window = await opens(None, screen)
+    window = await opens()
     page = window.page
     await page.clock.install()
     await page.route(STREAM, lambda route: route.fulfill(status=503, json={"result": False}))

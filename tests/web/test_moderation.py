@@ -26,15 +26,13 @@ async def opens_menu(window: Visitor, text: str) -> None:
     await window.tweet(text).get_by_role("button", name="More actions").click()
 
 
-async def test_a_reported_tweet_is_hidden_and_restored(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_a_reported_tweet_is_hidden_and_restored(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
     mia = await moderator(company)
     text = f"The customer of {bob.id} is Acme"
     tweet_id = await bob.post(text)
     path = f"/tweets/{tweet_id}"
-    reader = await opens(ann, screen, path)
+    reader = await opens(ann, path=path)
     page = reader.page
     await opens_menu(reader, text)
     await chooses(page, "Report…")
@@ -45,7 +43,7 @@ async def test_a_reported_tweet_is_hidden_and_restored(
     await dialog.get_by_role("button", name="Send report").click()
     await expect(page.get_by_text("Report sent")).to_be_visible()
 
-    queue = (await opens(mia, screen, "/administration")).page
+    queue = (await opens(mia, path="/administration")).page
     report = queue.get_by_role("listitem").filter(has_text=text)
     await expect(report).to_contain_text("A customer is named")
     await expect(report).to_contain_text("Ann Kim")
@@ -67,7 +65,7 @@ async def test_a_reported_tweet_is_hidden_and_restored(
     await page.reload()
     hidden = page.get_by_role("region", name="A moderator has hidden this tweet")
     await expect(hidden).not_to_contain_text(text)
-    author = (await opens(bob, screen, path)).page
+    author = (await opens(bob, path=path)).page
     own = author.get_by_role("region", name="A moderator has hidden your tweet")
     await expect(own).to_contain_text("Confidential information")
     await expect(own).to_contain_text("Please leave out the name")

@@ -46,10 +46,10 @@ async def test_a_newcomer_is_led_through_three_steps_once(
 
 
 async def test_the_steps_can_be_skipped_and_home_shows_everyone_and_says_why(
-    company: Company, opens: Opens, screen: str
+    company: Company, opens: Opens
 ) -> None:
     await (await company.hire("Boris")).post("from somebody she does not know")
-    window = await opens(await company.hire("Ann"), screen, newcomer=True)
+    window = await opens(await company.hire("Ann"), newcomer=True)
     page = window.page
 
     await page.get_by_role("dialog").get_by_role("button", name="Skip").click()

@@ -101,7 +101,7 @@ async def test_a_late_answer_does_not_replace_a_newer_count(company: Company, op
 
 
 async def test_likes_of_a_tweet_are_one_row_that_leads_to_it(
-    company: Company, opens: Opens, screen: str
+    company: Company, opens: Opens
 ) -> None:
     ann = await company.hire("Ann Kim")
     tweet_id = await ann.post("Everybody likes this")
@@ -114,7 +114,7 @@ async def test_likes_of_a_tweet_are_one_row_that_leads_to_it(
         return bool(group["people_count"] == 5)
 
     await eventually(all_have_liked)
-    window = await opens(ann, screen, "/notifications")
+    window = await opens(ann, "phone", "/notifications")
     row = notifications(window.page)
     await expect(row).to_have_text(re.compile("Дина, Глеб and 3 others like your tweet"))
     await expect(row).to_contain_text("Everybody likes this")
@@ -125,19 +125,19 @@ async def test_likes_of_a_tweet_are_one_row_that_leads_to_it(
 
     await expect(row).to_be_visible()
     await expect(row.get_by_text("New", exact=True)).to_have_count(0)
-    russian = await opens(ann, screen, "/notifications", locale="ru-RU")
+    russian = await opens(ann, "phone", "/notifications", locale="ru-RU")
     await expect(notifications(russian.page).filter(has_text="твиту")).to_have_text(
         re.compile("Дина, Глеб и ещё 3 человека ставят «Нравится» вашему твиту")
     )
 
 
 async def test_what_comes_while_the_list_is_read_is_announced(
-    company: Company, opens: Opens, screen: str
+    company: Company, opens: Opens
 ) -> None:
     ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
     await mention(bob, "first", ann)
     await until_listed(ann, 1)
-    window = await opens(ann, screen, "/notifications")
+    window = await opens(ann, path="/notifications")
     await expect(notifications(window.page)).to_have_count(1)
 
     await mention(bob, "second", ann)
@@ -148,12 +148,10 @@ async def test_what_comes_while_the_list_is_read_is_announced(
     await expect(link(window.page)).not_to_have_accessible_name(re.compile("unread"))
 
 
-async def test_a_muted_thread_is_silent_until_it_is_unmuted(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_a_muted_thread_is_silent_until_it_is_unmuted(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
     tweet_id = await ann.post("A long discussion")
-    window = await opens(ann, screen)
+    window = await opens(ann, "phone")
     page = window.page
     await window.tweet("A long discussion").get_by_role("button", name="More actions").click()
     await page.get_by_role("menuitem", name="Mute thread").click()
@@ -237,10 +235,10 @@ async def test_mentions_are_listed_alone(company: Company, opens: Opens, screen:
 
 
 async def test_one_is_told_of_the_tweets_of_a_watched_person(
-    company: Company, opens: Opens, screen: str
+    company: Company, opens: Opens
 ) -> None:
     ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
-    window = await opens(ann, screen, f"/profile/{bob.id}")
+    window = await opens(ann, path=f"/profile/{bob.id}")
     page = window.page
     bell = page.get_by_role("button", name="Tell me about new tweets")
     async with page.expect_response(re.compile("/watch$")):
@@ -279,10 +277,10 @@ async def test_a_thread_is_followed_by_its_menu(company: Company, opens: Opens) 
     await expect(page.get_by_role("menuitem", name="Stop following thread")).to_be_visible()
 
 
-async def test_each_kind_can_be_quiet(company: Company, opens: Opens, screen: str) -> None:
+async def test_each_kind_can_be_quiet(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
     tweet_id = await ann.post("Say something")
-    window = await opens(ann, screen)
+    window = await opens(ann, "phone")
     page = window.page
     await page.get_by_role("button", name="Settings").click()
     await page.get_by_role("button", name="Notifications").click()
@@ -329,7 +327,8 @@ async def test_the_list_is_reached_by_keys_and_says_that_it_is_empty(
     await expect(page).to_have_url(re.compile("/notifications$"))
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+# Colours do not depend on the screen, and sizes do not depend on the theme.
+@pytest.mark.parametrize(("screen", "theme"), [("wide", "light"), ("phone", "dark")])
 async def test_axe_finds_nothing_on_the_views_of_notifications(
     company: Company, opens: Opens, theme: str, screen: str
 ) -> None:

@@ -37,12 +37,10 @@ async def test_a_profile_with_its_lists(company: Company, opens: Opens, screen: 
     assert (await ann.done("GET", f"/api/users/{bob.id}"))["user"]["follower_count"] == 0
 
 
-async def test_a_follow_changes_the_feed_one_comes_back_to(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_a_follow_changes_the_feed_one_comes_back_to(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     await bob.post("from Bob")
-    window = await opens(ann, screen)
+    window = await opens(ann, "phone")
     page = window.page
 
     await expect(page.get_by_text("Follow people to see")).to_be_visible()
@@ -55,11 +53,9 @@ async def test_a_follow_changes_the_feed_one_comes_back_to(
     await expect(window.tweet("from Bob")).to_be_visible()
 
 
-async def test_a_refused_follow_is_taken_back_and_said(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_a_refused_follow_is_taken_back_and_said(company: Company, opens: Opens) -> None:
     bob = await company.hire("Bob")
-    window = await opens(await company.hire("Ann"), screen, f"/profile/{bob.id}")
+    window = await opens(await company.hire("Ann"), path=f"/profile/{bob.id}")
     page = window.page
     main = page.get_by_role("main")
     held: list[Route] = []
@@ -79,11 +75,9 @@ async def test_a_refused_follow_is_taken_back_and_said(
     await expect(page.get_by_text("Try again when you're connected")).to_be_visible()
 
 
-async def test_people_are_found_while_one_types(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_people_are_found_while_one_types(company: Company, opens: Opens) -> None:
     await company.hire("Екатерина Длинная")
-    window = await opens(await company.hire("Ann"), screen, "/people")
+    window = await opens(await company.hire("Ann"), "phone", "/people")
     page = window.page
     field = page.get_by_role("main").get_by_role("searchbox", name="Find people by name")
 
@@ -121,11 +115,9 @@ async def test_one_changes_ones_own_name(company: Company, opens: Opens) -> None
     await expect(page.get_by_role("heading", name="Анна Ким", exact=True)).to_be_visible()
 
 
-async def test_where_nothing_is_there_is_one_way_on(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_where_nothing_is_there_is_one_way_on(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
-    window = await opens(ann, screen)
+    window = await opens(ann)
     page = window.page
     main = page.get_by_role("main")
     empty = main.locator(".plain")

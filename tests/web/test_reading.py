@@ -11,14 +11,12 @@ from tests.journeys.company import Company, png, until
 from .conftest import Opens
 
 
-async def test_ones_own_new_tweet_is_on_top_after_a_reload(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_ones_own_new_tweet_is_on_top_after_a_reload(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     await ann.follow(bob)
     liked = await bob.post("liked")
     await ann.done("POST", f"/api/tweets/{liked}/likes")
-    window = await opens(ann, screen)
+    window = await opens(ann)
     await expect(window.tweet("liked")).to_be_visible()
     await window.posts(await window.writes("just now"))
 
@@ -28,13 +26,13 @@ async def test_ones_own_new_tweet_is_on_top_after_a_reload(
 
 
 async def test_a_follow_out_of_the_empty_feed_leads_to_the_feed(
-    company: Company, opens: Opens, screen: str
+    company: Company, opens: Opens
 ) -> None:
     star = await company.hire("Star")
     for number in range(3):
         await (await company.hire(f"Fan {number}")).follow(star)
     await star.post("by a star")
-    window = await opens(await company.hire("Ann"), screen)
+    window = await opens(await company.hire("Ann"), "phone")
     main = window.page.get_by_role("main")
     feed = main.get_by_role("button", name="Show my feed")
 
@@ -50,11 +48,11 @@ async def test_a_follow_out_of_the_empty_feed_leads_to_the_feed(
     await expect(window.tweets.first).to_be_visible()
 
 
-async def test_what_is_opened_again_is_fresh(company: Company, opens: Opens, screen: str) -> None:
+async def test_what_is_opened_again_is_fresh(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     await ann.follow(bob)
     await bob.post("first")
-    window = await opens(ann, screen)
+    window = await opens(ann)
     page = window.page
     home = page.get_by_role("link", name="Home")
     announced = page.get_by_role("button", name="1 new tweet")
@@ -262,13 +260,13 @@ async def _let_pass(page: Page, scripts: list[Route]) -> None:
 
 
 async def test_a_card_shows_its_age_briefly_and_the_number_beside_the_heart(
-    company: Company, opens: Opens, screen: str
+    company: Company, opens: Opens
 ) -> None:
     ann = await company.hire("Ann")
     tweet_id = await ann.post("an hour old")
     await ann.done("POST", f"/api/tweets/{tweet_id}/likes")
     for locale, age in (("en-GB", "1h"), ("ru-RU", "1 ч")):
-        window = await opens(ann, screen, locale=locale)
+        window = await opens(ann, "phone", locale=locale)
         await window.page.clock.install(time=datetime.now(UTC) + timedelta(minutes=61))
         await window.page.reload()
         tweet = window.tweet("an hour old")
@@ -285,12 +283,10 @@ async def test_a_card_shows_its_age_briefly_and_the_number_beside_the_heart(
         await expect(number).to_have_css("color", red)
 
 
-async def test_the_link_to_a_tweet_can_be_copied(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_the_link_to_a_tweet_can_be_copied(company: Company, opens: Opens) -> None:
     ann = await company.hire("Ann")
     tweet_id = await ann.post("worth a link")
-    window = await opens(ann, screen, permissions=["clipboard-read", "clipboard-write"])
+    window = await opens(ann, permissions=["clipboard-read", "clipboard-write"])
     page = window.page
 
     await window.tweet("worth a link").get_by_role("button", name="Copy link").click()

@@ -45,12 +45,10 @@ async def test_a_reply_is_written_in_a_dialog_that_shows_what_is_answered(
     assert (reply["content"], reply["reply_to"]) == ("Yes!", asked)
 
 
-async def test_replies_in_a_thread_appear_at_their_place(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_replies_in_a_thread_appear_at_their_place(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     top = await bob.post("Lunch at noon?")
-    window = await opens(ann, screen, f"/tweets/{top}")
+    window = await opens(ann, "phone", f"/tweets/{top}")
     page = window.page
 
     form = page.get_by_role("form", name="New reply")
@@ -144,11 +142,9 @@ async def test_a_reply_that_is_not_accepted_says_why_and_keeps_the_draft(
     await expect(form.get_by_role("textbox")).to_have_value("too late")
 
 
-async def test_the_author_chooses_who_may_reply(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_the_author_chooses_who_may_reply(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
-    window = await opens(ann, screen)
+    window = await opens(ann)
     form = await window.writes("an announcement")
 
     await form.get_by_role("button", name="Who can reply: Everyone").click()

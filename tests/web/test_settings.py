@@ -18,10 +18,10 @@ async def open_access(page: Page) -> None:
 
 
 async def test_one_makes_a_key_that_is_shown_once_and_revokes_it(
-    company: Company, opens: Opens, stack: Instance, screen: str
+    company: Company, opens: Opens, stack: Instance
 ) -> None:
     ann = await company.hire("Ann")
-    page = (await opens(ann, screen)).page
+    page = (await opens(ann, "phone")).page
     await open_access(page)
     form = page.get_by_role("form", name="New key")
     await form.get_by_label("What is it for?").fill("Nightly report")

@@ -15,10 +15,10 @@ _READABLE = """() => JSON.stringify([
 
 
 async def test_a_key_is_exchanged_for_a_session_that_no_script_can_read(
-    company: Company, opens: Opens, screen: str
+    company: Company, opens: Opens
 ) -> None:
     ann = await company.hire("Ann")
-    window = await opens(screen=screen)
+    window = await opens()
     page = window.page
 
     await page.get_by_label("Your access key").fill("not a key")
@@ -96,12 +96,10 @@ async def test_another_site_can_neither_write_nor_frame(company: Company, opens:
     assert (await ann.done("GET", "/api/users/me"))["user"]["following"] == []
 
 
-async def test_who_leaves_can_take_along_what_is_theirs(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_who_leaves_can_take_along_what_is_theirs(company: Company, opens: Opens) -> None:
     ann = await company.hire("Ann")
     await ann.post("To be kept")
-    window = await opens(ann, screen)
+    window = await opens(ann)
     page = window.page
 
     await page.get_by_role("button", name="Settings").click()

@@ -21,9 +21,9 @@ async def new_page(browser: Browser, stack: Instance, screen: str) -> Page:
 
 
 async def test_a_person_signs_in_by_the_button_and_out_everywhere(
-    browser: Browser, stack: Instance, demonstration_provider: str, screen: str
+    browser: Browser, stack: Instance, demonstration_provider: str
 ) -> None:
-    page = await new_page(browser, stack, screen)
+    page = await new_page(browser, stack, "phone")
     await page.goto("/people")
     await page.get_by_role("link", name=BUTTON).click()
     await page.wait_for_url(f"{demonstration_provider}/**")
@@ -57,10 +57,10 @@ async def test_the_page_says_why_a_sign_on_failed(browser: Browser, stack: Insta
 
 
 async def test_settings_list_where_somebody_is_signed_in_and_offer_to_link(
-    company: Company, opens: Opens, screen: str
+    company: Company, opens: Opens
 ) -> None:
     ann = await company.hire("Ann")
-    window = await opens(ann, screen)
+    window = await opens(ann)
     page = window.page
     await page.get_by_role("button", name="Settings").click()
     await page.get_by_role("button", name="Keys and devices").click()

@@ -13,16 +13,14 @@ from .test_look import axe
 from .test_threads import replies
 
 
-async def test_a_hashtag_leads_to_all_tweets_with_it(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_a_hashtag_leads_to_all_tweets_with_it(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     name = f"Релиз_{secrets.token_hex(4)}"
     liked = await bob.post(f"liked #{name}")
     await bob.post(f"latest #{name.upper()}")
     await bob.done("POST", f"/api/tweets/{liked}/likes")
     await ann.post(f"see #{name}")
-    window = await opens(ann, screen)
+    window = await opens(ann, "phone")
     page = window.page
 
     await window.tweet("see").get_by_role("link", name=f"#{name}").click()

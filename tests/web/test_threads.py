@@ -52,13 +52,11 @@ async def test_a_thread_is_read_as_a_tree(company: Company, opens: Opens, screen
     assert await axe(page) == []
 
 
-async def test_a_reply_is_opened_below_what_it_replies_to(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_a_reply_is_opened_below_what_it_replies_to(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     top = await ann.post("the beginning" + "\nl" * 100)
     reply = await replies(bob, "a reply", top)
-    window = await opens(ann, screen, f"/tweets/{reply}")
+    window = await opens(ann, path=f"/tweets/{reply}")
     shown = window.tweet("a reply")
 
     await expect(shown).to_be_visible()
@@ -142,12 +140,12 @@ async def test_a_tweet_that_cannot_be_shown_says_why(company: Company, opens: Op
 
 
 async def test_the_time_and_the_ground_of_a_card_lead_to_its_page_and_back(
-    company: Company, opens: Opens, screen: str
+    company: Company, opens: Opens
 ) -> None:
     ann = await company.hire("Ann")
     for number in range(12):
         await ann.post(f"number {number}.")
-    window = await opens(ann, screen)
+    window = await opens(ann, "phone")
     page = window.page
     read = window.tweet("number 2.")
 

@@ -21,10 +21,10 @@ _DROP = """(target, [encoded]) => {
 
 
 async def test_an_upload_that_stalls_can_be_cancelled_and_is_given_up(
-    company: Company, opens: Opens, screen: str
+    company: Company, opens: Opens
 ) -> None:
     ann = await company.hire("Ann")
-    window = await opens(ann, screen)
+    window = await opens(ann)
     page = window.page
     held: list[Route] = []
 

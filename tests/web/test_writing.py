@@ -86,10 +86,10 @@ async def test_a_draft_survives_a_reload_with_its_pictures(
 
 
 async def test_an_upload_that_fails_in_the_middle_keeps_all_and_goes_on_where_it_was(
-    company: Company, opens: Opens, screen: str
+    company: Company, opens: Opens
 ) -> None:
     ann = await company.hire("Ann")
-    window = await opens(ann, screen)
+    window = await opens(ann, "phone")
     uploads = 0
 
     async def second_fails(route: Route) -> None:
@@ -184,11 +184,9 @@ async def test_pictures_come_by_dropping_and_pasting_and_what_does_not_fit_is_sa
     await expect(form.get_by_role("listitem")).to_have_count(4)
 
 
-async def test_the_notice_of_a_new_tweet_leads_to_it(
-    company: Company, opens: Opens, screen: str
-) -> None:
+async def test_the_notice_of_a_new_tweet_leads_to_it(company: Company, opens: Opens) -> None:
     ann = await company.hire("Ann")
-    window = await opens(ann, screen)
+    window = await opens(ann)
     page = window.page
 
     await window.posts(await window.writes("look here"))
