@@ -40,7 +40,7 @@ async def chromium() -> AsyncIterator[Browser]:
     expect.set_options(timeout=PATIENCE_SECONDS * 1000)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=installed.chromium(),
+            executable_path=installed.headless(),
             args=["--no-sandbox", "--disable-background-networking"],
         )
         yield browser
