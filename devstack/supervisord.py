@@ -145,6 +145,10 @@ class _HeapState(ctypes.Structure):
     ]
 
 
+_MAX_GAPS = 10_000
+"""A bound, because another allocator in the place of glibc's would leave `keepcost` as it is."""
+
+
 def _fill_heap_gaps() -> None:
     """Takes the free blocks between those in use, so that a child uses new memory instead.
 
@@ -159,7 +163,9 @@ def _fill_heap_gaps() -> None:
     for size in (32_768, 8_192, 4_096, 2_048, 1_024, 512, 256, 128, 64, 24):
         # `keepcost` is the free memory at the end of the heap: glibc takes it when no gap fits.
         end = libc.mallinfo2().keepcost
-        while libc.mallinfo2().keepcost == end:
+        for _ in range(_MAX_GAPS):
+            if libc.mallinfo2().keepcost != end:
+                break
             libc.malloc(size)
 
 
