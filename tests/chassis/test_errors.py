@@ -4,16 +4,14 @@ import errno
 import json
 import socket
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 import sentry_sdk
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 from sqlalchemy import text
 
 from chassis.database.pool import Pool
@@ -188,41 +186,15 @@ async def test_a_pool_without_a_free_connection_is_503(
     assert reported == []
 
 
-async def test_a_report_has_no_address_of_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[dict[str, Any]] = []
+def test_a_report_has_no_address_of_a_picture() -> None:
+    event = {
+        "request": {"method": "GET", "url": "http://media/uploads/unguessable.png"},
+        # Sentry takes the path if no route was found.
+        "transaction": "/uploads/unguessable.png",
+        "transaction_info": {"source": "url"},
+    }
 
-    class Recorder(sentry_sdk.transport.Transport):
-        def capture_envelope(self, envelope: sentry_sdk.envelope.Envelope) -> None:
-            event = envelope.get_event()
-            assert event is not None
-            sent.append(dict(event))
+    report = error_reporting._scrub(event, {})
 
-    settings = SimpleNamespace(sentry_dsn="http://key@sentry.invalid/1", service="media")
-    init = sentry_sdk.init
-    monkeypatch.setattr(error_reporting, "_is_enabled", False)
-    monkeypatch.setattr(sentry_sdk, "init", partial(init, transport=Recorder))
-    error_reporting.configure(settings, "api")  # type: ignore[arg-type]
-    app = FastAPI()
-    errors.install(app)
-
-    @app.middleware("http")
-    async def before_the_routes(request: Request, call_next: Any) -> Response:
-        if request.method == "HEAD":
-            error_reporting.report(ValueError())
-        response: Response = await call_next(request)
-        return response
-
-    @app.get("/uploads/{name}")
-    async def route(name: str) -> None:
-        error_reporting.report(ValueError())
-
-    try:
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://media") as client:
-            await client.get("/uploads/unguessable.png?size=1")
-            await client.head("/uploads/unguessable.png")
-    finally:
-        init()
-
-    assert len(sent) == 2
-    assert "unguessable" not in json.dumps(sent, default=str)
+    assert report["request"] == {"method": "GET"}
+    assert "unguessable" not in json.dumps(report)
