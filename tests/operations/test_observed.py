@@ -116,7 +116,7 @@ async def test_a_tweet_with_a_picture_is_one_trace_from_the_gateway_to_the_feed(
             ("POST /api/tweets", "gateway gateway"),
             ("POST tweets", "gateway gateway"),
             ("POST /api/tweets", "tweets api"),
-            ("INSERT", "tweets api"),
+            ("WITH", "tweets api"),
             ("publish tweet.posted.v1", "tweets worker"),
             ("process feed.tweet.posted.v1", "feed worker"),
             ("WITH", "feed worker"),
