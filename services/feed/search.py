@@ -56,38 +56,42 @@ select (
     || (quote_literal(lower(search_text($1))) || ':*')::tsquery
 )::text as words
 """
-# {tweets} is a list of tweets. $1 the query, $2 and $3 the range of ids, $4 and $5 the ranges that
-# are excluded, $6 the limit. Whether a match may be shown is looked up in the order of the ids, and
-# only until the page is full: of the many matches of a common word, most are never looked up.
-_MATCHING = """
-select tweet_id from (
-    select tweet_id from ({tweets}) as tweets
-    where {condition}
-      and not exists (
-        select from unnest($4::bigint[], $5::bigint[]) as excluded (first, behind)
-        where tweet_id >= first and tweet_id < behind
-      )
-    order by tweet_id desc offset 0
-) as matches
-where exists (
+# $1 the query, $2 and $3 the range of ids, $4 and $5 the ranges that are excluded, $6 the limit.
+_NOT_EXCLUDED = """
+not exists (
+    select from unnest($4::bigint[], $5::bigint[]) as excluded (first, behind)
+    where tweet_id >= first and tweet_id < behind
+)
+"""
+_MAY_BE_SHOWN = """
+exists (
     select from tweet where tweet.id = tweet_id and visible
     and not exists (select from person where person.id = tweet.author_id and hidden)
 )
-order by tweet_id desc limit $6
 """
 _IN_RANGE = "tweet_id >= $2 and tweet_id < $3"
 _WINDOW = """
 select tweet_id, words from tweet_words where {in_range} order by tweet_id desc limit {window}
 """
-_NEWEST = _MATCHING.format(
-    tweets=_WINDOW.format(in_range=_IN_RANGE, window=WINDOW),
-    condition="words @@ $1::text::tsquery",
-)
-_OLDER = _MATCHING.format(
-    # `offset 0` keeps the planner from reading all tweets by their ids.
-    tweets="select tweet_id from tweet_words where words @@ $1::text::tsquery offset 0",
-    condition=_IN_RANGE,
-)
+_NEWEST = f"""
+select tweet_id from ({_WINDOW.format(in_range=_IN_RANGE, window=WINDOW)}) as newest
+where words @@ $1::text::tsquery and {_NOT_EXCLUDED} and {_MAY_BE_SHOWN}
+order by tweet_id desc limit $6
+"""  # noqa: S608  only constants are inserted
+# The first `offset 0` keeps the planner from reading all tweets by their ids. The second one sorts
+# the matches before it is looked up whether they may be shown: of the many matches of a common
+# word, only those of the page are.
+_OLDER = f"""
+select tweet_id from (
+    select tweet_id from (
+        select tweet_id from tweet_words where words @@ $1::text::tsquery offset 0
+    ) as matches
+    where {_IN_RANGE} and {_NOT_EXCLUDED}
+    order by tweet_id desc offset 0
+) as newest
+where {_MAY_BE_SHOWN}
+order by tweet_id desc limit $6
+"""  # noqa: S608  only constants are inserted
 # $1 and $2 the range of ids, $3 the size of the window.
 _WINDOW_END = """
 select tweet_id from tweet_words where tweet_id >= $1 and tweet_id < $2

@@ -480,6 +480,8 @@ async def test_only_the_matches_of_the_page_are_looked_up(
             plans.EXPLAIN + statement, "'many'", 0, 2**53 - 1, [], [], 20
         )
         assert plans.rows_read(row[0], "tweet") == 20
+        if statement is search._NEWEST:
+            assert plans.rows_read(row[0], "tweet_words") == 20
 
 
 def test_a_query_is_parsed_into_words_and_filters() -> None:
