@@ -19,12 +19,12 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from chassis.messaging.events import EventId
+from chassis.messaging.own_writes import MAX_EVENTS
 
 from .settings import SERVICES
 
 COOKIE = "warble_after"
 TTL_SECONDS = 10
-MAX_EVENTS = 16
 _MAX_PEOPLE = 50_000
 
 

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from chassis.auth.identity import IDENTITY_HEADER, Identity, Signer
 from chassis.http.errors import BadGateway, InternalError, NotSignedIn, PayloadTooLarge, Problem
+from chassis.messaging.own_writes import AFTER
 from chassis.observability import error_reporting, request_context
 
 from . import consistency_tokens, security_headers, sign_in
@@ -46,7 +47,6 @@ _SAFE_METHODS = ("GET", "HEAD")
 _READ_OWN_WRITES = ("feed", "notifications", "users")
 """The services whose reads must include the caller's own writes."""
 _EVENTS_HEADER = request_context.EVENTS_HEADER.encode()
-_AFTER_HEADER = "warble-after"
 _CLIENT_CLOSED_REQUEST = 499
 """The status that nginx logs when the client disconnected before it got a response."""
 
@@ -105,7 +105,7 @@ class Proxy:
             if route.service in _READ_OWN_WRITES and (
                 after := self._consistency_tokens.for_read(identity.user_id, exchange.events())
             ):
-                headers[_AFTER_HEADER] = after
+                headers[AFTER] = after
         if self._limiters is not None:
             subject = client_address(scope) if identity is None else identity.user_id
             limiter = self._limiters[route.limit_kind]

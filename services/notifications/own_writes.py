@@ -12,28 +12,18 @@ from fastapi import Depends, Request
 
 from chassis.auth.identity import SignedIn
 from chassis.database.pool import Pool
-from chassis.http.errors import InvalidRequest
 from chassis.messaging import inbox
 from chassis.messaging.events import EventId
+from chassis.messaging.own_writes import events_to_wait_for
 
-AFTER = "warble-after"
-"""The request header that names the events for which the call waits."""
-MAX_EVENTS = 16
-"""The gateway names no more. Further ones are ignored."""
 TIMEOUT_SECONDS = 1
 POLL_INTERVAL_SECONDS = 0.05
 
 
 async def _wait_for_own_writes(request: Request, identity: SignedIn) -> None:
     """Raises InvalidRequest if the header is malformed."""
-    after = request.headers.get(AFTER)
-    if not after:
-        return
-    try:
-        events = [EventId.parse(event_id) for event_id in after.split(",")[:MAX_EVENTS]]
-    except ValueError as error:
-        raise InvalidRequest(reason=f"{AFTER}: not a list of event ids.") from error
-    await _wait(request.app.state.connections, events)
+    if events := events_to_wait_for(request):
+        await _wait(request.app.state.connections, events)
 
 
 async def _wait(connections: Pool, events: list[EventId]) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 
 import httpx
 
+from chassis.messaging.own_writes import MAX_EVENTS
 from chassis.observability import request_context
-from gateway.consistency_tokens import MAX_EVENTS, TTL_SECONDS
+from gateway.consistency_tokens import TTL_SECONDS
 from gateway.settings import Settings
 
 from .history import Author, History, Outcome

@@ -24,9 +24,8 @@ from chassis.http.errors import (
     response_to,
 )
 from chassis.http.etags import TaggedJson
+from chassis.messaging.own_writes import AFTER
 
-AFTER = "warble-after"
-"""The request header that names the latest events of the reader's own writes."""
 _IDENTITY, _AFTER = IDENTITY_HEADER.encode(), AFTER.encode()
 
 RequestT = TypeVar("RequestT")

@@ -5,35 +5,27 @@ from typing import Annotated
 import structlog
 from fastapi import Depends, Request
 
-from chassis.http.errors import InvalidRequest
-from chassis.messaging.events import EventId
-from chassis.process.direct_reads import AFTER
+from chassis.messaging.own_writes import events_to_wait_for
 
 from ..read_your_writes import Freshness
 
 STALE = "warble-stale"
-"""The response header of a read that does not include the events named by AFTER."""
-MAX_AFTER_EVENTS = 16
-"""The gateway names no more. Further ones are ignored."""
+"""The response header of a read that does not include the events that the gateway names."""
 
 log = structlog.get_logger()
 
 
 async def _wait_for_own_writes(request: Request) -> Freshness:
     """Waits for the events that the gateway names. Raises InvalidRequest if they are malformed."""
-    after = request.headers.get(AFTER)
-    if not after:
+    events = events_to_wait_for(request)
+    if not events:
         return Freshness.applied
-    try:
-        events = [EventId.parse(event_id) for event_id in after.split(",")[:MAX_AFTER_EVENTS]]
-    except ValueError as error:
-        raise InvalidRequest(reason=f"{AFTER}: not a list of event ids.") from error
     state = request.app.state
     freshness: Freshness = await state.inbox_listener.wait_for(
         events, state.settings.own_writes_timeout_seconds
     )
     if freshness is Freshness.timed_out:
-        log.warning("own_writes.timed_out", events=after)
+        log.warning("own_writes.timed_out", events=",".join(map(str, events)))
     return freshness
 
 
