@@ -320,9 +320,8 @@ async def _transaction(request: Request) -> AsyncIterator[AsyncSession]:
 
 
 async def _direct_transaction(request: Request) -> AsyncIterator[DirectSession]:
-    async with request.app.state.database.direct_transaction() as session:
+    async with request_session(request, one_statement=False) as session:
         yield session
-    _on_commit(request, session)
 
 
 @asynccontextmanager
