@@ -28,7 +28,7 @@ export class Finding extends Paged<Tweet> {
     super(async (cursor) => {
       const found = await api.search(query, order, cursor, typing);
       this.choices = found.choices;
-      void this.#learnDepartments();
+      if (cursor === null) void this.#learnDepartments();
       this.onlyCommonWords = found.onlyCommonWords;
       const items = found.items.map(({ highlights: parts, ...tweet }) => {
         highlights.set(tweet.id, parts);
