@@ -423,7 +423,7 @@ class Checker:
             tweet = self._history.tweets[shown["content"]]
             if tweet.decisions not in (None, notices.get(tweet_id, 0)):
                 found.append(
-                    f"wrong: {tweet.author.name} was told {notices.get(tweet_id, 0)} times"
+                    f"wrong: {tweet.author.name} was notified {notices.get(tweet_id, 0)} times"
                     f" that {tweet_id} was hidden or restored, and not {tweet.decisions} times"
                 )
         for author in self._history.people:

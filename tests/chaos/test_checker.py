@@ -210,7 +210,7 @@ async def test_a_decision_of_which_the_author_is_not_notified_is_found(
 
     tweet.decisions = 2
 
-    finding = f"{tweet.author.name} was told 0 times that {tweet.id} was hidden or restored"
+    finding = f"{tweet.author.name} was notified 0 times that {tweet.id} was hidden or restored"
     assert finding in await found(stack, load)
 
 
