@@ -85,7 +85,8 @@ async def test_each_tweet_has_a_draft_of_its_own_reply(company: Company, opens: 
     await window.dialog_left_the_history()
     await expect(page.get_by_role("textbox", name="What's new?")).to_have_value("a new tweet")
     await page.get_by_role("button", name="Settings").click()
-    await page.get_by_role("button", name="Sign out").click()
+    async with page.expect_navigation():
+        await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_label("Your access key")).to_be_visible()
 
     kept = await page.evaluate("Object.keys(localStorage).filter(key => /draft/.test(key)).length")
