@@ -19,6 +19,7 @@ _FIRST_POSTED = 50_000_000
 """Posted tweets get ids from here on, so they are newer than all seeded ones."""
 UNKNOWN_EVENT = 10**12
 """The id of an event that is in the feed's inbox, but of which its processes were not notified."""
+_MAX_LIKES = 20
 SEEDED = 10
 """Seeded tweets per person of the graph."""
 
@@ -53,15 +54,6 @@ _LIKES = f"""
 insert into feed.tweet_like (tweet_id, user_id, active, version)
 select $1::bigint + n, $1::bigint + 1 + (n + i * 31) % $2::int, true, n * 100::bigint + i
 from ({_NUMBERED}) as numbered, generate_series(1, likes) as i
-"""
-_LIKED_TWEETS = f"""
-insert into feed.tweet (id, author_id, like_count, card)
-select $1::bigint + n, $1::bigint + 1, $3::int, {_CARD} from generate_series(1, $2::int) as n
-"""
-_LIKED_LIKES = """
-insert into feed.tweet_like (tweet_id, user_id, active, version)
-select $1::bigint + n, $1::bigint + i, true, i
-from generate_series(1, $2::int) as n, generate_series(1, $3::int) as i
 """
 _THREAD = f"""
 insert into feed.tweet
@@ -118,21 +110,12 @@ async def prepare(owner: asyncpg.Connection) -> None:
         )
 
 
-async def fill(owner: asyncpg.Connection, tweets: int, authors: int, max_likes: int = 20) -> None:
-    """Creates tweets by these authors, with a heavy-tailed number of likes up to `max_likes`."""
+async def fill(owner: asyncpg.Connection, tweets: int, authors: int) -> None:
+    """Creates tweets by these authors, with a heavy-tailed number of up to 20 likes each."""
     await owner.execute(_EMPTY)
     await owner.execute(_PEOPLE, FIRST, authors)
-    await owner.execute(_TWEETS, FIRST, authors, max_likes + 1, tweets)
-    await owner.execute(_LIKES, FIRST, authors, max_likes + 1, tweets)
-    await _vacuum(owner, *(f"feed.{table}" for table in _FEED))
-
-
-async def fill_liked(owner: asyncpg.Connection, tweets: int, likes: int) -> None:
-    """Creates tweets by one author, each with this number of likes."""
-    await owner.execute(_EMPTY)
-    await owner.execute(_PEOPLE, FIRST, max(likes, 1))
-    await owner.execute(_LIKED_TWEETS, FIRST, tweets, likes)
-    await owner.execute(_LIKED_LIKES, FIRST, tweets, likes)
+    await owner.execute(_TWEETS, FIRST, authors, _MAX_LIKES + 1, tweets)
+    await owner.execute(_LIKES, FIRST, authors, _MAX_LIKES + 1, tweets)
     await _vacuum(owner, *(f"feed.{table}" for table in _FEED))
 
 

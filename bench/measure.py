@@ -55,8 +55,6 @@ async def figure(
     connections: int = CONNECTIONS,
     before: Callable[[], Awaitable[None]] | None = None,
     everything: bool = False,
-    groups: Mapping[str, int] | None = None,
-    urls: Sequence[str] = (),
     rounds: int = 0,
 ) -> dict[str, Any]:
     """Medians over several rounds; each is compared with hello right before and after it.
@@ -66,8 +64,7 @@ async def figure(
     subtracted. Raises UnexpectedResponses.
     """
     more = {} if before is None else {"before": before}
-    urls = urls or fixture.urls
-    await closed_loop(urls, choose, min(_WARM_UP, count), connections, **more)
+    await closed_loop(fixture.urls, choose, min(_WARM_UP, count), connections, **more)
     await hello(fixture)
     hellos = [await hello(fixture)]
     misses_before = await fixture.page_cache_misses()
@@ -75,9 +72,9 @@ async def figure(
     for _ in range(rounds or fixture.sizes.rounds):
         if everything:
             await fixture.settled()
-        counted = groups or (stack.pids if everything else stack.read_pids)(fixture.system)
+        counted = (stack.pids if everything else stack.read_pids)(fixture.system)
         meter = CpuMeter(counted, {fixture.backend})
-        measured = await closed_loop(urls, choose, count, connections, **more)
+        measured = await closed_loop(fixture.urls, choose, count, connections, **more)
         if everything:
             await fixture.settled()
         used = meter.used(fixture.rest)

@@ -1,6 +1,5 @@
-"""Servers beside the system: hello and the baseline."""
+"""The hello servers, beside the system."""
 
-import os
 import subprocess
 import sys
 import time
@@ -19,16 +18,14 @@ class Server:
 
 
 @contextmanager
-def serving(application: str, port: int, **settings: str) -> Iterator[Server]:
+def serving(application: str, port: int) -> Iterator[Server]:
     """Runs an ASGI application in one process, under plain uvicorn."""
     command = [
         "uvicorn", application, "--host", "127.0.0.1", "--port", str(port),
         "--no-access-log", "--no-server-header", "--log-level", "warning",
         "--timeout-keep-alive", "120",
     ]  # fmt: skip
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command], cwd=REPOSITORY, env={**os.environ, **settings}
-    )
+    process = subprocess.Popen([sys.executable, "-m", *command], cwd=REPOSITORY)
     try:
         url = f"http://127.0.0.1:{port}"
         _wait(process, url)

@@ -19,8 +19,8 @@ SETTINGS = {
     # The limits would stop the load.
     "GATEWAY_RATE_LIMITS": "off",
 }
-HELLO, FRONT, BACK = (80, 81), 82, 83
-"""Ports of the other servers, as offsets from the instance's first port."""
+HELLO = (80, 81)
+"""Ports of the hello servers, as offsets from the instance's first port."""
 
 
 def instance() -> Instance:

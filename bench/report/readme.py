@@ -2,8 +2,8 @@
 
 from devstack.repository import REPOSITORY
 
-from .sections import table
-from .targets import Found, targets
+from .sections import targets_table
+from .targets import Found
 
 PAGE = REPOSITORY / "README.md"
 BEGIN, END = "<!-- bench: what follows is written by `make bench` -->", "<!-- bench: end -->"
@@ -22,8 +22,7 @@ def _figures(found: Found | None) -> str:
     if found is None:
         return "Not measured yet: `make bench` writes the figures here.\n"
     machine = found["machine"]
-    rows = [target.cells for target in targets(found)]
     return (
         f"{machine['date']}, {machine['processors']}, Python {machine['python']}, "
-        f"commit {machine['commit']}:\n\n" + table(("", "at most", "measured", ""), rows)
+        f"commit {machine['commit']}:\n\n" + targets_table(found)
     )

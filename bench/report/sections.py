@@ -10,8 +10,10 @@ _MAX_GENERATOR_SHARE = 0.9
 _MIN_REBUILT_SHARE = 0.98
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
+def table(head: str, rows: Iterable[Sequence[str]]) -> str:
+    """A table of Markdown. `head` has its titles, separated by `|`."""
+    titles = head.split("|")
+    lines = [titles, ["---"] * len(titles), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 
 
@@ -20,16 +22,14 @@ def _by_process(figure: Found) -> str:
     return ", ".join(f"{name} {micros:.0f}" for name, micros in named if micros >= 5)
 
 
-def _costs_table(figures: Mapping[str, Found], *, gateway: bool = True) -> str:
-    of_gateway = ["gateway × hello"] if gateway else []
-    head = ["", "× hello", *of_gateway, "µs", "µs by process", "a second", "of hello's", "p50"]
+def _costs_table(figures: Mapping[str, Found]) -> str:
     return table(
-        head,
+        "|× hello|gateway × hello|µs|µs by process|a second|of hello's|p50",
         (
             (
                 name,
                 f"{one['times_hello']:.2f}",
-                *([f"{one['gateway_times_hello']:.2f}"] if gateway else []),
+                f"{one['gateway_times_hello']:.2f}",
                 f"{one['us']:.0f}",
                 _by_process(one),
                 f"{one['rate']:,.0f}",
@@ -43,7 +43,7 @@ def _costs_table(figures: Mapping[str, Found], *, gateway: bool = True) -> str:
 
 def _tails(of: Mapping[str, Found]) -> str:
     return table(
-        ("", "measured", *TAIL),
+        "|measured|" + "|".join(TAIL),
         (
             (name, f"{one['count']:,}", *(f"{one[share]:.1f} ms" for share in TAIL))
             for name, one in of.items()
@@ -52,8 +52,7 @@ def _tails(of: Mapping[str, Found]) -> str:
 
 
 def targets_table(found: Found) -> str:
-    rows = [target.cells for target in targets(found)]
-    return table(("", "at most", "measured", ""), rows)
+    return table("|at most|measured|", (target.cells for target in targets(found)))
 
 
 def costs(found: Found) -> str:
@@ -68,28 +67,6 @@ def costs(found: Found) -> str:
         "of an idle system is subtracted. A page is *rebuilt* after a like for someone whom the "
         "reader follows; the readers take turns and follow nobody in common. *Read by the "
         "database* is the SQL statement behind it, without any cache.\n\n" + _costs_table(figures)
-    )
-
-
-def baseline(found: Found) -> str:
-    if "baseline" not in found:
-        return ""
-    return (
-        "Plain ASGI applications without identity, error handling, timeouts, logs or metrics. They "
-        "send a page of the same size: one process, and two with a kept-alive connection between "
-        "them.\n\n" + _costs_table(found["baseline"], gateway=False)
-    )
-
-
-def waits(found: Found) -> str:
-    if "waits" not in found:
-        return ""
-    of = found["waits"]
-    rates = ", ".join(f"{name} {one['rate']:,.0f}" for name, one in of.items())
-    return (
-        "Requests arrive at random; the latency of each counts from the moment at which it was due "
-        f"(open loop). The rates per second are half of what a closed loop reached: {rates}. A "
-        "p99.9 of fewer than a few thousand requests says little.\n\n" + _tails(of)
     )
 
 
@@ -115,18 +92,7 @@ def page(found: Found) -> str:
         "*Slow phone* is what Lighthouse assumes: 1.6 Mbit/s, 150 ms of latency, a "
         "processor that is four times slower. Bytes are those on the network. The shift is that of "
         "loading and of scrolling through the list (at most 0.1 is good).\n\n"
-        + table(
-            (
-                "",
-                "first paint",
-                "largest paint",
-                "20 tweets",
-                "layout shift",
-                "bytes",
-                "kB by kind",
-            ),
-            rows,
-        )
+        + table("|first paint|largest paint|20 tweets|layout shift|bytes|kB by kind", rows)
     )
 
 
@@ -147,7 +113,9 @@ def mix(found: Found) -> str:
         f"On {one['graph']}: {one['people']:,} people, {one['follows']:,} follows. 60 % home feed, "
         "30 % a person's tweets, 10 % posting with up to 3 mentions and 2 pictures in 256 "
         f"characters; people uniform. {one['rate']:,.0f} requests a second, half of "
-        f"{one['saturation']:,.0f}; {one['failed']} failed.\n\n" + _tails(one["kinds"])
+        f"{one['saturation']:,.0f}; {one['failed']} failed. Requests arrive at random, and the "
+        "latency of each counts from the moment at which it was due (open loop).\n\n"
+        + _tails(one["kinds"])
     )
 
 
@@ -200,14 +168,7 @@ def stream(found: Found) -> str:
         f" the posts): {micros}.\n\nAfter a restart, clients come back after the random time that"
         " they got:\n\n"
         + table(
-            (
-                "",
-                "open again",
-                "after",
-                "reads meanwhile, p99",
-                "usual p99",
-                "reads without a response",
-            ),
+            "|open again|after|reads meanwhile, p99|usual p99|reads without a response",
             (
                 (
                     name,
@@ -239,11 +200,11 @@ def search(found: Found) -> str:
 
 def growth(found: Found) -> str:
     text = ""
-    for part, more in (("tweets", "tweets"), ("followed", "followed"), ("likes", "likes a tweet")):
+    for part in ("tweets", "followed"):
         if part in found:
             rows = [
                 (
-                    f"{int(size):,} {more}",
+                    f"{int(size):,} {part}",
                     f"{figures['page_bytes'] / 1000:.0f} kB",
                     *(
                         f"{figures[read]['times_hello']:.2f} ({figures[read]['p50_ms']:.1f} ms)"
@@ -252,10 +213,9 @@ def growth(found: Found) -> str:
                 )
                 for size, figures in found[part].items()
             ]
-            head = ("× hello (p50)", "page", "fresh", "rebuilt", "read by the database")
-            text += table(head, rows) + "\n"
+            text += table("× hello (p50)|page|fresh|rebuilt|read by the database", rows) + "\n"
     return text and (
-        "People, follows, tweets and likes are written directly into the feed's tables, as its "
+        "People, follows and tweets are written directly into the feed's tables, as its "
         "handlers would have written them.\n\n" + text
     )
 
@@ -278,17 +238,7 @@ def followers(found: Found) -> str:
         "Different people like tweets of an author with this number of followers in the feed's "
         "table. Measured separately: the CPU time of the feed's api for one like while the pages "
         "of the followers are cached.\n\n"
-        + table(
-            (
-                "followers",
-                "until the 200",
-                "× hello",
-                "cached pages",
-                "feed's api then",
-                "with it",
-            ),
-            rows,
-        )
+        + table("followers|until the 200|× hello|cached pages|feed's api then|with it", rows)
     )
 
 
@@ -316,21 +266,7 @@ def memory(found: Found) -> str:
     return (
         f"From `make up` to healthy: {start['first_seconds']:.0f} s with an empty folder{again}. "
         "Memory is the PSS of a process and its descendants; *under load* is in the middle of the "
-        "mix.\n\n" + table(("", "idle", "under load", "CPU per second, idle"), rows)
-    )
-
-
-def replicas(found: Found) -> str:
-    if "replicas" not in found:
-        return ""
-    rows = [
-        (count, *(f"{one[read]['rate']:,.0f}" for read in ("fresh", "database")))
-        for count, one in found["replicas"].items()
-    ]
-    return (
-        "Requests per second by the number of replicas of the feed's api, closed loop. They share "
-        "the processors with the gateway, the database and the load generator.\n\n"
-        + table(("replicas", "page fresh", "read by the database"), rows)
+        "mix.\n\n" + table("|idle|under load|CPU per second, idle", rows)
     )
 
 
@@ -373,8 +309,6 @@ def _figures(found: Found, name: str = "") -> Iterable[tuple[str, Found]]:
 
 SECTIONS: dict[str, Callable[[Found], str]] = {
     "CPU time a request": costs,
-    "Baseline": baseline,
-    "Latency under load": waits,
     "The page in a browser": page,
     "The social-network mix": mix,
     "Delivery to followers": delivery,
@@ -384,5 +318,4 @@ SECTIONS: dict[str, Callable[[Found], str]] = {
     "Growth": growth,
     "Likes of an author with many followers": followers,
     "Start, idle use and memory": memory,
-    "Replicas of the feed": replicas,
 }

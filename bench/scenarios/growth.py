@@ -32,17 +32,6 @@ async def followed(fixture: Fixture) -> dict[str, Any]:
     return found
 
 
-async def likes(fixture: Fixture) -> dict[str, Any]:
-    """By the number of likes on each of the 20 tweets shown, which are by one author."""
-    found = {}
-    for count in fixture.sizes.growth_likes:
-        fixture.say(f"loading 20 tweets with {count:,} likes each")
-        await data.fill_liked(fixture.owner, 20, count)
-        authors_followed = await data.follow(fixture.owner, fixture.reader.id, 1, 1)
-        found[str(count)] = await _reads(fixture, f"{count:,} likes a tweet", authors_followed)
-    return found
-
-
 async def _reads(fixture: Fixture, name: str, followed: list[int]) -> dict[str, Any]:
     changes = Changes(fixture, {fixture.reader: followed})
     fresh, database = fixture.get(FEED), fixture.get(FEED, UNKNOWN_EVENT)

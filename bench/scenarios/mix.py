@@ -15,10 +15,10 @@ from bench.data import Member
 from bench.fixture import FEED, Fixture
 from bench.load import Request, closed_loop, distribution, open_loop
 
-from .waits import LOAD
-
 HOME, PERSON, POST = "home feed", "a person's tweets", "post"
 _SHARES = (60, 30, 10)
+LOAD = 0.5
+"""The rate of the open loop, as a share of the maximum throughput."""
 LENGTH = 256
 _CONNECTIONS = 32
 _MAX_PICTURES = 2

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench import stack
-from bench.accounting import CpuMeter, cpu_at_rest, memory
+from bench.accounting import CpuMeter, memory
 from bench.data import Member
 from bench.fixture import FEED, Fixture
 from bench.load import Request, closed_loop, distribution, open_loop
@@ -170,24 +170,18 @@ async def measure(fixture: Fixture) -> dict[str, Any]:
     before = await asyncio.to_thread(memory, streams)
     count = fixture.sizes.streams
     clients = _clients(fixture, members, count, timing.received)
-    meter = CpuMeter(streams)
     opening = await _open(clients)
-    opening_us = {name: seconds / count * 1e6 for name, seconds in meter.used().items()}
     await asyncio.sleep(_SETTLE_SECONDS)
     after = await asyncio.to_thread(memory, streams)
-    idle = await cpu_at_rest(streams, fixture.sizes.rest_seconds)
     used = {name: (after[name] - before[name]) / count for name in streams}
     total = sum(used.values())
     fixture.say(f"{count} streams in {opening:.1f} s, {total / 1024:.1f} KiB each")
     found: dict[str, Any] = {
         "streams": count,
-        "opening_seconds": opening,
-        "opening_us_by_part": opening_us,
         "bytes_by_part": used,
-        "idle": idle,
     }
     try:
-        found["delivery"] = await _deliver(fixture, timing, clients, streams, idle)
+        found["delivery"] = await _deliver(fixture, timing, clients, streams)
         for program in (STREAM, GATEWAY):
             found.setdefault("restart", {})[program] = await _restart(fixture, program, clients)
     finally:
@@ -234,7 +228,6 @@ async def _deliver(
     timing: Timing,
     clients: list[Client],
     streams: dict[str, int],
-    idle: dict[str, float],
 ) -> dict[str, Any]:
     rate = fixture.sizes.posts_a_second
     first = await fixture.owner.fetchval("select coalesce(max(id), 0) from tweets.outbox")
@@ -278,31 +271,25 @@ async def _restart(fixture: Fixture, program: str, clients: list[Client]) -> dic
     stopped_at = time.perf_counter()
     pid = await asyncio.to_thread(fixture.system.pid, program)
     os.kill(pid, signal.SIGTERM)
-    gone = restarted = 0.0
+    all_gone = False
     while time.perf_counter() - stopped_at < _BACK_SECONDS:
         is_open = sum(client.is_open for client in clients)
-        if is_open == 0 and not gone:
-            gone = time.perf_counter() - stopped_at
-        if gone and not restarted and is_open:
-            restarted = time.perf_counter() - stopped_at
-        if gone and is_open == len(clients):
+        all_gone = all_gone or is_open == 0
+        if all_gone and is_open == len(clients):
             break
         await asyncio.sleep(0.05)
     back = time.perf_counter() - stopped_at
     measured = await reading
     is_open = sum(client.is_open for client in clients)
     found: dict[str, Any] = {
-        "gone": gone,
         "back": back,
-        "first": restarted,
         "open": is_open,
         "usual": distribution(usual.all()),
         "meanwhile": distribution(measured.all()),
         "unanswered": measured.failed,
     }
     fixture.say(
-        f"{program} stopped: {is_open} streams back after {back:.1f} s"
-        f" ({back - restarted:.1f} s after the first one); reads p99"
+        f"{program} stopped: {is_open} streams back after {back:.1f} s; reads p99"
         f" {found['meanwhile']['p99']:.1f} ms, usually {found['usual']['p99']:.1f} ms,"
         f" {measured.failed} failed"
     )
