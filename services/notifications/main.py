@@ -25,7 +25,7 @@ async def _api_lifespan(application: FastAPI) -> AsyncIterator[None]:
 def create_app() -> FastAPI:
     return app.create(
         Settings(),
-        api.router,
+        *api.routers,
         watching.router,
         erasure.router,
         backlog.router(subscriptions, publishes=False),
