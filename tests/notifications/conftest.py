@@ -9,6 +9,9 @@ from chassis.database.session import Database
 from services.notifications import main
 from services.notifications.settings import Settings
 
+from .reader import Reader
+from .rows import person
+
 
 @pytest.fixture
 async def database(as_service: Callable[[str], None]) -> AsyncIterator[Database]:
@@ -33,3 +36,8 @@ async def notifications(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the notifications' api, which runs in this process on a real database."""
     async with testing.client_for(app) as client:
         yield client
+
+
+@pytest.fixture
+async def ann(notifications: httpx.AsyncClient, database: Database) -> Reader:
+    return Reader(notifications, await person(database, "Ann"))

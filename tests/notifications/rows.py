@@ -83,3 +83,14 @@ async def notify(
         )
     seq: int = row["seq"]
     return seq
+
+
+async def notices(database: Database, user_id: int) -> list[int]:
+    """The positions of the notices that tell the person's devices of a changed badge."""
+    async with database.transaction() as session:
+        rows = await fetch(
+            session,
+            "select position from notice where kind = 'seen' and recipient_id = $1 order by 1",
+            user_id,
+        )
+    return [row["position"] for row in rows]

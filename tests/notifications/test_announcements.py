@@ -20,8 +20,8 @@ from services.notifications.events import (
 )
 from services.notifications.handlers import subscriptions
 
+from .reader import Reader
 from .rows import NOON
-from .test_api import Reader
 
 _people = count(70_000)
 _tweets = count(80_000)
