@@ -226,8 +226,8 @@ class Streams:
                     continue
                 person = api.person(author.id, author.name, author.key)
                 badge = (await person.done("GET", "/api/notifications/unread"))["count"]
-                if (told := client.badge()) != badge:
-                    found.append(f"wrong: a stream of {author.name} shows {told}, not {badge}")
+                if (shown := client.badge()) != badge:
+                    found.append(f"wrong: a stream of {author.name} shows {shown}, not {badge}")
         return found
 
     def _find_of(self, client: Client, last: int, log: list[dict[str, Any]]) -> list[str]:
@@ -252,23 +252,24 @@ class Streams:
     def _find_tweets(self, client: Client, who: str, log: list[dict[str, Any]]) -> list[str]:
         erased = {author.id for author in self.history.erased}
         if client.everyone:
-            told = None
+            authors = None
         elif client.author.id in self.followers:
-            told = {author.id for author in self.history.people}
+            authors = {author.id for author in self.history.people}
         else:
             # Whom a person of the load follows changes all the time.
-            told = {client.author.id}
+            authors = {client.author.id}
         wanted = {
             (notice["position"], notice["kind"], notice["tweet_id"])
             for notice in log
             if notice["kind"] in ("tweet", "deleted")
             and notice["author_id"] not in erased
-            and (told is None or notice["author_id"] in told)
+            and (authors is None or notice["author_id"] in authors)
         }
         got = {
             (event.id, event.name, event.data["tweet"])
             for event in client.named("tweet", "deleted")
-            if event.data["author"] not in erased and (told is None or event.data["author"] in told)
+            if event.data["author"] not in erased
+            and (authors is None or event.data["author"] in authors)
         }
         return _differences(who, wanted, got)
 

@@ -126,13 +126,13 @@ async def test_a_reply_that_is_counted_wrongly_or_out_of_reach_is_found(
 async def test_a_tweet_that_the_search_does_not_find_is_found_missing(
     stack: Instance, load: Load
 ) -> None:
-    sought = await post(load, "sought")
+    searched = await post(load, "searched")
     assert await until_nothing(stack, load.history, load) == []
 
-    async with without(stack, "tweet_words", sought):
+    async with without(stack, "tweet_words", searched):
         findings = await found(stack, load)
 
-    assert f"the search for {sought.author.name} differs by {{{sought.id}}}" in findings
+    assert f"the search for {searched.author.name} differs by {{{searched.id}}}" in findings
 
 
 async def test_a_tweet_that_is_there_twice_is_doubled(stack: Instance, load: Load) -> None:

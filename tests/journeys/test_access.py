@@ -156,7 +156,7 @@ def for_a_reader(operation: str) -> str:
     return ROWS[operation].another if reads(operation) or is_open(operation) else ONLY_READS
 
 
-async def asked(
+async def outcome_of(
     company: Company, operation: str, asking: Asked, headers: dict[str, str], url: str = ""
 ) -> str:
     path, request = asking
@@ -292,7 +292,7 @@ async def test_each_gets_through_the_gateway_what_is_theirs(
             asking_person = owner if who == "the owner" else person
             key = "" if asking_person is None else asking_person.key
         headers = {"api-key": key} if key else {}
-        answers[who] = await asked(company, operation, asking, headers)
+        answers[who] = await outcome_of(company, operation, asking, headers)
 
     stranger = row.another if is_open(operation) else NOBODY
     assert answers == {
@@ -333,11 +333,11 @@ async def test_each_service_judges_by_itself_who_asks(
         owner = await owner_for(operation, company, people)
         token = signer.sign(identity or Identity(owner.id, KeyScope.account), service)
         asking = await row.asks(owner)
-        answers[who] = await asked(company, operation, asking, {IDENTITY_HEADER: token}, url)
+        answers[who] = await outcome_of(company, operation, asking, {IDENTITY_HEADER: token}, url)
     owner = await owner_for(operation, company, people)
     asking = await row.asks(owner)
     for what, headers in forgeries(private_key, service, owner.id).items():
-        answers[what] = await asked(company, operation, asking, headers, url)
+        answers[what] = await outcome_of(company, operation, asking, headers, url)
 
     stranger = row.another if is_open(operation) else NOBODY
     assert answers == dict.fromkeys(answers, stranger) | {

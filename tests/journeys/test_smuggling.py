@@ -94,7 +94,7 @@ def as_bytes(headers: dict[str, str]) -> bytes:
     return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
 
 
-async def asked(
+async def send_pair(
     port: int, poison: Poison, path: str, headers: dict[str, str], next_path: str
 ) -> tuple[list[bytes], str]:
     """Sends an ambiguous request and a valid one; returns the responses and the second one's id."""
@@ -130,7 +130,7 @@ async def test_nobody_gets_an_answer_that_is_not_theirs(
     stack: Instance, ann: Person, boris: Person, poison: str
 ) -> None:
     port, sent = port_of(stack.gateway_url), POISONS[poison]
-    answers, request_id = await asked(
+    answers, request_id = await send_pair(
         port, sent, f"/api/users/{ann.id}/follow", {"api-key": boris.key}, "/api/users/me"
     )
     # Enough requests to use each connection that the gateway keeps to each replica.
@@ -163,7 +163,7 @@ async def test_a_service_that_is_reached_from_inside_reads_each_in_one_way_as_we
     port, path = port_of(stack.url(f"{service}-api-1")), SERVICES[service]
 
     for poison in POISONS.values():
-        answers, request_id = await asked(port, poison, path, {}, path)
+        answers, request_id = await send_pair(port, poison, path, {}, path)
 
         if poison.refused:
             assert [response[:3] for response in answers] == [b"400"], poison

@@ -165,10 +165,12 @@ async def test_people_change_their_own_picture_and_administrators_any(
     after = replaced.json()["picture"]
     for shown in (*before.values(), *after.values()):
         assert (await media.get(shown)).status_code == 404
-    assert await told(database, ann) == [(ann, before), (boss, after), (boss, None)]
+    assert await picture_events(database, ann) == [(ann, before), (boss, after), (boss, None)]
 
 
-async def told(database: Database, user_id: int) -> list[tuple[int, dict[str, str] | None]]:
+async def picture_events(
+    database: Database, user_id: int
+) -> list[tuple[int, dict[str, str] | None]]:
     """Actors and pictures of the person's events, the first one first."""
     statement = text(
         "select payload from outbox where routing_key = 'person.pictured.v1'"
@@ -190,7 +192,7 @@ async def test_of_several_changes_at_once_the_last_event_tells_of_the_picture_th
     )
 
     assert {response.status_code for response in changed} == {200}
-    _, last = (await told(database, ann))[-1]
+    _, last = (await picture_events(database, ann))[-1]
     served = {
         path
         for response in changed
@@ -232,7 +234,7 @@ async def test_an_erased_persons_picture_is_deleted_and_its_names_are_forgotten(
     stored = set(await app.state.storage.names_before(datetime.now(UTC) + timedelta(days=1)))
     assert not names & stored
     assert (await media.get(other["large"])).status_code == 200
-    assert [picture for _, picture in await told(database, zoe)] == [None, None]
+    assert [picture for _, picture in await picture_events(database, zoe)] == [None, None]
     async with database.transaction() as session:
         rows = await execute(session, text("select user_id from portrait"))
         assert zoe not in set(rows.scalars())

@@ -46,16 +46,16 @@ def test_the_same_file_and_options_give_the_same_plan(tmp_path: Path) -> None:
     file = written(tmp_path, "\n".join(f"{one} {one + 1}" for one in range(30)))
     graph, options = edges.read(file), Options(tweets=8, likes=500)
 
-    made = plan.make(file, graph, options)
+    planned = plan.make(file, graph, options)
 
-    assert made == plan.make(file, graph, options)
-    assert made.digest != plan.make(file, graph, Options(tweets=8, likes=500, seed=2)).digest
-    assert len(set(made.names)) == 31
-    assert all(f"office-{node}" in name for node, name in enumerate(made.names))
-    assert Counter(author for author, _ in made.tweets) == dict.fromkeys(range(31), 8)
-    assert len(set(made.tweets)) == 31 * 8
-    assert all(0 < len(text) <= 280 for _, text in made.tweets)
-    assert len(made.with_picture) == 31 * 8 // 4
+    assert planned == plan.make(file, graph, options)
+    assert planned.digest != plan.make(file, graph, Options(tweets=8, likes=500, seed=2)).digest
+    assert len(set(planned.names)) == 31
+    assert all(f"office-{node}" in name for node, name in enumerate(planned.names))
+    assert Counter(author for author, _ in planned.tweets) == dict.fromkeys(range(31), 8)
+    assert len(set(planned.tweets)) == 31 * 8
+    assert all(0 < len(text) <= 280 for _, text in planned.tweets)
+    assert len(planned.with_picture) == 31 * 8 // 4
 
 
 @pytest.mark.parametrize(("wanted", "possible"), [(0, 0), (7, 7), (100, 100), (161, 160)])

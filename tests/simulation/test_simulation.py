@@ -364,11 +364,11 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
                 (tweet_id, len(self.likes[tweet_id]), replied[tweet_id])
                 for tweet_id in sorted(self.tweets)
             ]
-            told = await world.rows(
+            rows = await world.rows(
                 "notifications", "select tweet_id from notice where kind = 'tweet'"
             )
-            assert set(self.tweets) <= {tweet_id for (tweet_id,) in told}
-            assert max(Counter(told).values(), default=1) == 1
+            assert set(self.tweets) <= {tweet_id for (tweet_id,) in rows}
+            assert max(Counter(rows).values(), default=1) == 1
 
         async def _check_pictures(self) -> None:
             copies = await world.rows("tweets", "select id, owner_id, tweet_id, closed from media")

@@ -115,8 +115,8 @@ async def test_a_report_goes_from_the_reporter_to_the_queue_and_is_closed_with_a
 
     assert await close(tweets, of_tweet, "We talked.") == "closed"
     assert await close(tweets, of_tweet) == "ReportAlreadyClosed"
-    told = {"report_id": of_tweet, "reporter_id": ann}
-    assert await outbox(database, "report.closed.v1") == [told]
+    event = {"report_id": of_tweet, "reporter_id": ann}
+    assert await outbox(database, "report.closed.v1") == [event]
     assert await acts(database, of_tweet) == [("report_closed", boris)]
     assert await close(tweets, 10**9) == "ReportNotFound"
     closed = next(each for each in await queue(tweets, "closed") if each["id"] == of_tweet)
@@ -221,8 +221,8 @@ async def test_hiding_and_restoring_are_idempotent_and_each_change_is_one_event(
     assert await events("tweet.restored.v1") == [None]
     done = [("tweet_hidden", ann), ("tweet_hidden", ann), ("tweet_restored", ann)]
     # Reports are numbered like tweets.
-    told = await acts(database, tweet_id)
-    assert [act for act in told if act[0] != "report_closed"] == done
+    recorded = await acts(database, tweet_id)
+    assert [act for act in recorded if act[0] != "report_closed"] == done
     assert "warble-events" not in untouched.headers
     assert first.headers["warble-events"] == second.headers["warble-events"]
     for answer in (await hide(tweets, 10**9), await restore(tweets, 10**9)):

@@ -32,8 +32,8 @@ async def test_a_person_is_listed_with_roles_and_what_gives_access(
     await users.patch(f"/api/users/{ann}", json=texts, headers=signed(ann))
     for role in ("moderator", "announcer"):
         await users.put(f"/api/users/{ann}/roles/{role}", headers=people.administrator)
-    made = await users.post(f"/api/users/{ann}/keys", json={}, headers=signed(ann))
-    await users.delete(f"/api/users/{ann}/keys/{made.json()['key_id']}", headers=signed(ann))
+    created = await users.post(f"/api/users/{ann}/keys", json={}, headers=signed(ann))
+    await users.delete(f"/api/users/{ann}/keys/{created.json()['key_id']}", headers=signed(ann))
     await owner_of(users, key)
 
     (after,) = await listed(users, people, "query=Ann Listed")

@@ -109,11 +109,11 @@ async def test_every_replica_answers_what_a_fresh_read_gives(
         reader = pick.choice(people)
         for path in paths:
             # With this header a replica answers from the database.
-            fresh = await writer.read(path, {**signed(reader), "warble-after": "users:1"})
+            uncached = await writer.read(path, {**signed(reader), "warble-after": "users:1"})
             for replica in replicas:
 
                 async def equal(path: str = path, replica: Replica = replica) -> bool:
-                    return await replica.read(path, signed(reader)) == fresh  # noqa: B023
+                    return await replica.read(path, signed(reader)) == uncached  # noqa: B023
 
                 await eventually(equal)
                 assert await equal()
@@ -211,13 +211,13 @@ def test_nothing_is_cached_while_notifications_are_not_received() -> None:
     version = profiles.version
 
     profiles.set_connected(False)
-    kept = profiles.get(key)
+    cached = profiles.get(key)
     profiles.put(key, PROFILE, profiles.version)
     stored_meanwhile = profiles.get(key)
     profiles.set_connected(True)
     profiles.put(key, PROFILE, version)
 
-    assert (kept, stored_meanwhile, profiles.get(key)) == (None, None, None)
+    assert (cached, stored_meanwhile, profiles.get(key)) == (None, None, None)
 
 
 def test_the_profiles_that_were_read_last_stay_within_the_limit() -> None:
@@ -227,7 +227,7 @@ def test_the_profiles_that_were_read_last_stay_within_the_limit() -> None:
         profiles.put(key, PROFILE, profiles.version)
         profiles.get(keys[0])
 
-    kept = [key for key in keys if profiles.get(key)]
-    assert keys[0] in kept
-    assert keys[-1] in kept
-    assert 50 < len(kept) < 101
+    cached = [key for key in keys if profiles.get(key)]
+    assert keys[0] in cached
+    assert keys[-1] in cached
+    assert 50 < len(cached) < 101

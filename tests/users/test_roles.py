@@ -53,10 +53,10 @@ async def test_a_key_for_scripts_has_no_roles(users: httpx.AsyncClient, people: 
 
     roles = {}
     for scope in KeyScope:
-        made = await users.post(
+        created = await users.post(
             f"/api/users/{ann}/keys", json={"scope": scope}, headers=people.administrator
         )
-        roles[scope] = (await owner_of(users, made.json()["api_key"])).json()["roles"]
+        roles[scope] = (await owner_of(users, created.json()["api_key"])).json()["roles"]
 
     assert roles == {"read": [], "write": [], "account": ["moderator"], "admin": ["moderator"]}
 
