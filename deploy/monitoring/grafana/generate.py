@@ -1,7 +1,7 @@
 """Generates the Grafana dashboards in dashboards/*.json; `--check` only compares.
 
-Run it with `make boards`. All dashboards get their rows from panels.yml, so an improvement reaches
-each of them.
+Run it with `make boards`. All dashboards get their rows from panels.yml and the
+rest from board.yml, so an improvement reaches each of them.
 """
 
 import json
@@ -17,6 +17,7 @@ from devstack.repository import REPOSITORY, SERVICES
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "dashboards"
+COMMON: dict[str, Any] = yaml.safe_load((HERE / "board.yml").read_text())
 PANELS: dict[str, Any] = yaml.safe_load((HERE / "panels.yml").read_text())
 RUNBOOKS = "/public/runbooks"
 """Grafana serves the files in its folder `public`; the runbooks are mounted there."""
@@ -122,9 +123,10 @@ def _rendered(
     if "runbook" in panel:
         url = f"{RUNBOOKS}/{panel['runbook']}.md"
         links = [{"title": "Runbook", "url": url, "targetBlank": True}]
+    kind = "stat" if "stat" in panel else "timeseries"
     return {
         "id": number,
-        "type": "stat" if "stat" in panel else "timeseries",
+        "type": kind,
         "title": panel["title"],
         "description": panel["description"],
         "datasource": SOURCE,
@@ -141,7 +143,7 @@ def _rendered(
             for index, query in enumerate(panel.get("queries", [panel]))
         ],
         "fieldConfig": {"defaults": _defaults(panel), "overrides": []},
-        "options": _STAT_OPTIONS if "stat" in panel else _GRAPH_OPTIONS,
+        "options": COMMON["options"][kind],
     }
 
 
@@ -170,55 +172,12 @@ def _defaults(panel: Mapping[str, Any]) -> dict[str, Any]:
     return defaults
 
 
-_STAT_OPTIONS = {
-    "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
-    "colorMode": "value",
-    "graphMode": "area",
-}
-_GRAPH_OPTIONS = {
-    "legend": {"displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"]},
-    "tooltip": {"mode": "multi", "sort": "desc"},
-}
-
-
 def board(name: str, description: str, rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "uid": f"warble-{name}",
         "title": f"Warble: {name}",
         "description": description,
-        "tags": ["warble"],
-        "schemaVersion": 39,
-        "version": 1,
-        "editable": False,
-        "graphTooltip": 1,
-        "refresh": "15s",
-        "time": {"from": "now-1h", "to": "now"},
-        "timezone": "browser",
-        "links": [
-            {
-                "title": "Dashboards",
-                "type": "dashboards",
-                "tags": ["warble"],
-                "icon": "dashboard",
-                "tooltip": "The other services, with the same time range",
-                "asDropdown": True,
-                "keepTime": True,
-                "includeVars": False,
-                "targetBlank": False,
-            },
-            {
-                "title": "Runbooks",
-                "type": "link",
-                "icon": "doc",
-                "tooltip": "What to do",
-                "url": f"{RUNBOOKS}/README.md",
-                "asDropdown": False,
-                "keepTime": False,
-                "includeVars": False,
-                "targetBlank": True,
-                "tags": [],
-            },
-        ],
+        **COMMON["board"],
         "panels": list(laid_out(rows)),
     }
 
