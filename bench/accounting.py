@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psutil
 
+from devstack.status import memory_bytes
+
 PROC = Path("/proc")
 
 
@@ -33,16 +35,8 @@ def family(pid: int) -> list[int]:
 
 
 def memory(groups: Mapping[str, int]) -> dict[str, int]:
-    """Bytes by group (PSS: a shared page is divided by the number of its users)."""
-    return {name: sum(map(pss, family(pid))) for name, pid in groups.items()}
-
-
-def pss(pid: int) -> int:
-    """Bytes of one process; 0 if the kernel does not tell them."""
-    try:
-        return int(psutil.Process(pid).memory_full_info().pss)
-    except psutil.Error:
-        return 0
+    """Bytes by group."""
+    return {name: memory_bytes(pid) or 0 for name, pid in groups.items()}
 
 
 class CpuMeter:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,16 +27,8 @@ def serving(application: str, port: int) -> Iterator[Server]:
     process = subprocess.Popen([sys.executable, "-m", *command], cwd=REPOSITORY)
     try:
         url = f"http://127.0.0.1:{port}"
-        _wait(process, url)
+        health.wait_until(lambda: health.http_status(url) == 200, 60, url)
         yield Server(url, process.pid)
     finally:
         process.terminate()
         process.wait()
-
-
-def _wait(process: "subprocess.Popen[bytes]", url: str) -> None:
-    deadline = time.monotonic() + 60
-    while not health.http_status(url):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise TimeoutError(f"The server at {url} does not answer.")
-        time.sleep(0.05)

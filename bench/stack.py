@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from devstack.instance import Instance
 from devstack.repository import REPOSITORY
+from devstack.status import memory_bytes
 
 from . import accounting
 
@@ -66,7 +67,7 @@ def memory(system: Instance) -> dict[str, int]:
     """Bytes by program (PSS), with those of supervisord, which shares pages with its children."""
     return {
         **accounting.memory(pids(system)),
-        "supervisor": accounting.pss(system.supervisor.pid()),
+        "supervisor": memory_bytes(system.supervisor.pid(), with_descendants=False) or 0,
     }
 
 

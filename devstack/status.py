@@ -45,8 +45,8 @@ def show(instance: Instance) -> bool:
     processes = supervisor.processes()
     with ThreadPoolExecutor(len(processes) or 1) as pool:
         problems = list(pool.map(problem, processes))
-    memory = {process.name: _memory_bytes(process.pid) for process in processes}
-    own_memory = _memory_bytes(supervisor.pid(), with_descendants=False)
+    memory = {process.name: memory_bytes(process.pid) for process in processes}
+    own_memory = memory_bytes(supervisor.pid(), with_descendants=False)
     table = Table("program", "state", "since", "pid", "health", "memory", box=None)
     for process, text in zip(processes, problems, strict=True):
         table.add_row(
@@ -72,7 +72,7 @@ def _formatted_time(timestamp: float) -> str:
     return time.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S")
 
 
-def _memory_bytes(pid: int, *, with_descendants: bool = True) -> int | None:
+def memory_bytes(pid: int, *, with_descendants: bool = True) -> int | None:
     """Memory of the process and its descendants (PSS: a shared page is divided by its users).
 
     None if the kernel does not tell it, such as for a process of another user.

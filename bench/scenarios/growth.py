@@ -37,7 +37,7 @@ async def _reads(fixture: Fixture, name: str, followed: list[int]) -> dict[str, 
     fresh, database = fixture.get(FEED), fixture.get(FEED, UNKNOWN_EVENT)
     rounds = min(ROUNDS, fixture.sizes.rounds)
     count = fixture.sizes.growth_reads
-    page = await fixture.api.http.get(FEED, headers={"api-key": fixture.reader.key})
+    page = await fixture.reader.ask("GET", FEED)
     return {
         "page_bytes": len(page.content),
         "fresh": await figure(

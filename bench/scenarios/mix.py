@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench import stack
-from bench.accounting import CpuMeter
 from bench.data import Member
 from bench.fixture import FEED, Fixture
 from bench.load import Request, closed_loop, distribution, open_loop
@@ -71,13 +70,11 @@ async def measure(fixture: Fixture) -> dict[str, Any]:
     saturated = await closed_loop(fixture.urls, mix.next, fixture.sizes.reads, _CONNECTIONS)
     await fixture.settled()
     rate = saturated.rate * LOAD
-    meter = CpuMeter(stack.pids(fixture.system), {fixture.backend})
     load = asyncio.create_task(open_loop(fixture.urls, mix.next, rate, fixture.sizes.mix_seconds))
     await asyncio.sleep(fixture.sizes.mix_seconds / 2)
     memory_used = await asyncio.to_thread(stack.memory, fixture.system)
     measured = await load
     await fixture.settled()
-    used = meter.used()
     fixture.say(f"{rate:,.0f}/s for {measured.seconds:.0f} s, {measured.failed} failed")
     return {
         "graph": fixture.company.name,
@@ -90,6 +87,5 @@ async def measure(fixture: Fixture) -> dict[str, Any]:
         "kinds": {
             kind: distribution(measured.latencies.get(kind, [])) for kind in (HOME, PERSON, POST)
         },
-        "us_by_part": {name: seconds / measured.answered * 1e6 for name, seconds in used.items()},
         "memory": memory_used,
     }

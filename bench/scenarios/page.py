@@ -72,15 +72,11 @@ async def measure(fixture: Fixture) -> dict[str, Any]:
 
 
 async def _post_pictures(fixture: Fixture) -> None:
-    headers = {"api-key": fixture.reader.key}
     for number in range(PICTURES):
         out = io.BytesIO()
         Image.effect_noise((1600, 1000), 40 + number).save(out, "JPEG")
-        files = {"file": ("picture.jpg", out.getvalue(), "image/jpeg")}
-        uploaded = await fixture.api.http.post("/api/medias", files=files, headers=headers)
-        draft = {"tweet_data": "…", "tweet_media_ids": [uploaded.json()["media_id"]]}
-        posted = await fixture.api.http.post("/api/tweets", json=draft, headers=headers)
-        posted.raise_for_status()
+        media_id = await fixture.reader.upload(out.getvalue(), "picture.jpg")
+        await fixture.reader.post(media_ids=[media_id])
     await fixture.settled()
 
 
