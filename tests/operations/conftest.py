@@ -1,6 +1,6 @@
 import pytest
 
-from devstack.prometheus import Prometheus, prometheus
+from .prometheus import Prometheus, prometheus
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,10 @@ import yaml
 
 from devstack import port_numbers
 from devstack.instance import Instance
-from devstack.prometheus import Prometheus
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 from . import expressions
+from .prometheus import Prometheus
 
 _PORT = 90
 """The offset from the instance's first port."""

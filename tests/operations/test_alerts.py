@@ -5,10 +5,10 @@ from pathlib import Path
 
 import yaml
 
-from devstack.prometheus import Prometheus
 from devstack.repository import REPOSITORY
 
 from . import expressions
+from .prometheus import Prometheus
 
 TESTS = Path(__file__).with_name("alerts.yml")
 RUNBOOKS = REPOSITORY / "docs/runbooks"

@@ -7,13 +7,13 @@ import aio_pika
 import pytest
 
 from devstack.instance import Instance
-from devstack.prometheus import Prometheus
 from tests.journeys.company import Company, Person, company_at
 from tests.sse import open_stream
 from tests.waiting import eventually
 from tools.api_client import png
 
 from . import expressions
+from .prometheus import Prometheus
 from .scraping import Scraping, scraping
 
 ONLY_IN_FAILURES = {

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 
+from devstack import apt
 from operate.terminal import CommandFailed
-
-from . import apt
 
 _PACKAGE = "prometheus"
 
