@@ -14,7 +14,6 @@ def encode_request(
     body: bytes = b"",
     headers: Mapping[str, str] | None = None,
 ) -> bytes:
-    """The bytes of a request."""
     host = urlsplit(url).netloc
     lines = [f"{method} {path} HTTP/1.1", f"host: {host}"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]

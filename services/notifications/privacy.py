@@ -43,24 +43,12 @@ with gone as (
 ), {NOTIFY_RECIPIENTS}
 select count(*) as rows from gone
 """  # noqa: S608  only constants are inserted
-_DELETE_FOLLOWS = """
+_DELETE_BETWEEN_PEOPLE = """
 with gone as (
-    delete from follow where ctid = any(array(
-        (select ctid from follow where follower_id = $1 limit $2)
+    delete from {table} where ctid = any(array(
+        (select ctid from {table} where {one} = $1 limit $2)
         union all
-        (select ctid from follow where followed_id = $1 limit $2)
-        limit $2
-    ))
-    returning 1
-)
-select count(*) as rows from gone
-"""
-_DELETE_WATCHES = """
-with gone as (
-    delete from watch where ctid = any(array(
-        (select ctid from watch where user_id = $1 limit $2)
-        union all
-        (select ctid from watch where watched_id = $1 limit $2)
+        (select ctid from {table} where {other} = $1 limit $2)
         limit $2
     ))
     returning 1
@@ -103,8 +91,8 @@ _DELETIONS = (
     # Before the notifications, so that no registration that arrives late adds one.
     _DELETE_ANNOUNCEMENTS,
     _DELETE_NOTIFICATIONS,
-    _DELETE_FOLLOWS,
-    _DELETE_WATCHES,
+    _DELETE_BETWEEN_PEOPLE.format(table="follow", one="follower_id", other="followed_id"),
+    _DELETE_BETWEEN_PEOPLE.format(table="watch", one="user_id", other="watched_id"),
     _DELETE_NOTICES,
     *(
         _DELETE_BY_USER.format(table=table, key=key)

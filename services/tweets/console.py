@@ -13,15 +13,12 @@
 """
 
 import argparse
-import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database.session import Database, DatabaseUnavailable
-from chassis.http.errors import Problem
+from chassis.process import console
 
 from . import announcements, moderation
 from .models import ReportReason
@@ -32,14 +29,8 @@ _NOBODY = 0
 """The operator is none of the people who confirm announcements."""
 
 
-@asynccontextmanager
-async def _transaction() -> AsyncIterator[AsyncSession]:
-    database = Database(Settings())
-    try:
-        async with database.transaction() as session:
-            yield session
-    finally:
-        await database.close()
+def _transaction() -> AbstractAsyncContextManager[AsyncSession]:
+    return console.transaction(Settings())
 
 
 async def open_reports() -> str:
@@ -159,16 +150,7 @@ def _add_announcements(parsers: "argparse._SubParsersAction[argparse.ArgumentPar
 
 
 def main() -> int:
-    arguments = _parser().parse_args()
-    try:
-        print(asyncio.run(arguments.action(arguments)))
-    except DatabaseUnavailable as error:
-        print(f"The database is unavailable: {error}", file=sys.stderr)
-        return 1
-    except Problem as problem:
-        print(problem, file=sys.stderr)
-        return 1
-    return 0
+    return console.run(_parser())
 
 
 if __name__ == "__main__":

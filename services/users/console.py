@@ -15,18 +15,15 @@
 """
 
 import argparse
-import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chassis.database.session import Database, DatabaseUnavailable
-from chassis.http.errors import Problem
 from chassis.http.paging import MAX_ID
+from chassis.process import console
 
 from . import audit, commands, people_import, queries
 from .audit import AuditAction
@@ -45,14 +42,8 @@ _ROLES = {
 }
 
 
-@asynccontextmanager
-async def _transaction() -> AsyncIterator[AsyncSession]:
-    database = Database(Settings())
-    try:
-        async with database.transaction() as session:
-            yield session
-    finally:
-        await database.close()
+def _transaction() -> AbstractAsyncContextManager[AsyncSession]:
+    return console.transaction(Settings())
 
 
 async def add_user(name: str) -> str:
@@ -289,16 +280,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    arguments = _parser().parse_args()
-    try:
-        print(asyncio.run(arguments.action(arguments)))
-    except DatabaseUnavailable as error:
-        print(f"The database is unavailable: {error}", file=sys.stderr)
-        return 1
-    except (Problem, OSError, ValueError) as problem:
-        print(problem, file=sys.stderr)
-        return 1
-    return 0
+    return console.run(_parser())
 
 
 if __name__ == "__main__":

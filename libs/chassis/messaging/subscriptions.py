@@ -28,7 +28,6 @@ def queue_name(service: str, routing_key: str) -> str:
 
 
 def dead_queue_name(queue: str) -> str:
-    """The queue for the dead letters of `queue`."""
     return f"{queue}.dead"
 
 

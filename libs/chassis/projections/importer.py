@@ -139,7 +139,6 @@ class ImportProgress:
         self._total += events
 
     def add(self, events: int) -> None:
-        """Adds processed events."""
         self._processed += events
         if time.monotonic() - self._reported_at > PROGRESS_INTERVAL_SECONDS:
             self.report()
