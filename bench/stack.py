@@ -1,14 +1,12 @@
 """Starts and stops the system that is measured: a separate instance, empty at the beginning."""
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from devstack.instance import Instance
-from devstack.repository import REPOSITORY
+from devstack.repository import REPOSITORY, run_module
 from devstack.status import memory_bytes
 
 from . import accounting
@@ -37,10 +35,8 @@ def devstack(*arguments: str, **settings: str) -> float:
 
 def run(module: str, *arguments: str, **settings: str) -> float:
     """Likewise `python -m` this module, such as `operate`."""
-    command = [sys.executable, "-m", module, *arguments]
-    environment = {**os.environ, **SETTINGS, **settings}
     started_at = time.perf_counter()
-    subprocess.run(command, cwd=REPOSITORY, env=environment, check=True)
+    run_module(module, *arguments, **{**SETTINGS, **settings})
     return time.perf_counter() - started_at
 
 

@@ -1,6 +1,8 @@
 """This repository: its root folder, its services, and the programs of its virtual environment."""
 
 import hashlib
+import os
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +17,12 @@ def python() -> str:
 
 def tool(name: str) -> Path:
     return REPOSITORY / ".venv" / "bin" / name
+
+
+def run_module(*arguments: str, **settings: str) -> None:
+    """Runs `python -m`, with these settings. Raises subprocess.CalledProcessError."""
+    environment = {**os.environ, **settings}
+    subprocess.run([python(), "-m", *arguments], cwd=REPOSITORY, env=environment, check=True)
 
 
 def digest(paths: Iterable[Path]) -> str:

@@ -6,7 +6,6 @@ It starts a separate instance, adds the example data of `make demo`, and stops t
 import asyncio
 import io
 import os
-import subprocess
 import sys
 from typing import Any
 
@@ -15,7 +14,7 @@ from playwright.async_api import Browser, FilePayload, Page, async_playwright, e
 
 from devstack import browser
 from devstack.instance import Instance
-from devstack.repository import REPOSITORY
+from devstack.repository import REPOSITORY, run_module
 from operate.terminal import CommandFailed, print_error, step
 from tools.seed import pictures
 from tools.seed.demo import KEY
@@ -33,12 +32,6 @@ PHONE = {
     "is_mobile": True,
     "has_touch": True,
 }
-
-
-def _run(*arguments: str) -> None:
-    environment = {**os.environ, **SETTINGS}
-    command = [sys.executable, "-m", *arguments]
-    subprocess.run(command, cwd=REPOSITORY, env=environment, check=True)
 
 
 _PICTURES_ARE_SHOWN = """
@@ -114,14 +107,14 @@ def main() -> int:
     except CommandFailed as error:
         print_error(str(error))
         return 1
-    _run("devstack", "up")
+    run_module("devstack", "up", **SETTINGS)
     try:
-        _run("tools.seed.demo")
+        run_module("tools.seed.demo", **SETTINGS)
         with step("screenshots"):
             url = Instance(REPOSITORY, int(SETTINGS["WARBLE_PORT"]), SETTINGS).gateway_url
             asyncio.run(_take_all(executable, url))
     finally:
-        _run("devstack", "down")
+        run_module("devstack", "down", **SETTINGS)
     print(f"The screenshots are in {IMAGES.relative_to(REPOSITORY)}. Check them before you commit.")
     return 0
 

@@ -5,13 +5,12 @@ is interrupted; the next `make up` takes it out of the settings again.
 """
 
 import json
-import os
 import subprocess
 import sys
 
 from devstack import port_numbers
 from devstack.instance import BadSettings, Instance
-from devstack.repository import REPOSITORY
+from devstack.repository import run_module
 from operate.terminal import say
 
 from . import identity_provider
@@ -21,12 +20,7 @@ def _configure(instance: Instance, port: int) -> None:
     """Starts users with the provider beside those that are configured."""
     configured = json.loads(instance.settings.get("USERS_SIGN_ON") or "{}")
     providers = {**configured, "demonstration": identity_provider.settings(port)}
-    subprocess.run(
-        [sys.executable, "-m", "devstack", "up"],
-        cwd=REPOSITORY,
-        env={**os.environ, "USERS_SIGN_ON": json.dumps(providers)},
-        check=True,
-    )
+    run_module("devstack", "up", USERS_SIGN_ON=json.dumps(providers))
 
 
 def main() -> int:
