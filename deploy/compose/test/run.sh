@@ -20,11 +20,6 @@ say() { printf '== %s\n' "$*"; }
 gateway=http://127.0.0.1:$WARBLE_PORT
 
 docker info >/dev/null 2>&1 || { echo "The Docker engine is not running. Start dockerd." >&2; exit 1; }
-if ! docker image inspect "$(sed -n 's/^ *image: \(postgres:.*\)/\1/p' docker-compose.yml | head -n 1)" >/dev/null 2>&1 &&
-    ! $compose pull --quiet postgres 2>/dev/null; then
-    say "No image registry is reachable: building substitutes for the official images"
-    deploy/compose/test/fake_images.sh
-fi
 trap '$compose down --volumes --remove-orphans >/dev/null 2>&1' EXIT
 
 say "Building the images of Warble"
