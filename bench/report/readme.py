@@ -3,26 +3,26 @@
 from devstack.repository import REPOSITORY
 
 from .sections import targets_table
-from .targets import Found
+from .targets import Results
 
 PAGE = REPOSITORY / "README.md"
 BEGIN, END = "<!-- bench: what follows is written by `make bench` -->", "<!-- bench: end -->"
 
 
-def with_figures(page: str, found: Found | None) -> str:
-    """Returns the page with these figures; `found` is None if nothing was measured yet."""
+def with_figures(page: str, results: Results | None) -> str:
+    """Returns the page with these figures; `results` is None if nothing was measured yet."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{PAGE.name} lacks the markers for the figures of `make bench`.")
-    return f"{before}{begin}\n\n{_figures(found)}\n{end}{after}"
+    return f"{before}{begin}\n\n{_figures(results)}\n{end}{after}"
 
 
-def _figures(found: Found | None) -> str:
-    if found is None:
+def _figures(results: Results | None) -> str:
+    if results is None:
         return "Not measured yet: `make bench` writes the figures here.\n"
-    machine = found["machine"]
+    machine = results["machine"]
     return (
         f"{machine['date']}, {machine['processors']}, Python {machine['python']}, "
-        f"commit {machine['commit']}:\n\n" + targets_table(found)
+        f"commit {machine['commit']}:\n\n" + targets_table(results)
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from .targets import COSTS, Found, effects, targets
+from .targets import COSTS, Results, effects, targets
 
 TAIL = ("p50", "p95", "p99", "p99.9")
 _MAX_HELLO_CHANGE = 0.25
@@ -17,12 +17,12 @@ def table(head: str, rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 
 
-def _by_process(figure: Found) -> str:
+def _by_process(figure: Results) -> str:
     named = figure["us_by_part"].items()
     return ", ".join(f"{name} {micros:.0f}" for name, micros in named if micros >= 5)
 
 
-def _costs_table(figures: Mapping[str, Found]) -> str:
+def _costs_table(figures: Mapping[str, Results]) -> str:
     return table(
         "|× hello|gateway × hello|µs|µs by process|a second|of hello's|p50",
         (
@@ -41,7 +41,7 @@ def _costs_table(figures: Mapping[str, Found]) -> str:
     )
 
 
-def _tails(of: Mapping[str, Found]) -> str:
+def _tails(of: Mapping[str, Results]) -> str:
     return table(
         "|measured|" + "|".join(TAIL),
         (
@@ -51,15 +51,15 @@ def _tails(of: Mapping[str, Found]) -> str:
     )
 
 
-def targets_table(found: Found) -> str:
-    return table("|at most|measured|", (target.cells for target in targets(found)))
+def targets_table(results: Results) -> str:
+    return table("|at most|measured|", (target.cells for target in targets(results)))
 
 
-def costs(found: Found) -> str:
-    figures = {name: found[part] for part, name in COSTS.items() if part in found}
+def costs(results: Results) -> str:
+    figures = {name: results[part] for part, name in COSTS.items() if part in results}
     if not figures:
         return ""
-    kilobytes = found["fresh"]["page_bytes"] / 1000 if "fresh" in found else 0
+    kilobytes = results["fresh"]["page_bytes"] / 1000 if "fresh" in results else 0
     page = f"The page has {kilobytes:.0f} kB. " if kilobytes else ""
     return (
         f"{page}Reads count the CPU time of the gateway, the services' api processes and "
@@ -70,8 +70,8 @@ def costs(found: Found) -> str:
     )
 
 
-def page(found: Found) -> str:
-    if "page" not in found:
+def page(results: Results) -> str:
+    if "page" not in results:
         return ""
     rows = [
         (
@@ -85,7 +85,7 @@ def page(found: Found) -> str:
                 if size >= 500
             ),
         )
-        for name, one in found["page"].items()
+        for name, one in results["page"].items()
     ]
     return (
         "Home in Chromium, 390 × 844 pixels, signed in: 20 tweets, three of them with a picture. "
@@ -96,19 +96,19 @@ def page(found: Found) -> str:
     )
 
 
-def threads(found: Found) -> str:
-    if "threads" not in found:
+def threads(results: Results) -> str:
+    if "threads" not in results:
         return ""
     return (
         "A page of 50 of a thread of 4,000 tweets: in a *chain* each replies to the one before, in "
-        "a *star* all reply to the first.\n\n" + _costs_table(found["threads"])
+        "a *star* all reply to the first.\n\n" + _costs_table(results["threads"])
     )
 
 
-def mix(found: Found) -> str:
-    if "mix" not in found:
+def mix(results: Results) -> str:
+    if "mix" not in results:
         return ""
-    one = found["mix"]
+    one = results["mix"]
     return (
         f"On {one['graph']}: {one['people']:,} people, {one['follows']:,} follows. 60 % home feed, "
         "30 % a person's tweets, 10 % posting with up to 3 mentions and 2 pictures in 256 "
@@ -119,18 +119,18 @@ def mix(found: Found) -> str:
     )
 
 
-def delivery(found: Found) -> str:
+def delivery(results: Results) -> str:
     text = ""
-    if "delivery" in found:
-        one = found["delivery"]
+    if "delivery" in results:
+        one = results["delivery"]
         text += (
             f"{one['rate']} posts a second by people of that graph. After each 201 the newest "
             "tweets of one follower are read every 5 ms until the tweet is among them; "
             f"{one['never']} did not appear within 10 s, {one['failed']} posts failed.\n\n"
             + _tails({"delivery lag": one["lag"], "the post itself": one["post"]})
         )
-    if "own-writes" in found:
-        own = found["own-writes"]
+    if "own-writes" in results:
+        own = results["own-writes"]
         text += (
             "\nReading one's own write: the latency of the read right after one's own post, minus "
             "the median latency of the same read after another person's change.\n\n"
@@ -149,10 +149,10 @@ def delivery(found: Found) -> str:
     return text
 
 
-def stream(found: Found) -> str:
-    if "stream" not in found:
+def stream(results: Results) -> str:
+    if "stream" not in results:
         return ""
-    one = found["stream"]
+    one = results["stream"]
     delivery, restarts = one["delivery"], one["restart"]
     by_part = ", ".join(
         f"{name} {bytes_each / 1024:.1f} KiB" for name, bytes_each in one["bytes_by_part"].items()
@@ -184,10 +184,10 @@ def stream(found: Found) -> str:
     )
 
 
-def search(found: Found) -> str:
-    if "search" not in found:
+def search(results: Results) -> str:
+    if "search" not in results:
         return ""
-    one = found["search"]
+    one = results["search"]
     index, table = (round(one[name] / 1e6) for name in ("index_bytes", "table_bytes"))
     return (
         f"Searches one after another among {one['tweets']:,} tweets, about 70 % of them Russian and"
@@ -198,10 +198,10 @@ def search(found: Found) -> str:
     )
 
 
-def growth(found: Found) -> str:
+def growth(results: Results) -> str:
     text = ""
     for part in ("tweets", "followed"):
-        if part in found:
+        if part in results:
             rows = [
                 (
                     f"{int(size):,} {part}",
@@ -211,7 +211,7 @@ def growth(found: Found) -> str:
                         for read in ("fresh", "rebuilt", "database")
                     ),
                 )
-                for size, figures in found[part].items()
+                for size, figures in results[part].items()
             ]
             text += table("× hello (p50)|page|fresh|rebuilt|read by the database", rows) + "\n"
     return text and (
@@ -220,8 +220,8 @@ def growth(found: Found) -> str:
     )
 
 
-def followers(found: Found) -> str:
-    if "followers" not in found:
+def followers(results: Results) -> str:
+    if "followers" not in results:
         return ""
     rows = [
         (
@@ -232,7 +232,7 @@ def followers(found: Found) -> str:
             f"{one['us_with_pages_at_hand']:,.0f} µs",
             f"{effects(one):.2f}",
         )
-        for size, one in found["followers"].items()
+        for size, one in results["followers"].items()
     ]
     return (
         "Different people like tweets of an author with this number of followers in the feed's "
@@ -242,9 +242,9 @@ def followers(found: Found) -> str:
     )
 
 
-def memory(found: Found) -> str:
-    under_load = found.get("mix", {}).get("memory", {})
-    rest = found["rest"]
+def memory(results: Results) -> str:
+    under_load = results.get("mix", {}).get("memory", {})
+    rest = results["rest"]
     rows = [
         (
             name,
@@ -259,7 +259,7 @@ def memory(found: Found) -> str:
         for sizes in (rest["memory"], under_load)
     )
     rows.append(("all", idle, loaded, f"{sum(rest['cpu'].values()) * 1000:.1f} ms"))
-    start = found["start"]
+    start = results["start"]
     again = (
         f", {start['again_seconds']:.0f} s at the next start" if "again_seconds" in start else ""
     )
@@ -270,10 +270,12 @@ def memory(found: Found) -> str:
     )
 
 
-def warnings(found: Found) -> list[str]:
+def warnings(results: Results) -> list[str]:
     """Reasons to doubt figures, one sentence each."""
-    messages = [f"The scenario `{name}` failed: {error}" for name, error in found["failed"].items()]
-    for name, one in _figures(found):
+    messages = [
+        f"The scenario `{name}` failed: {error}" for name, error in results["failed"].items()
+    ]
+    for name, one in _figures(results):
         if one.get("hello_moved", 0) > _MAX_HELLO_CHANGE:
             messages.append(f"{name}: hello itself moved by {one['hello_moved']:.0%}.")
         if one.get("rebuilt_share", 1) < _MIN_REBUILT_SHARE:
@@ -289,25 +291,25 @@ def warnings(found: Found) -> list[str]:
     return messages
 
 
-def _statuses(one: Found) -> str:
+def _statuses(one: Results) -> str:
     counts = one.get("unexpected", {}).items()
     return f" ({', '.join(f'{count} of {status}' for status, count in counts)})" if counts else ""
 
 
-def max_generator_share(found: Found) -> float:
+def max_generator_share(results: Results) -> float:
     """The largest share of one processor that the load generator used in any scenario."""
-    return max((one["generator"] for _, one in _figures(found) if "generator" in one), default=0)
+    return max((one["generator"] for _, one in _figures(results) if "generator" in one), default=0)
 
 
-def _figures(found: Found, name: str = "") -> Iterable[tuple[str, Found]]:
-    for key, value in found.items():
+def _figures(results: Results, name: str = "") -> Iterable[tuple[str, Results]]:
+    for key, value in results.items():
         if isinstance(value, dict) and key not in ("failed", "machine"):
             path = f"{name}, {key}" if name else key
             yield path, value
             yield from _figures(value, path)
 
 
-SECTIONS: dict[str, Callable[[Found], str]] = {
+SECTIONS: dict[str, Callable[[Results], str]] = {
     "CPU time a request": costs,
     "The page in a browser": page,
     "The social-network mix": mix,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-Found = dict[str, Any]
+Results = dict[str, Any]
 
 COSTS = {
     "fresh": "home feed, page fresh",
@@ -68,55 +68,57 @@ class Target:
         )
 
 
-def targets(found: Found) -> list[Target]:
+def targets(results: Results) -> list[Target]:
     """The targets of the scenarios that have run."""
     return [
-        *_costs(found),
-        *_threads(found),
-        *_growth(found),
-        *_likes(found),
-        *_waits(found),
-        *_stream(found),
-        *_search(found),
-        *_memory(found),
+        *_costs(results),
+        *_threads(results),
+        *_growth(results),
+        *_likes(results),
+        *_waits(results),
+        *_stream(results),
+        *_search(results),
+        *_memory(results),
     ]
 
 
-def _costs(found: Found) -> Iterator[Target]:
+def _costs(results: Results) -> Iterator[Target]:
     for part, limit in LIMITS.items():
-        if part in found:
-            yield Target(COSTS[part], limit, "× hello", found[part]["times_hello"])
-    shares = {COSTS[part]: found[part]["gateway_times_hello"] for part in COSTS if part in found}
+        if part in results:
+            yield Target(COSTS[part], limit, "× hello", results[part]["times_hello"])
+    shares = {
+        COSTS[part]: results[part]["gateway_times_hello"] for part in COSTS if part in results
+    }
     if shares:
         most_expensive = max(shares, key=shares.__getitem__)
         name = f"the gateway's own share (largest: {most_expensive})"
         yield Target(name, 1.0, "× hello", shares[most_expensive])
 
 
-def _threads(found: Found) -> Iterator[Target]:
-    for name, one in found.get("threads", {}).items():
+def _threads(results: Results) -> Iterator[Target]:
+    for name, one in results.get("threads", {}).items():
         yield Target(f"thread of 4,000 ({name})", THREAD, "× hello", one["times_hello"])
-    if "reply" in found and "post" in found:
-        value = found["reply"]["times_hello"] / found["post"]["times_hello"]
+    if "reply" in results and "post" in results:
+        value = results["reply"]["times_hello"] / results["post"]["times_hello"]
         yield Target("a reply with a mention and a hashtag, against a post", REPLY, "×", value)
 
 
-def grown(first: Found, last: Found, figure: str) -> float:
+def grown(first: Results, last: Results, figure: str) -> float:
     """The growth factor of a figure, each value relative to hello at that time."""
     beside = {"times_hello": None, "p50_ms": "hello_p50_ms"}[figure]
 
-    def value(one: Found) -> float:
+    def value(one: Results) -> float:
         return float(one[figure] / (one[beside] if beside else 1))
 
     return value(last) / value(first)
 
 
-def _growth(found: Found) -> Iterator[Target]:
+def _growth(results: Results) -> Iterator[Target]:
     for part, limit in GROWTH.items():
-        sizes = list(found.get(part, {}))
+        sizes = list(results.get(part, {}))
         if len(sizes) < 2:
             continue
-        first, last = found[part][sizes[0]], found[part][sizes[-1]]
+        first, last = results[part][sizes[0]], results[part][sizes[-1]]
         span = f"from {int(sizes[0]):,} to {int(sizes[-1]):,} {part}"
         for read in ("rebuilt", "database"):
             for figure, what in (("times_hello", "CPU"), ("p50_ms", "p50")):
@@ -125,47 +127,47 @@ def _growth(found: Found) -> Iterator[Target]:
                 yield Target(f"{span}, {called}: {what}", limit, "×", value)
 
 
-def effects(one: Found) -> float:
+def effects(one: Results) -> float:
     """A like with all its effects, while the followers' pages are cached, in × hello."""
     feed = sum(us for name, us in one["us_by_part"].items() if "feed-api" in name)
     extra = max(0.0, one["us_with_pages_at_hand"] - feed)
     return float(one["times_hello"] + extra / one["hello_us"])
 
 
-def _likes(found: Found) -> Iterator[Target]:
-    sizes = list(found.get("followers", {}))
+def _likes(results: Results) -> Iterator[Target]:
+    sizes = list(results.get("followers", {}))
     if len(sizes) < 2:
         return
-    first, last = found["followers"][sizes[0]], found["followers"][sizes[-1]]
+    first, last = results["followers"][sizes[0]], results["followers"][sizes[-1]]
     span = f"a like, author with {int(sizes[-1]):,} followers against {int(sizes[0]):,}"
     yield Target(f"{span}: until the 200 (p50)", 1.5, "×", grown(first, last, "p50_ms"))
     yield Target(f"{span}: CPU, all effects", 3.0, "×", effects(last) / effects(first))
 
 
-def _waits(found: Found) -> Iterator[Target]:
-    if "delivery" in found:
-        rate = found["delivery"]["rate"]
+def _waits(results: Results) -> Iterator[Target]:
+    if "delivery" in results:
+        rate = results["delivery"]["rate"]
         for share, limit in DELIVERY.items():
             name = f"delivery lag at {rate} posts a second, {share}"
-            yield Target(name, limit, "ms", found["delivery"]["lag"][share])
-    if "own-writes" in found:
+            yield Target(name, limit, "ms", results["delivery"]["lag"][share])
+    if "own-writes" in results:
         for kind, name in (("alone", ""), ("beside_posts", ", beside others' posts")):
             for share, limit in OWN_WRITES.items():
                 yield Target(
                     f"one's own write read back, extra wait{name}, {share}",
                     limit,
                     "ms",
-                    found["own-writes"][kind]["extra"][share],
+                    results["own-writes"][kind]["extra"][share],
                 )
 
 
 STREAM_PROCESS = "notifications-stream-1"
 
 
-def _stream(found: Found) -> Iterator[Target]:
-    if "stream" not in found:
+def _stream(results: Results) -> Iterator[Target]:
+    if "stream" not in results:
         return
-    one = found["stream"]
+    one = results["stream"]
     streams = f"with {one['streams']:,} open streams"
     rate = one["delivery"]["rate"]
     for share, limit in NOTICE.items():
@@ -180,10 +182,10 @@ def _stream(found: Found) -> Iterator[Target]:
         yield Target(name, BACK_SECONDS, "s", restart["back"])
 
 
-def _search(found: Found) -> Iterator[Target]:
-    if "search" not in found:
+def _search(results: Results) -> Iterator[Target]:
+    if "search" not in results:
         return
-    one = found["search"]
+    one = results["search"]
     for words in ("common", "medium", "rare", "two words"):
         name = f"search among {one['tweets']:,} tweets, {words}, p95"
         yield Target(name, SEARCH_MS, "ms", one[words]["p95"])
@@ -191,7 +193,7 @@ def _search(found: Found) -> Iterator[Target]:
     yield Target(name, INDEXED_POST, "×", one["indexed_post"])
 
 
-def _memory(found: Found) -> Iterator[Target]:
-    if memory := found.get("rest", {}).get("memory"):
+def _memory(results: Results) -> Iterator[Target]:
+    if memory := results.get("rest", {}).get("memory"):
         mib = sum(memory.values()) / 2**20
         yield Target("memory of all programs at rest", MEMORY_MIB, "MiB", mib)

@@ -20,7 +20,7 @@ FIGURE = {
     "hello_p50_ms": 2.0,
     "generator": 0.3,
 }
-FOUND: dict[str, Any] = {
+RESULTS: dict[str, Any] = {
     "machine": {"date": "2026-11-01", "processors": "2", "python": "3.11", "commit": "abc"},
     "start": {"first_seconds": 20.0},
     "rest": {"cpu": {"gateway": 0.001}, "memory": {"gateway": 80_000_000}},
@@ -34,7 +34,7 @@ FOUND: dict[str, Any] = {
 
 
 def test_a_target_is_missed_by_what_is_above_it() -> None:
-    met = {target.name: target.met for target in targets.targets(FOUND)}
+    met = {target.name: target.met for target in targets.targets(RESULTS)}
 
     assert met["home feed, page fresh"]
     assert not met["the gateway's own share (largest: home feed, page fresh)"]
@@ -43,18 +43,18 @@ def test_a_target_is_missed_by_what_is_above_it() -> None:
 
 
 def test_the_report_contains_only_the_scenarios_that_have_run() -> None:
-    text = rendered(FOUND)
+    text = rendered(RESULTS)
 
     assert "## Growth" in text
     assert "## The social-network mix" not in text
 
 
 def test_doubtful_figures_are_reported() -> None:
-    found = deepcopy(FOUND)
-    found["fresh"] |= {"hello_moved": 0.3, "generator": 0.95, "rebuilt_share": 0.5}
-    found["failed"]["mix"] = "TimeoutError: no answer"
+    results = deepcopy(RESULTS)
+    results["fresh"] |= {"hello_moved": 0.3, "generator": 0.95, "rebuilt_share": 0.5}
+    results["failed"]["mix"] = "TimeoutError: no answer"
 
-    messages = warnings(found)
+    messages = warnings(results)
 
     assert messages == [
         "The scenario `mix` failed: TimeoutError: no answer",
@@ -62,19 +62,19 @@ def test_doubtful_figures_are_reported() -> None:
         "fresh: only 50% of the pages were rebuilt.",
         "fresh: the load generator used 95% of a processor.",
     ]
-    assert warnings(FOUND) == []
+    assert warnings(RESULTS) == []
 
 
 def test_the_readme_changes_only_between_its_markers() -> None:
     page = f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n"
 
-    once = readme.with_figures(page, FOUND)
+    once = readme.with_figures(page, RESULTS)
 
     assert once.startswith("before\n") and once.endswith("\nafter\n") and "old" not in once
     assert "| home feed, page fresh | 2 × hello | 1.90 × hello | met |" in once
-    assert readme.with_figures(once, FOUND) == once
+    assert readme.with_figures(once, RESULTS) == once
     with pytest.raises(ValueError, match="lacks the markers"):
-        readme.with_figures("no marks", FOUND)
+        readme.with_figures("no marks", RESULTS)
 
 
 def test_the_committed_report_is_up_to_date_with_the_results() -> None:
@@ -91,7 +91,7 @@ def test_the_page_is_reported_by_network_and_visit() -> None:
         "bytes_by_kind": {"script": 46_000, "other": 100},
     }
 
-    text = rendered({**FOUND, "page": {"slow phone, again": visit}})
+    text = rendered({**RESULTS, "page": {"slow phone, again": visit}})
 
     row = "| slow phone, again | 530 ms | 1004 ms | 968 ms | 0.012 | 258 kB | script 46 |"
     assert row in text
