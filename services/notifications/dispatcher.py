@@ -220,8 +220,8 @@ class Dispatcher:
             self._is_reading = False
 
     async def _send(self, notice: notices.Notice, audience: Audience) -> None:
-        """The sending itself does not wait, so that nobody gets a part of it: a heartbeat that came
-        in between would name an older position than the notice does."""
+        """Writes to all receivers without an `await` in between. Otherwise a heartbeat could name
+        an older position than the notice that the stream has got."""
         receivers = notice.receivers(audience)
         sent = 0
         if notice.message is not None:

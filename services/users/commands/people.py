@@ -129,7 +129,7 @@ async def erase_again(session: AsyncSession, user_id: int) -> None:
 
 
 def set_active(person: Person, *, active: bool) -> None:
-    """The caller has locked the person, ends the keys of one who leaves, and records the event."""
+    """The caller locks the person before, and afterwards ends the keys and records the event."""
     person.deactivated_at = None if active else datetime.now(UTC)
 
 

@@ -194,7 +194,7 @@ def _planned(parsed: ParsedRow, context: _Context, seen: set[int | str]) -> Plan
 
 
 def _person_of(cells: Mapping[str, str], context: _Context) -> Person | None:
-    """The person whom the row is about; None for a newcomer. Raises what the row is refused for."""
+    """The person whom the row is about; None for a newcomer. Raises the row's error."""
     person = None
     if cells.get("id", "").strip():
         number = _number(cells["id"])
