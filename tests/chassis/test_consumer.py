@@ -1,7 +1,7 @@
 """Each message takes effect once; one that fails does not stop its neighbours."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 import aio_pika
@@ -13,7 +13,7 @@ from aiormq.abc import FieldValue
 from chassis.database.session import AnySession, Database, fetch
 from chassis.messaging import broker
 from chassis.messaging.consumer import Consumer, replay
-from chassis.messaging.subscriptions import Subscriptions
+from chassis.messaging.subscriptions import Subscription, Subscriptions
 from chassis.observability.event_metrics import OCCURRED_AT_HEADER
 from tests.waiting import eventually
 
@@ -67,47 +67,89 @@ async def consuming(
         await consumer.stop()
 
 
-async def message_count(connection: AbstractRobustConnection, queue: str) -> int:
-    async with connection.channel() as channel:
-        return (await channel.get_queue(queue)).declaration_result.message_count or 0
+class Probe:
+    """A consumer of one kind of event, whose handler inserts the event's number as its effect."""
+
+    def __init__(
+        self,
+        database: Database,
+        connection: AbstractRobustConnection,
+        event: type[ProbeEvent],
+        effects: Callable[[], Awaitable[list[int]]],
+    ) -> None:
+        self._database, self.connection = database, connection
+        self.event, self.effects = event, effects
+        self.subscriptions = Subscriptions(event.routing_key.partition(".")[0])
+        self.first = int(event.routing_key[5:13], 16) * 100
+        """The numbers of the test's events begin here: other tests have other numbers."""
+
+    @property
+    def subscription(self) -> Subscription:
+        (subscription,) = self.subscriptions
+        return subscription
+
+    def messages(self, count: int) -> list[tuple[str, bytes]]:
+        return [message(self.first + number) for number in range(count)]
+
+    async def publish(
+        self,
+        messages: list[tuple[str, bytes]],
+        headers: dict[str, FieldValue] | None = None,
+        key: str = "",
+    ) -> None:
+        await publish(self.connection, key or self.event.routing_key, messages, headers)
+
+    def consuming(self) -> AbstractAsyncContextManager[None]:
+        return consuming(self._database, self.connection, self.subscriptions)
+
+    async def wait_for_effects(self, *numbers: int) -> None:
+        """`numbers` count from `first`."""
+        expected = [self.first + number for number in numbers]
+
+        async def effects_are_expected() -> bool:
+            return await self.effects() == expected
+
+        await eventually(effects_are_expected)
+
+    async def message_count(self, queue: str) -> int:
+        async with self.connection.channel() as channel:
+            return (await channel.get_queue(queue)).declaration_result.message_count or 0
+
+    async def dead_letter_count(self) -> int:
+        return await self.message_count(self.subscription.dead_queue)
+
+    async def wait_for_dead_letters(self, count: int) -> None:
+        async def count_is_expected() -> bool:
+            return await self.dead_letter_count() == count
+
+        await eventually(count_is_expected)
 
 
-async def count_dead_letters(
-    connection: AbstractRobustConnection, subscriptions: Subscriptions
-) -> int:
-    (subscription,) = subscriptions
-    return await message_count(connection, subscription.dead_queue)
-
-
-async def test_a_message_that_is_delivered_many_times_takes_effect_once(
+@pytest.fixture
+def probe(
     database: Database,
     connection: AbstractRobustConnection,
     probe_event: type[ProbeEvent],
     effects: Callable[[], Awaitable[list[int]]],
-) -> None:
-    subscriptions = Subscriptions(probe_event.routing_key.partition(".")[0])
+) -> Probe:
+    return Probe(database, connection, probe_event, effects)
 
-    @subscriptions.on(probe_event)
+
+async def test_a_message_that_is_delivered_many_times_takes_effect_once(probe: Probe) -> None:
+
+    @probe.subscriptions.on(probe.event)
     async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         await insert_effect(session, event)
 
-    async with consuming(database, connection, subscriptions):
-        first = int(probe_event.routing_key[5:13], 16) * 100
-        messages = [message(first + number % 20) for number in range(100)]
-        await publish(connection, probe_event.routing_key, messages)
-        await eventually(lambda: _effects_are(effects, [first + number for number in range(20)]))
+    async with probe.consuming():
+        messages = [message(probe.first + number % 20) for number in range(100)]
+        await probe.publish(messages)
+        await probe.wait_for_effects(*range(20))
 
-    assert await count_dead_letters(connection, subscriptions) == 0
+    assert await probe.dead_letter_count() == 0
 
 
-async def test_a_batch_is_handled_in_bulk_and_one_by_one_when_that_fails(
-    database: Database,
-    connection: AbstractRobustConnection,
-    probe_event: type[ProbeEvent],
-    effects: Callable[[], Awaitable[list[int]]],
-) -> None:
-    subscriptions = Subscriptions(probe_event.routing_key.partition(".")[0])
-    first = int(probe_event.routing_key[5:13], 16) * 100
+async def test_a_batch_is_handled_in_bulk_and_one_by_one_when_that_fails(probe: Probe) -> None:
     bulks: list[int] = []
     alone: list[int] = []
 
@@ -115,41 +157,37 @@ async def test_a_batch_is_handled_in_bulk_and_one_by_one_when_that_fails(
         bulks.append(len(events))
         for event, _ in events:
             await insert_effect(session, event)
-        if any(event.number == first + 25 for event, _ in events):
+        if any(event.number == probe.first + 25 for event, _ in events):
             raise Bug("twenty-five is not handled in bulk")
 
-    @subscriptions.on(probe_event, bulk=insert_effects)
+    @probe.subscriptions.on(probe.event, bulk=insert_effects)
     async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         alone.append(event.number)
         await insert_effect(session, event)
 
-    messages = [message(first + number % 30) for number in range(60)]
-    async with consuming(database, connection, subscriptions):
+    messages = [message(probe.first + number % 30) for number in range(60)]
+    async with probe.consuming():
         pass
-    await publish(connection, probe_event.routing_key, messages)
-    async with consuming(database, connection, subscriptions):
-        await eventually(lambda: _effects_are(effects, [first + number for number in range(30)]))
+    await probe.publish(messages)
+    async with probe.consuming():
+        await probe.wait_for_effects(*range(30))
 
     assert max(bulks) > 1
-    assert first + 25 in alone
-    assert await count_dead_letters(connection, subscriptions) == 0
+    assert probe.first + 25 in alone
+    assert await probe.dead_letter_count() == 0
 
 
-async def test_a_handler_knows_when_the_event_occurred(
-    database: Database, connection: AbstractRobustConnection, probe_event: type[ProbeEvent]
-) -> None:
-    subscriptions = Subscriptions(probe_event.routing_key.partition(".")[0])
-    number = int(probe_event.routing_key[5:13], 16) * 100
+async def test_a_handler_knows_when_the_event_occurred(probe: Probe) -> None:
     times: list[datetime] = []
 
-    @subscriptions.on(probe_event)
+    @probe.subscriptions.on(probe.event)
     async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         times.append(event.occurred_at)
 
-    async with consuming(database, connection, subscriptions):
-        message_id, body = message(number)
+    async with probe.consuming():
+        message_id, body = message(probe.first)
         headers: dict[str, FieldValue] = {OCCURRED_AT_HEADER: 1_767_225_600_123}
-        await publish(connection, probe_event.routing_key, [(message_id, body)], headers)
+        await probe.publish([(message_id, body)], headers)
         await eventually(lambda: _is_nonempty(times))
 
     assert times == [datetime(2026, 1, 1, microsecond=123_000, tzinfo=UTC)]
@@ -159,37 +197,25 @@ async def _is_nonempty(values: list[datetime]) -> bool:
     return bool(values)
 
 
-async def _effects_are(effects: Callable[[], Awaitable[list[int]]], expected: list[int]) -> bool:
-    return await effects() == expected
-
-
 async def test_a_poison_message_is_dead_lettered_with_its_reason_and_its_neighbours_are_handled(
-    database: Database,
-    connection: AbstractRobustConnection,
-    probe_event: type[ProbeEvent],
-    effects: Callable[[], Awaitable[list[int]]],
+    probe: Probe,
 ) -> None:
-    subscriptions = Subscriptions(probe_event.routing_key.partition(".")[0])
-    first = int(probe_event.routing_key[5:13], 16) * 100
     fixed = False
 
-    @subscriptions.on(probe_event)
+    @probe.subscriptions.on(probe.event)
     async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         await insert_effect(session, event)
-        if event.number == first + 5 and not fixed:
+        if event.number == probe.first + 5 and not fixed:
             raise Bug("five is not handled")
 
-    messages = [message(first + number) for number in range(10)]
     unparsable = [("", b"{}"), ("test:x", b"{}"), ("test:1", b"\xff"), ("test:1", b"[]")]
-    async with consuming(database, connection, subscriptions):
-        await publish(connection, probe_event.routing_key, [*unparsable, *messages])
-        expected = [first + number for number in range(10) if number != 5]
-        await eventually(lambda: _effects_are(effects, expected))
-        await eventually(lambda: _dead_letters_are(connection, subscriptions, len(unparsable) + 1))
+    async with probe.consuming():
+        await probe.publish([*unparsable, *probe.messages(10)])
+        await probe.wait_for_effects(0, 1, 2, 3, 4, 6, 7, 8, 9)
+        await probe.wait_for_dead_letters(len(unparsable) + 1)
 
-        (subscription,) = subscriptions
-        async with connection.channel() as channel:
-            dead = await channel.get_queue(subscription.dead_queue)
+        async with probe.connection.channel() as channel:
+            dead = await channel.get_queue(probe.subscription.dead_queue)
             reasons = set()
             for _ in range(len(unparsable) + 1):
                 letter = await dead.get()
@@ -199,104 +225,67 @@ async def test_a_poison_message_is_dead_lettered_with_its_reason_and_its_neighbo
             assert {"Bug", "ValueError"} <= reasons
 
             fixed = True
-            assert await replay(channel, subscriptions) == len(unparsable) + 1
-        await eventually(lambda: _effects_are(effects, [first + number for number in range(10)]))
-        await eventually(lambda: _dead_letters_are(connection, subscriptions, len(unparsable)))
-
-
-async def _dead_letters_are(
-    connection: AbstractRobustConnection, subscriptions: Subscriptions, count: int
-) -> bool:
-    return await count_dead_letters(connection, subscriptions) == count
+            assert await replay(channel, probe.subscriptions) == len(unparsable) + 1
+        await probe.wait_for_effects(*range(10))
+        await probe.wait_for_dead_letters(len(unparsable))
 
 
 @pytest.mark.parametrize("way", ["driver", "cursor"])
 async def test_a_value_that_the_driver_refuses_is_poison_and_not_an_outage(
-    database: Database,
-    connection: AbstractRobustConnection,
-    probe_event: type[ProbeEvent],
-    effects: Callable[[], Awaitable[list[int]]],
-    way: str,
+    probe: Probe, way: str
 ) -> None:
-    subscriptions = Subscriptions(probe_event.routing_key.partition(".")[0])
-    first = int(probe_event.routing_key[5:13], 16) * 100
 
-    @subscriptions.on(probe_event)
+    @probe.subscriptions.on(probe.event)
     async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         if way == "driver":
             await fetch(session, "insert into effect values ($1::bigint)", event.number)
         else:
             await insert_effect(session, event)
 
-    async with consuming(database, connection, subscriptions):
-        messages = [message(2**70, first), message(first + 1)]
-        await publish(connection, probe_event.routing_key, messages)
-        await eventually(lambda: _effects_are(effects, [first + 1]))
-        await eventually(lambda: _dead_letters_are(connection, subscriptions, 1))
+    async with probe.consuming():
+        messages = [message(2**70, probe.first), message(probe.first + 1)]
+        await probe.publish(messages)
+        await probe.wait_for_effects(1)
+        await probe.wait_for_dead_letters(1)
 
 
-async def test_a_message_that_fails_once_is_retried_and_takes_effect_once(
-    database: Database,
-    connection: AbstractRobustConnection,
-    probe_event: type[ProbeEvent],
-    effects: Callable[[], Awaitable[list[int]]],
-) -> None:
-    subscriptions = Subscriptions(probe_event.routing_key.partition(".")[0])
-    first = int(probe_event.routing_key[5:13], 16) * 100
+async def test_a_message_that_fails_once_is_retried_and_takes_effect_once(probe: Probe) -> None:
     failed: set[int] = set()
 
-    @subscriptions.on(probe_event)
+    @probe.subscriptions.on(probe.event)
     async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         await insert_effect(session, event)
         if event.number not in failed:
             failed.add(event.number)
             raise Bug
 
-    async with consuming(database, connection, subscriptions):
-        messages = [message(first + number) for number in range(20)]
-        await publish(connection, probe_event.routing_key, messages)
-        await eventually(lambda: _effects_are(effects, [first + number for number in range(20)]))
+    async with probe.consuming():
+        await probe.publish(probe.messages(20))
+        await probe.wait_for_effects(*range(20))
 
-    assert await count_dead_letters(connection, subscriptions) == 0
+    assert await probe.dead_letter_count() == 0
 
 
-async def test_an_irrelevant_event_is_acknowledged_and_not_handled(
-    database: Database,
-    connection: AbstractRobustConnection,
-    probe_event: type[ProbeEvent],
-    effects: Callable[[], Awaitable[list[int]]],
-) -> None:
-    subscriptions = Subscriptions(probe_event.routing_key.partition(".")[0])
-    first = int(probe_event.routing_key[5:13], 16) * 100
+async def test_an_irrelevant_event_is_acknowledged_and_not_handled(probe: Probe) -> None:
 
-    @subscriptions.on(probe_event, when=lambda event: event.number % 2 == 0)
+    @probe.subscriptions.on(probe.event, when=lambda event: event.number % 2 == 0)
     async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         await insert_effect(session, event)
 
-    async with consuming(database, connection, subscriptions):
-        messages = [message(first + number) for number in range(10)]
-        await publish(connection, probe_event.routing_key, messages)
-        await eventually(
-            lambda: _effects_are(effects, [first + number for number in range(0, 10, 2)])
-        )
+    async with probe.consuming():
+        await probe.publish(probe.messages(10))
+        await probe.wait_for_effects(*range(0, 10, 2))
 
-    (subscription,) = subscriptions
-    assert await message_count(connection, subscription.queue) == 0
+    assert await probe.message_count(probe.subscription.queue) == 0
 
 
 async def test_the_consumer_waits_for_a_database_without_disk_space_and_counts_no_attempt(
-    database: Database,
-    connection: AbstractRobustConnection,
-    probe_event: type[ProbeEvent],
-    effects: Callable[[], Awaitable[list[int]]],
-    monkeypatch: pytest.MonkeyPatch,
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chassis.messaging.consumer.DATABASE_RETRY_SECONDS", 0)
-    subscriptions = Subscriptions(probe_event.routing_key.partition(".")[0])
-    first = int(probe_event.routing_key[5:13], 16) * 100
     full_for = 20
 
-    @subscriptions.on(probe_event)
+    @probe.subscriptions.on(probe.event)
     async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         nonlocal full_for
         full_for -= 1
@@ -305,74 +294,63 @@ async def test_the_consumer_waits_for_a_database_without_disk_space_and_counts_n
             await fetch(session, full)
         await insert_effect(session, event)
 
-    async with consuming(database, connection, subscriptions):
-        await publish(connection, probe_event.routing_key, [message(first)])
-        await eventually(lambda: _effects_are(effects, [first]))
+    async with probe.consuming():
+        await probe.publish([message(probe.first)])
+        await probe.wait_for_effects(0)
 
     assert full_for <= 0
-    assert await count_dead_letters(connection, subscriptions) == 0
+    assert await probe.dead_letter_count() == 0
 
 
 async def test_unknown_fields_and_unknown_events_of_the_next_version_are_ignored(
-    database: Database,
-    connection: AbstractRobustConnection,
-    probe_event: type[ProbeEvent],
-    effects: Callable[[], Awaitable[list[int]]],
+    probe: Probe,
 ) -> None:
-    subscriptions = Subscriptions(probe_event.routing_key.partition(".")[0])
-    first = int(probe_event.routing_key[5:13], 16) * 100
 
-    @subscriptions.on(probe_event)
+    @probe.subscriptions.on(probe.event)
     async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         await insert_effect(session, event)
 
-    newer = b'{"number": %d, "mood": "glad", "parts": [{"of": null}]}' % first
-    unknown_key = probe_event.routing_key.replace(".v1", ".v2")
-    async with consuming(database, connection, subscriptions):
+    newer = b'{"number": %d, "mood": "glad", "parts": [{"of": null}]}' % probe.first
+    unknown_key = probe.event.routing_key.replace(".v1", ".v2")
+    async with probe.consuming():
         with suppress(DeliveryError):
-            await publish(connection, unknown_key, [("test:1", b'{"quantity": 1}')])
-        await publish(connection, probe_event.routing_key, [("test:2", newer)])
-        await eventually(lambda: _effects_are(effects, [first]))
+            await probe.publish([("test:1", b'{"quantity": 1}')], key=unknown_key)
+        await probe.publish([("test:2", newer)])
+        await probe.wait_for_effects(0)
 
-    assert await count_dead_letters(connection, subscriptions) == 0
+    assert await probe.dead_letter_count() == 0
 
 
-async def test_queues_of_an_earlier_version_keep_their_messages_and_work(
-    database: Database,
-    connection: AbstractRobustConnection,
-    probe_event: type[ProbeEvent],
-    effects: Callable[[], Awaitable[list[int]]],
-) -> None:
-    service = probe_event.routing_key.partition(".")[0]
-    subscriptions = Subscriptions(service)
-    first = int(probe_event.routing_key[5:13], 16) * 100
+async def test_queues_of_an_earlier_version_keep_their_messages_and_work(probe: Probe) -> None:
     seen: list[int] = []
 
-    @subscriptions.on(probe_event)
+    @probe.subscriptions.on(probe.event)
     async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         seen.append(event.number)
-        if event.number == first + 2:
+        if event.number == probe.first + 2:
             raise Bug
         await insert_effect(session, event)
 
-    (subscription,) = subscriptions
     before = {"x-queue-type": "quorum", "x-dead-letter-exchange": ""}
-    async with connection.channel() as channel:
-        old = await channel.declare_queue(subscription.queue, durable=True, arguments=before)
+    async with probe.connection.channel() as channel:
+        old = await channel.declare_queue(probe.subscription.queue, durable=True, arguments=before)
         retry = await channel.declare_queue(
-            subscriptions.retry_exchange(0), durable=True, arguments={**before, "x-message-ttl": 0}
+            probe.subscriptions.retry_exchange(0),
+            durable=True,
+            arguments={**before, "x-message-ttl": 0},
         )
         exchange = await broker.events_exchange(channel)
-        await old.bind(exchange, probe_event.routing_key)
-    await publish(connection, probe_event.routing_key, [message(first + 1)])
+        await old.bind(exchange, probe.event.routing_key)
+    await probe.publish([message(probe.first + 1)])
 
-    async with consuming(database, connection, subscriptions):
-        await publish(connection, probe_event.routing_key, [message(first + 2), message(first + 3)])
+    async with probe.consuming():
+        await probe.publish([message(probe.first + 2), message(probe.first + 3)])
 
         async def all_is_settled() -> bool:
-            done = await effects() == [first + 1, first + 3]
-            return done and await count_dead_letters(connection, subscriptions) == 1
+            done = await probe.effects() == [probe.first + 1, probe.first + 3]
+            return done and await probe.dead_letter_count() == 1
 
         await eventually(all_is_settled)
-    assert seen.count(first + 2) >= 3
-    assert await broker.legacy_queues(connection, subscriptions) == {old.name, retry.name}
+    assert seen.count(probe.first + 2) >= 3
+    legacy = await broker.legacy_queues(probe.connection, probe.subscriptions)
+    assert legacy == {old.name, retry.name}
