@@ -68,8 +68,9 @@ class CpuMeter:
 
         `rest` is the use of an idle system, in CPU seconds per second by group; it is subtracted.
         """
-        after = self._read()
+        # Both times are taken before a reading, which takes as long at the end as at the beginning.
         seconds = time.perf_counter() - self._started_at
+        after = self._read()
         return {
             name: max(
                 0.0,
