@@ -15,6 +15,12 @@ version, read, put. While notifications are not received (`connected` is False),
 nothing at all. Thus an entry equals what a fresh read would give, except for changes whose
 notification is on its way.
 
+*The index.* A home page has about a hundred tags. To remove it from the index under each of them
+would take most of the time of dropping it, and one like drops the pages of all followers of an
+author. So a dropped entry stays in the index under its other tags. If it is stored again without
+one of them, a change of that tag drops it once without need. When the index has too many such tags,
+it is built again.
+
 *Names.* Names are not indexed like other tags: a page shows up to 2,000 of them, and an index entry
 for each would need more memory than the page. Instead an entry holds the JSON in which names stand.
 When an entry is looked up after people were renamed, the cache searches this JSON for them.
@@ -39,6 +45,9 @@ _ENTRY_BYTES = 700
 """Approximate memory for an entry beside its content. An empty page needs hardly more."""
 _TAG_BYTES = 120
 """Approximate memory for one tag of an entry in the index."""
+_MAX_UNUSED_TAGS = 50_000
+"""How many tags of entries that do not exist may be in the index, or as many as those of existing
+entries, before the index is built again."""
 _MAX_CHANGES = 10_000
 """How many of the latest changes, and of the latest renames, are remembered."""
 
@@ -117,6 +126,9 @@ class InvalidatingCache:
         self._bytes = 0
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._keys_by_tag: defaultdict[Tag, set[Hashable]] = defaultdict(set)
+        self._indexed_tags = 0
+        """The sum of the sizes of these sets; `_tags` is the part that existing entries need."""
+        self._tags = 0
         self._changes: deque[Tag] = deque(maxlen=_MAX_CHANGES)
         self._version = 0
         self._last_renames: dict[Tag, int] = {}
@@ -167,8 +179,7 @@ class InvalidatingCache:
         self._drop((key,))
         self._entries[key] = _Entry(content, tags, names, weight, self._rename_count)
         self._bytes += weight
-        for tag in tags:
-            self._keys_by_tag[tag].add(key)
+        self._add_to_index(key, tags)
         while self._bytes > self._max_bytes:
             self._drop((next(iter(self._entries)),))
 
@@ -182,9 +193,9 @@ class InvalidatingCache:
         elif change < -ALL_AUTHORS:
             self._record_rename(change)
         else:
-            self._drop(list(self._keys_by_tag.get(change, ())))
+            self._drop_tagged(change)
             if 0 < change < ALL_AUTHORS:
-                self._drop(list(self._keys_by_tag.get(ALL_AUTHORS, ())))
+                self._drop_tagged(ALL_AUTHORS)
 
     def set_connected(self, connected: bool) -> None:
         """Records whether notifications are received from now on.
@@ -220,21 +231,39 @@ class InvalidatingCache:
 
     def _clear(self) -> None:
         self._entries.clear()
-        self._keys_by_tag.clear()
+        self._clear_index()
         self._last_renames.clear()
         self._bytes = 0
 
     def _drop(self, keys: Iterable[Hashable]) -> None:
         for key in keys:
             entry = self._entries.pop(key, None)
-            if entry is None:
-                continue
-            self._bytes -= entry.weight
-            for tag in entry.tags:
-                tagged = self._keys_by_tag[tag]
-                tagged.discard(key)
-                if not tagged:
-                    del self._keys_by_tag[tag]
+            if entry is not None:
+                self._bytes -= entry.weight
+                self._tags -= len(entry.tags)
+
+    def _drop_tagged(self, tag: Tag) -> None:
+        keys = self._keys_by_tag.pop(tag, None)
+        if keys is not None:
+            self._indexed_tags -= len(keys)
+            self._drop(keys)
+
+    def _add_to_index(self, key: Hashable, tags: Collection[Tag]) -> None:
+        self._tags += len(tags)
+        for tag in tags:
+            keys = self._keys_by_tag[tag]
+            self._indexed_tags -= len(keys)
+            keys.add(key)
+            self._indexed_tags += len(keys)
+        if self._indexed_tags > 2 * self._tags + _MAX_UNUSED_TAGS:
+            entries = list(self._entries.items())
+            self._clear_index()
+            for existing, entry in entries:
+                self._add_to_index(existing, entry.tags)
+
+    def _clear_index(self) -> None:
+        self._keys_by_tag.clear()
+        self._indexed_tags = self._tags = 0
 
 
 def _matches(change: Tag, tags: Collection[Tag]) -> bool:
