@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractQueue, AbstractRobustConnection
 from sqlalchemy import text
 from yarl import URL
 
-from chassis.database.session import Database, execute
+from chassis.database.session import Database, execute, fetch
 from chassis.messaging import broker, outbox
 from chassis.messaging.relay import Relay
 from devstack.instance import Instance
@@ -148,19 +148,44 @@ async def test_an_event_whose_change_was_rolled_back_is_not_published(
         assert await receive(queue, 1) == [1]
 
 
+@pytest.mark.parametrize("way", ["transaction", "direct_transaction", "autocommit"])
 async def test_an_event_is_published_without_waiting_for_the_next_poll(
     database: Database,
     infrastructure: Instance,
     connection: AbstractRobustConnection,
     probe_event: type[ProbeEvent],
+    way: str,
 ) -> None:
     """A hundred in a row, each after the one before has arrived: by polling, this takes minutes."""
     queue = await bind_queue(connection, probe_event)
 
     async with running_relays(database, infrastructure.broker_url):
         for number in range(100):
-            await record(database, probe_event, range(number, number + 1))
+            event = probe_event(number=number)
+            if way == "autocommit":
+                await outbox.record(database.autocommit(), event)
+            else:
+                async with getattr(database, way)() as session:
+                    await outbox.record(session, event)
             assert await receive(queue, 1) == [number]
+
+
+async def test_a_process_that_wakes_the_relay_does_not_notify_within_its_transactions(
+    database: Database, probe_event: type[ProbeEvent]
+) -> None:
+    """A transaction that notifies would hold a lock of the whole cluster: docs/adr/0044."""
+    notified: asyncio.Queue[int] = asyncio.Queue()
+    listener = await database.connect()
+    await listener.add_listener("tweets_outbox", lambda *args: notified.put_nowait(args[1]))
+    try:
+        async with database.direct_transaction() as session:
+            await outbox.record(session, probe_event(number=1))
+            ((writer,),) = await fetch(session, "select pg_backend_pid()")
+
+        notifier = await asyncio.wait_for(notified.get(), PATIENCE_SECONDS)
+    finally:
+        await listener.close()
+    assert notifier != writer
 
 
 async def test_an_event_that_a_full_queue_rejects_delays_no_other_and_arrives_when_there_is_room(

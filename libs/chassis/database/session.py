@@ -21,8 +21,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import failpoints
-from chassis.database import error_redaction
+from chassis.database import error_redaction, relay_wakeup
 from chassis.database.pool import ACQUIRE_TIMEOUT_SECONDS, Pool
+from chassis.database.relay_wakeup import RelayWakeup
 from chassis.http.errors import is_dependency_unavailable
 from chassis.observability import metrics
 from chassis.settings import ServiceSettings
@@ -64,7 +65,8 @@ class AnySession(Protocol):
     """A transaction in which `fetch` runs statements: an ORM session or a `DirectSession`.
 
     `info["service"]` is the service's name; `info["events"]` lists the ids of recorded events that
-    the response has to name, see `outbox.record`.
+    the response has to name, and `info["wake_relay"]` is true if any was recorded: see
+    `outbox.record`.
     """
 
     @property
@@ -75,11 +77,24 @@ class DirectSession:
     """A transaction on a bare connection, without the ORM: writes and events that run a few fixed
     statements cost half as much as in an ORM session.
 
-    With a pool instead of a connection, each statement is a transaction of its own.
+    With an `AutocommitDriver` instead of a connection, each statement is a transaction of its own.
     """
 
-    def __init__(self, service: str, driver: asyncpg.Connection | Pool) -> None:
+    def __init__(self, service: str, driver: "asyncpg.Connection | AutocommitDriver") -> None:
         self.info: dict[Any, Any] = {"service": service, "events": [], "driver": driver}
+
+
+class AutocommitDriver:
+    """Runs each statement on a connection of the pool, and wakes the relay after it."""
+
+    def __init__(self, pool: Pool, wakeup: RelayWakeup) -> None:
+        self._pool = pool
+        self._wakeup = wakeup
+
+    async def fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        rows = await self._pool.fetch(statement, *arguments)
+        self._wakeup.request()
+        return rows
 
 
 class PoolState(NamedTuple):
@@ -114,6 +129,8 @@ class Database:
         metrics.time_statements(self.engine.sync_engine)
         self._read_pool: Pool | None = None
         self._direct_pool = Pool(self._connect_directly, settings.db_pool_size)
+        self._relay_wakeup = RelayWakeup(self.connect, self._schema)
+        self._autocommit_driver = AutocommitDriver(self._direct_pool, self._relay_wakeup)
         _databases.add(self)
 
     def _connect_arguments(self) -> dict[str, Any]:
@@ -143,10 +160,11 @@ class Database:
         """Like `transaction`, without the ORM."""
         failure: BaseException | None = None
         async with self._direct_pool.acquire() as connection:
+            session = DirectSession(self.service, connection)
             transaction = connection.transaction()
             await transaction.start()
             try:
-                yield DirectSession(self.service, connection)
+                yield session
             except (Exception, asyncio.CancelledError) as error:
                 failure = error
                 # Closing the connection instead would leave its locks to a server process that may
@@ -155,16 +173,20 @@ class Database:
                     await transaction.rollback()
             else:
                 await transaction.commit()
+                if session.info.get("wake_relay"):
+                    self._relay_wakeup.request()
         if failure is not None:
             # Raised here, where the pool has the connection back, which is in order.
             raise failure
 
     def autocommit(self) -> DirectSession:
         """A session without a transaction: each statement commits by itself."""
-        return DirectSession(self.service, self._direct_pool)
+        return DirectSession(self.service, self._autocommit_driver)
 
     async def _connect_directly(self) -> asyncpg.Connection:
-        return await _connect(**self._address(), **self._connect_arguments())
+        arguments = self._connect_arguments()
+        arguments["server_settings"].update(relay_wakeup.CONNECTION_SETTINGS)
+        return await _connect(**self._address(), **arguments)
 
     async def connect(
         self, server_settings: Mapping[str, str] = MappingProxyType({})
@@ -233,6 +255,7 @@ class Database:
         return False
 
     async def close(self) -> None:
+        await self._relay_wakeup.close()
         for pool in self._bare_pools():
             pool.close()
         await self.engine.dispose()
@@ -271,7 +294,7 @@ async def fetch(session: AnySession, statement: str, *arguments: object) -> list
     flushed.
     """
     driver = session.info.get("driver") or await _driver_connection(session)
-    if isinstance(driver, Pool):
+    if isinstance(driver, AutocommitDriver):
         rows: list[asyncpg.Record] = await driver.fetch(statement, *arguments)
         failpoints.reach("request.committed")
         return rows

@@ -77,6 +77,13 @@ create trigger outbox_wakes_relay after insert on outbox
 """
 """The table's DDL, for a service's first migration, with the trigger that wakes the relay."""
 
+WAKE_RELAY_ONLY_IF_NECESSARY = """
+create or replace trigger outbox_wakes_relay after insert on outbox for each statement
+    when (current_setting('warble.wakes_relay', true) is distinct from 'on')
+    execute function wake_relay();
+"""
+"""Turns the trigger off for connections whose process wakes the relay after the commit."""
+
 
 async def record(session: AnySession, event: Event) -> int:
     """Inserts the event and returns its number, the aggregate's new version.
@@ -84,6 +91,7 @@ async def record(session: AnySession, event: Event) -> int:
     The caller holds the lock of the aggregate's row. The response names the event, unless its class
     says otherwise.
     """
+    session.info["wake_relay"] = True
     (row,) = await fetch(session, _INSERT, *values(event))
     version: int = row["id"]
     if event.named_in_response:
@@ -111,6 +119,7 @@ async def record_all(session: AnySession, events: Sequence[Event]) -> list[int]:
 
     The response names none of them: thousands of ids do not fit into a header.
     """
+    session.info["wake_relay"] = True
     rows = await fetch(
         session,
         _INSERT_ALL,
@@ -128,4 +137,5 @@ def name_in_response(session: AnySession, version: int) -> None:
     A command that finds nothing to change names the earlier event that made the change: consumers
     may not have handled it yet, and the caller's next read has to wait for it.
     """
+    session.info["wake_relay"] = True
     session.info["events"].append(EventId(source=session.info["service"], number=version))

@@ -8,8 +8,9 @@ published again: consumers drop the second copy by their inbox.
 Selecting "ids greater than the last one" instead would lose events, because ids commit out of
 order.
 
-A trigger on the outbox notifies the relay with LISTEN/NOTIFY, so that an event leaves within
-milliseconds; a poll every five seconds covers a notification that was lost with its connection.
+The process that stored an event notifies the relay after the commit (`database.relay_wakeup`), or a
+trigger on the outbox does, so that an event leaves within milliseconds. A poll every five seconds
+covers a notification that was lost with its connection or its process.
 Messages are published as `mandatory`: an event that no queue takes comes back as an error, stays
 pending and is tried again later, while the events behind it go out. When the broker or the database
 fails, the relay closes both connections and starts again with new ones. See docs/adr/0003.
