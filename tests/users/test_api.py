@@ -71,6 +71,39 @@ async def test_two_who_follow_each_other_at_once_both_succeed(
         assert seen["follower_count"] == len(seen["followers"])
 
 
+async def test_many_who_follow_and_unfollow_one_person_at_once_are_all_counted(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    star, *fans = [await people.register(f"Fan {number}") for number in range(9)]
+
+    responses = await asyncio.gather(
+        *(
+            users.request(method, f"/api/users/{star}/follow", headers=signed(fan))
+            for method in ("POST", "DELETE", "POST", "POST")
+            for fan in fans
+        )
+    )
+
+    assert {response.status_code for response in responses} == {200}
+    seen = await people.profile(star)
+    assert seen["follower_count"] == len(seen["followers"])
+    for fan in fans:
+        assert (await people.profile(fan))["following_count"] == int(
+            fan in [follower["id"] for follower in seen["followers"]]
+        )
+
+
+async def test_unfollowing_oneself_changes_nothing(
+    users: httpx.AsyncClient, people: People
+) -> None:
+    ann = await people.register("Ann")
+
+    response = await users.delete(f"/api/users/{ann}/follow", headers=signed(ann))
+
+    assert response.status_code == 200
+    assert "warble-events" not in response.headers
+
+
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
 async def test_following_an_unknown_person_is_not_found(
     users: httpx.AsyncClient, people: People, method: str

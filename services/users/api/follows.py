@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from chassis.auth.identity import SignedIn
-from chassis.database.session import Transaction
+from chassis.database.session import Autocommit
 from chassis.http.errors import responses
 from chassis.http.models import Id, Ok
 from chassis.http.paging import Cursor, Limit
@@ -48,12 +48,12 @@ async def following(
     summary="Follow a person",
     responses=responses(UserNotFound, CannotFollowYourself),
 )
-async def follow(id: Id, identity: SignedIn, session: Transaction) -> Ok:
+async def follow(id: Id, identity: SignedIn, session: Autocommit) -> Ok:
     await commands.follow(session, identity.user_id, id)
     return Ok()
 
 
 @router.delete("/{id}/follow", summary="Unfollow a person", responses=responses(UserNotFound))
-async def unfollow(id: Id, identity: SignedIn, session: Transaction) -> Ok:
+async def unfollow(id: Id, identity: SignedIn, session: Autocommit) -> Ok:
     await commands.unfollow(session, identity.user_id, id)
     return Ok()

@@ -9,7 +9,6 @@ lets other transactions insert rows that refer to the person.
 import hashlib
 
 from sqlalchemy import text
-from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database.session import execute
@@ -57,22 +56,3 @@ async def lock_provider_session(session: AsyncSession, issuer: str, session_id: 
     if session_id is not None:
         digest = hashlib.sha256(f"{issuer} {session_id}".encode()).hexdigest()
         await execute(session, _LOCK_NAME, {"name": f"session {digest}"})
-
-
-async def lock_pair(session: AsyncSession, first_id: int, second_id: int) -> dict[int, Person]:
-    """Both people, by id. They are locked in the order of their ids: two people who follow each
-    other at the same moment would otherwise deadlock.
-
-    Raises UserNotFound, about the first one if both are missing.
-    """
-    statement = (
-        select(Person)
-        .where(col(Person.id).in_((first_id, second_id)))
-        .order_by(col(Person.id))
-        .with_for_update(key_share=True)
-    )
-    people = {person.id: person for person in await session.exec(statement)}
-    for user_id in (first_id, second_id):
-        if user_id not in people:
-            raise UserNotFound(user_id)
-    return people
