@@ -7,7 +7,7 @@ about the same thing it applies only the one with the highest version. And only 
 to the copy that it fills, so no row needs a lock. A test compares the tables that both modules
 produce.
 
-Tweets and likes are handled many at once by the consumer too, so `handlers` has their bulk
+Tweets, likes and follows are handled many at once by the consumer too, so `handlers` has their bulk
 handlers. Classes of which there are few events have none: the importer calls their handler.
 """
 
@@ -25,7 +25,7 @@ from .events import (
     UserRegistered,
     UserUnfollowed,
 )
-from .handlers import insert_tweets, set_likes
+from .handlers import insert_tweets, set_follows, set_likes
 
 # `distinct on`: one insert cannot change the same row twice.
 _SET_NAMES = """
@@ -36,17 +36,6 @@ order by id, version desc
 on conflict (id) do update set name = excluded.name, version = excluded.version
 where person.version < excluded.version
 """
-_SET_FOLLOWS = """
-insert into follow (follower_id, followed_id, active, version)
-select distinct on (follower_id, followed_id) follower_id, followed_id, active, version
-from unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[])
-    as event (follower_id, followed_id, active, version)
-where not exists (select from erasure where user_id in (follower_id, followed_id))
-order by follower_id, followed_id, version desc
-on conflict (follower_id, followed_id)
-do update set active = excluded.active, version = excluded.version
-where follow.version < excluded.version
-"""
 
 
 async def _set_names(session: AnySession, events: Sequence[tuple[UserRegistered, int]]) -> None:
@@ -54,20 +43,10 @@ async def _set_names(session: AnySession, events: Sequence[tuple[UserRegistered,
     await fetch(session, _SET_NAMES, *columns)
 
 
-async def _set_follows(
-    session: AnySession, events: Sequence[tuple[UserFollowed | UserUnfollowed, int]]
-) -> None:
-    rows = (
-        (event.follower_id, event.followed_id, isinstance(event, UserFollowed), version)
-        for event, version in events
-    )
-    await fetch(session, _SET_FOLLOWS, *zip(*rows, strict=True))
-
-
 bulk_handlers: Mapping[type[Event], BulkHandler] = {
     UserRegistered: _set_names,
-    UserFollowed: _set_follows,
-    UserUnfollowed: _set_follows,
+    UserFollowed: set_follows,
+    UserUnfollowed: set_follows,
     TweetPosted: insert_tweets,
     TweetLiked: set_likes,
     TweetUnliked: set_likes,

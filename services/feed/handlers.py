@@ -73,8 +73,14 @@ do update set picture = excluded.picture, picture_version = excluded.picture_ver
 where person.picture_version < excluded.picture_version
 """
 _DELETE_PICTURE = "update person set picture = null, picture_version = 0 where id = $1"
-_SET_FOLLOW = """
-insert into follow (follower_id, followed_id, active, version) values ($1, $2, $3, $4)
+# `distinct on`: one insert cannot change the same row twice.
+_SET_FOLLOWS = """
+insert into follow (follower_id, followed_id, active, version)
+select distinct on (follower_id, followed_id) follower_id, followed_id, active, version
+from unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[])
+    as event (follower_id, followed_id, active, version)
+where not exists (select from erasure where user_id in (follower_id, followed_id))
+order by follower_id, followed_id, version desc
 on conflict (follower_id, followed_id)
 do update set active = excluded.active, version = excluded.version
 where follow.version < excluded.version
@@ -165,7 +171,6 @@ select count(*) as likes from deleted
 _DEFER_LIKES = """
 insert into likes_to_delete (tweet_id) select unnest($1::bigint[]) on conflict do nothing
 """
-# `distinct on`: one insert cannot change the same row twice.
 _SET_LIKES = """
 with changed as (
     insert into tweet_like (tweet_id, user_id, active, version)
@@ -220,21 +225,25 @@ async def on_person_pictured(session: AnySession, event: PersonPictured, version
     await fetch(session, _SET_PICTURE, event.user_id, picture, version)
 
 
-@subscriptions.on(UserFollowed)
-async def on_user_followed(session: AnySession, event: UserFollowed, version: int) -> None:
-    await _set_follow(session, event, version, active=True)
-
-
-@subscriptions.on(UserUnfollowed)
-async def on_user_unfollowed(session: AnySession, event: UserUnfollowed, version: int) -> None:
-    await _set_follow(session, event, version, active=False)
-
-
-async def _set_follow(
-    session: AnySession, event: UserFollowed | UserUnfollowed, version: int, *, active: bool
+async def set_follows(
+    session: AnySession, events: Sequence[tuple[UserFollowed | UserUnfollowed, int]]
 ) -> None:
-    if not await erasure.is_erased(session, event.follower_id, event.followed_id):
-        await fetch(session, _SET_FOLLOW, event.follower_id, event.followed_id, active, version)
+    """Applies follows and their ends, in any order."""
+    rows = (
+        (event.follower_id, event.followed_id, isinstance(event, UserFollowed), version)
+        for event, version in events
+    )
+    await fetch(session, _SET_FOLLOWS, *zip(*rows, strict=True))
+
+
+@subscriptions.on(UserFollowed, bulk=set_follows)
+async def on_user_followed(session: AnySession, event: UserFollowed, version: int) -> None:
+    await set_follows(session, [(event, version)])
+
+
+@subscriptions.on(UserUnfollowed, bulk=set_follows)
+async def on_user_unfollowed(session: AnySession, event: UserUnfollowed, version: int) -> None:
+    await set_follows(session, [(event, version)])
 
 
 @subscriptions.on(TagFollowed)

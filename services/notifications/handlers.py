@@ -201,16 +201,6 @@ async def on_person_pictured(session: AnySession, event: PersonPictured, version
     await fetch(session, _SET_PICTURE, event.user_id, picture, version)
 
 
-@subscriptions.on(UserFollowed)
-async def on_user_followed(session: AnySession, event: UserFollowed, version: int) -> None:
-    await set_follows(session, [(event, version)])
-
-
-@subscriptions.on(UserUnfollowed)
-async def on_user_unfollowed(session: AnySession, event: UserUnfollowed, version: int) -> None:
-    await set_follows(session, [(event, version)])
-
-
 async def set_follows(
     session: AnySession, events: Sequence[tuple[UserFollowed | UserUnfollowed, int]]
 ) -> None:
@@ -226,6 +216,16 @@ async def set_follows(
     ]
     await positions.lock(session)
     await fetch(session, _SET_FOLLOWS, json.dumps(rows))
+
+
+@subscriptions.on(UserFollowed, bulk=set_follows)
+async def on_user_followed(session: AnySession, event: UserFollowed, version: int) -> None:
+    await set_follows(session, [(event, version)])
+
+
+@subscriptions.on(UserUnfollowed, bulk=set_follows)
+async def on_user_unfollowed(session: AnySession, event: UserUnfollowed, version: int) -> None:
+    await set_follows(session, [(event, version)])
 
 
 @subscriptions.on(KeyCreated)

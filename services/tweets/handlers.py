@@ -5,6 +5,8 @@ record is inserted only once. Names, follows, and whether a person is active hav
 erased person's tombstone stops events that arrive after it.
 """
 
+from collections.abc import Sequence
+
 from chassis import plain_text
 from chassis.database.session import AnySession, fetch
 from chassis.messaging import outbox
@@ -42,8 +44,14 @@ do update set active = excluded.active, active_version = excluded.active_version
 where person.active_version < excluded.active_version
 """
 _DELETE_PERSON = "delete from person where id = $1"
-_SET_FOLLOW = """
-insert into follow (follower_id, followed_id, active, version) values ($1, $2, $3, $4)
+# `distinct on`: one insert cannot change the same row twice.
+_SET_FOLLOWS = """
+insert into follow (follower_id, followed_id, active, version)
+select distinct on (follower_id, followed_id) follower_id, followed_id, active, version
+from unnest($1::bigint[], $2::bigint[], $3::boolean[], $4::bigint[])
+    as event (follower_id, followed_id, active, version)
+where not exists (select from erasure where user_id in (follower_id, followed_id))
+order by follower_id, followed_id, version desc
 on conflict (follower_id, followed_id)
 do update set active = excluded.active, version = excluded.version
 where follow.version < excluded.version
@@ -92,21 +100,25 @@ async def on_user_erased(session: AnySession, event: UserErased, version: int) -
     await fetch(session, _DELETE_PERSON, event.user_id)
 
 
-@subscriptions.on(UserFollowed)
-async def on_user_followed(session: AnySession, event: UserFollowed, version: int) -> None:
-    await _set_follow(session, event, version, active=True)
-
-
-@subscriptions.on(UserUnfollowed)
-async def on_user_unfollowed(session: AnySession, event: UserUnfollowed, version: int) -> None:
-    await _set_follow(session, event, version, active=False)
-
-
-async def _set_follow(
-    session: AnySession, event: UserFollowed | UserUnfollowed, version: int, *, active: bool
+async def set_follows(
+    session: AnySession, events: Sequence[tuple[UserFollowed | UserUnfollowed, int]]
 ) -> None:
-    if not await erasure.is_erased(session, event.follower_id, event.followed_id):
-        await fetch(session, _SET_FOLLOW, event.follower_id, event.followed_id, active, version)
+    """Applies follows and their ends, in any order."""
+    rows = (
+        (event.follower_id, event.followed_id, isinstance(event, UserFollowed), version)
+        for event, version in events
+    )
+    await fetch(session, _SET_FOLLOWS, *zip(*rows, strict=True))
+
+
+@subscriptions.on(UserFollowed, bulk=set_follows)
+async def on_user_followed(session: AnySession, event: UserFollowed, version: int) -> None:
+    await set_follows(session, [(event, version)])
+
+
+@subscriptions.on(UserUnfollowed, bulk=set_follows)
+async def on_user_unfollowed(session: AnySession, event: UserUnfollowed, version: int) -> None:
+    await set_follows(session, [(event, version)])
 
 
 @subscriptions.on(MediaUploaded)
