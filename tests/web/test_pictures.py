@@ -6,7 +6,7 @@ import random
 
 import pytest
 from PIL import Image
-from playwright.async_api import FilePayload, Page, Response, expect
+from playwright.async_api import FilePayload, Page, Response, Route, expect
 
 from devstack.repository import REPOSITORY
 from tests.journeys.company import Company
@@ -76,10 +76,19 @@ async def test_a_feed_of_twenty_photographs_is_small_and_does_not_jump(
         received.append(response)
 
     page.on("response", receive)
+    at_the_end = asyncio.Event()
 
+    async def answer_at_the_end(route: Route) -> None:
+        await at_the_end.wait()
+        await route.continue_()
+
+    await page.route("**/api/tweets?*cursor=*", answer_at_the_end)
     await page.goto("/")
     await expect(window.tweets).to_have_count(20)
     await _scroll_through(page)
+    await page.mouse.wheel(0, 10_000)
+    at_the_end.set()
+    await expect(page.get_by_text("You're all caught up")).to_be_visible()
     shown = await window.tweets.locator("img").evaluate_all("all => all.map((image) => image.src)")
     sizes = [len(await response.body()) for response in received if response.url in shown]
 
