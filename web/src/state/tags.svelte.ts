@@ -33,12 +33,14 @@ export class TagPage {
   }
 
   async refresh() {
+    const before = changed.get(this.tag);
     try {
       const [tags, followed] = await Promise.all([api.tags(this.tag, 20), api.followedTags()]);
       const wanted = this.tag.toLowerCase();
       const same = ({ tag }: api.Tag) => tag === wanted;
       this.known = followed.find(same) ?? tags.find(same) ?? null;
-      changed.delete(this.tag);
+      // The reader may have changed it again meanwhile.
+      if (changed.get(this.tag) === before) changed.delete(this.tag);
     } catch (error) {
       // The tweets say what is wrong.
       if (!(error instanceof api.ApiError)) throw error;
