@@ -1,8 +1,9 @@
 """Tests the running system against the OpenAPI document, with calls that Schemathesis generates.
 
 All checks of Schemathesis but one are enabled: no response is a server error, every response
-matches the document, and calls that the document forbids are refused. `make fuzz` makes thousands
-of calls.
+matches the document, and calls that the document forbids are refused. `make test` makes a few calls
+of each operation, `make test-slow` also those at the limits of every field and sequences of calls,
+and `make fuzz` thousands of calls.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from .company import Company
 HERE = Path(__file__).parent
 LIBS = HERE.parents[1] / "libs"
 CONTRACT = Path(gateway.__path__[0]) / "openapi.json"
-EXAMPLES = os.environ.get("WARBLE_FUZZ_EXAMPLES", "3")
+ALL_CALLS = ["--max-examples", os.environ.get("WARBLE_FUZZ_EXAMPLES", "3")]
 SEED = os.environ.get("WARBLE_FUZZ_SEED", "1")
 RELATIONS = "use_after_free"
 """The disabled check. After a like of a tweet is deleted, it takes the tweet itself for deleted."""
@@ -28,15 +29,16 @@ RELATIONS = "use_after_free"
 
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize(
-    "administrator",
+    ("administrator", "extent"),
     [
-        pytest.param(True, id="an administrator"),
-        # Less valuable: most of these calls are refused; an administrator's reach all code.
-        pytest.param(False, id="a person", marks=pytest.mark.slow),
+        # Most calls of a person are refused; an administrator's reach all code.
+        pytest.param(True, ["--phases", "fuzzing", "--max-examples", "2"], id="some calls"),
+        pytest.param(True, ALL_CALLS, id="an administrator", marks=pytest.mark.slow),
+        pytest.param(False, ALL_CALLS, id="a person", marks=pytest.mark.slow),
     ],
 )
 async def test_no_made_up_call_is_answered_outside_of_the_document(
-    company: Company, tmp_path: Path, *, administrator: bool
+    company: Company, tmp_path: Path, *, administrator: bool, extent: list[str]
 ) -> None:
     person = await company.hire(f"Document {secrets.token_hex(4)}")
     await person.post("Something to be found", [await person.upload()])
@@ -63,7 +65,7 @@ async def test_no_made_up_call_is_answered_outside_of_the_document(
             "--header",
             f"api-key: {caller.key}",
         ),
-        *("--checks", "all", "--exclude-checks", RELATIONS, "--max-examples", EXAMPLES),
+        *("--checks", "all", "--exclude-checks", RELATIONS, *extent),
         *("--seed", SEED, "--generation-database", "none", "--no-color", "--continue-on-failure"),
         cwd=tmp_path,
         env=os.environ | throw_away,
