@@ -34,10 +34,10 @@ async def test_streams_resume_after_each_part_was_killed(stack: Instance) -> Non
     ):
         async with load.running():
             for part in PARTS:
-                await write(load, 20)
+                await write(load, 10)
                 await bed.kill(part)
             await bed.ready()
-            await write(load, 20)
+            await write(load, 10)
 
         await settled(stack, load)
         assert await streams.findings() == []
@@ -50,7 +50,7 @@ async def test_a_stream_that_lacks_a_notice_or_got_one_twice_is_found(stack: Ins
         streaming(stack, load.history, following=1, listening=1, each=1) as streams,
     ):
         async with load.running():
-            await write(load, 40)
+            await write(load, 20)
         await settled(stack, load)
         assert await streams.findings() == []
         follower = _follower(streams)

@@ -124,12 +124,12 @@ async def test_a_body_without_an_end_is_read_no_further_by_who_is_asked_directly
 
 
 def flipped(sealed: str) -> list[str]:
-    """Variants of a token with one character changed, for each position."""
-    return [
-        sealed[:at] + other + sealed[at + 1 :]
+    """Variants of a token with one character changed: each position, and some that no token has."""
+    changed = [
+        sealed[:at] + ("A" if character != "A" else "_") + sealed[at + 1 :]
         for at, character in enumerate(sealed)
-        for other in ("A" if character != "A" else "_", "%")
     ]
+    return [*changed, f"%{sealed[1:]}", f"{sealed[:-1]}%"]
 
 
 EXTREMES = [0, 1, 2**31 - 1, 2**31, 2**32, 2**53 - 1]
