@@ -53,6 +53,10 @@ SETTINGS = {
     "FEED_OWN_WRITES_TIMEOUT_SECONDS": "5",
     **TWO_REPLICAS,
 }
+_EXCLUSIVE_SYSTEM = {
+    "WARBLE_HOME": f"{SETTINGS['WARBLE_HOME']}-exclusive",
+    "WARBLE_PORT": str(int(SETTINGS["WARBLE_PORT"]) + 2000),
+}
 
 
 def _port(offset: int) -> int:
@@ -73,16 +77,18 @@ SETTINGS["USERS_SIGN_ON"] = json.dumps(
 )
 
 
-def _instance() -> Instance:
-    return Instance(REPOSITORY / SETTINGS["WARBLE_HOME"], int(SETTINGS["WARBLE_PORT"]), SETTINGS)
+def _instance(settings: dict[str, str]) -> Instance:
+    return Instance(REPOSITORY / settings["WARBLE_HOME"], int(settings["WARBLE_PORT"]), settings)
 
 
-def _local(*arguments: str) -> None:
-    environment = {**os.environ, **SETTINGS}
+_SHARED, _EXCLUSIVE = _instance(SETTINGS), _instance(SETTINGS | _EXCLUSIVE_SYSTEM)
+
+
+def _local(instance: Instance, *arguments: str) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "devstack", *arguments],
         cwd=REPOSITORY,
-        env=environment,
+        env={**os.environ, **instance.settings},
         capture_output=True,
         text=True,
         check=False,
@@ -94,12 +100,11 @@ def _local(*arguments: str) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Orders the tests so that no worker of xdist idles while it waits for the running system.
+    """Orders the tests so that no worker of xdist idles.
 
-    `--dist=worksteal` gives the first half of this list to one worker and the second half to the
-    other; whoever finishes first takes over tests from the end of the other's half. So one worker
-    starts the system and runs the exclusive tests in a row, while the other runs tests that need
-    no system, and at first none of its parts.
+    `--dist=worksteal` gives each worker a part of this list, in order; whoever finishes first takes
+    over tests from the end of another's part. So the first worker runs the exclusive tests in a
+    row, while the others run tests that need no system, and at first none of its parts.
     """
     items.sort(key=_place_in_run)
 
@@ -107,20 +112,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _place_in_run(item: pytest.Item) -> int:
     if item.get_closest_marker("exclusive"):
         return 0
-    fixtures = getattr(item, "fixturenames", ())
-    return 1 if "running_stack" in fixtures else 3 if "infrastructure" in fixtures else 2
+    fixtures = {*getattr(item, "fixturenames", ())}
+    if fixtures & {"stack", "running_stack"}:
+        return 1
+    return 3 if fixtures & {"infrastructure", "apart", "broker"} else 2
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Ends what the tests started, once all of xdist's workers are done."""
-    started = (REPOSITORY / SETTINGS["WARBLE_HOME"]).exists()
-    if started and "PYTEST_XDIST_WORKER" not in os.environ and "WARBLE_TEST_KEEP" not in os.environ:
-        _local("down")
+    if os.environ.keys() & {"PYTEST_XDIST_WORKER", "WARBLE_TEST_KEEP"}:
+        return
+    for instance in (_SHARED, _EXCLUSIVE):
+        if instance.root.exists():
+            _local(instance, "down")
 
 
-def _started(*arguments: str) -> Instance:
-    _local("up", *arguments)
-    instance = _instance()
+def _started(instance: Instance, *arguments: str) -> Instance:
+    _local(instance, "up", *arguments)
     # PostgreSQL does not wait for the disk. A commit still survives a process that is killed, and
     # no test switches the machine off.
     for statement in ("alter system set fsync = off", "select pg_reload_conf()"):
@@ -131,7 +139,7 @@ def _started(*arguments: str) -> Instance:
 @pytest.fixture(scope="session")
 def infrastructure() -> Instance:
     """PostgreSQL, RabbitMQ and an S3 store, running."""
-    return _started("--only", "infra")
+    return _started(_SHARED, "--only", "infra")
 
 
 @pytest.fixture(scope="session")
@@ -141,61 +149,47 @@ def running_stack() -> Instance:
     Or one that runs elsewhere, as containers do, at WARBLE_TEST_PORT: see deploy/compose/test.
     """
     if admin_key := os.environ.get("WARBLE_TEST_ADMIN_KEY"):
-        home = REPOSITORY / SETTINGS["WARBLE_HOME"]
-        home.mkdir(parents=True, exist_ok=True)
-        return Instance(home, int(SETTINGS["WARBLE_PORT"]), {"USERS_ADMIN_KEY": admin_key})
-    return _started()
+        _SHARED.make_folder()
+        return Instance(_SHARED.root, _SHARED.port, {"USERS_ADMIN_KEY": admin_key})
+    return _started(_SHARED)
+
+
+@pytest.fixture(scope="session")
+def exclusive_system() -> Instance:
+    """The whole system once more: no test has to wait until another one has mended it."""
+    # `up` would start what the test of another worker has stopped.
+    with _lock(_EXCLUSIVE, "stack"):
+        return _started(_EXCLUSIVE)
 
 
 @contextlib.contextmanager
-def _lock(instance: Instance, name: str, *, exclusive: bool = True) -> Iterator[None]:
-    """Locks something that xdist's workers share.
-
-    A process holds the queue while it waits. Without the queue, tests that share the lock could
-    keep an exclusive test waiting for ever.
-    """
-    run = instance.root / "run"
-    with (run / f"{name}.lock").open("w") as lock, (run / f"{name}-queue.lock").open("w") as queue:
-        fcntl.flock(queue, fcntl.LOCK_EX)
-        fcntl.flock(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
-        fcntl.flock(queue, fcntl.LOCK_UN)
+def _lock(instance: Instance, name: str) -> Iterator[None]:
+    """Locks something that xdist's workers share."""
+    instance.make_folder()
+    with (instance.root / "run" / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _is_marked(request: pytest.FixtureRequest, marker: str) -> bool:
-    return request.node.get_closest_marker(marker) is not None
+def _is_exclusive(request: pytest.FixtureRequest) -> bool:
+    return request.node.get_closest_marker("exclusive") is not None
 
 
 @pytest.fixture
-def stack(running_stack: Instance, request: pytest.FixtureRequest) -> Iterator[Instance]:
-    """The running system: shared with other tests, unless the test is marked `exclusive`."""
-    if _is_marked(request, "exclusive_broker") and "WARBLE_TEST_ADMIN_KEY" not in os.environ:
-        request.getfixturevalue("broker_turn")
-    with _lock(running_stack, "stack", exclusive=_is_marked(request, "exclusive")):
-        yield running_stack
-
-
-@pytest.fixture
-def broker_turn(infrastructure: Instance, request: pytest.FixtureRequest) -> Iterator[None]:
-    """The broker: shared with other tests, unless the test is marked `exclusive_broker`."""
-    with _lock(infrastructure, "broker", exclusive=_is_marked(request, "exclusive_broker")):
-        yield
-
-
-@pytest.fixture
-def database_alone(infrastructure: Instance) -> Iterator[None]:
-    """For a test that stops PostgreSQL: no module with a database of its own runs meanwhile.
-
-    Such a test requests this fixture before `stack`, so that locks are taken in one order.
-    """
-    with _lock(infrastructure, "database"):
-        yield
+def stack(request: pytest.FixtureRequest) -> Iterator[Instance]:
+    """The running system, shared with other tests; the exclusive one for a test marked so."""
+    if not _is_exclusive(request):
+        yield request.getfixturevalue("running_stack")
+        return
+    system: Instance = request.getfixturevalue("exclusive_system")
+    with _lock(system, "stack"):
+        yield system
 
 
 @pytest.fixture
 def provider_turn(stack: Instance) -> Iterator[None]:
-    """The identity providers of the running system: one test at a time has them."""
-    with _lock(stack, "provider"):
+    """The identity providers, which both systems know: one test at a time has them."""
+    with _lock(_SHARED, "provider"):
         yield
 
 
@@ -208,7 +202,7 @@ async def scripted_provider(
         from joserfc.jwk import RSAKey
 
         # Users keeps the provider's key for an hour, also from one test to the next.
-        stored = stack.root / "run" / "provider.jwk"
+        stored = _SHARED.root / "run" / "provider.jwk"
         if stored.exists():
             provider.key = RSAKey.import_key(json.loads(stored.read_text()))
         else:
@@ -249,15 +243,17 @@ async def _owner(owner: dict[str, str], statement: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def apart(infrastructure: Instance) -> Iterator[Instance]:
+def apart(request: pytest.FixtureRequest) -> Iterator[Instance]:
     """The same infrastructure with a separate database for the test module."""
-    owner = infrastructure.database()
+    system: Instance = request.getfixturevalue(
+        "exclusive_system" if _is_exclusive(request) else "infrastructure"
+    )
+    owner = system.database()
     name = f"test_{secrets.token_hex(6)}"
-    own = Instance(infrastructure.root, infrastructure.port, SETTINGS | owner | {"DB_NAME": name})
-    with _lock(infrastructure, "database", exclusive=False):
-        postgres.bootstrap(own)
-        yield own
-        asyncio.run(_owner(owner, f'drop database "{name}" with (force)'))
+    own = Instance(system.root, system.port, system.settings | owner | {"DB_NAME": name})
+    postgres.bootstrap(own)
+    yield own
+    asyncio.run(_owner(owner, f'drop database "{name}" with (force)'))
 
 
 @pytest.fixture(scope="module")

@@ -25,8 +25,6 @@ ROWS = {
 }
 
 
-# Migrating declares queues, so no other test may stop the broker during this test.
-@pytest.mark.usefixtures("stack")
 @pytest.mark.parametrize("service", ROWS)
 async def test_a_chain_ends_where_the_models_are_and_keeps_what_is_there(
     apart: Instance, as_service: Callable[[str], None], service: str

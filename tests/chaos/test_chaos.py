@@ -34,11 +34,8 @@ async def _some_of_each(bed: Bed, load: Load) -> int:
 # late from an erased person is deleted five minutes later.
 @pytest.mark.slow
 @pytest.mark.exclusive
-@pytest.mark.exclusive_broker
 @pytest.mark.timeout(1800)
-async def test_whatever_dies_what_was_acknowledged_is_there_once(
-    database_alone: None, stack: Instance
-) -> None:
+async def test_whatever_dies_what_was_acknowledged_is_there_once(stack: Instance) -> None:
     seed = secrets.token_hex(4)
     bed = Bed(stack, stack, seed, SHARE)
 

@@ -36,9 +36,7 @@ async def database(as_service: Callable[[str], None]) -> AsyncIterator[Database]
 
 
 @pytest.fixture
-async def connection(
-    broker_turn: None, infrastructure: Instance
-) -> AsyncIterator[AbstractRobustConnection]:
+async def connection(infrastructure: Instance) -> AsyncIterator[AbstractRobustConnection]:
     connection = await broker.connect(infrastructure.broker_url, "warble-test")
     async with connection:
         yield connection

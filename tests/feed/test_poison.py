@@ -20,6 +20,9 @@ from .histories import RecordedEvent, post, toggle_like
 from .test_handlers import empty
 from .test_rebuild import ANN, BORIS, expected, read, two_people, until_read
 
+# The queues receive the events of every test that uses the same system.
+pytestmark = [pytest.mark.exclusive, pytest.mark.usefixtures("stack")]
+
 
 @pytest.fixture
 def subscriptions(monkeypatch: pytest.MonkeyPatch) -> Subscriptions:
@@ -32,11 +35,8 @@ def subscriptions(monkeypatch: pytest.MonkeyPatch) -> Subscriptions:
     return copy
 
 
-# The queues receive the events of every test that uses the running system: none may run meanwhile.
-@pytest.mark.exclusive
-@pytest.mark.usefixtures("stack")
 async def test_a_failing_tweet_delays_no_other_event_and_appears_after_its_replay(
-    infrastructure: Instance,
+    apart: Instance,
     feed: httpx.AsyncClient,
     database: Database,
     subscriptions: Subscriptions,
@@ -49,7 +49,7 @@ async def test_a_failing_tweet_delays_no_other_event_and_appears_after_its_repla
     before = dead_lettered.get()
     await empty(database)
     await _run(database, "alter table tweet add constraint bug check (card not like '%number 7%')")
-    connection = await broker.connect(infrastructure.broker_url, "warble-test")
+    connection = await broker.connect(apart.broker_url, "warble-test")
     async with connection, connection.channel(on_return_raises=True) as channel:
         consumer = Consumer(database, connection, subscriptions)
         await consumer.start()

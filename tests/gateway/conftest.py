@@ -31,9 +31,16 @@ async def fake_services(unused_tcp_port_factory: Callable[[], int]) -> AsyncIter
 
 
 @pytest.fixture
+def broker(request: pytest.FixtureRequest) -> Instance:
+    """The system whose broker the gateways of a test use."""
+    is_exclusive = request.node.get_closest_marker("exclusive")
+    system: Instance = request.getfixturevalue("stack" if is_exclusive else "infrastructure")
+    return system
+
+
+@pytest.fixture
 async def start_gateway(
-    broker_turn: None,
-    infrastructure: Instance,
+    broker: Instance,
     monkeypatch: pytest.MonkeyPatch,
     fake_services: FakeServices,
     tmp_path: Path,
@@ -45,7 +52,7 @@ async def start_gateway(
     async def start(
         urls: dict[str, str] | None = None, **behaviours: Behaviour
     ) -> AsyncIterator[RunningGateway]:
-        own = infrastructure.service_environment("gateway")["GATEWAY_BROKER_URL"]
+        own = broker.service_environment("gateway")["GATEWAY_BROKER_URL"]
         monkeypatch.setenv("GATEWAY_BROKER_URL", own)
         monkeypatch.setenv("GATEWAY_IDENTITY_PRIVATE_KEY", testing.PRIVATE_KEY)
         async with contextlib.AsyncExitStack() as stack:

@@ -106,16 +106,16 @@ async def test_a_key_is_cached_no_longer_than_it_lives(start_gateway: StartGatew
         assert lookups(running) == 1
 
 
-@pytest.mark.exclusive_broker  # Other tests' gateways receive these revocations too.
+@pytest.mark.exclusive  # Other tests' gateways receive these revocations too.
 async def test_a_malformed_revocation_does_not_block_later_ones(
-    start_gateway: StartGateway, infrastructure: Instance
+    start_gateway: StartGateway, stack: Instance
 ) -> None:
     revoked = False
 
     async def users(request: Request) -> Response:
         return await owner()(request) if not revoked else JSONResponse({"result": False}, 404)
 
-    connection = await aio_pika.connect(infrastructure.broker_url)
+    connection = await aio_pika.connect(stack.broker_url)
     async with start_gateway(users=users) as running, connection:
         exchange = await broker.events_exchange(await connection.channel())
         for body in (b'{"user_id": 1e999}', b"[" * 100_000):
@@ -135,9 +135,9 @@ async def test_a_malformed_revocation_does_not_block_later_ones(
         assert error(await refusal(running)) == (401, "NotSignedIn")
 
 
-@pytest.mark.exclusive_broker  # Other tests' gateways receive these revocations too.
+@pytest.mark.exclusive  # Other tests' gateways receive these revocations too.
 async def test_every_gateway_receives_a_revocation(
-    start_gateway: StartGateway, infrastructure: Instance
+    start_gateway: StartGateway, stack: Instance
 ) -> None:
     revoked = False
 
@@ -146,7 +146,7 @@ async def test_every_gateway_receives_a_revocation(
             return JSONResponse({"result": False}, 404)
         return await owner()(request)
 
-    connection = await aio_pika.connect(infrastructure.broker_url)
+    connection = await aio_pika.connect(stack.broker_url)
     async with start_gateway(users=users) as one, start_gateway(users=users) as other, connection:
         for running in (one, other):
             assert (await running.client.get("/api/tweets", headers=KEY)).status_code == 200

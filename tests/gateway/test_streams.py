@@ -252,12 +252,12 @@ class Users:
         return JSONResponse(OWNER | {"seconds_left": self.seconds_left})
 
 
-@pytest.mark.exclusive_broker  # Other tests' gateways receive these revocations too.
+@pytest.mark.exclusive  # Other tests' gateways receive these revocations too.
 async def test_a_revoked_credential_ends_its_stream(
-    start_gateway: StartGateway, unused_tcp_port: int, infrastructure: Instance
+    start_gateway: StartGateway, unused_tcp_port: int, stack: Instance
 ) -> None:
     source, users = Source(), Users()
-    connection = await aio_pika.connect(infrastructure.broker_url)
+    connection = await aio_pika.connect(stack.broker_url)
     async with (
         connection,
         start_gateway(stream=source, users=users) as running,

@@ -9,7 +9,6 @@ from pathlib import Path
 from devstack.environment import inherited_environment
 from devstack.instance import Instance
 from devstack.repository import REPOSITORY
-from tests.conftest import SETTINGS
 
 
 def as_in_a_container(stack: Instance, secrets: Path) -> dict[str, str]:
@@ -22,10 +21,12 @@ def as_in_a_container(stack: Instance, secrets: Path) -> dict[str, str]:
     return {**inherited, "WARBLE_SECRETS": str(secrets)}
 
 
-async def operate(*arguments: str, environment: dict[str, str] | None = None) -> tuple[int, str]:
-    """The exit code and the output. Without an environment, it is that of `make`."""
-    if environment is None:
-        environment = {**os.environ, **SETTINGS}
+def as_make(stack: Instance) -> dict[str, str]:
+    return {**os.environ, **stack.settings}
+
+
+async def operate(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
+    """The exit code and the output."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "operate", *arguments,
         cwd=REPOSITORY,

@@ -9,7 +9,7 @@ from devstack.instance import Instance
 from tests.waiting import eventually
 
 from .company import Company, Person, company_at, until
-from .operate import as_in_a_container, operate
+from .operate import as_in_a_container, as_make, operate
 
 pytestmark = pytest.mark.exclusive
 
@@ -40,7 +40,7 @@ async def test_what_was_acknowledged_before_a_backup_comes_back_whole_and_nothin
         writing = group.create_task(keep_writing())
         await eventually(enough)
         before = acknowledged[:6]
-        code, output = await operate("backup", str(tmp_path))
+        code, output = await operate(as_make(stack), "backup", str(tmp_path))
         done.set()
         await writing
     assert code == 0, output
@@ -48,7 +48,7 @@ async def test_what_was_acknowledged_before_a_backup_comes_back_whole_and_nothin
     await ann.done("DELETE", f"/api/tweets/{before[0]}")
     await ann.post("of a time that did not happen")
 
-    code, output = await operate("restore", str(backup))
+    code, output = await operate(as_make(stack), "restore", str(backup))
 
     assert code == 0, output
     async with company_at(stack) as again:
@@ -75,19 +75,19 @@ async def test_a_restore_is_refused_before_anything_is_touched(
     tweet_id = await ann.post("here", [await ann.upload()])
     (tmp_path / "secrets").mkdir()
     container = as_in_a_container(stack, tmp_path / "secrets")
-    code, output = await operate("backup", str(tmp_path), environment=container)
+    code, output = await operate(container, "backup", str(tmp_path))
     assert code == 0, output
     backup = the_backup(tmp_path)
 
     # In containers the operator stops the services, and has not.
-    code, output = await operate("restore", str(backup), environment=container)
+    code, output = await operate(container, "restore", str(backup))
     assert code == 1
     assert "still use the database: feed, media, notifications, tweets, users" in output
     with (backup / "database.dump").open("ab") as dump:
         dump.write(b"\0")
 
     for folder, why in ((backup, "damaged"), (tmp_path, "not a complete backup")):
-        code, output = await operate("restore", str(folder))
+        code, output = await operate(as_make(stack), "restore", str(folder))
         assert code == 1
         assert why in output
     assert await ann.feed_ids() == [tweet_id]

@@ -20,7 +20,7 @@ async def test_a_rebuilt_projection_is_the_same_and_nobody_who_reads_or_writes_i
 
     async with crowd.busy():
         environment = as_in_a_container(stack, tmp_path)
-        code, output = await operate("rebuild", service, environment=environment)
+        code, output = await operate(environment, "rebuild", service)
 
     assert code == 0, output
     assert "the rebuilt copy now serves" in output

@@ -145,13 +145,7 @@ async def test_a_person_links_the_account_they_sign_in_with(
 
 @pytest.mark.exclusive
 @pytest.mark.parametrize(
-    "fault",
-    [
-        "users-api-1",
-        "users-worker",
-        "notifications-worker",
-        pytest.param("rabbitmq", marks=pytest.mark.exclusive_broker),
-    ],
+    "fault", ["users-api-1", "users-worker", "notifications-worker", "rabbitmq"]
 )
 async def test_no_call_succeeds_a_second_later_though_parts_are_killed(
     stack: Instance, scripted_provider: IdentityProvider, fault: str

@@ -10,7 +10,6 @@ from tests.waiting import eventually
 
 
 @pytest.mark.exclusive
-@pytest.mark.exclusive_broker
 async def test_pending_events_are_reported_while_the_broker_is_down_and_after(
     stack: Instance,
 ) -> None:
