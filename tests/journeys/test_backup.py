@@ -19,6 +19,9 @@ def the_backup(folder: Path) -> Path:
     return backup
 
 
+# A restore starts forty programs one after another.
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 async def test_what_was_acknowledged_before_a_backup_comes_back_whole_and_nothing_dangles(
     company: Company, stack: Instance, tmp_path: Path
 ) -> None:
