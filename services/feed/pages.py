@@ -82,6 +82,7 @@ class ThreadRequest(NamedTuple):
 
     tweet_id: int
     limit: int
+    around: int | None = None
 
 
 class PageKey(NamedTuple):
@@ -116,7 +117,9 @@ class Pages:
         reader_id, request = key
         if isinstance(request, ThreadRequest):
             _ASSEMBLED.inc()
-            thread = await threads.choose(self._connections, *request)
+            thread = await threads.choose(
+                self._connections, request.tweet_id, request.limit, around=request.around
+            )
             tweets = await self.tweets(reader_id, thread.live, from_cache=True)
             tags = (thread_tag(request.tweet_id), *map(tweet_tag, thread.ids))
             return thread.body(tweets), tags
@@ -149,7 +152,14 @@ class Pages:
         _MISS.inc()
         reader_id, request = key
         if isinstance(request, ThreadRequest):
-            return TaggedJson.of(await self.thread_page(reader_id, *request, from_cache=False))
+            body = await self.thread_page(
+                reader_id,
+                request.tweet_id,
+                request.limit,
+                around=request.around,
+                from_cache=False,
+            )
+            return TaggedJson.of(body)
         selection = _selection(reader_id, request)
         if selection.replies is Replies.conversations:
             return TaggedJson.of(await self.conversation_page(selection))

@@ -52,6 +52,9 @@ PAGES = {
     "/api/users/3/tweets?limit=5": Selection(0, Order.recent, Scope.everyone, author_id=3, limit=5),
 }
 
+THREAD_PAGES: dict[str, tuple[int, int | None]] = {"": (50, None), "around=3&limit=2": (2, 3)}
+"""The limit and the reply around which the page begins, by query."""
+
 
 def hits() -> float:
     return float(CACHE.labels("hit")._value.get())
@@ -92,11 +95,14 @@ async def test_a_cached_page_equals_a_fresh_one_after_any_sequence_of_events(
         await deliver_one(database, recorded)
         reader, path = data.draw(st.tuples(st.sampled_from(READERS), st.sampled_from([*PAGES])))
         await read(feed, reader, path)
-        await feed.get("/api/tweets/1/thread", headers=testing.identity_headers("feed", 1))
+        for query in THREAD_PAGES:
+            path = f"/api/tweets/1/thread?{query}"
+            await feed.get(path, headers=testing.identity_headers("feed", 1))
     await erase(database, model)
 
     uncached = Pages(connections, InvalidatingCache(0))
-    await _compare_first_thread(feed, uncached)
+    for query, (limit, around) in THREAD_PAGES.items():
+        await _compare_first_thread(feed, uncached, query, limit, around)
     for reader in READERS:
         for path, selection in PAGES.items():
             own = replace(selection, reader_id=reader)
@@ -113,18 +119,21 @@ async def test_a_cached_page_equals_a_fresh_one_after_any_sequence_of_events(
             await eventually(is_fresh)
 
 
-async def _compare_first_thread(feed: httpx.AsyncClient, uncached: Pages) -> None:
+async def _compare_first_thread(
+    feed: httpx.AsyncClient, uncached: Pages, query: str, limit: int, around: int | None
+) -> None:
     """Compares the thread of tweet 1, which the history has read again and again."""
 
     async def is_fresh() -> bool:
         await asyncio.sleep(0)
         headers = testing.identity_headers("feed", 1)
-        response = await feed.get("/api/tweets/1/thread", headers=headers)
+        response = await feed.get(f"/api/tweets/1/thread?{query}", headers=headers)
+        fresh = uncached.thread_page(1, 1, limit, around=around, from_cache=False)
         if response.status_code == 404:
             with pytest.raises(Problem):
-                await uncached.thread_page(1, 1, 50, from_cache=False)
+                await fresh
             return True
-        return response.content == await uncached.thread_page(1, 1, 50, from_cache=False)
+        return response.content == await fresh
 
     await eventually(is_fresh)
 

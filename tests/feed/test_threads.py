@@ -9,6 +9,7 @@ import pytest
 from chassis import testing
 from chassis.database.session import Database
 from services.feed.events import TweetDeleted, UserDeactivated, UserRenamed
+from services.feed.pages import CACHE
 from tests.waiting import eventually
 
 from .histories import MAX_ANCESTORS, FeedModel, RecordedEvent, delete, post, toggle_hidden
@@ -183,14 +184,18 @@ async def test_a_hidden_tweet_holds_its_place_until_it_is_restored(
     await eventually(is_restored)
 
 
+@pytest.mark.parametrize("query", ["limit=2", "limit=2&around=20"])
 async def test_a_cached_thread_shows_what_has_changed(
-    feed: httpx.AsyncClient, database: Database, star: FeedModel
+    feed: httpx.AsyncClient, database: Database, star: FeedModel, query: str
 ) -> None:
     async def content(tweet_id: int) -> list[object]:
-        found = (await thread(feed, tweet_id, "limit=2"))["tweet"]
+        found = (await thread(feed, tweet_id, query))["tweet"]
         return [found.get("reply_count"), found.get("author", {}).get("name")]
 
     assert await content(1) == [31, ""]
+    hits = CACHE.labels("hit")._value.get()
+    assert await content(1) == [31, ""]
+    assert CACHE.labels("hit")._value.get() == hits + 1
     rename = UserRenamed(user_id=ANN, name="Anna")
     deletion = TweetDeleted(tweet_id=5, thread=star.places[5])
     for event in (rename, deletion):

@@ -64,16 +64,11 @@ async def thread(
     ] = None,
 ) -> Response:
     """A deleted tweet that has replies is an object with `tombstone`, without author and text."""
-    if cursor is None and around is None:
-        key = PageKey(identity.user_id, ThreadRequest(id, limit))
+    if cursor is None:
+        key = PageKey(identity.user_id, ThreadRequest(id, limit, around))
         return await first_page(request, key, freshness)
     body = await request.app.state.pages.thread_page(
-        identity.user_id,
-        id,
-        limit,
-        cursor=cursor,
-        around=around,
-        from_cache=freshness is Freshness.applied,
+        identity.user_id, id, limit, cursor=cursor, from_cache=freshness is Freshness.applied
     )
     return json_response(request, body, freshness)
 
