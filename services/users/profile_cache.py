@@ -1,4 +1,4 @@
-"""The profiles that this process has read lately, which PostgreSQL invalidates.
+"""The profiles and searches that this process has read lately, which PostgreSQL invalidates.
 
 An entry is the whole response for one reader. It depends on the row of its person, on the latest
 followers and followed people of that person, and on whether the reader is among them. Each change
@@ -6,6 +6,9 @@ of a follow changes the counts of both people in the same transaction, so a trig
 all of this (revision 0014). It notifies the person's id, and the entries of this person are
 dropped. A change of a name, or of whether somebody is active, may concern every profile that lists
 the person. Such changes are rare, so they drop all entries.
+
+What a search finds depends on everybody, so every notification drops all searches. People repeat a
+search within seconds: they delete letters while they type, or go back to the page with the results.
 
 One race remains: a profile is read from the database, the profile changes, the notification arrives
 and finds nothing to drop, and only then the old profile is stored. So the cache counts the
@@ -25,7 +28,7 @@ _ENTRY_BYTES = 1_000
 _MAX_CHANGES = 10_000
 """How many of the latest changes are remembered."""
 _EVERYBODY = 0
-"""Stands for a change that concerns all profiles."""
+"""In place of a person: a change that concerns all profiles, or an entry that depends on all."""
 
 
 class ProfileKey(NamedTuple):
@@ -35,12 +38,23 @@ class ProfileKey(NamedTuple):
     """For one's own profile, what one may do, as JSON: the response contains it."""
 
 
+class SearchKey(NamedTuple):
+    """The first page of a search for people."""
+
+    query: str
+    limit: int
+    reader_id: int
+
+
+Key = ProfileKey | SearchKey
+
+
 class ProfileCache:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._entries: OrderedDict[ProfileKey, TaggedJson] = OrderedDict()
-        self._keys_by_person: defaultdict[int, set[ProfileKey]] = defaultdict(set)
+        self._entries: OrderedDict[Key, TaggedJson] = OrderedDict()
+        self._keys_by_person: defaultdict[int, set[Key]] = defaultdict(set)
         self._changes: deque[int] = deque(maxlen=_MAX_CHANGES)
         self._version = 0
         self.connected = False
@@ -51,38 +65,40 @@ class ProfileCache:
         """Take it before a read from the database, and pass it to `put`."""
         return self._version
 
-    def get(self, key: ProfileKey) -> TaggedJson | None:
+    def get(self, key: Key) -> TaggedJson | None:
         """The entry becomes the last one to be evicted."""
         profile = self._entries.get(key)
         if profile is not None:
             self._entries.move_to_end(key)
         return profile
 
-    def put(self, key: ProfileKey, profile: TaggedJson, version: int) -> None:
-        """Stores the profile, unless it may have changed since `version`."""
+    def put(self, key: Key, profile: TaggedJson, version: int) -> None:
+        """Stores the response, unless it may have changed since `version`."""
         missed = self._version - version
         weight = _weight(profile)
         if not self.connected or missed > len(self._changes) or weight > self._max_bytes:
             return
         changes = {self._changes[-number] for number in range(1, missed + 1)}
-        if key.user_id in changes or _EVERYBODY in changes:
+        person = _person(key)
+        if person in changes or _EVERYBODY in changes or (changes and person == _EVERYBODY):
             return
         self._drop(key)
         self._entries[key] = profile
         self._bytes += weight
-        self._keys_by_person[key.user_id].add(key)
+        self._keys_by_person[person].add(key)
         while self._bytes > self._max_bytes:
             self._drop(next(iter(self._entries)))
 
     def on_notification(self, payload: str) -> None:
-        """Drops the profiles of the person with this id; all profiles if there is no id."""
+        """Drops the profiles of the person with this id, or all if there is no id; and searches."""
         user_id = int(payload) if payload.isdecimal() else _EVERYBODY
         self._version += 1
         self._changes.append(user_id)
         if user_id == _EVERYBODY:
             self._clear()
-        for key in list(self._keys_by_person.get(user_id, ())):
-            self._drop(key)
+        for person in (user_id, _EVERYBODY):
+            for key in list(self._keys_by_person.get(person, ())):
+                self._drop(key)
 
     def set_connected(self, connected: bool) -> None:
         """Records whether notifications are received from now on.
@@ -99,15 +115,21 @@ class ProfileCache:
         self._keys_by_person.clear()
         self._bytes = 0
 
-    def _drop(self, key: ProfileKey) -> None:
+    def _drop(self, key: Key) -> None:
         profile = self._entries.pop(key, None)
         if profile is None:
             return
         self._bytes -= _weight(profile)
-        keys = self._keys_by_person[key.user_id]
+        person = _person(key)
+        keys = self._keys_by_person[person]
         keys.discard(key)
         if not keys:
-            del self._keys_by_person[key.user_id]
+            del self._keys_by_person[person]
+
+
+def _person(key: Key) -> int:
+    """Whose changes drop the entry."""
+    return key.user_id if isinstance(key, ProfileKey) else _EVERYBODY
 
 
 def _weight(profile: TaggedJson) -> int:

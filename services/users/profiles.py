@@ -1,7 +1,7 @@
-"""Profiles as the API returns them: read from the database, or from the cache of this process.
+"""Profiles and searches as the API returns them: from the database, or the cache of this process.
 
-Every page that somebody opens needs a profile, so profiles are cached, and requests with an entity
-tag get 304 if nothing has changed.
+Every page that somebody opens needs a profile, and the fields for mentions and people search while
+somebody types. So both are cached, and requests with an entity tag get 304 if nothing has changed.
 """
 
 import json
@@ -12,9 +12,9 @@ from chassis.auth.identity import Identity
 from chassis.database.pool import Pool
 from chassis.http.etags import TaggedJson
 
-from . import queries
+from . import people_pages, queries
 from .models import Role
-from .profile_cache import ProfileCache, ProfileKey
+from .profile_cache import ProfileCache, ProfileKey, SearchKey
 from .settings import Settings
 
 _READS = Counter(
@@ -62,6 +62,18 @@ class Profiles:
         self._cache.put(key, profile, version)
         _FROM_DATABASE.inc()
         return profile
+
+    async def search(self, key: SearchKey, *, from_cache: bool) -> TaggedJson:
+        """The first page of a search, which is cached."""
+        found = self._cache.get(key) if from_cache else None
+        if found is None:
+            version = self._cache.version
+            body = await people_pages.by_name(
+                self._connections, key.query, key.reader_id, key.limit, None
+            )
+            found = TaggedJson.of(body)
+            self._cache.put(key, found, version)
+        return found
 
 
 def may_rename(identity: Identity, settings: Settings) -> bool:

@@ -5,7 +5,7 @@ while somebody types.
 
 *Own writes.* A notification needs a moment to reach the caches of all replicas, and the reader may
 be faster. The gateway names the reader's writes of the last ten seconds. If one of them may concern
-a profile, the profile is read from the database.
+a profile, profiles and searches are read from the database.
 """
 
 import re
@@ -20,7 +20,7 @@ from chassis.http.etags import TaggedJson
 from chassis.observability import tracing
 from chassis.process.direct_reads import DirectReads
 
-from . import people_pages
+from .profile_cache import SearchKey
 from .profiles import Profiles
 
 _OWN_WRITE = re.compile(rb"\b(?:users|media):")
@@ -61,17 +61,16 @@ class ReadMiddleware(DirectReads[_ProfileRequest | _SearchRequest]):
     ) -> TaggedJson | None:
         # With tracing, the application puts a read's statements into the request's trace.
         may_read = not tracing.is_enabled()
+        profiles: Profiles = state.profiles
+        from_cache = not _OWN_WRITE.search(after)
         if isinstance(request, _ProfileRequest):
-            profiles: Profiles = state.profiles
             key = profiles.key(identity, request.user_id)
-            profile = None if _OWN_WRITE.search(after) else profiles.cached(key)
+            profile = profiles.cached(key) if from_cache else None
             return await profiles.read(key) if profile is None and may_read else profile
         if not may_read:
             return None
-        found = await people_pages.by_name(
-            state.connections, request.query, identity.user_id, request.limit, None
-        )
-        return TaggedJson.of(found)
+        search = SearchKey(request.query, request.limit, identity.user_id)
+        return await profiles.search(search, from_cache=from_cache)
 
 
 def _search_request(query_string: bytes) -> _SearchRequest | None:

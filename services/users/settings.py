@@ -86,7 +86,7 @@ class Settings(ProducerSettings):
     """The key of the first administrator. The first start creates this administrator if nobody is
     registered yet. Later the setting has no effect."""
     cache_bytes: int = Field(16 * 1024 * 1024, ge=0)
-    """The size of the cache of profiles in the memory of each api process, in bytes."""
+    """The size of the cache of profiles and searches in each api process, in bytes."""
     session_days: float = Field(30, gt=0, le=366)
     """How many days a session lasts at most. It ends earlier if its key ends earlier."""
     invitation_days: float = Field(7, gt=0, le=366)

@@ -1,4 +1,4 @@
-"""Cached profiles: a profile from the cache is what a fresh read gives, also after own writes."""
+"""Profiles and searches from the cache are what a fresh read gives, also after own writes."""
 
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -14,7 +14,7 @@ from chassis.database.session import Database
 from chassis.http.etags import TaggedJson
 from services.users import events, main
 from services.users.handlers import subscriptions
-from services.users.profile_cache import ProfileCache, ProfileKey
+from services.users.profile_cache import ProfileCache, ProfileKey, SearchKey
 from services.users.profiles import Profiles
 from tests.waiting import eventually
 
@@ -23,6 +23,7 @@ from .test_api import signed
 
 PROFILE = TaggedJson.of(b'{"result":true}')
 ANN, BORIS, READER = 7, 8, 9
+SEARCH = "/api/users?query=person"
 
 
 class Replica:
@@ -85,6 +86,7 @@ def _changes(
         lambda: http.patch(
             f"/api/users/{one}", headers=administrator, json={"title": f"Title {version}"}
         ),
+        lambda: http.post("/api/users", headers=administrator, json={"name": f"Person {version}"}),
         lambda: http.delete(f"/api/users/{one}", headers=administrator),
         lambda: http.post(f"/api/users/{one}/reactivation", headers=administrator),
         show_picture,
@@ -98,7 +100,7 @@ async def test_every_replica_answers_what_a_fresh_read_gives(
     pick = random.Random(seed)
     staff = People(replicas[0].client)
     people = [await staff.register(f"Person {number}") for number in range(4)]
-    paths = [*(f"/api/users/{user_id}" for user_id in people), "/api/users/me"]
+    paths = [*(f"/api/users/{user_id}" for user_id in people), "/api/users/me", SEARCH]
 
     for step in range(15):
         writer = pick.choice(replicas)
@@ -144,11 +146,13 @@ async def test_own_writes_are_seen_although_no_notification_arrives(
         ]
 
         for method, url, headers, body in changes:
-            await replica.read(path, headers)
+            for read in (path, "/api/users?query=boris"):
+                await replica.read(read, headers)
             written = await client.request(method, url, headers=headers, json=body)
-            seen = await replica.read(path, {**headers, **after(written)})
+            for read in (path, "/api/users?query=boris"):
+                seen = await replica.read(read, {**headers, **after(written)})
 
-            assert seen == await replica.read(path, {**headers, "warble-after": "users:1"}), url
+                assert seen == await replica.read(read, {**headers, "warble-after": "users:1"}), url
         assert (await replica.read(path, {**by_ann, "warble-after": "tweets:1"}))[0] == 200
         assert replica.hits
 
@@ -203,6 +207,20 @@ def test_a_profile_that_changes_while_it_is_read_is_not_stored(payload: str, sto
     profiles.put(key, PROFILE, version)
 
     assert (profiles.get(key) is not None) is stored
+
+
+@pytest.mark.parametrize("payload", [str(ANN), ""])
+def test_every_change_drops_searches(payload: str) -> None:
+    searches, key = cache(), SearchKey("ann", 20, READER)
+
+    searches.put(key, PROFILE, searches.version)
+    stored = searches.get(key)
+    version = searches.version
+    searches.on_notification(payload)
+    kept = searches.get(key)
+    searches.put(key, PROFILE, version)
+
+    assert (stored, kept, searches.get(key)) == (PROFILE, None, None)
 
 
 def test_nothing_is_cached_while_notifications_are_not_received() -> None:
