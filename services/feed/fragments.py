@@ -5,6 +5,8 @@ A fragment is the same for all readers, or small. See `pages` for how pages are 
 
 from collections.abc import Sequence
 
+from asyncpg import Record
+
 from chassis.database.pool import Pool
 
 from .queries import MAX_LISTED_LIKES
@@ -22,17 +24,9 @@ _SORT_KEY_COLUMNS = {Order.popular: "like_count, id", Order.recent: "id, like_co
 
 _FOLLOWED = "select followed_id from follow where follower_id = $1 and active"
 
-_FIRST_TWEETS = """
-select author_id, {columns}
-from unnest($1::bigint[]) as author (author_id)
-cross join lateral (
-    select id, like_count from tweet
-    where visible and parent_id is null and author_id = author.author_id
-    order by {sort} limit $2
-) as first
-where not exists (select from person where id = author.author_id and hidden)
-"""
-_CARDS = expand("""
+# $1 the ids.
+_CARDS = expand(
+    """
 select
     tweet.id,
     tweet.like_count,
@@ -45,16 +39,38 @@ join tweet on tweet.id = requested.id and tweet.visible
 left join lateral (
     select
         string_agg(json, ',' order by version) as listed,
-        (array_agg(json order by version))[$2::int] as last,
+        (array_agg(json order by version))[{max_listed}] as last,
         array_agg(user_id order by version) as likers
     from (
         select user_id, version, like_json(user_id) as json
         from tweet_like
         where tweet_id = tweet.id and active
-        order by version limit $2::int
+        order by version limit {max_listed}
     ) as earliest
 ) as likes on true
-""")
+""".replace("{max_listed}", str(MAX_LISTED_LIKES))
+)
+# $1 the ids of the cards, $2 the authors, $3 how many tweets of each. The rows of tweets of authors
+# have no card, and those of cards have no author.
+_FIRST_TWEETS_AND_CARDS = """
+select author_id, {columns}, null::bytea as head, null::bytea as likes, null::bytea as last_like,
+    null::bigint[] as likers
+from unnest($2::bigint[]) as author (author_id)
+cross join lateral (
+    select id, like_count from tweet
+    where visible and parent_id is null and author_id = author.author_id
+    order by {sort} limit $3
+) as first
+where not exists (select from person where id = author.author_id and hidden)
+union all
+select null, {columns}, head, likes, last_like, likers from ({cards}) as card
+"""
+_STATEMENTS = {
+    order: _FIRST_TWEETS_AND_CARDS.format(
+        columns=_SORT_KEY_COLUMNS[order], sort=SORT[order], cards=_CARDS
+    )
+    for order in Order
+}
 _OWN_LIKES = expand("""
 select tweet_id, convert_to(like_json(user_id), 'UTF8') as json
 from tweet_like where user_id = $1 and tweet_id = any($2::bigint[]) and active
@@ -68,30 +84,35 @@ async def followed(connections: Pool, reader_id: int) -> list[int]:
 
 
 async def first_tweets(
-    connections: Pool, authors: Sequence[int], order: Order, limit: int
-) -> dict[int, list[SortKey]]:
-    """The first `limit` tweets of each author. An author without tweets is missing."""
-    statement = _FIRST_TWEETS.format(columns=_SORT_KEY_COLUMNS[order], sort=SORT[order])
+    connections: Pool, authors: Sequence[int], order: Order, limit: int, card_ids: Sequence[int]
+) -> tuple[dict[int, list[SortKey]], list[CardJson]]:
+    """The first `limit` tweets of each author, and these cards. Authors without tweets, and cards
+    of tweets that do not exist, are missing."""
     by_author: dict[int, list[SortKey]] = {}
-    for author_id, *key in await connections.fetch(statement, authors, limit):
-        by_author.setdefault(author_id, []).append((key[0], key[1]))
-    return {author_id: sorted(keys, reverse=True) for author_id, keys in by_author.items()}
+    found: list[CardJson] = []
+    for row in await connections.fetch(_STATEMENTS[order], card_ids, authors, limit):
+        author_id = row[0]
+        if author_id is None:
+            found.append(_card(row))
+        else:
+            by_author.setdefault(author_id, []).append((row[1], row[2]))
+    return {author_id: sorted(keys, reverse=True) for author_id, keys in by_author.items()}, found
 
 
 async def cards(connections: Pool, ids: Sequence[int]) -> list[CardJson]:
     """The tweets with these ids; those that do not exist are missing."""
-    rows = await connections.fetch(_CARDS, ids, MAX_LISTED_LIKES)
-    return [
-        CardJson.build(
-            row["id"],
-            row["head"],
-            row["likes"],
-            row["last_like"] or b"",
-            row["like_count"],
-            frozenset(row["likers"] or ()),
-        )
-        for row in rows
-    ]
+    return [_card(row) for row in await connections.fetch(_CARDS, ids)]
+
+
+def _card(row: Record) -> CardJson:
+    return CardJson.build(
+        row["id"],
+        row["head"],
+        row["likes"],
+        row["last_like"] or b"",
+        row["like_count"],
+        frozenset(row["likers"] or ()),
+    )
 
 
 async def own_likes(connections: Pool, reader_id: int, ids: Sequence[int]) -> dict[int, bytes]:

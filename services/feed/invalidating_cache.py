@@ -28,7 +28,7 @@ When an entry is looked up after people were renamed, the cache searches this JS
 
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Collection, Hashable, Iterable
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Any
 
 from .tweet_json import people_shown, shows_person
@@ -50,6 +50,8 @@ _MAX_UNUSED_TAGS = 50_000
 entries, before the index is built again."""
 _MAX_CHANGES = 10_000
 """How many of the latest changes, and of the latest renames, are remembered."""
+_MAX_LISTED_CHANGES = 1_000
+"""Of so many changes, `changes_since` gives a list."""
 
 _MAX_SEARCHES = 20
 """Up to so many people are searched for one by one. Collecting all people of the JSON takes as long
@@ -141,6 +143,14 @@ class InvalidatingCache:
     def version(self) -> int:
         """Take it before a read from the database, and pass it to `put`."""
         return self._version
+
+    def changes_since(self, version: int) -> set[Tag] | None:
+        """The tags of all changes since this version. None if there are more than a caller should
+        look at, and if some are unknown."""
+        missed = self._version - version
+        if missed > min(_MAX_LISTED_CHANGES, len(self._changes)):
+            return None
+        return set(islice(reversed(self._changes), missed))
 
     def get(self, key: Hashable) -> Any:
         """The content, or None. The entry becomes the last one to be evicted."""

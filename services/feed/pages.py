@@ -11,9 +11,11 @@ fragments:
 
 `assemble` merges the sort keys of all followed authors, takes the highest, and joins the JSON of
 these tweets. A like drops the tweet and its author's sort keys; the next page that needs them reads
-them again, for all readers. Only one thing is read for each reader's page: the reader's own like of
-a tweet with more likes than a tweet lists. The bytes are the same as those of `queries.page`, so
-the entity tag does not depend on whether a page was assembled or read as a whole.
+them again, for all readers. The highest sort keys are cached too: next time, only those of authors
+who have changed since are merged, so the cost hardly grows with the people followed. Only one thing
+is read for each reader's page: the reader's own like of a tweet with more likes than a tweet lists.
+The bytes are the same as those of `queries.page`, so the entity tag does not depend on whether a
+page was assembled or read as a whole.
 
 Fragments are read at different moments. If one of them changes in between, they may not fit
 together. Either a tweet is missing, and the page is read from the database instead, or the
@@ -24,9 +26,8 @@ A page with conversations, and the first page of a thread, are chosen by the dat
 (`conversations`, `threads`), and show the same cached tweets.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from heapq import nlargest
-from operator import itemgetter
 from typing import NamedTuple
 
 from prometheus_client import Counter
@@ -52,6 +53,9 @@ from .tweet_json import CardJson
 TWEETS_PER_AUTHOR = 20
 """How many first tweets of each author are cached, in each order: as many as most pages have. A
 longer page is always read from the database."""
+
+AuthoredKey = tuple[SortKey, int]
+"""The sort key of a tweet, and its author."""
 
 _NUMBER_BYTES = 100
 """Approximate memory for an id in a set."""
@@ -115,6 +119,7 @@ class Pages:
     async def _read(self, key: PageKey) -> tuple[bytes, Collection[Tag]]:
         """The body of a page, and what it depends on."""
         reader_id, request = key
+        version = self._cache.version
         if isinstance(request, ThreadRequest):
             _ASSEMBLED.inc()
             thread = await threads.choose(
@@ -136,7 +141,7 @@ class Pages:
         assembled = None
         has_fragments = request.since_id is None and request.limit <= TWEETS_PER_AUTHOR
         if self._cache.connected and has_fragments:
-            assembled = await self._assemble_body(reader_id, request, authors)
+            assembled = await self._assemble_body(reader_id, request, authors, version)
         if assembled is None:
             _MISS.inc()
             return await queries.page(self._connections, _selection(reader_id, request)), authors
@@ -232,9 +237,9 @@ class Pages:
         return tags
 
     async def _assemble_body(
-        self, reader_id: int, request: PageRequest, tags: Collection[Tag]
+        self, reader_id: int, request: PageRequest, tags: Collection[Tag], version: int
     ) -> tuple[bytes, list[int]] | None:
-        """The body of the page, and the ids of its tweets.
+        """The body of the page, and the ids of its tweets. `version` is older than `tags`.
 
         None for a page of all authors, which has no fragments, and if the fragments do not fit
         together because of a concurrent change.
@@ -242,31 +247,60 @@ class Pages:
         if ALL_AUTHORS in tags:
             return None
         order, limit = request.order, request.limit
-        authors = [tag for tag in tags if tag > 0]
-        sort_keys = _highest(await self._first_tweets(authors, order), limit)
-        ids = [sort_key[ID_INDEX[order]] for sort_key in sort_keys]
+        highest = await self._highest(reader_id, request, tags, version)
+        ids = [sort_key[ID_INDEX[order]] for sort_key, _ in highest]
         tweets = await self.tweets(reader_id, ids, from_cache=True)
         if len(tweets) < len(ids):
             return None
-        last = sort_keys[-1] if len(sort_keys) == limit else None
+        last = highest[-1][0] if len(highest) == limit else None
         cursor = (last[1 - ID_INDEX[order]], last[ID_INDEX[order]]) if last else None
         return queries.page_body(b",".join(tweets.values()), cursor), ids
 
-    async def _first_tweets(self, authors: Sequence[int], order: Order) -> list[Sequence[SortKey]]:
-        """The first tweets of each author who has any."""
+    async def _highest(
+        self, reader_id: int, request: PageRequest, tags: Collection[Tag], version: int
+    ) -> list[AuthoredKey]:
+        """The sort keys of the page's tweets."""
+        order, limit = request.order, request.limit
+        cache_key = "highest", reader_id, request
+        highest = None
+        found: tuple[int, list[AuthoredKey]] | None = self._cache.get(cache_key)
+        changes = found and self._cache.changes_since(found[0])
+        if found and changes is not None:
+            changed = [tag for tag in changes if tag > 0 and tag in tags]
+            ids = [sort_key[ID_INDEX[order]] for sort_key, _ in found[1]]
+            by_author = await self._first_tweets(changed, order, ids)
+            highest = _merge(found[1], by_author, limit)
+        if highest is None:
+            authors = [tag for tag in tags if tag > 0]
+            highest = _highest(await self._first_tweets(authors, order), limit)
+        size = _SORT_KEY_BYTES * len(highest)
+        own_tag = reader_tag(reader_id)
+        self._cache.put(cache_key, (version, highest), size, (own_tag,), version)
+        return highest
+
+    async def _first_tweets(
+        self, authors: Sequence[int], order: Order, card_ids: Sequence[int] = ()
+    ) -> dict[int, Sequence[SortKey]]:
+        """The first tweets of each author.
+
+        If they have to be read, the statement reads those of the cards `card_ids` too that are not
+        in the cache: the page will probably need them.
+        """
         peek = self._cache.peek
         by_author = {author_id: peek((order, author_id)) for author_id in authors}
         missing = [author_id for author_id, sort_keys in by_author.items() if sort_keys is None]
         if missing:
             version = self._cache.version
-            read = await fragments.first_tweets(
-                self._connections, missing, order, TWEETS_PER_AUTHOR
+            missing_cards = [each for each in card_ids if peek(("card", each)) is None]
+            read, cards = await fragments.first_tweets(
+                self._connections, missing, order, TWEETS_PER_AUTHOR, missing_cards
             )
             for author_id in missing:
                 sort_keys = by_author[author_id] = read.get(author_id, [])
                 size = _SORT_KEY_BYTES * (len(sort_keys) + 1)
                 self._cache.put((order, author_id), sort_keys, size, (author_id,), version)
-        return [sort_keys for sort_keys in by_author.values() if sort_keys]
+            self._put_cards(cards, version)
+        return by_author
 
     async def _cards(self, ids: Sequence[int]) -> dict[int, CardJson]:
         """The tweets with these ids; those that do not exist are missing."""
@@ -275,30 +309,53 @@ class Pages:
         missing = [tweet_id for tweet_id, card in cards.items() if card is None]
         if missing:
             version = self._cache.version
-            for card in await fragments.cards(self._connections, missing):
-                cards[card.tweet_id] = card
-                size = len(card.body) + _NUMBER_BYTES * len(card.likers)
-                key = "card", card.tweet_id
-                tags = (tweet_tag(card.tweet_id),)
-                self._cache.put(key, card, size, tags, version, names=card.body)
+            read = await fragments.cards(self._connections, missing)
+            self._put_cards(read, version)
+            cards.update((card.tweet_id, card) for card in read)
         return {tweet_id: card for tweet_id, card in cards.items() if card is not None}
 
+    def _put_cards(self, cards: Iterable[CardJson], version: int) -> None:
+        for card in cards:
+            size = len(card.body) + _NUMBER_BYTES * len(card.likers)
+            key, tags = ("card", card.tweet_id), (tweet_tag(card.tweet_id),)
+            self._cache.put(key, card, size, tags, version, names=card.body)
 
-def _highest(by_author: list[Sequence[SortKey]], limit: int) -> list[SortKey]:
+
+def _highest(by_author: Mapping[int, Sequence[SortKey]], limit: int) -> list[AuthoredKey]:
     """The highest sort keys of all authors. Each list of `by_author` has its highest key first.
 
     Only `limit` authors can be on the page: those with the highest first tweets.
     """
-    candidates = nlargest(limit, by_author, key=itemgetter(0))
+    first = ((sort_keys[0], author_id) for author_id, sort_keys in by_author.items() if sort_keys)
+    candidates = nlargest(limit, first)
     lowest = candidates[-1][0] if len(candidates) == limit else (0, 0)
-    highest: list[SortKey] = []
-    for sort_keys in candidates:
-        for sort_key in sort_keys:
+    highest: list[AuthoredKey] = []
+    for _, author_id in candidates:
+        for sort_key in by_author[author_id]:
             if sort_key < lowest:
                 break
-            highest.append(sort_key)
+            highest.append((sort_key, author_id))
     highest.sort(reverse=True)
     return highest[:limit]
+
+
+def _merge(
+    highest: Sequence[AuthoredKey], changed: Mapping[int, Sequence[SortKey]], limit: int
+) -> list[AuthoredKey] | None:
+    """The highest sort keys after these authors have changed, whose present keys are in `changed`.
+
+    None if tweets of other authors may move up, whose sort keys are lower than all of `highest`.
+    """
+    merged = [key for key in highest if key[1] not in changed]
+    merged += [(key, author_id) for author_id, keys in changed.items() for key in keys]
+    merged.sort(reverse=True)
+    if len(highest) < limit:
+        # Nobody has more tweets.
+        return merged[:limit]
+    lowest, _ = highest[-1]
+    if len(merged) < limit or merged[limit - 1][0] < lowest:
+        return None
+    return merged[:limit]
 
 
 def _selection(reader_id: int, request: PageRequest) -> Selection:

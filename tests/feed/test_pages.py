@@ -1,6 +1,7 @@
 """A cached page equals a fresh read, whatever has changed since it was cached."""
 
 import asyncio
+import random
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +20,8 @@ from chassis.database.session import Database, execute
 from chassis.http.errors import Problem
 from chassis.http.etags import TaggedJson
 from chassis.messaging.events import Event
-from services.feed import events, main, queries
+from services.feed import events, main, pages, queries
+from services.feed.fragments import SortKey
 from services.feed.handlers import on_tweet_liked, on_tweet_posted, subscriptions
 from services.feed.invalidating_cache import (
     ALL_AUTHORS,
@@ -471,3 +473,22 @@ def test_the_cache_is_bounded_and_evicts_the_least_recently_used_entry() -> None
     cache.invalidate(7)
     assert not any(cache.peek(str(number)) for number in range(100))
     assert not cache._keys_by_tag
+
+
+def test_merging_what_has_changed_gives_the_highest_of_all() -> None:
+    source, limit = random.Random(7), 5
+    merged = 0
+    by_author: dict[int, list[SortKey]] = {author: [] for author in range(1, 7)}
+    highest = pages._highest(by_author, limit)
+
+    for _ in range(2_000):
+        changed = source.sample(sorted(by_author), source.randrange(3))
+        for author in changed:
+            keys = {(source.randrange(4), 10 * n + author) for n in range(source.randrange(6))}
+            by_author[author] = sorted(keys, reverse=True)
+        found = pages._merge(highest, {author: by_author[author] for author in changed}, limit)
+        highest = pages._highest(by_author, limit)
+        assert found in (highest, None)
+        merged += found is not None
+
+    assert merged > 1_000

@@ -52,10 +52,10 @@ _CONVERSATIONS = Selection(7, replies=Replies.conversations)
 READS: dict[str, Callable[[Pool], Awaitable[Any]]] = {
     "the people whom the reader follows": lambda pool: fragments.followed(pool, 7),
     "the first of some authors": lambda pool: fragments.first_tweets(
-        pool, [3, 4], Order.popular, 20
+        pool, [3, 4], Order.popular, 20, [1, 2, 30]
     ),
     "the newest of some authors": lambda pool: fragments.first_tweets(
-        pool, [3, 4], Order.recent, 20
+        pool, [3, 4], Order.recent, 20, [1, 2, 30]
     ),
     "cards": lambda pool: fragments.cards(pool, [1, 2, 30]),
     "own likes": lambda pool: fragments.own_likes(pool, 4000, [1, 2, 30]),
