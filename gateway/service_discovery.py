@@ -46,6 +46,14 @@ class ReplicaSet:
             ordered.sort(key=lambda replica: self._down_until.get(replica, 0) > now)
         return ordered
 
+    def preferred(self) -> list[str]:
+        """The replicas that are not marked as down; all of them if none is left."""
+        if not self._down_until:
+            return self._replicas
+        now = time.monotonic()
+        up = [replica for replica in self._replicas if self._down_until.get(replica, 0) <= now]
+        return up or self._replicas
+
     def are_down(self) -> bool:
         """Whether all replicas are marked as down."""
         now = time.monotonic()

@@ -5,7 +5,7 @@ last for a second. When a replica fails, what happens next depends on whether it
 the request:
 
 - It is full or accepts no connection: nothing was sent, so the next replica is tried, whatever the
-  method.
+  method. While all are full, requests wait (`admission_queue`).
 - The connection breaks or the response is not HTTP: a write may have been executed, and a body can
   be read from the client only once. So only a GET or HEAD without a body goes to the next replica.
 - It is silent until the timeout: no other replica is tried, because the person has waited for as
@@ -19,6 +19,7 @@ read is retried. A longer body is streamed; a failure within it can only cut it 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from prometheus_client import Counter
@@ -35,6 +36,7 @@ from chassis.http.errors import (
 )
 from chassis.observability import tracing
 
+from .admission_queue import AdmissionQueue, QueueFull
 from .http1 import ConnectError, HttpClient, PoolFull, ReadTimeout, RemoteProtocolError, Response
 from .service_discovery import ReplicaSet
 from .settings import SERVICES, Settings
@@ -120,6 +122,10 @@ class Upstream:
         self._client = HttpClient(_CONNECT_TIMEOUT_SECONDS, self._on_draining)
         # A client of their own: health checks must not take connections from people's requests.
         self._health_client = HttpClient(_CONNECT_TIMEOUT_SECONDS)
+        self._queues = {
+            service: AdmissionQueue(partial(self._room, replicas))
+            for service, replicas in self.replicas.items()
+        }
 
     def _on_draining(self, replica: str) -> None:
         """The replica still answers, but a request that arrives when it stops would be lost."""
@@ -148,11 +154,34 @@ class Upstream:
 
         Raises ServiceOverloaded, ServiceUnavailable, ServiceTimeout or BadGateway.
         """
-        may_repeat = method in ("GET", "HEAD") and body is None
         clock = asyncio.get_running_loop().time
         if timeout_seconds is None:
             timeout_seconds = self._settings.upstream_timeout_seconds
         deadline = clock() + timeout_seconds
+        queue = self._queues[service]
+        if not queue.has_room():
+            try:
+                await queue.wait(clock())
+            except QueueFull as error:
+                ERRORS.labels(service, "full").inc()
+                raise ServiceOverloaded from error
+        try:
+            return await self._try_replicas(service, method, target, headers, body, deadline)
+        finally:
+            if not queue.is_empty:
+                queue.admit(clock())
+
+    async def _try_replicas(
+        self,
+        service: str,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: AsyncIterable[bytes] | None,
+        deadline: float,
+    ) -> UpstreamResponse:
+        may_repeat = method in ("GET", "HEAD") and body is None
+        clock = asyncio.get_running_loop().time
         problem: type[Problem] = ServiceUnavailable
         for attempt, replica in enumerate(self.replicas[service].candidates()):
             if attempt:
@@ -183,9 +212,13 @@ class Upstream:
         raise problem()
 
     def is_full(self, service: str) -> bool:
-        """Whether every replica has as many requests as it may have. The proxy checks this before
-        it does anything for a request."""
-        return all(map(self._client.is_full, self.replicas[service].all()))
+        """Whether a request would be refused. The proxy checks this before it does anything for a
+        request."""
+        queue = self._queues[service]
+        return not queue.is_empty and queue.is_closed(asyncio.get_running_loop().time())
+
+    def _room(self, replicas: ReplicaSet) -> int:
+        return sum(map(self._client.room, replicas.preferred()))
 
     def _note_error(self, service: str, kind: str, error: Exception) -> None:
         ERRORS.labels(service, kind).inc()

@@ -63,8 +63,10 @@ class _ConnectionPool:
         self._connecting = 0
 
     @property
-    def is_full(self) -> bool:
-        return self.awaiting_response + self._connecting >= _MAX_AWAITING or self.slots.locked()
+    def room(self) -> int:
+        if self.slots.locked():
+            return 0
+        return max(0, _MAX_AWAITING - self.awaiting_response - self._connecting)
 
     def checkout(self) -> Connection | None:
         """An idle connection, the one that was released last; None if there is none."""
@@ -118,9 +120,9 @@ class HttpClient:
         self._connect_timeout_seconds = connect_timeout_seconds
         self._pools: dict[str, _ConnectionPool] = {}
 
-    def is_full(self, replica: str) -> bool:
-        """Whether `request` would raise PoolFull for this replica now."""
-        return self._pool(replica).is_full
+    def room(self, replica: str) -> int:
+        """How many requests this replica may get now; with 0, `request` raises PoolFull."""
+        return self._pool(replica).room
 
     def _pool(self, replica: str) -> _ConnectionPool:
         pool = self._pools.get(replica)
@@ -147,7 +149,7 @@ class HttpClient:
         with a line break.
         """
         pool = self._pool(replica)
-        if pool.is_full:
+        if not pool.room:
             raise PoolFull
         length = int(headers["content-length"]) if "content-length" in headers else None
         chunked = body is not None and length is None

@@ -26,7 +26,7 @@ _TURNS = 3
 _MEASURED_SECONDS = 10
 _CLIENTS = 64
 _CLIENTS_TOO_MANY = 1_500
-"""More than the requests that the gateway queues for all replicas together."""
+"""More than the requests that wait in a lasting overload, and that the replicas have."""
 
 
 @fault(
