@@ -17,9 +17,9 @@ notification is on its way.
 
 *The index.* A home page has about a hundred tags. To remove it from the index under each of them
 would take most of the time of dropping it, and one like drops the pages of all followers of an
-author. So a dropped entry stays in the index under its other tags. If it is stored again without
-one of them, a change of that tag drops it once without need. When the index has too many such tags,
-it is built again.
+author. So an entry that a change drops stays in the index under its other tags. If it is stored
+again without one of them, a change of that tag drops it once without need. When the index has too
+many such tags, it is built again. An entry that is evicted leaves the index.
 
 *Names.* Names are not indexed like other tags: a page shows up to 2,000 of them, and an index entry
 for each would need more memory than the page. Instead an entry holds the JSON in which names stand.
@@ -191,7 +191,7 @@ class InvalidatingCache:
         self._bytes += weight
         self._add_to_index(key, tags)
         while self._bytes > self._max_bytes:
-            self._drop((next(iter(self._entries)),))
+            self._evict(next(iter(self._entries)))
 
     def invalidate(self, change: Tag) -> None:
         """Drops the entries with this tag. For a person's name they are dropped at their next
@@ -251,6 +251,18 @@ class InvalidatingCache:
             if entry is not None:
                 self._bytes -= entry.weight
                 self._tags -= len(entry.tags)
+
+    def _evict(self, key: Hashable) -> None:
+        """Drops the entry and its tags: the index of a full cache must not grow."""
+        tags = self._entries[key].tags
+        self._drop((key,))
+        for tag in tags:
+            keys = self._keys_by_tag.get(tag)
+            if keys is not None and key in keys:
+                keys.remove(key)
+                self._indexed_tags -= 1
+                if not keys:
+                    del self._keys_by_tag[tag]
 
     def _drop_tagged(self, tag: Tag) -> None:
         keys = self._keys_by_tag.pop(tag, None)
