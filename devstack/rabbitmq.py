@@ -117,6 +117,9 @@ def programs(instance: Instance, installation: RabbitmqInstallation) -> list[Pro
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
             "RABBITMQ_CONF_ENV_FILE": str(folder / "no-environment-file"),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _ERLANG_ARGUMENTS,
+            # Each process that may run costs 16 bytes. The default is a million; a queue or client
+            # needs only a few.
+            "RABBITMQ_MAX_NUMBER_OF_PROCESSES": "32768",
             "RABBITMQ_SCHEDULER_BUSY_WAIT_THRESHOLD": "none",
             # Makes the start script exec the broker instead of waiting for it as a child, so that
             # the supervisor's signals reach the broker itself.
