@@ -69,6 +69,14 @@ async def backup_in_progress(session: AsyncSession) -> bool:
     return not rows[0]["is_free"]
 
 
+IS_LEFT_TO_PURGE = """
+select from media where removed_at is not null and purged_at is null
+union all
+select from portrait where removed_at is not null and purged_at is null
+limit 1
+"""
+
+
 async def media_to_purge(session: AsyncSession, limit: int) -> Sequence[Media]:
     """Removed pictures whose objects are still in the store."""
     statement = (

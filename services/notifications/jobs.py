@@ -6,7 +6,7 @@ from datetime import timedelta
 import structlog
 from fastapi import FastAPI
 
-from chassis.database.session import Database, fetch
+from chassis.database.session import Database
 
 from .settings import Settings
 
@@ -42,8 +42,7 @@ async def delete_notices(database: Database, max_age: timedelta) -> int:
     """Deletes the notices that are older, a batch per transaction. Returns how many."""
     total = 0
     while True:
-        async with database.transaction() as session:
-            (row,) = await fetch(session, _DELETE_OLD, max_age, BATCH)
+        (row,) = await database.fetch(_DELETE_OLD, max_age, BATCH)
         deleted: int = row["notices"]
         total += deleted
         if deleted < BATCH:

@@ -185,10 +185,10 @@ async def _clean_up(database: Database) -> int:
     """Deletes a batch of the notifications of deleted tweets, or hides a batch of those of a
     deactivated person, or shows a batch of those of a person who has come back. Returns the number
     of rows; 0 if nothing is left."""
+    # Every second: without the lock, for which handlers would wait.
+    if not await database.fetch(_IS_LEFT):
+        return 0
     async with database.transaction() as session:
-        # Every second: without the lock, for which handlers would wait.
-        if not await fetch(session, _IS_LEFT):
-            return 0
         await positions.lock(session)
         tweets = [row["tweet_id"] for row in await fetch(session, _TWEETS_TO_CLEAR, BATCH)]
         if tweets:

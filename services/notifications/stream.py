@@ -121,6 +121,7 @@ def create(settings: Settings) -> "StreamProcess":
         "admit": dispatcher.admit,
         "beat": dispatcher.beat,
         "clock": lambda: clock.synchronize_periodically(database),
+        "unused_connections": database.close_unused_connections,
     }
 
     @contextlib.asynccontextmanager

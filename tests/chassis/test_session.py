@@ -4,12 +4,13 @@ import asyncio
 import os
 import subprocess
 import sys
+from contextlib import AbstractAsyncContextManager
 
 import asyncpg
 import pytest
 from sqlalchemy import text
 
-from chassis.database.session import Database, execute, fetch
+from chassis.database.session import AnySession, Database, execute, fetch
 from chassis.http.errors import is_dependency_unavailable
 from chassis.messaging.outbox import record
 from services.tweets.settings import Settings
@@ -64,6 +65,31 @@ async def test_a_direct_transaction_is_committed_or_rolled_back_and_keeps_its_co
 
     assert await count_events(database, probe_event.routing_key) == 1
     assert len(backends) == 1
+
+
+async def test_the_pools_use_one_connection_again_and_close_those_that_nobody_uses(
+    database: Database,
+) -> None:
+    async def backend(transaction: AbstractAsyncContextManager[AnySession]) -> int:
+        async with transaction as session:
+            (row,) = await fetch(session, "select pg_backend_pid() as id")
+            return int(row["id"])
+
+    for transaction in (database.transaction, database.direct_transaction):
+        async with transaction() as first, transaction() as second:
+            await fetch(first, "select 1")
+            await fetch(second, "select 1")
+        assert len({await backend(transaction()) for _ in range(3)}) == 1
+    assert database.pool_state().idle == 4
+
+    database.close_unused(seconds=3600)
+    assert database.pool_state().idle == 4
+    database.close_unused(seconds=0)
+    assert database.pool_state().idle == 0
+
+    for transaction in (database.transaction, database.direct_transaction):
+        await backend(transaction())
+    assert database.pool_state()[:2] == (0, 2)
 
 
 async def test_each_statement_of_an_autocommit_session_is_committed_at_once(

@@ -11,7 +11,6 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import text
 
 from chassis.database.session import Database
 from chassis.http.errors import report_job_error
@@ -19,7 +18,7 @@ from chassis.http.errors import report_job_error
 INTERVAL_SECONDS = 60
 _REPORTED_OFFSET_SECONDS = 5.0
 
-_NOW = text("select extract(epoch from clock_timestamp())::float8")
+_NOW = "select extract(epoch from clock_timestamp())::float8 as now"
 
 _offset = 0.0
 """Seconds by which the database's clock is ahead of this machine's."""
@@ -41,11 +40,13 @@ async def synchronize(database: Database) -> None:
     """Measures the difference to the database's clock. Without an answer, the last one stays."""
     global _offset  # noqa: PLW0603  a process has one time
     try:
-        async with asyncio.timeout(INTERVAL_SECONDS), database.engine.connect() as connection:
+        async with asyncio.timeout(INTERVAL_SECONDS):
+            # The first statement opens a connection, which would count as time on the way.
+            await database.check()
             sent_at = time.time()
-            database_time: float = (await connection.execute(_NOW)).scalar_one()
+            (row,) = await database.fetch(_NOW)
             # The database read its clock about half a round trip ago, as in NTP.
-            _offset = database_time - (sent_at + time.time()) / 2
+            _offset = row["now"] - (sent_at + time.time()) / 2
     except Exception as error:
         # The process works on with the last offset, whatever went wrong.
         report_job_error(error, unavailable="clock.not_compared", failed="clock.not_compared")

@@ -5,10 +5,10 @@ more than the statements: SQLAlchemy wraps the driver in a cursor and resets the
 afterwards. This pool does none of it.
 `acquire` waits at a semaphore, takes a connection from a stack and gives it to the caller; the
 connection returns to the stack as it is. The stack is last in, first out: the connection that was
-used last has its statements prepared and its memory warm, and the rest stay idle. Because nothing
-is reset, a caller that changes a connection's state (`set`, a listener, a lock) must do so within a
-transaction. A caller that leaves with an error other than PostgreSQL's own may have read half a
-response, so the pool closes that connection.
+used last has its statements prepared and its memory warm. The rest stay idle, until `close_unused`
+closes them. Because nothing is reset, a caller that changes a connection's state (`set`, a
+listener, a lock) must do so within a transaction. A caller that leaves with an error other than
+PostgreSQL's own may have read half a response, so the pool closes that connection.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ class Pool:
     def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], max_size: int) -> None:
         self._connect = connect
         self._slots = asyncio.Semaphore(max_size)
-        self._idle: list[asyncpg.Connection] = []
+        self._idle: list[tuple[asyncpg.Connection, float]] = []
         self._acquired: set[asyncpg.Connection] = set()
         self.max_size = max_size
 
@@ -76,7 +76,7 @@ class Pool:
             finally:
                 self._acquired.discard(connection)
                 if not connection.is_closed():
-                    self._idle.append(connection)
+                    self._idle.append((connection, time.monotonic()))
         finally:
             self._slots.release()
 
@@ -93,16 +93,22 @@ class Pool:
             metrics.observe_statement(statement, started_at)
             return rows
 
+    def close_unused(self, seconds: float) -> None:
+        """Closes the connections that nobody has used for so many seconds."""
+        released_before = time.monotonic() - seconds
+        while self._idle and self._idle[0][1] < released_before:
+            self._idle.pop(0)[0].terminate()
+
     def close(self) -> None:
         """Closes all connections at once, without PostgreSQL's goodbye: the server may hang."""
-        for connection in (*self._acquired, *self._idle):
+        for connection in (*self._acquired, *(connection for connection, _ in self._idle)):
             connection.terminate()
         self._idle.clear()
 
     def _pop_idle(self) -> asyncpg.Connection | None:
         """The idle connection that was used last, without those that the server has closed."""
         while self._idle:
-            connection = self._idle.pop()
+            connection, _ = self._idle.pop()
             if not connection.is_closed():
                 return connection
         return None

@@ -15,7 +15,7 @@ from weakref import WeakSet
 
 import asyncpg
 from fastapi import Depends, Request
-from sqlalchemy import CursorResult, Executable, event, text
+from sqlalchemy import CursorResult, Executable, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -31,6 +31,9 @@ from chassis.settings import ServiceSettings
 CONNECT_TIMEOUT_SECONDS = 3
 STATEMENT_TIMEOUT_SECONDS = 10
 ROLLBACK_TIMEOUT_SECONDS = 3
+MAX_UNUSED_SECONDS = 60
+"""After this time the pools close a connection that nobody uses. Each one costs PostgreSQL 2 to 7
+MB; opening another takes about 10 ms."""
 
 error_redaction.install()
 
@@ -119,6 +122,8 @@ class Database:
             self._url,
             poolclass=metrics.MeasuredPool,
             pool_size=settings.db_pool_size,
+            # The connection that was used last comes first, so the others stay unused.
+            pool_use_lifo=True,
             max_overflow=0,
             pool_timeout=ACQUIRE_TIMEOUT_SECONDS,
             # People's texts must not reach logs or error reports.
@@ -216,7 +221,7 @@ class Database:
         pools = self._bare_pools()
         return PoolState(
             orm.checkedout() + sum(pool.used for pool in pools),
-            orm.checkedin() + sum(pool.idle for pool in pools),
+            orm.idle + sum(pool.idle for pool in pools),
             orm.size() + sum(pool.max_size for pool in pools),
         )
 
@@ -231,10 +236,27 @@ class Database:
             "database": self._url.database,
         }
 
+    async def fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        """The rows of a statement that is a transaction of its own and records no event: the relay
+        is not woken."""
+        return await self._direct_pool.fetch(statement, *arguments)
+
+    async def close_unused_connections(self) -> None:
+        """Closes them several times a minute, until it is cancelled."""
+        while True:
+            await asyncio.sleep(MAX_UNUSED_SECONDS / 4)
+            self.close_unused(MAX_UNUSED_SECONDS)
+
+    def close_unused(self, seconds: float) -> None:
+        """Closes the pools' connections that nobody has used for so many seconds."""
+        orm: Any = self.engine.pool
+        for pool in (orm, *self._bare_pools()):
+            pool.close_unused(seconds)
+
     async def check(self) -> None:
         """Raises TimeoutError, or what connecting raises, if the database does not answer."""
-        async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS), self.engine.connect() as connection:
-            await connection.execute(text("select 1"))
+        async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+            await self.fetch("select 1")
 
     async def is_unavailable(self, error: Exception) -> bool:
         """Whether the database's outage caused the error.

@@ -33,7 +33,6 @@ from aio_pika.exceptions import (
     PublishError,
 )
 from opentelemetry.trace import SpanKind
-from sqlalchemy import text
 
 from chassis import failpoints
 from chassis.database.session import Database
@@ -70,10 +69,10 @@ returning id, routing_key, payload, request_id, traceparent, occurred_at
 """
 _UNMARK = "update outbox set published_at = null where id = any($1::bigint[])"
 _POSTPONE = "update outbox set due_at = now() + $2 * interval '1 s' where id = any($1::bigint[])"
-_DEPTH = text("""
+_DEPTH = """
 select count(*) as pending, coalesce(extract(epoch from now() - min(occurred_at)), 0) as age
 from outbox where published_at is null
-""")
+"""
 
 log = structlog.get_logger()
 
@@ -221,8 +220,7 @@ class Relay:
         broker.
         """
         while True:
-            async with self._database.engine.connect() as connection:
-                depth = (await connection.execute(_DEPTH)).one()
-            OUTBOX_PENDING.set(depth.pending)
-            OUTBOX_OLDEST_SECONDS.set(float(depth.age))
+            (depth,) = await self._database.fetch(_DEPTH)
+            OUTBOX_PENDING.set(depth["pending"])
+            OUTBOX_OLDEST_SECONDS.set(float(depth["age"]))
             await asyncio.sleep(MEASURE_INTERVAL_SECONDS)

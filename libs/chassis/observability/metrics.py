@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from prometheus_client import Gauge, Histogram
 from prometheus_fastapi_instrumentator import Instrumentator
 from sqlalchemy import Engine, ExceptionContext, event
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
 from chassis.observability import tracing
 
@@ -69,14 +69,39 @@ async def measure_loop_lag() -> None:
 
 
 class MeasuredPool(AsyncAdaptedQueuePool):
-    """SQLAlchemy's pool, which also measures how long a caller waits for a connection."""
+    """SQLAlchemy's pool, which also measures how long a caller waits for a connection, and can
+    close the connections that nobody uses. The overridden methods are private to SQLAlchemy."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._idle_since: dict[ConnectionPoolEntry, float] = {}
+
+    @property
+    def idle(self) -> int:
+        return len(self._idle_since)
+
+    def close_unused(self, seconds: float) -> None:
+        """Closes the connections that nobody has used for so many seconds."""
+        released_before = time.monotonic() - seconds
+        for entry, released_at in list(self._idle_since.items()):
+            if released_at < released_before:
+                # The entry stays in the pool, which connects again when it takes the entry.
+                entry.invalidate()
+                del self._idle_since[entry]
 
     def _do_get(self) -> Any:
         started_at = time.perf_counter()
         try:
-            return super()._do_get()
+            entry = super()._do_get()
         finally:
             POOL_WAIT.observe(time.perf_counter() - started_at)
+        self._idle_since.pop(entry, None)
+        return entry
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        if record.dbapi_connection is not None:
+            self._idle_since[record] = time.monotonic()
+        super()._do_return_conn(record)
 
 
 def time_statements(engine: Engine) -> None:

@@ -29,7 +29,7 @@ from chassis.observability import (
 )
 from chassis.process import health
 from chassis.process.health import Check
-from chassis.process.loops import run_forever
+from chassis.process.loops import Loop, run_forever
 from chassis.settings import ProcessSettings, ServiceSettings
 from chassis.tasks import cancel
 
@@ -56,9 +56,11 @@ def create(
     @asynccontextmanager
     async def service_lifespan(app: FastAPI) -> AsyncIterator[None]:
         await clock.synchronize(database)
-        clock_task = asyncio.create_task(
-            run_forever("clock", partial(clock.synchronize_periodically, database))
-        )
+        loops: dict[str, Loop] = {
+            "clock": partial(clock.synchronize_periodically, database),
+            "unused_connections": database.close_unused_connections,
+        }
+        running = [asyncio.create_task(run_forever(name, loop)) for name, loop in loops.items()]
         try:
             if lifespan is None:
                 yield
@@ -66,7 +68,7 @@ def create(
                 async with lifespan(app):
                     yield
         finally:
-            await cancel(clock_task)
+            await cancel(*running)
             await database.close()
 
     app = base_app(

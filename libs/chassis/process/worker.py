@@ -12,7 +12,6 @@ from functools import partial
 import structlog
 from aio_pika.abc import AbstractRobustConnection
 from fastapi import FastAPI
-from sqlalchemy import text
 
 from chassis.database.session import Database
 from chassis.messaging import broker, retention
@@ -76,7 +75,8 @@ def create(
             if lifespan is not None:
                 await stack.enter_async_context(lifespan(app))
             job_tasks = [
-                asyncio.create_task(_run_job(job, app)) for job in (_measure_lock_waits, *jobs)
+                asyncio.create_task(_run_job(job, app))
+                for job in (_measure_lock_waits, _close_unused_connections, *jobs)
             ]
             stack.push_async_callback(cancel, *job_tasks)
             if publishes:
@@ -110,10 +110,13 @@ def create(
 async def _measure_lock_waits(app: FastAPI) -> None:
     database: Database = app.state.database
     while True:
-        async with database.engine.connect() as connection:
-            count = await connection.execute(text(metrics.COUNT_LOCK_WAITS))
-            metrics.WAITING_LOCKS.set(count.scalar_one())
+        (row,) = await database.fetch(metrics.COUNT_LOCK_WAITS)
+        metrics.WAITING_LOCKS.set(row["count"])
         await asyncio.sleep(metrics.LOCK_WAITS_INTERVAL_SECONDS)
+
+
+async def _close_unused_connections(app: FastAPI) -> None:
+    await app.state.database.close_unused_connections()
 
 
 async def _run_job(job: Job, app: FastAPI) -> None:

@@ -34,14 +34,14 @@ RESCAN_EVENTS = 100_000
 event with a smaller id may have been committed after the scan."""
 
 # The lease: no other worker takes the person before `due_at`. _COUNT and _SET_SCANNED renew it.
-_TAKE_LEASE = text("""
-update erasure set due_at = now() + cast(:lease as interval)
+_TAKE_LEASE = """
+update erasure set due_at = now() + $1::interval
 where user_id = (
     select user_id from erasure where finished_at is null and due_at <= now()
     order by due_at limit 1 for update skip locked
 )
 returning user_id
-""")
+"""
 _ALL_PEOPLE = text("select user_id from erasure")
 _COUNT = text("""
 update erasure set erased = erased + :erased, due_at = now() + cast(:lease as interval)
@@ -132,9 +132,8 @@ class Eraser:
     async def _take_lease(self, database: Database) -> int | None:
         """A person who is due, whom no other worker takes until the lease ends; None without
         any."""
-        async with database.transaction() as session:
-            user_id: int | None = (await execute(session, _TAKE_LEASE, {"lease": LEASE})).scalar()
-            return user_id
+        rows = await database.fetch(_TAKE_LEASE, LEASE)
+        return rows[0]["user_id"] if rows else None
 
     async def _clean_up_all(self, database: Database) -> None:
         while self.clean_up is not None and await self.clean_up(database):
