@@ -13,7 +13,6 @@ Every other program, and a process that cannot be forked, is started by `launch.
 """
 
 import atexit
-import ctypes
 import gc
 import importlib
 import io
@@ -135,42 +134,6 @@ def _unbuffered(descriptor: int) -> io.TextIOWrapper:
     return io.TextIOWrapper(raw, "utf-8", errors="backslashreplace", write_through=True)
 
 
-class _HeapState(ctypes.Structure):
-    """What `mallinfo2` of glibc returns."""
-
-    _fields_ = [
-        (name, ctypes.c_size_t)
-        for name in (
-            *("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks"),
-            *("fordblks", "keepcost"),
-        )
-    ]
-
-
-_MAX_GAPS = 10_000
-"""A bound, because another allocator in the place of glibc's would leave `keepcost` as it is."""
-
-
-def _fill_heap_gaps() -> None:
-    """Takes the free blocks between those in use, so that a child uses new memory instead.
-
-    The imports leave about 1,000 free blocks, each on another page. A child would fill them first,
-    and so copy 3 MB of pages for 0.4 MB of data. Only glibc can be asked when the gaps are full.
-    """
-    libc = ctypes.CDLL(None)
-    if not hasattr(libc, "mallinfo2"):
-        return
-    libc.mallinfo2.restype = _HeapState
-    libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
-    for size in (32_768, 8_192, 4_096, 2_048, 1_024, 512, 256, 128, 64, 24):
-        # `keepcost` is the free memory at the end of the heap: glibc takes it when no gap fits.
-        end = libc.mallinfo2().keepcost
-        for _ in range(_MAX_GAPS):
-            if libc.mallinfo2().keepcost != end:
-                break
-            libc.malloc(size)
-
-
 def _share_libraries() -> None:
     """Imports the libraries, and leaves their memory so that children write to little of it."""
     for name in LIBRARIES:
@@ -181,7 +144,6 @@ def _share_libraries() -> None:
     # A collection writes to each object that it visits, which would copy the shared pages.
     gc.collect()
     gc.freeze()
-    _fill_heap_gaps()
 
 
 def main() -> None:
