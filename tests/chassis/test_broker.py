@@ -7,8 +7,10 @@ from functools import partial
 from unittest.mock import AsyncMock
 
 import pytest
+from aio_pika import RobustConnection
 from aio_pika.abc import AbstractRobustConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
+from yarl import URL
 
 from chassis.database.session import AnySession, Database
 from chassis.messaging import broker
@@ -130,3 +132,11 @@ async def test_a_channel_on_which_the_broker_does_not_answer_is_left_behind(
 
     async with asyncio.timeout(60), broker.open_channel(connection) as opened:
         assert opened is channel
+
+
+async def test_without_a_connection_the_broker_is_unavailable(infrastructure: Instance) -> None:
+    not_connected = RobustConnection(URL(infrastructure.broker_url))
+
+    with pytest.raises(broker.BrokerUnavailable):
+        async with broker.open_channel(not_connected):
+            pass

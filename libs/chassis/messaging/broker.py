@@ -114,6 +114,8 @@ async def open_channel(
     deletes a queue: aio_pika's own context manager would then wait for ever. `options` are those of
     `Connection.channel`.
     """
+    if connection.transport is None:
+        raise BrokerUnavailable
     channel = await connection.channel(**options)
     try:
         yield channel

@@ -15,7 +15,7 @@ import random
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -81,6 +81,15 @@ def message_fields(message: AbstractIncomingMessage) -> dict[str, Any]:
     }
 
 
+def bind_request(headers: Mapping[bytes, bytes]) -> str:
+    """Names the request in all log lines that follow. Returns its id."""
+    request_id = request_id_or_new(headers.get(b"x-request-id", b"").decode("latin-1"))
+    traceparent = traceparent_or_new(headers.get(b"traceparent", b"").decode("latin-1"))
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=request_id, traceparent=traceparent)
+    return request_id
+
+
 class RequestContext:
     """Binds the request's ids, writes its log line, and names its events in the response.
 
@@ -95,11 +104,7 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        request_id = request_id_or_new(headers.get(b"x-request-id", b"").decode("latin-1"))
-        traceparent = traceparent_or_new(headers.get(b"traceparent", b"").decode("latin-1"))
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id, traceparent=traceparent)
+        request_id = bind_request(dict(scope["headers"]))
         state = scope.setdefault("state", {})
         started_at = time.perf_counter()
         status = 500

@@ -5,8 +5,8 @@ these reads do. A service derives a class that recognizes the requests and reads
 
 Whatever the middleware cannot answer goes to the application, which decides it again from the
 beginning: other requests, invalid identities, errors such as a person who does not exist, and an
-unavailable database. So the application is the only place that writes error responses, with one
-exception: a timeout, where a second attempt would only repeat the same slow statement.
+unavailable database. So the application is the only place that writes error responses, with two
+exceptions: a defect, and a timeout, where a second attempt would only repeat the slow statement.
 """
 
 from abc import ABC, abstractmethod
@@ -20,11 +20,11 @@ from chassis.http.errors import (
     NotSignedIn,
     Problem,
     is_dependency_unavailable,
-    is_timeout,
     response_to,
 )
 from chassis.http.etags import TaggedJson
 from chassis.messaging.own_writes import AFTER
+from chassis.observability.request_context import bind_request
 
 _IDENTITY, _AFTER = IDENTITY_HEADER.encode(), AFTER.encode()
 
@@ -61,8 +61,7 @@ class DirectReads(ABC, Generic[RequestT]):
             try:
                 response = await self._read(scope["app"].state, request, headers)
             except Exception as error:
-                if not is_timeout(error):
-                    raise
+                bind_request(headers)
                 await response_to(error)(scope, receive, send)
                 return
         if response is None:
