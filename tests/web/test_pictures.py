@@ -66,7 +66,7 @@ async def test_a_feed_of_twenty_photographs_is_small_and_does_not_jump(
     ann = await company.hire("Ann")
     photographs = await asyncio.gather(*(asyncio.to_thread(photograph, n) for n in range(20)))
     for number, content in enumerate(photographs):
-        await ann.post(f"number {number}", [await ann.upload(content)])
+        await ann.post(f"number {number} #photo{ann.id}", [await ann.upload(content)])
     window = await opens(ann, path="/people")
     page = window.page
     await page.add_init_script(f"({_SHIFTS})()")
@@ -76,18 +76,17 @@ async def test_a_feed_of_twenty_photographs_is_small_and_does_not_jump(
         received.append(response)
 
     page.on("response", receive)
-    at_the_end = asyncio.Event()
-
-    async def answer_at_the_end(route: Route) -> None:
-        await at_the_end.wait()
-        await route.continue_()
-
-    await page.route("**/api/tweets?*cursor=*", answer_at_the_end)
-    await page.goto("/")
+    suggestions = await _hold(page, "**/api/users*")
+    second_page = await _hold(page, "**/api/tweets?*cursor=*")
+    async with page.expect_response("**/api/tags?*"):
+        await page.goto("/")
     await expect(window.tweets).to_have_count(20)
+    await window.has_handled_responses()
+    suggestions.set()
+    await expect(page.get_by_role("heading", name="Hashtags of the week")).to_be_visible()
     await _scroll_through(page)
     await page.mouse.wheel(0, 10_000)
-    at_the_end.set()
+    second_page.set()
     await expect(page.get_by_text("You're all caught up")).to_be_visible()
     shown = await window.tweets.locator("img").evaluate_all("all => all.map((image) => image.src)")
     sizes = [len(await response.body()) for response in received if response.url in shown]
@@ -183,6 +182,18 @@ async def test_it_is_told_that_of_an_animated_png_one_frame_is_kept(
 
     await expect(window.page.get_by_text("only its first frame is kept")).to_be_visible()
     await expect(window.tweet("moving").locator("button img")).to_have_count(1)
+
+
+async def _hold(page: Page, pattern: str) -> asyncio.Event:
+    """Holds the responses back until the event is set."""
+    released = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await released.wait()
+        await route.continue_()
+
+    await page.route(pattern, hold)
+    return released
 
 
 async def _scroll_through(page: Page) -> None:
