@@ -72,6 +72,8 @@ export class Feed extends Paged<Tweet> {
     const here = new Set(this.items.map((tweet) => tweet.id));
     this.waiting = items.filter((tweet) => tweet.id > newest && !here.has(tweet.id));
     this.announced = this.announced.filter((id) => !announced.includes(id) && !this.has(id));
+    // In an empty feed nothing moves that somebody reads.
+    if (this.items.length === 0) this.showWaiting();
   }
 
   showWaiting() {
