@@ -159,15 +159,15 @@ class Upstream:
             timeout_seconds = self._settings.upstream_timeout_seconds
         deadline = clock() + timeout_seconds
         queue = self._queues[service]
-        if not queue.has_room():
-            try:
-                await queue.wait(clock())
-            except QueueFull as error:
-                ERRORS.labels(service, "full").inc()
-                raise ServiceOverloaded from error
         try:
+            if not queue.has_room():
+                await queue.wait(clock())
             return await self._try_replicas(service, method, target, headers, body, deadline)
+        except QueueFull as error:
+            ERRORS.labels(service, "full").inc()
+            raise ServiceOverloaded from error
         finally:
+            # Also if the caller was cancelled: another request takes its place.
             if not queue.is_empty:
                 queue.admit(clock())
 
