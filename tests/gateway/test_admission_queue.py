@@ -139,6 +139,7 @@ async def test_after_an_overload_a_burst_is_admitted_again(service: Service) -> 
     while service.unanswered:
         await service.advance(0.01)
         await service.answer(5)
+    await service.advance(STANDING_SECONDS)
     service.waited.clear()
     service.refused.clear()
 
