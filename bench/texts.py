@@ -31,7 +31,9 @@ _INDEX = """
 insert into feed.tweet_words (tweet_id, words)
 select id, feed.search_words(author_id, card, entities, mentioned, has_media, false)
 from feed.tweet join bench_text on id = tweet_id
+on conflict (tweet_id) do update set words = excluded.words
 """
+"""The worker may have put the newest ones into the index already."""
 
 
 async def write(owner: asyncpg.Connection, tweets: int) -> None:
