@@ -7,8 +7,8 @@ about the same thing it applies only the one with the highest version. And only 
 to the copy that it fills, so no row needs a lock. A test compares the tables that both modules
 produce.
 
-Tweets, likes and follows are handled many at once by the consumer too, so `handlers` has their bulk
-handlers. Classes of which there are few events have none: the importer calls their handler.
+Tweets, likes and follows are handled many at once by the consumer too: the importer finds their
+bulk handlers in the subscriptions. Classes of which there are few events have none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,15 +17,7 @@ from chassis.database.session import AnySession, fetch
 from chassis.messaging.events import Event
 from chassis.messaging.subscriptions import BulkHandler
 
-from .events import (
-    TweetLiked,
-    TweetPosted,
-    TweetUnliked,
-    UserFollowed,
-    UserRegistered,
-    UserUnfollowed,
-)
-from .handlers import insert_tweets, set_follows, set_likes
+from .events import UserRegistered
 
 # `distinct on`: one insert cannot change the same row twice.
 _SET_NAMES = """
@@ -45,9 +37,4 @@ async def _set_names(session: AnySession, events: Sequence[tuple[UserRegistered,
 
 bulk_handlers: Mapping[type[Event], BulkHandler] = {
     UserRegistered: _set_names,
-    UserFollowed: set_follows,
-    UserUnfollowed: set_follows,
-    TweetPosted: insert_tweets,
-    TweetLiked: set_likes,
-    TweetUnliked: set_likes,
 }

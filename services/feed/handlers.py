@@ -13,9 +13,9 @@ the handlers commute. Whatever the order, the tables end up the same. Three mean
   a row for the tweet, which is invisible until the tweet arrives.
 
 All handlers about a tweet's likes lock the row of the tweet first. `replies` keeps the counts and
-lists of replies. Tweets and likes, which are most events, are handled many at once. `bulk_handlers`
-has the same rules for others in statements for many events; a change of one module is a change of
-both. See docs/adr/0004.
+lists of replies. Tweets, likes and follows, which are most events, are handled many at once.
+`bulk_handlers` has the same rules for others in statements for many events; a change of one module
+is a change of both. See docs/adr/0004.
 """
 
 import json
@@ -225,6 +225,7 @@ async def on_person_pictured(session: AnySession, event: PersonPictured, version
     await fetch(session, _SET_PICTURE, event.user_id, picture, version)
 
 
+@subscriptions.on_many(UserFollowed, UserUnfollowed)
 async def set_follows(
     session: AnySession, events: Sequence[tuple[UserFollowed | UserUnfollowed, int]]
 ) -> None:
@@ -234,16 +235,6 @@ async def set_follows(
         for event, version in events
     )
     await fetch(session, _SET_FOLLOWS, *zip(*rows, strict=True))
-
-
-@subscriptions.on(UserFollowed, bulk=set_follows)
-async def on_user_followed(session: AnySession, event: UserFollowed, version: int) -> None:
-    await set_follows(session, [(event, version)])
-
-
-@subscriptions.on(UserUnfollowed, bulk=set_follows)
-async def on_user_unfollowed(session: AnySession, event: UserUnfollowed, version: int) -> None:
-    await set_follows(session, [(event, version)])
 
 
 @subscriptions.on(TagFollowed)
@@ -263,6 +254,7 @@ async def _set_tag_follow(
         await fetch(session, _SET_TAG_FOLLOW, event.user_id, event.tag, active, version)
 
 
+@subscriptions.on_many(TweetPosted)
 async def insert_tweets(session: AnySession, posted: Sequence[tuple[TweetPosted, int]]) -> None:
     """Inserts the tweets that are new. Those of erased people become tombstones."""
     events = sorted((event for event, _ in posted), key=lambda event: event.tweet_id)
@@ -283,11 +275,6 @@ async def insert_tweets(session: AnySession, posted: Sequence[tuple[TweetPosted,
     ]
     if tags:
         await fetch(session, _INSERT_TAGS, *zip(*tags, strict=True))
-
-
-@subscriptions.on(TweetPosted, bulk=insert_tweets)
-async def on_tweet_posted(session: AnySession, event: TweetPosted, version: int) -> None:
-    await insert_tweets(session, [(event, version)])
 
 
 def _row(event: TweetPosted) -> dict[str, object]:
@@ -345,6 +332,7 @@ async def on_tweet_restored(session: AnySession, event: TweetRestored, version: 
     await fetch(session, _SET_HIDDEN, event.tweet_id, False, version)
 
 
+@subscriptions.on_many(TweetLiked, TweetUnliked)
 async def set_likes(
     session: AnySession, events: Sequence[tuple[TweetLiked | TweetUnliked, int]]
 ) -> None:
@@ -372,13 +360,3 @@ async def _lock_tweets(session: AnySession, tweet_ids: Sequence[int]) -> dict[in
         await fetch(session, _INSERT_PLACEHOLDERS, wanted)
         locked = await fetch(session, _LOCK_TWEETS, wanted)
     return {row["id"]: row["deleted"] for row in locked}
-
-
-@subscriptions.on(TweetLiked, bulk=set_likes)
-async def on_tweet_liked(session: AnySession, event: TweetLiked, version: int) -> None:
-    await set_likes(session, [(event, version)])
-
-
-@subscriptions.on(TweetUnliked, bulk=set_likes)
-async def on_tweet_unliked(session: AnySession, event: TweetUnliked, version: int) -> None:
-    await set_likes(session, [(event, version)])

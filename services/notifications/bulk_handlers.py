@@ -1,7 +1,7 @@
 """What a rebuild needs: functions that apply many events at once, and what no event can restore.
 
-The functions are those that the handlers call with one event each. Classes of which there are few
-events are left out: the importer calls their handler.
+For tweets, likes and follows the importer finds these functions in the subscriptions. Classes of
+which there are few events have none: the importer calls their handler.
 
 Events do not restore what people have chosen and seen, so a rebuild keeps these tables. Neither do
 they restore in which order events arrived, who followed a thread or watched a person at the time of
@@ -14,26 +14,12 @@ from chassis.messaging.events import Event
 from chassis.messaging.subscriptions import BulkHandler
 from chassis.projections.shadow_schema import CarryOver
 
-from .events import (
-    TweetLiked,
-    TweetPosted,
-    TweetUnliked,
-    UserFollowed,
-    UserRegistered,
-    UserUnfollowed,
-)
-from .handlers import set_follows, set_names
-from .likes import set_likes
+from .events import UserRegistered
+from .handlers import set_names
 from .models import KEPT_TABLES
-from .tweets import insert_tweets
 
 bulk_handlers: Mapping[type[Event], BulkHandler] = {
     UserRegistered: set_names,
-    UserFollowed: set_follows,
-    UserUnfollowed: set_follows,
-    TweetPosted: insert_tweets,
-    TweetLiked: set_likes,
-    TweetUnliked: set_likes,
 }
 
 _SAME_NOTIFICATION = """

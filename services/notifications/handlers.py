@@ -201,6 +201,7 @@ async def on_person_pictured(session: AnySession, event: PersonPictured, version
     await fetch(session, _SET_PICTURE, event.user_id, picture, version)
 
 
+@subscriptions.on_many(UserFollowed, UserUnfollowed)
 async def set_follows(
     session: AnySession, events: Sequence[tuple[UserFollowed | UserUnfollowed, int]]
 ) -> None:
@@ -216,16 +217,6 @@ async def set_follows(
     ]
     await positions.lock(session)
     await fetch(session, _SET_FOLLOWS, json.dumps(rows))
-
-
-@subscriptions.on(UserFollowed, bulk=set_follows)
-async def on_user_followed(session: AnySession, event: UserFollowed, version: int) -> None:
-    await set_follows(session, [(event, version)])
-
-
-@subscriptions.on(UserUnfollowed, bulk=set_follows)
-async def on_user_unfollowed(session: AnySession, event: UserUnfollowed, version: int) -> None:
-    await set_follows(session, [(event, version)])
 
 
 @subscriptions.on(KeyCreated)
@@ -263,9 +254,7 @@ async def _set_tag_follow(
     await fetch(session, _SET_TAG_FOLLOW, event.user_id, event.tag, active, version)
 
 
-@subscriptions.on(TweetPosted, bulk=insert_tweets)
-async def on_tweet_posted(session: AnySession, event: TweetPosted, version: int) -> None:
-    await insert_tweets(session, [(event, version)])
+subscriptions.on_many(TweetPosted)(insert_tweets)
 
 
 @subscriptions.on(TweetDeleted)
@@ -302,11 +291,4 @@ async def on_announcement_reminded(
     await announcements.remind(session, event, version)
 
 
-@subscriptions.on(TweetLiked, bulk=set_likes)
-async def on_tweet_liked(session: AnySession, event: TweetLiked, version: int) -> None:
-    await set_likes(session, [(event, version)])
-
-
-@subscriptions.on(TweetUnliked, bulk=set_likes)
-async def on_tweet_unliked(session: AnySession, event: TweetUnliked, version: int) -> None:
-    await set_likes(session, [(event, version)])
+subscriptions.on_many(TweetLiked, TweetUnliked)(set_likes)

@@ -100,6 +100,7 @@ async def on_user_erased(session: AnySession, event: UserErased, version: int) -
     await fetch(session, _DELETE_PERSON, event.user_id)
 
 
+@subscriptions.on_many(UserFollowed, UserUnfollowed)
 async def set_follows(
     session: AnySession, events: Sequence[tuple[UserFollowed | UserUnfollowed, int]]
 ) -> None:
@@ -109,16 +110,6 @@ async def set_follows(
         for event, version in events
     )
     await fetch(session, _SET_FOLLOWS, *zip(*rows, strict=True))
-
-
-@subscriptions.on(UserFollowed, bulk=set_follows)
-async def on_user_followed(session: AnySession, event: UserFollowed, version: int) -> None:
-    await set_follows(session, [(event, version)])
-
-
-@subscriptions.on(UserUnfollowed, bulk=set_follows)
-async def on_user_unfollowed(session: AnySession, event: UserUnfollowed, version: int) -> None:
-    await set_follows(session, [(event, version)])
 
 
 @subscriptions.on(MediaUploaded)

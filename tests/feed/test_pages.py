@@ -22,7 +22,7 @@ from chassis.http.etags import TaggedJson
 from chassis.messaging.events import Event
 from services.feed import events, main, pages, queries
 from services.feed.fragments import SortKey
-from services.feed.handlers import on_tweet_liked, on_tweet_posted, subscriptions
+from services.feed.handlers import insert_tweets, set_likes, subscriptions
 from services.feed.invalidating_cache import (
     ALL_AUTHORS,
     EVERYTHING,
@@ -341,14 +341,14 @@ async def test_a_page_assembled_between_the_changes_of_a_batch_does_not_stay_sta
 
     async with database.transaction() as session:
         for version, event in enumerate(tweets):
-            await on_tweet_posted(session, event, version)
+            await insert_tweets(session, [(event, version)])
     await pages.assemble(key)
     async with connections.acquire() as connection:
         await connection.add_listener("feed_changes", on_notification)
         async with database.transaction() as session:
             for version, event in enumerate(tweets):
                 like = events.TweetLiked(tweet_id=event.tweet_id, user_id=932)
-                await on_tweet_liked(session, like, version)
+                await set_likes(session, [(like, version)])
         async with database.transaction() as session:
             await execute(session, text("select pg_notify('feed_changes', 'end')"))
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -19,8 +19,9 @@ E = TypeVar("E", bound=Event)
 Handler = Callable[[AnySession, E, int], Awaitable[None]]
 """Takes the transaction, the event and its version. Handlers commute: see docs/adr/0004."""
 BulkHandler = Callable[[AnySession, Sequence[tuple[Any, int]]], Awaitable[None]]
-"""Takes the transaction and many events of one class with their versions. It has the effect of
+"""Takes the transaction and many events of its classes with their versions. It has the effect of
 calling the event's handler once for each, in fewer statements."""
+B = TypeVar("B", bound=BulkHandler)
 
 
 def queue_name(service: str, routing_key: str) -> str:
@@ -73,20 +74,29 @@ class Subscriptions:
         self._by_key: dict[str, Subscription] = {}
 
     def on(
-        self,
-        event: type[E],
-        *,
-        when: Callable[[E], bool] = _always,
-        bulk: BulkHandler | None = None,
+        self, event: type[E], *, when: Callable[[E], bool] = _always
     ) -> Callable[[Handler[E]], Handler[E]]:
-        """Registers the decorated handler. An event for which `when` is false is not handled.
-
-        For `bulk` see `Subscription.bulk_handler`.
-        """
+        """Registers the decorated handler. An event for which `when` is false is not handled."""
 
         def subscribe(handler: Handler[E]) -> Handler[E]:
-            self._by_key[event.routing_key] = Subscription(self.service, event, handler, when, bulk)
+            self._by_key[event.routing_key] = Subscription(self.service, event, handler, when)
             return handler
+
+        return subscribe
+
+    def on_many(self, *events: type[Event]) -> Callable[[B], B]:
+        """Registers the decorated bulk handler for each of these classes: see
+        `Subscription.bulk_handler`. It handles single events too."""
+
+        def subscribe(bulk_handler: B) -> B:
+            async def handler(session: AnySession, event: Event, version: int) -> None:
+                await bulk_handler(session, [(event, version)])
+
+            for event in events:
+                self._by_key[event.routing_key] = Subscription(
+                    self.service, event, handler, _always, bulk_handler
+                )
+            return bulk_handler
 
         return subscribe
 

@@ -114,7 +114,7 @@ class Importer:
     async def _handle(self, session: AnySession, batch: Sequence[_ParsedEvent]) -> None:
         by_bulk_handler: dict[BulkHandler, list[tuple[Event, int]]] = defaultdict(list)
         for event_id, subscription, event in batch:
-            if bulk_handler := self._bulk_handlers.get(type(event)):
+            if bulk_handler := self._bulk_handlers.get(type(event), subscription.bulk_handler):
                 by_bulk_handler[bulk_handler].append((event, event_id.number))
             else:
                 await subscription.handler(session, event, event_id.number)
