@@ -272,7 +272,7 @@ class Pages:
             highest = _merge(found[1], by_author, limit)
         if highest is None:
             authors = [tag for tag in tags if tag > 0]
-            highest = _highest(await self._first_tweets(authors, order), limit)
+            highest = _highest_of(await self._first_tweets(authors, order), limit)
         size = _SORT_KEY_BYTES * len(highest)
         own_tag = reader_tag(reader_id)
         self._cache.put(cache_key, (version, highest), size, (own_tag,), version)
@@ -321,7 +321,7 @@ class Pages:
             self._cache.put(key, card, size, tags, version, names=card.body)
 
 
-def _highest(by_author: Mapping[int, Sequence[SortKey]], limit: int) -> list[AuthoredKey]:
+def _highest_of(by_author: Mapping[int, Sequence[SortKey]], limit: int) -> list[AuthoredKey]:
     """The highest sort keys of all authors. Each list of `by_author` has its highest key first.
 
     Only `limit` authors can be on the page: those with the highest first tweets.

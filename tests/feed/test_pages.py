@@ -479,7 +479,7 @@ def test_merging_what_has_changed_gives_the_highest_of_all() -> None:
     source, limit = random.Random(7), 5
     merged = 0
     by_author: dict[int, list[SortKey]] = {author: [] for author in range(1, 7)}
-    highest = pages._highest(by_author, limit)
+    highest = pages._highest_of(by_author, limit)
 
     for _ in range(2_000):
         changed = source.sample(sorted(by_author), source.randrange(3))
@@ -487,7 +487,7 @@ def test_merging_what_has_changed_gives_the_highest_of_all() -> None:
             keys = {(source.randrange(4), 10 * n + author) for n in range(source.randrange(6))}
             by_author[author] = sorted(keys, reverse=True)
         found = pages._merge(highest, {author: by_author[author] for author in changed}, limit)
-        highest = pages._highest(by_author, limit)
+        highest = pages._highest_of(by_author, limit)
         assert found in (highest, None)
         merged += found is not None
 
