@@ -102,8 +102,8 @@ def _local(instance: Instance, *arguments: str) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Orders the tests so that no worker of xdist idles.
 
-    `--dist=worksteal` gives each worker a part of this list, in order; whoever finishes first takes
-    over tests from the end of another's part. So the first worker runs the exclusive tests in a
+    `--dist=worksteal` gives each worker a part of this list, in order; a worker that has finished
+    takes tests from the end of another's part. So the first worker runs the exclusive tests in a
     row, while the others run tests that need no system, and at first none of its parts.
     """
     items.sort(key=_place_in_run)

@@ -95,8 +95,8 @@ class SettingsChange(BaseModel):
     response_model=SettingsResponse,
 )
 async def settings(request: Request, identity: SignedIn) -> Response:
-    """How you are told of each kind, the threads that you follow or mute, and the people whom you
-    watch."""
+    """How you are notified of each kind, the threads that you follow or mute, and the people whom
+    you watch."""
     return await _settings(request.app.state.connections.fetch, identity.user_id)
 
 
