@@ -48,16 +48,18 @@ class ReplicaSet:
 
     def preferred(self) -> list[str]:
         """The replicas that are not marked as down; all of them if none is left."""
-        if not self._down_until:
-            return self._replicas
-        now = time.monotonic()
-        up = [replica for replica in self._replicas if self._down_until.get(replica, 0) <= now]
-        return up or self._replicas
+        return self._up() or self._replicas
 
     def are_down(self) -> bool:
         """Whether all replicas are marked as down."""
+        return not self._up()
+
+    def _up(self) -> list[str]:
+        """The replicas that are not marked as down."""
+        if not self._down_until:
+            return self._replicas
         now = time.monotonic()
-        return all(self._down_until.get(replica, 0) > now for replica in self._replicas)
+        return [replica for replica in self._replicas if self._down_until.get(replica, 0) <= now]
 
     def mark_down(self, replica: str, seconds: float) -> None:
         """For so many seconds, the replica is tried only after all others."""
