@@ -12,7 +12,7 @@ from chassis.auth.identity import Identity
 from chassis.http.errors import NotAnAdministrator
 
 from .limits import RateLimits
-from .sign_in import COOKIE, EXPECTED_PERSON_HEADER, refuse_another_person
+from .sessions import COOKIE, EXPECTED_PERSON_HEADER, refuse_another_person
 
 
 async def _caller(request: Request) -> Identity:

@@ -7,7 +7,7 @@ from typing import Any
 from chassis.http import errors
 from chassis.http.errors import Problem
 
-from .sign_in import CrossSiteRequest, SessionChanged
+from .sessions import CrossSiteRequest, SessionChanged
 
 API_KEY = "api-key"
 _REF = "#/components/schemas/"

@@ -15,7 +15,7 @@ from starlette.types import Scope, Send
 from chassis.http.errors import Problem, ServiceOverloaded
 from chassis.observability import access_log, metrics, request_context
 
-from . import consistency_tokens, security_headers, sign_in
+from . import consistency_tokens, security_headers, sessions
 from .limits import Header
 
 _FORWARDED_REQUEST_HEADERS = frozenset(
@@ -33,7 +33,7 @@ _FORWARDED_REQUEST_HEADERS = frozenset(
 """The only headers of a client that a service gets. The gateway sets identity and ids itself."""
 
 _EVENTS_HEADER = request_context.EVENTS_HEADER.encode()
-_EXPECTED_PERSON_HEADER = sign_in.EXPECTED_PERSON_HEADER.encode()
+_EXPECTED_PERSON_HEADER = sessions.EXPECTED_PERSON_HEADER.encode()
 _UNKNOWN_ROUTE = "(unknown)"
 
 REQUESTS = Counter(

@@ -16,7 +16,7 @@ from chassis.http.errors import BadGateway, InvalidRequest, Problem, responses
 
 from .credentials import is_session_token, new_session_token
 from .limits import KeyGuessLimiter
-from .sign_in import (
+from .sessions import (
     CrossSiteRequest,
     end_previous_session,
     rate_limited,
@@ -108,7 +108,7 @@ async def _secret(request: Request) -> str:
 
 
 router = APIRouter(tags=["session"])
-"""Needs what the router of `sign_in` needs, and `app.state.guesses`."""
+"""Needs what the router of `sessions` needs, and `app.state.guesses`."""
 
 
 @router.post(

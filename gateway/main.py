@@ -26,10 +26,10 @@ from . import (
     health_overview,
     invitations,
     security_headers,
-    sign_in,
+    sessions,
     sign_on,
     static_site,
-    streams,
+    stream_proxy,
 )
 from .credentials import CredentialCache
 from .http_exchange import refuse_unrouted
@@ -39,14 +39,14 @@ from .proxy import Proxy
 from .routes import Route, Routes
 from .service_discovery import resolve_repeatedly
 from .settings import SERVICES, Settings
-from .streams import Streams
+from .stream_proxy import Streams
 from .upstream import Upstream
 
 CONTRACT = Path(__file__).with_name("openapi.json")
 _CONTRACT_PREFIXES = ("/api/", "/uploads/")
 """Below these, a path that the contract does not name is not found."""
 _INTERNAL_PREFIXES = ("/health/", "/metrics")
-_FORWARDED = (*SERVICES, streams.SERVICE)
+_FORWARDED = (*SERVICES, stream_proxy.SERVICE)
 _ON_BOTH_PORTS = ("/health/live",)
 
 
@@ -87,7 +87,7 @@ class Dispatcher:
             await self._application(scope, receive, security_headers.add_missing(scope, send))
         else:
             scope["route"] = route
-            forward = self._streams if route.service == streams.SERVICE else self._proxy
+            forward = self._streams if route.service == stream_proxy.SERVICE else self._proxy
             await forward(scope, receive, send)
 
     async def drain(self) -> None:
@@ -150,7 +150,7 @@ def create_app() -> ASGIApp:
             raise ServiceUnavailable
 
     checks: dict[str, Check] = {name: partial(upstream.check, name) for name in SERVICES}
-    checks |= {streams.SERVICE: event_streams.check, "broker": check_broker}
+    checks |= {stream_proxy.SERVICE: event_streams.check, "broker": check_broker}
     application = app.base_app(settings, "gateway", lifespan, checks)
     application.state.credentials = credentials
     application.state.upstream = upstream
@@ -158,7 +158,7 @@ def create_app() -> ASGIApp:
     application.state.limits = limits
     application.state.guesses = guesses
     application.state.exporting = set()
-    application.include_router(sign_in.router)
+    application.include_router(sessions.router)
     application.include_router(sign_on.router)
     application.include_router(invitations.router)
     application.include_router(erasure_progress.router)

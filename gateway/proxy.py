@@ -14,18 +14,18 @@ from starlette.types import Receive, Scope, Send
 
 from chassis.auth.identity import IDENTITY_HEADER, Identity, Signer
 from chassis.http.errors import BadGateway, InternalError, NotSignedIn, PayloadTooLarge, Problem
-from chassis.messaging.own_writes import AFTER
+from chassis.messaging.read_your_writes import AFTER
 from chassis.observability import error_reporting, request_context
 
-from . import consistency_tokens, security_headers, sign_in
+from . import consistency_tokens, security_headers, sessions
 from .consistency_tokens import ConsistencyTokens
 from .credentials import CredentialCache
 from .http1 import ReadTimeout, RemoteProtocolError
 from .http_exchange import HttpExchange, cookie_value, refuse_overloaded
 from .limits import RateLimits, client_address
 from .routes import Route
+from .sessions import CrossSiteRequest
 from .settings import Settings
-from .sign_in import CrossSiteRequest
 from .upstream import ClientDisconnected, RequestBody, Upstream, UpstreamResponse
 
 _REMOVED_RESPONSE_HEADERS = frozenset(
@@ -100,7 +100,7 @@ class Proxy:
             else:
                 identity = await self._credentials.identity_of_key(exchange.api_key, scope)
             structlog.contextvars.bind_contextvars(user_id=identity.user_id)
-            sign_in.refuse_another_person(exchange.expected_person, identity)
+            sessions.refuse_another_person(exchange.expected_person, identity)
             headers[IDENTITY_HEADER] = self._signer.sign(identity, route.service)
             if route.service in _READ_OWN_WRITES and (
                 after := self._consistency_tokens.for_read(identity.user_id, exchange.events())
@@ -177,10 +177,10 @@ def session_token(exchange: HttpExchange) -> str:
     A browser sends the cookie with every request to this host, also with those that the page of
     another site causes. So a write by session must prove that it comes from Warble's own page.
     """
-    token = cookie_value(exchange.cookies, sign_in.COOKIE)
+    token = cookie_value(exchange.cookies, sessions.COOKIE)
     if not token:
         raise NotSignedIn
     scope = exchange.scope
-    if scope["method"] not in _SAFE_METHODS and not sign_in.is_same_origin(Headers(scope=scope)):
+    if scope["method"] not in _SAFE_METHODS and not sessions.is_same_origin(Headers(scope=scope)):
         raise CrossSiteRequest
     return token

@@ -38,9 +38,9 @@ def openapi() -> str:
         export,
         health_overview,
         invitations,
-        sign_in,
+        sessions,
         sign_on,
-        streams,
+        stream_proxy,
     )
     from gateway.contract import merge
 
@@ -53,9 +53,9 @@ def openapi() -> str:
     stream_app.include_router(
         importlib.import_module("services.notifications.stream").documentation
     )
-    documents[streams.SERVICE] = stream_app.openapi()
+    documents[stream_proxy.SERVICE] = stream_app.openapi()
     gateway_app = FastAPI()
-    gateway_app.include_router(sign_in.router)
+    gateway_app.include_router(sessions.router)
     gateway_app.include_router(sign_on.router)
     gateway_app.include_router(invitations.router)
     gateway_app.include_router(erasure_progress.router)

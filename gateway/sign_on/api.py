@@ -21,7 +21,7 @@ from chassis.http.models import Ok
 
 from ..auth import Caller
 from ..credentials import CredentialCache, new_session_token
-from ..sign_in import rate_limited, read_small_body, refuse_other_sites, set_cookie
+from ..sessions import rate_limited, read_small_body, refuse_other_sites, set_cookie
 from ..upstream import ClientDisconnected
 from . import users
 from .errors import AccountScopeRequired, LogoutNotAccepted, ProviderNotFound, SignOnUnavailable
@@ -56,7 +56,7 @@ Next = Annotated[
 ]
 
 router = APIRouter(prefix=PREFIX, tags=["session"])
-"""Needs what the router of `sign_in` needs."""
+"""Needs what the router of `sessions` needs."""
 
 
 @router.head("", include_in_schema=False, dependencies=[Depends(rate_limited)])

@@ -2,7 +2,7 @@
 
 from fastapi import Request, Response
 
-from ..sign_in import public_url
+from ..sessions import public_url
 
 COOKIE = "warble_sign_on"
 _LIFETIME_SECONDS = 600

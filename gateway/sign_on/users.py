@@ -11,7 +11,7 @@ from chassis.auth import api_keys
 from chassis.http.errors import BadGateway
 
 from ..credentials import is_session_token
-from ..sign_in import COOKIE, public_url, request_users
+from ..sessions import COOKIE, public_url, request_users
 from .errors import ERRORS_OF_USERS
 from .flow_cookie import read_flow_cookie
 

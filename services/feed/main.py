@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from chassis import tasks
 from chassis.privacy import erasure
-from chassis.process import app, backlog, worker
+from chassis.process import app, event_backlog, worker
 
 from . import api, search_index
 from .handlers import subscriptions
@@ -47,7 +47,7 @@ def create_app() -> FastAPI:
         settings,
         *api.routers,
         erasure.router,
-        backlog.router(subscriptions, publishes=False),
+        event_backlog.router(subscriptions, publishes=False),
         lifespan=_api_lifespan,
     )
     application.state.url_index = UrlIndex()

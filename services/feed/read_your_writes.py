@@ -26,7 +26,7 @@ from enum import Enum, auto
 import structlog
 from prometheus_client import Histogram
 
-from chassis.database import notifications
+from chassis.database import listen_notify
 from chassis.database.pool import Pool
 from chassis.database.session import Database
 from chassis.messaging import inbox
@@ -83,7 +83,7 @@ class InboxListener:
             f"{schema}_inbox": self._on_event_applied,
             f"{schema}_changes": self._on_change,
         }
-        await notifications.listen(self._database, handlers, self._set_connected)
+        await listen_notify.listen(self._database, handlers, self._set_connected)
 
     def _set_connected(self, connected: bool) -> None:
         self._cache.set_connected(connected)

@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from chassis.auth.identity import Verifier
 from chassis.privacy import erasure, export
-from chassis.process import app, backlog, worker
+from chassis.process import app, event_backlog, worker
 
 from . import api, jobs
 from .decoder_process import Decoder
@@ -28,7 +28,7 @@ def create_app() -> FastAPI:
         settings,
         *api.routers,
         erasure.router,
-        backlog.router(subscriptions),
+        event_backlog.router(subscriptions),
         export.router(EXPORT_LISTS),
         checks={"store": storage.check},
         # The route checks the exact limits of a picture once it has read the form.

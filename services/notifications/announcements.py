@@ -6,7 +6,7 @@ may arrive after the announcement, so `person` has the time of the registration,
 not depend on the order of the events.
 
 A reminder is the same row with a new version. Unlike other notifications it gets a new `seq`, so
-that it comes to the top of the list again, and is unread: see `statements`.
+that it comes to the top of the list again, and is unread: see `shared_sql`.
 
 Each decision of a moderator is a row of its own, whose `subject_id` is the version: a tweet may be
 hidden, restored and hidden again. All about one tweet are in one group.
@@ -25,7 +25,7 @@ from .events import (
     TweetHidden,
     TweetRestored,
 )
-from .statements import storing
+from .shared_sql import storing
 
 _ROWS = """
     select

@@ -26,7 +26,7 @@ from contextlib import contextmanager
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from chassis.database import notifications
+from chassis.database import listen_notify
 from chassis.database.pool import Pool
 from chassis.database.session import Database
 from chassis.http import event_stream
@@ -163,7 +163,7 @@ class Dispatcher:
     async def listen(self) -> None:
         schema = self._database.service
         handlers = {f"{schema}_notices": self._on_notices, f"{schema}_watching": self._on_watching}
-        await notifications.listen(self._database, handlers, self._set_listening)
+        await listen_notify.listen(self._database, handlers, self._set_listening)
 
     def _set_listening(self, is_listening: bool) -> None:
         LISTENING.set(is_listening)

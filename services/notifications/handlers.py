@@ -42,7 +42,7 @@ from .events import (
     UserUnfollowed,
 )
 from .likes import set_likes
-from .statements import storing
+from .shared_sql import storing
 from .tweets import delete_tweets, insert_tweets
 
 subscriptions = Subscriptions("notifications", sources=("users", "tweets", "media"))

@@ -7,7 +7,7 @@ from chassis.database.session import AnySession, fetch
 
 from . import positions
 from .events import TweetLiked, TweetUnliked
-from .statements import RECENT, storing
+from .shared_sql import RECENT, storing
 
 # $1 is a JSON array with an object for each event. A tweet whose event has not arrived gets a
 # placeholder. Its likes have no recipient until `tweets` gives them one.

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from chassis.privacy import erasure, export
-from chassis.process import app, backlog, worker
+from chassis.process import app, event_backlog, worker
 
 from . import api, stream, watching
 from .handlers import subscriptions
@@ -28,7 +28,7 @@ def create_app() -> FastAPI:
         *api.routers,
         watching.router,
         erasure.router,
-        backlog.router(subscriptions, publishes=False),
+        event_backlog.router(subscriptions, publishes=False),
         export.router(EXPORT_LISTS),
         lifespan=_api_lifespan,
     )

@@ -19,7 +19,7 @@ from . import positions
 from .events import UserErased
 from .handlers import subscriptions
 from .queries import EXPORT
-from .statements import NOTIFY_RECIPIENTS, RECENT
+from .shared_sql import NOTIFY_RECIPIENTS, RECENT
 from .tweets import CLEARED_BATCH, clear, erase_tweets
 
 EXPORT_LISTS = {"notifications": EXPORT}

@@ -18,7 +18,7 @@ from chassis.database.session import AnySession, fetch
 
 from . import positions
 from .events import TweetDeleted, TweetPosted
-from .statements import NOTIFY_RECIPIENTS, RECENT, storing
+from .shared_sql import NOTIFY_RECIPIENTS, RECENT, storing
 
 CLEARED_BATCH = 5_000
 """The maximum number of notifications of deleted tweets that one statement deletes."""

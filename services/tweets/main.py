@@ -7,7 +7,7 @@ import httpx
 from fastapi import FastAPI
 
 from chassis.privacy import erasure, export
-from chassis.process import app, backlog, worker
+from chassis.process import app, event_backlog, worker
 
 from . import api
 from .attachments import MediaClient
@@ -31,7 +31,7 @@ def create_app() -> FastAPI:
         Settings(),
         *api.routers,
         erasure.router,
-        backlog.router(subscriptions),
+        event_backlog.router(subscriptions),
         export.router(EXPORT_LISTS),
         lifespan=_lifespan,
     )

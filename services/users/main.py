@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from chassis import tasks
-from chassis.database import notifications
+from chassis.database import listen_notify
 from chassis.privacy import erasure, export
-from chassis.process import app, backlog, worker
+from chassis.process import app, event_backlog, worker
 
-from . import api, commands, people_pages
+from . import api, commands, people_lists
 from .errors import UserNotFound
 from .handlers import subscriptions
 from .openid import Providers
@@ -28,7 +28,7 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
     settings: Settings = application.state.settings
     database = application.state.database
     application.state.connections = connections = database.create_pool(
-        settings.db_pool_size, people_pages.POOL_SETTINGS
+        settings.db_pool_size, people_lists.POOL_SETTINGS
     )
     cache = ProfileCache(settings.cache_bytes)
     application.state.profiles = Profiles(connections, cache, settings)
@@ -40,7 +40,7 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
                 max_name_length=settings.max_name_length,
             )
     listening = asyncio.create_task(
-        notifications.listen(
+        listen_notify.listen(
             database, {"users_profiles": cache.on_notification}, cache.set_connected
         )
     )
@@ -57,7 +57,7 @@ def create_app() -> FastAPI:
         settings,
         *api.routers,
         erasure.router,
-        backlog.router(subscriptions),
+        event_backlog.router(subscriptions),
         export.router(EXPORT_LISTS),
         lifespan=_lifespan,
         larger_bodies={api.IMPORT_PATH: MAX_BYTES},

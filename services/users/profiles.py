@@ -12,7 +12,7 @@ from chassis.auth.identity import Identity
 from chassis.database.pool import Pool
 from chassis.http.etags import TaggedJson
 
-from . import people_pages, queries
+from . import people_lists, queries
 from .models import Role
 from .profile_cache import ProfileCache, ProfileKey, SearchKey
 from .settings import Settings
@@ -68,7 +68,7 @@ class Profiles:
         found = self._cache.get(key) if from_cache else None
         if found is None:
             version = self._cache.version
-            body = await people_pages.by_name(
+            body = await people_lists.by_name(
                 self._connections, key.query, key.reader_id, key.limit, None
             )
             found = TaggedJson.of(body)

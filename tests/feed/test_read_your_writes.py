@@ -11,7 +11,7 @@ import pytest
 import sentry_sdk
 
 from chassis import testing
-from chassis.database import notifications
+from chassis.database import listen_notify
 from chassis.database.session import Database
 from chassis.messaging.events import EventId
 from chassis.observability import error_reporting
@@ -31,8 +31,8 @@ PATH = "/api/tweets?limit=6"
 @pytest.fixture(autouse=True)
 def impatient(as_service: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
     as_service("feed")
-    monkeypatch.setattr(notifications, "CHECK_INTERVAL_SECONDS", 0.1)
-    monkeypatch.setattr(notifications, "RECONNECT_DELAY_SECONDS", 0)
+    monkeypatch.setattr(listen_notify, "CHECK_INTERVAL_SECONDS", 0.1)
+    monkeypatch.setattr(listen_notify, "RECONNECT_DELAY_SECONDS", 0)
 
 
 async def until(cache: InvalidatingCache, *, connected: bool) -> None:

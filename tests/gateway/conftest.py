@@ -9,7 +9,7 @@ import pytest
 
 from chassis import testing
 from devstack.instance import Instance
-from gateway import main, static_site, streams
+from gateway import main, static_site, stream_proxy
 from gateway.settings import SERVICES
 from tests.waiting import PATIENCE_SECONDS
 
@@ -57,7 +57,7 @@ async def start_gateway(
         monkeypatch.setenv("GATEWAY_IDENTITY_PRIVATE_KEY", testing.PRIVATE_KEY)
         async with contextlib.AsyncExitStack() as stack:
             services = {}
-            for service in (*SERVICES, streams.SERVICE):
+            for service in (*SERVICES, stream_proxy.SERVICE):
                 behaviour = behaviours.get(service)
                 behaviour = behaviour or (owner_of_any_key if service == "users" else echo)
                 fake_service = await stack.enter_async_context(

@@ -7,7 +7,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway import streams
+from gateway import stream_proxy
 from gateway.settings import SERVICES
 
 from .fake_services import FakeService, StartGateway, echo, error
@@ -20,7 +20,7 @@ INTERNAL = "http://gateway:8001"
 async def test_a_gateway_is_ready_when_everything_else_is_down(
     start_gateway: StartGateway, unused_tcp_port_factory: Callable[[], int]
 ) -> None:
-    names = (*SERVICES, streams.SERVICE)
+    names = (*SERVICES, stream_proxy.SERVICE)
     nowhere = {name: f"http://127.0.0.1:{unused_tcp_port_factory()}" for name in names}
     async with start_gateway(urls={**nowhere, "users": "{own}"}) as running:
         running.client._transport.app._proxy._credentials.receives_revocations = False  # type: ignore[attr-defined]

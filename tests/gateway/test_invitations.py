@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.credentials import new_session_token
-from gateway.sign_in import COOKIE
+from gateway.sessions import COOKIE
 
 from .fake_services import OWNER, PERSON, Behaviour, StartGateway, error
 

@@ -19,7 +19,7 @@ from chassis.auth.identity import Verifier
 from chassis.messaging import broker
 from chassis.process.http_protocol import HttpProtocol
 from devstack.instance import Instance
-from gateway import streams
+from gateway import stream_proxy
 from tests.sse import open_stream
 from tests.waiting import PATIENCE_SECONDS, eventually
 
@@ -167,7 +167,7 @@ async def test_a_silent_stream_process_is_given_up(
     start_gateway: StartGateway, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = Source()
-    monkeypatch.setattr(streams, "_MAX_SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(stream_proxy, "_MAX_SILENCE_SECONDS", 0.5)
     async with start_gateway(stream=source) as running, serving(running, unused_tcp_port) as url:
         async with open_stream(url, KEY) as stream:
             await stream.over()

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from chassis import testing
-from chassis.database import notifications
+from chassis.database import listen_notify
 from chassis.database.session import Database
 from chassis.http.etags import TaggedJson
 from services.users import events, main
@@ -130,7 +130,7 @@ async def test_own_writes_are_seen_although_no_notification_arrives(
         connect(True)
 
     as_service("users")
-    monkeypatch.setattr(notifications, "listen", deaf)
+    monkeypatch.setattr(listen_notify, "listen", deaf)
     app = main.create_app()
     async with testing.client_for(app) as client:
         staff, replica = People(client), Replica(app, client)

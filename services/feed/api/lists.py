@@ -18,7 +18,7 @@ from .. import queries
 from ..pages import PageKey, PageRequest
 from ..read_your_writes import Freshness
 from ..selections import Order, Replies, Scope, Selection
-from .own_writes import WaitedFor, stale_header
+from .read_your_writes import WaitedFor, stale_header
 from .responses import first_page, json_response
 from .views import TweetPage
 

@@ -6,7 +6,7 @@ from chassis.http.etags import TaggedJson
 
 from ..pages import PageKey, PageRequest
 from ..read_your_writes import Freshness
-from .own_writes import stale_header
+from .read_your_writes import stale_header
 
 
 async def first_page(request: Request, key: PageKey, freshness: Freshness) -> Response:

@@ -25,7 +25,7 @@ from ..errors import (
 )
 from ..search_query import parse
 from ..selections import Order
-from .own_writes import WaitedFor, stale_header
+from .read_your_writes import WaitedFor, stale_header
 from .views import TWEET_EXAMPLE, AuthorView, TweetView
 
 MAX_QUERY_LENGTH = 500

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from chassis.auth.identity import SignedIn
 
-from .own_writes import WaitedFor
+from .read_your_writes import WaitedFor
 
 router = APIRouter(prefix="/api", tags=["feed"])
 

@@ -13,7 +13,7 @@ from .. import queries
 from ..errors import AuthorLeft, TweetHidden, TweetNotFound, TweetWasDeleted
 from ..pages import PageKey, ThreadRequest
 from ..read_your_writes import Freshness
-from .own_writes import WaitedFor, stale_header
+from .read_your_writes import WaitedFor, stale_header
 from .responses import first_page, json_response
 from .views import LikerPage, SingleTweet, ThreadResponse
 

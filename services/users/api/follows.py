@@ -8,7 +8,7 @@ from chassis.http.errors import responses
 from chassis.http.models import Id, Ok
 from chassis.http.paging import Cursor, Limit
 
-from .. import commands, people_pages
+from .. import commands, people_lists
 from ..errors import CannotFollowYourself, UserNotFound
 from .views import UserPage
 
@@ -25,7 +25,7 @@ async def followers(
     id: Id, identity: SignedIn, request: Request, limit: Limit = 20, cursor: Cursor = None
 ) -> Response:
     connections = request.app.state.connections
-    body = await people_pages.followers(connections, id, identity.user_id, limit, cursor)
+    body = await people_lists.followers(connections, id, identity.user_id, limit, cursor)
     return Response(body, media_type="application/json")
 
 
@@ -39,7 +39,7 @@ async def following(
     id: Id, identity: SignedIn, request: Request, limit: Limit = 20, cursor: Cursor = None
 ) -> Response:
     connections = request.app.state.connections
-    body = await people_pages.following(connections, id, identity.user_id, limit, cursor)
+    body = await people_lists.following(connections, id, identity.user_id, limit, cursor)
     return Response(body, media_type="application/json")
 
 

@@ -12,7 +12,7 @@ from chassis.http.etags import TaggedJson
 from chassis.http.models import Id, Ok
 from chassis.http.paging import Cursor, Limit
 
-from .. import audit, commands, people_pages
+from .. import audit, commands, people_lists
 from ..audit import AuditAction
 from ..errors import (
     CannotDeactivateYourself,
@@ -57,9 +57,9 @@ async def find_users(
 ) -> Response:
     connections = request.app.state.connections
     if query.strip():
-        body = await people_pages.by_name(connections, query, identity.user_id, limit, cursor)
+        body = await people_lists.by_name(connections, query, identity.user_id, limit, cursor)
     else:
-        body = await people_pages.everybody(connections, identity.user_id, limit, cursor)
+        body = await people_lists.everybody(connections, identity.user_id, limit, cursor)
     return TaggedJson.of(body).response(request)
 
 

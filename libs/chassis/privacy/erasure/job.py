@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from chassis.database.session import Database, execute
 from chassis.http.errors import report_job_error
-from chassis.privacy.erasure.dead_letters import DeadLetters
+from chassis.privacy.erasure.purge_dead_letters import DeadLetters
 
 BATCH = 500
 """Rows that one statement of a sweep deletes or updates at most."""

@@ -2,7 +2,7 @@
 
 A stream stays open for hours, so it takes part in nothing that is made for short requests: not in
 the connection pools and their limits, not in retries, not in timeouts. It has one connection to a
-stream process for itself (`forwarded_stream`), and as little memory as possible. The coroutine of
+stream process for itself (`stream_connection`), and as little memory as possible. The coroutine of
 the request only waits for the client to disconnect.
 
 How a stream ends, other than by its client:
@@ -45,15 +45,15 @@ from chassis.http.errors import (
 from chassis.observability import error_reporting
 from chassis.observability.request_context import REQUEST_ID_HEADER, TRACEPARENT_HEADER
 
-from . import security_headers, sign_in
+from . import security_headers, sessions
 from .credentials import CredentialCache
-from .forwarded_stream import ForwardedStream
 from .http_exchange import HttpExchange, refuse_overloaded
 from .limits import RateLimits
 from .proxy import session_token
 from .routes import Route
 from .service_discovery import ReplicaSet
 from .settings import Settings
+from .stream_connection import ForwardedStream
 
 SERVICE = "stream"
 """The service of the operation in the contract."""
@@ -147,7 +147,7 @@ class Streams:
             kind, secret = "keys", exchange.api_key
             identity = await self._credentials.identity_of_key(secret, exchange.scope)
         structlog.contextvars.bind_contextvars(user_id=identity.user_id)
-        sign_in.refuse_another_person(exchange.expected_person, identity)
+        sessions.refuse_another_person(exchange.expected_person, identity)
         if self._limiters is not None:
             limiter = self._limiters[route.limit_kind]
             exchange.limit_headers = limiter.acquire(identity.user_id, time.monotonic())

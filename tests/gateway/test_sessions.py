@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from chassis import testing
 from chassis.auth.identity import Verifier
 from gateway.credentials import new_session_token
-from gateway.sign_in import COOKIE, EXPECTED_PERSON_HEADER
+from gateway.sessions import COOKIE, EXPECTED_PERSON_HEADER
 
 from .fake_services import OWNER, PERSON, RunningGateway, StartGateway, error, owner_of_any_key
 

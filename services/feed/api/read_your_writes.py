@@ -5,7 +5,7 @@ from typing import Annotated
 import structlog
 from fastapi import Depends, Request
 
-from chassis.messaging.own_writes import events_to_wait_for
+from chassis.messaging.read_your_writes import events_to_wait_for
 
 from ..read_your_writes import Freshness
 
