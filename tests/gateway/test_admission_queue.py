@@ -91,7 +91,8 @@ async def test_a_burst_is_admitted_as_fast_as_it_is_answered(service: Service) -
 async def test_bursts_may_follow_one_another(service: Service) -> None:
     for _ in range(20):
         await service.send(300)
-        for _ in range(30):
+        # The queue is empty after 25 rounds, and then for twice STANDING_SECONDS.
+        for _ in range(35):
             await service.advance(0.02)
             await service.answer(10)
 
