@@ -51,7 +51,7 @@ def openapi() -> str:
     # The stream processes of notifications serve this operation without FastAPI.
     stream_app = FastAPI()
     stream_app.include_router(
-        importlib.import_module("services.notifications.stream").documentation
+        importlib.import_module("services.notifications.streaming.endpoint").documentation
     )
     documents[stream_proxy.SERVICE] = stream_app.openapi()
     gateway_app = FastAPI()

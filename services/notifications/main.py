@@ -8,11 +8,12 @@ from fastapi import FastAPI
 from chassis.privacy import erasure, export
 from chassis.process import app, event_backlog, worker
 
-from . import api, stream, watching
+from . import api
 from .handlers import subscriptions
 from .jobs import delete_old_notices
 from .privacy import EXPORT_LISTS, eraser
 from .settings import Settings
+from .streaming import endpoint, interests
 
 
 @asynccontextmanager
@@ -26,7 +27,7 @@ def create_app() -> FastAPI:
     return app.create(
         Settings(),
         *api.routers,
-        watching.router,
+        interests.router,
         erasure.router,
         event_backlog.router(subscriptions, publishes=False),
         export.router(EXPORT_LISTS),
@@ -40,5 +41,5 @@ def create_worker() -> FastAPI:
     )
 
 
-def create_stream() -> stream.StreamProcess:
-    return stream.create(Settings())
+def create_stream() -> endpoint.StreamProcess:
+    return endpoint.create(Settings())

@@ -19,7 +19,7 @@ from chassis.http import event_stream
 from chassis.process.http_protocol import HttpProtocol
 from services.notifications import main, positions
 from services.notifications.settings import Settings
-from services.notifications.stream import StreamProcess
+from services.notifications.streaming.endpoint import StreamProcess
 from tests.notifications import rows
 from tests.sse import Stream, open_stream
 from tests.waiting import PATIENCE_SECONDS, eventually

@@ -14,7 +14,7 @@ from starlette.types import Message
 
 from chassis.http import event_stream
 
-from . import queries
+from .. import queries
 from .connections import Audience, Connection
 
 Fetch = Callable[..., Awaitable[list[asyncpg.Record]]]

@@ -34,10 +34,10 @@ from chassis.observability import access_log, request_context
 from chassis.process import app
 from chassis.process.loops import run_forever
 
+from ..settings import Settings
 from . import notices
 from .connections import CLOSED, MAX_THREADS, MAX_TWEETS, Connection, Interests
 from .dispatcher import Dispatcher
-from .settings import Settings
 
 PATH = "/api/stream"
 _EVENT = {
