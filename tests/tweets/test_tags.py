@@ -5,7 +5,7 @@ import pytest
 
 from chassis import testing
 from chassis.database.session import Database
-from services.tweets import commands
+from services.tweets.commands import followed_tags
 
 from .test_api import outbox, signed
 
@@ -38,7 +38,7 @@ async def test_what_is_no_tag_cannot_be_followed(tweets: httpx.AsyncClient, tag:
 async def test_the_number_of_followed_tags_is_limited(
     tweets: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "MAX_FOLLOWED_TAGS", 2)
+    monkeypatch.setattr(followed_tags, "MAX_FOLLOWED_TAGS", 2)
     for tag in ("one", "two", "two"):
         assert (await follow(tweets, 3, tag)).status_code == 200
     assert (await follow(tweets, 3, "three")).json()["error_type"] == "TooManyTags"

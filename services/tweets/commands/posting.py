@@ -1,15 +1,4 @@
-"""Everything that changes tweets, likes and followed hashtags.
-
-*Versions.* The id of the event in the outbox is the new version of what the event is about: a tweet
-or a like. Consumers ignore an event that is older than the version they have. So a command locks
-the row first and records the event while it holds the lock; otherwise two changes could commit in
-one order and have versions in the other. `chassis.messaging.outbox` has the details.
-
-*One statement.* Likes and plain tweets are most of the writes, so each of them is one statement
-that changes the row and records the event. It needs no transaction around it (docs/adr/0043).
-`nextval` in the `set` of an update draws a version that is later than every version of the row:
-PostgreSQL evaluates `set` again if another transaction has changed the row while the update waited
-for it. A like that is inserted has no earlier version.
+"""Posting a tweet or a reply.
 
 *Posting once.* A client whose connection breaks cannot know whether its tweet was posted, and must
 be able to send it again. It gives the draft an id of its own (`draft_id`, or the header
@@ -34,35 +23,22 @@ from chassis.database import clock
 from chassis.database.session import AnySession, fetch
 from chassis.messaging import outbox
 
-from . import entities, tweet_text
-from .entities import AmbiguousMention, Mention
-from .errors import (
+from .. import entities, tweet_text
+from ..entities import AmbiguousMention, Mention
+from ..errors import (
     IdempotencyKeyReused,
     MediaNotFound,
     MediaTaken,
-    NotTheAuthor,
     NotYourMedia,
     RepliesRestricted,
     TooManyImages,
-    TooManyTags,
     TweetAlreadyDeleted,
     TweetNotFound,
 )
-from .events import (
-    Picture,
-    TagFollowed,
-    TagUnfollowed,
-    ThreadPlace,
-    TweetDeleted,
-    TweetLiked,
-    TweetPosted,
-    TweetUnliked,
-)
-from .models import Media, WhoMayReply
-from .settings import Settings
+from ..events import Picture, ThreadPlace, TweetPosted
+from ..models import Media, WhoMayReply
+from ..settings import Settings
 
-MAX_FOLLOWED_TAGS = 100
-"""How many hashtags a person can follow. Each costs a little at every read of the feed."""
 MAX_ANCESTORS = 10
 """How many of the tweets above a reply are stored with it, the nearest first."""
 
@@ -96,10 +72,10 @@ with draft as (
     on conflict do nothing returning tweet_id, version
 ), {_INSERT_TWEET_AND_EVENT.strip()}
 """  # noqa: S608  only constants are inserted
-# Reads the place of the parent, and keeps it from being deleted until the transaction ends. The
-# second author and rule are those of the root, whose author may restrict the whole thread.
 _NO_PLACE: tuple[object, ...] = (None, None, 0, [], 0)
 """The place of a tweet that is not a reply."""
+# Reads the place of the parent, and keeps it from being deleted until the transaction ends. The
+# second author and rule are those of the root, whose author may restrict the whole thread.
 _LOCK_PARENT = """
 select parent.author_id, parent.root_id, parent.depth, parent.ancestors, parent.self_replies,
     array[parent.author_id, root.author_id] as authors, array[parent.replies, root.replies] as rules
@@ -118,13 +94,6 @@ select id, owner_id, path, thumbnail, width, height, colour, alt, tweet_id, clos
 where id = any($1::bigint[]) order by id for update
 """
 _ATTACH = "update media set tweet_id = $2 where id = any($1::bigint[])"
-_LOCK_TWEET = """
-select author_id, parent_id, root_id, depth, ancestors, self_replies from tweet
-where id = $1 and deleted_at is null for update
-"""
-_DELETE = "update tweet set deleted_at = now(), content = '' where id = $1"
-_CLOSE_MEDIA = "update media set closed = true where tweet_id = $1 returning id"
-
 # Inserts the draft if it is new. The update of an existing row changes nothing: it takes the lock,
 # and makes RETURNING return the row.
 _LOCK_DRAFT = """
@@ -135,41 +104,6 @@ returning tweet_id, version, digest
 _FIND_DRAFT = "select tweet_id, version, digest from draft where author_id = $1 and id = $2"
 _IS_DELETED = "select deleted_at is not null as deleted from tweet where id = $1"
 _SET_DRAFT = "update draft set tweet_id = $3, version = $4 where author_id = $1 and id = $2"
-
-# Both statements lock the like, and keep the tweet from being deleted until it is committed. They
-# return the version of the like, null if there is none, and whether the tweet exists. A hidden
-# tweet gets no likes; those that it has can be taken back. $3 to $6 are the event, see
-# `outbox.values`.
-_RECORD_CHANGE = """
-event as (
-    insert into outbox (id, routing_key, payload, request_id, traceparent)
-    overriding system value
-    select version, $3, $4::text::jsonb, $5, $6 from set_like where is_changed
-)
-select (select version from set_like) as version, exists (select from tweet) as tweet_exists
-"""
-_LIKE = f"""
-with tweet as (
-    select id from tweet
-    where id = $1 and deleted_at is null and hidden_at is null for key share
-), set_like as (
-    insert into tweet_like (tweet_id, user_id, active, version)
-    select id, $2, true, nextval('outbox_id_seq') from tweet
-    on conflict (tweet_id, user_id) do update set active = true, version =
-        case when tweet_like.active then tweet_like.version else nextval('outbox_id_seq') end
-    returning new.version, old.active is not true as is_changed
-), {_RECORD_CHANGE.strip()}
-"""  # noqa: S608  only constants are inserted
-_UNLIKE = f"""
-with tweet as (
-    select id from tweet where id = $1 and deleted_at is null for key share
-), set_like as (
-    update tweet_like set active = false, version =
-        case when active then nextval('outbox_id_seq') else version end
-    from tweet where tweet_id = tweet.id and user_id = $2
-    returning new.version, old.active as is_changed
-), {_RECORD_CHANGE.strip()}
-"""  # noqa: S608  only constants are inserted
 
 
 @dataclass(frozen=True)
@@ -202,20 +136,6 @@ class Posted:
     version: int
     """The id of the event of its posting."""
     ambiguous: Sequence[AmbiguousMention] = ()
-
-
-# Both statements lock the follow until the transaction ends. They return it before the change:
-# version 0 if there has never been one. The first one also inserts an inactive follow then.
-_LOCK_TAG_FOLLOW_OR_INSERT = """
-insert into tag_follow (user_id, tag, active, version) values ($1, $2, false, 0)
-on conflict (user_id, tag) do update set active = tag_follow.active
-returning active, version
-"""
-_LOCK_TAG_FOLLOW = """
-select active, version from tag_follow where user_id = $1 and tag = $2 for update
-"""
-_COUNT_TAGS = "select count(*) as tags from tag_follow where user_id = $1 and active"
-_SET_TAG_FOLLOW = "update tag_follow set active = $3, version = $4 where user_id = $1 and tag = $2"
 
 
 def clean_draft(content: str, media_ids: Sequence[int], settings: Settings) -> str:
@@ -365,70 +285,3 @@ async def _lock_media(session: AnySession, owner_id: int, media_ids: Sequence[in
     if any(media.tweet_id is not None for media in requested):
         raise MediaTaken
     return requested
-
-
-async def delete_tweet(session: AnySession, tweet_id: int, caller_id: int) -> None:
-    """Raises TweetNotFound and NotTheAuthor."""
-    rows = await fetch(session, _LOCK_TWEET, tweet_id)
-    if not rows:
-        raise TweetNotFound
-    (tweet,) = rows
-    if tweet["author_id"] != caller_id:
-        raise NotTheAuthor
-    await fetch(session, _DELETE, tweet_id)
-    closed = await fetch(session, _CLOSE_MEDIA, tweet_id)
-    event = TweetDeleted(
-        tweet_id=tweet_id,
-        author_id=caller_id,
-        media_ids=[media["id"] for media in closed],
-        thread=ThreadPlace(**tweet) if tweet["parent_id"] is not None else None,
-    )
-    await outbox.record(session, event)
-
-
-async def like_tweet(session: AnySession, tweet_id: int, user_id: int) -> None:
-    """Idempotent. Raises TweetNotFound."""
-    await _set_like(session, _LIKE, TweetLiked(tweet_id=tweet_id, user_id=user_id))
-
-
-async def unlike_tweet(session: AnySession, tweet_id: int, user_id: int) -> None:
-    """Idempotent. Raises TweetNotFound."""
-    await _set_like(session, _UNLIKE, TweetUnliked(tweet_id=tweet_id, user_id=user_id))
-
-
-async def _set_like(session: AnySession, statement: str, event: TweetLiked | TweetUnliked) -> None:
-    ((version, tweet_exists),) = await fetch(
-        session, statement, event.tweet_id, event.user_id, *outbox.values(event)
-    )
-    if not tweet_exists:
-        raise TweetNotFound
-    if version is not None:
-        outbox.name_in_response(session, version)
-
-
-async def follow_tag(session: AnySession, user_id: int, tag: str) -> None:
-    """Idempotent. `tag` is folded. Raises TooManyTags."""
-    await _set_tag_follow(session, TagFollowed(user_id=user_id, tag=tag))
-
-
-async def unfollow_tag(session: AnySession, user_id: int, tag: str) -> None:
-    """Idempotent. `tag` is folded."""
-    await _set_tag_follow(session, TagUnfollowed(user_id=user_id, tag=tag))
-
-
-async def _set_tag_follow(session: AnySession, event: TagFollowed | TagUnfollowed) -> None:
-    active = isinstance(event, TagFollowed)
-    lock_statement = _LOCK_TAG_FOLLOW_OR_INSERT if active else _LOCK_TAG_FOLLOW
-    rows = await fetch(session, lock_statement, event.user_id, event.tag)
-    if not rows:
-        return
-    (follow,) = rows
-    if follow["active"] != active:
-        if active:
-            (counted,) = await fetch(session, _COUNT_TAGS, event.user_id)
-            if counted["tags"] >= MAX_FOLLOWED_TAGS:
-                raise TooManyTags(limit=MAX_FOLLOWED_TAGS)
-        version = await outbox.record(session, event)
-        await fetch(session, _SET_TAG_FOLLOW, event.user_id, event.tag, active, version)
-    elif follow["version"]:
-        outbox.name_in_response(session, follow["version"])
