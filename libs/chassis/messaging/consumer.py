@@ -6,7 +6,8 @@ published again to a retry queue, or published to the dead letters.
 *Batches.* The consumer handles all messages that have arrived meanwhile, BATCH at most, in one
 transaction: the more load, the less each message costs. The transaction inserts the ids into the
 inbox, which says which events are new, and runs the handlers of those. Events that share a bulk
-handler are handled together, in the statements of one.
+handler are handled together, in the statements of one. Messages are handled and settled in the
+order of their delivery, so one frame acknowledges the whole batch.
 *Split.* When a batch fails, its transaction rolls back and each of its messages is handled in a
 transaction of its own, so that one bad message does not stop its neighbours.
 *Retry ladder.* A message that fails alone goes to the retry queue of the next delay (RETRY_DELAYS),
@@ -56,6 +57,9 @@ from chassis.observability.event_metrics import (
 from chassis.observability.request_context import message_context, message_fields
 
 BATCH = 50
+GATHER_SECONDS = 0.005
+"""How long the consumer waits after a batch, so that the next one has several messages. After a
+full batch it does not wait."""
 HANDLER_TIMEOUT_SECONDS = 20
 """For the transaction of one batch."""
 DATABASE_RETRY_SECONDS = 1
@@ -78,6 +82,13 @@ class Delivery:
     event_id: EventId
     event: Event
 
+    @property
+    def is_relevant(self) -> bool:
+        return self.subscription.is_relevant(self.event)
+
+
+Received = tuple[Subscription, AbstractIncomingMessage]
+
 
 class Consumer:
     def __init__(
@@ -92,8 +103,8 @@ class Consumer:
         self._channel: AbstractChannel | None = None
         self._service_exchange: AbstractExchange | None = None
         self._consumer_tags: list[tuple[AbstractQueue, str]] = []
-        self._deliveries: asyncio.Queue[Delivery | None] = asyncio.Queue()
-        """None tells the handling task to end."""
+        self._messages: asyncio.Queue[Received | None] = asyncio.Queue()
+        """In the order of delivery. None tells the handling task to end."""
         self._handling: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -119,81 +130,74 @@ class Consumer:
             except (AMQPError, ChannelInvalidStateError) as error:
                 log.info("consumer.cancel_failed", error=repr(error))
         if self._handling is not None:
-            while not self._deliveries.empty():
-                self._deliveries.get_nowait()
-            self._deliveries.put_nowait(None)
+            while not self._messages.empty():
+                self._messages.get_nowait()
+            self._messages.put_nowait(None)
             await self._handling
         if self._channel is not None:
             await self._channel.close()
 
     async def _receive(self, subscription: Subscription, message: AbstractIncomingMessage) -> None:
-        try:
-            event_id = EventId.parse(message.message_id or "")
-            event = subscription.event.model_validate_json(message.body)
-            event.received(occurred_at(message))
-        except ValueError as error:
-            with message_context(message):
-                try:
-                    await self._dead_letter(subscription, message, error)
-                except (
-                    AMQPError,
-                    ChannelInvalidStateError,
-                    broker.BrokerUnavailable,
-                ) as broker_error:
-                    log.warning("consumer.not_settled", error=repr(broker_error))
-                    await asyncio.sleep(REQUEUE_DELAY_SECONDS)
-                    await _requeue(message)
-        else:
-            delivery = Delivery(subscription, message, event_id, event)
-            if subscription.is_relevant(event):
-                self._deliveries.put_nowait(delivery)
-            else:
-                await self._skip(delivery)
-
-    async def _skip(self, delivery: Delivery) -> None:
-        try:
-            await delivery.message.ack()
-        except (AMQPError, ChannelInvalidStateError) as error:
-            log.warning("consumer.not_settled", error=repr(error))
-        else:
-            self._record_handled(delivery)
+        self._messages.put_nowait((subscription, message))
 
     async def _handle_batches(self) -> None:
-        while (first := await self._deliveries.get()) is not None:
+        while (first := await self._messages.get()) is not None:
             batch = [first]
-            while len(batch) < BATCH and not self._deliveries.empty():
-                delivery = self._deliveries.get_nowait()
-                if delivery is None:
-                    self._deliveries.put_nowait(None)
+            while len(batch) < BATCH and not self._messages.empty():
+                received = self._messages.get_nowait()
+                if received is None:
+                    self._messages.put_nowait(None)
                     break
-                batch.append(delivery)
+                batch.append(received)
             try:
                 async with broker.deadline():
                     await self._settle(batch)
             except Exception as error:
                 # The broker delivers them again; the inbox recognises those that were handled.
                 log.error("consumer.not_settled", exc_info=error)
-                for delivery in batch:
-                    await _requeue(delivery.message)
+                for _, message in batch:
+                    await _requeue(message)
+            if len(batch) < BATCH:
+                await asyncio.sleep(GATHER_SECONDS)
 
-    async def _settle(self, batch: Sequence[Delivery]) -> None:
+    async def _settle(self, batch: Sequence[Received]) -> None:
         """Handles and acknowledges the batch; splits it, or retries its one message, on failure."""
+        deliveries = []
+        malformed = []
+        for subscription, message in batch:
+            try:
+                deliveries.append(parse(subscription, message))
+            except ValueError as error:
+                malformed.append((subscription, message, error))
         try:
-            await self.handle(batch)
+            await self.handle([each for each in deliveries if each.is_relevant])
         except Exception as error:
             if len(batch) > 1:
                 log.warning("consumer.batch_split", events=len(batch), error=repr(error))
-                for delivery in batch:
-                    await self._settle([delivery])
+                for received in batch:
+                    await self._settle([received])
                 return
-            (delivery,) = batch
+            (delivery,) = deliveries
             with message_context(delivery.message):
                 await self._retry_or_dead_letter(delivery, error)
             return
         failpoints.reach("consumer.committed")
-        for delivery in batch:
-            await delivery.message.ack()
+        for subscription, message, reason in malformed:
+            with message_context(message):
+                await self._dead_letter_or_requeue(subscription, message, reason)
+        await _acknowledge([message for _, message in batch])
+        for delivery in deliveries:
             self._record_handled(delivery)
+
+    async def _dead_letter_or_requeue(
+        self, subscription: Subscription, message: AbstractIncomingMessage, error: ValueError
+    ) -> None:
+        try:
+            await self._dead_letter(subscription, message, error)
+        except (AMQPError, ChannelInvalidStateError, broker.BrokerUnavailable) as broker_error:
+            log.warning("consumer.not_settled", error=repr(broker_error))
+            await asyncio.sleep(REQUEUE_DELAY_SECONDS)
+            await _requeue(message)
 
     async def handle(self, batch: Sequence[Delivery]) -> None:
         """Inserts the ids into the inbox and runs the handlers, in one transaction.
@@ -201,7 +205,7 @@ class Consumer:
         Waits while the database is unavailable. Raises what a handler raises; the transaction is
         rolled back then.
         """
-        while True:
+        while batch:
             try:
                 async with (
                     asyncio.timeout(HANDLER_TIMEOUT_SECONDS),
@@ -225,7 +229,7 @@ class Consumer:
         """Writes metrics and a log line."""
         key = delivery.event.routing_key
         EVENTS_HANDLED.labels(key).inc()
-        age = time.time() - delivery.event.occurred_at.timestamp()
+        age = time.time() - occurred_at(delivery.message).timestamp()
         EVENT_DELIVERY_SECONDS.labels(key).observe(max(0.0, age))
         access_log.write("event.handled", message_fields(delivery.message))
 
@@ -255,6 +259,14 @@ class Consumer:
             await self._service_exchange.publish(_copy(message, 1, error), subscription.dead_queue)
         await message.ack()
         EVENTS_DEAD_LETTERED.labels(subscription.event.routing_key).inc()
+
+
+def parse(subscription: Subscription, message: AbstractIncomingMessage) -> Delivery:
+    """Raises ValueError if the message is not an event of the subscription's class."""
+    event_id = EventId.parse(message.message_id or "")
+    event = subscription.event.model_validate_json(message.body)
+    event.received(occurred_at(message))
+    return Delivery(subscription, message, event_id, event)
 
 
 def _groups(deliveries: Iterable[Delivery]) -> Iterable[Sequence[Delivery]]:
@@ -291,13 +303,25 @@ def _span(delivery: Delivery) -> AbstractContextManager[str | None]:
     )
 
 
+async def _acknowledge(messages: Sequence[AbstractIncomingMessage]) -> None:
+    """Acknowledges those that are not settled, by one frame for all.
+
+    The frame acknowledges every earlier message of the channel too. All of these are settled,
+    because messages are handled in the order of their delivery.
+    """
+    unsettled = [message for message in messages if not message.processed]
+    if unsettled:
+        await unsettled[-1].ack(multiple=True)
+
+
 async def _requeue(message: AbstractIncomingMessage) -> None:
     """Returns a message that is not settled, for another delivery to this worker or another one."""
     if message.processed:
         return
-    with suppress(AMQPError, ChannelInvalidStateError):
+    with suppress(AMQPError, ChannelInvalidStateError, broker.BrokerUnavailable):
         # If the connection is lost, the broker has requeued the message already.
-        await message.reject(requeue=True)
+        async with broker.deadline():
+            await message.reject(requeue=True)
 
 
 def occurred_at(message: AbstractIncomingMessage) -> datetime:
