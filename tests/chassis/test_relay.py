@@ -126,6 +126,24 @@ async def test_an_event_that_no_queue_takes_stays_pending_and_delays_no_other(
         await eventually(lambda: _none_pending(database, unbound_event))
 
 
+async def test_an_event_that_is_larger_than_a_frame_arrives_whole(
+    database: Database,
+    infrastructure: Instance,
+    connection: AbstractRobustConnection,
+    probe_event: type[ProbeEvent],
+) -> None:
+    queue = await bind_queue(connection, probe_event)
+    large_event = type(
+        "LargeEvent", (probe_event,), {"__annotations__": {"text": str}, "__module__": __name__}
+    )
+    async with database.transaction() as session:
+        for number in range(2):
+            await outbox.record(session, large_event(number=number, text="x" * 300_000))
+
+    async with running_relays(database, infrastructure.broker_url):
+        assert await receive(queue, 2) == [0, 1]
+
+
 async def test_an_event_whose_change_was_rolled_back_is_not_published(
     database: Database,
     infrastructure: Instance,
@@ -231,7 +249,7 @@ async def test_a_broker_that_was_silent_gets_the_events_when_it_answers_again(
 ) -> None:
     """The broker is silent until aiormq closes the connection and cancels the waiting tasks."""
     monkeypatch.setattr("chassis.messaging.broker.HEARTBEAT_SECONDS", 1)
-    monkeypatch.setattr("chassis.messaging.relay.CONFIRM_TIMEOUT_SECONDS", 60)
+    monkeypatch.setattr("chassis.messaging.publisher.CONFIRM_TIMEOUT_SECONDS", 60)
     queue = await bind_queue(connection, probe_event)
 
     async with (
@@ -255,7 +273,7 @@ async def test_a_broker_that_blocks_and_then_dies_gets_the_events_when_it_is_bac
     probe_event: type[ProbeEvent],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("chassis.messaging.relay.CONFIRM_TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr("chassis.messaging.publisher.CONFIRM_TIMEOUT_SECONDS", 1)
     waiting, wait_until_unblocked = asyncio.Event(), broker.wait_until_unblocked
 
     async def wait_and_signal(connection: aio_pika.Connection) -> None:

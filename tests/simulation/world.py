@@ -18,8 +18,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database.session import Database, execute
 from chassis.http.errors import Problem
-from chassis.messaging.consumer import Consumer, Delivery, occurred_at
+from chassis.messaging.consumer import Consumer, Delivery, parse
 from chassis.messaging.events import EventId
+from chassis.messaging.publisher import Message
 from chassis.messaging.relay import Relay
 from chassis.messaging.subscriptions import Subscriptions
 
@@ -48,28 +49,32 @@ class RolledBack(Exception):
 
 
 class Exchange:
-    """The exchange that relays publish to; injects one fault into a batch."""
+    """In place of the relays' publisher; injects one fault into a batch."""
 
-    def __init__(self, queues: dict[str, list[aio_pika.Message]]) -> None:
+    def __init__(self, queues: dict[str, list[Message]]) -> None:
         self._queues = queues
         self.trouble = Trouble.none
         self.troubled_at = 0
         self.relaying: asyncpg.Connection | None = None
         self._published = 0
 
-    async def publish(self, message: aio_pika.Message, key: str, **_: Any) -> None:
+    async def publish(self, messages: Sequence[Message]) -> list[BaseException | None]:
+        return [self._publish(message) for message in messages]
+
+    def _publish(self, message: Message) -> BaseException | None:
         struck = self._published == self.troubled_at
         self._published += 1
         if struck and self.trouble is Trouble.refused:
-            raise AMQPConnectionError
+            return AMQPConnectionError()
         for name, queue in self._queues.items():
-            if name.partition(".")[2] == key:
+            if name.partition(".")[2] == message.routing_key:
                 queue.append(message)
         if struck and self.trouble is Trouble.unconfirmed:
-            raise AMQPConnectionError
+            return AMQPConnectionError()
         if struck and self.trouble is Trouble.killed:
             assert self.relaying is not None
             self.relaying.terminate()
+        return None
 
     def strike(self, trouble: Trouble, at: int, relaying: asyncpg.Connection) -> None:
         self.trouble, self.troubled_at, self.relaying = trouble, at, relaying
@@ -89,7 +94,7 @@ class World:
             service: Consumer(databases[service], None, subscriptions)  # type: ignore[arg-type]
             for service, subscriptions in reactions.items()
         }
-        self.queues: dict[str, list[aio_pika.Message]] = {name: [] for name in self._reactions}
+        self.queues: dict[str, list[Message]] = {name: [] for name in self._reactions}
         self._exchange = Exchange(self.queues)
 
     def keys(self, service: str) -> set[str]:
@@ -168,12 +173,16 @@ class World:
             for queue, message in taken:
                 self.queues[queue].remove(message)
 
-    def _arrived(self, queue: str, message: aio_pika.Message) -> Delivery:
+    def _arrived(self, queue: str, message: Message) -> Delivery:
         _, subscription = self._reactions[queue]
-        incoming: Any = message
-        event = subscription.event.model_validate_json(message.body)
-        event.received(occurred_at(incoming))
-        return Delivery(subscription, incoming, EventId.parse(message.message_id or ""), event)
+        properties = message.properties
+        incoming: Any = aio_pika.Message(
+            message.body,
+            message_id=properties.message_id,
+            type=properties.message_type,
+            headers=properties.headers,
+        )
+        return parse(subscription, incoming)
 
     async def calm(self) -> None:
         """Publishes and handles events until none is left."""

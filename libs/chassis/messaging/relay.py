@@ -18,14 +18,13 @@ fails, the relay closes both connections and starts again with new ones. See doc
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack
 from operator import itemgetter
 
 import aio_pika
 import asyncpg
 import structlog
 from aio_pika import Connection
-from aio_pika.abc import AbstractExchange
 from aio_pika.exceptions import (
     AMQPError,
     ChannelInvalidStateError,
@@ -33,12 +32,14 @@ from aio_pika.exceptions import (
     PublishError,
 )
 from opentelemetry.trace import SpanKind
+from pamqp.commands import Basic
 
 from chassis import failpoints
 from chassis.database.session import Database
 from chassis.http.errors import report_job_error
 from chassis.messaging import broker
-from chassis.messaging.events import EventId, to_milliseconds
+from chassis.messaging.events import EXCHANGE, EventId, to_milliseconds
+from chassis.messaging.publisher import Message, Publisher
 from chassis.observability import tracing
 from chassis.observability.event_metrics import (
     EVENTS_PUBLISHED,
@@ -52,7 +53,6 @@ BATCH = 200
 POLL_INTERVAL_SECONDS = 5
 OPEN_TIMEOUT_SECONDS = 10
 """For opening a channel and declaring the exchange."""
-CONFIRM_TIMEOUT_SECONDS = 5
 UNROUTABLE_DELAY_SECONDS = 5
 """How long an event that no queue took waits for its next attempt."""
 RECONNECT_DELAY_SECONDS = 1
@@ -119,23 +119,24 @@ class Relay:
                 channel = await broker_connection.channel(
                     publisher_confirms=True, on_return_raises=True
                 )
-                exchange = await broker.events_exchange(channel)
+                await broker.events_exchange(channel)
+                publisher = Publisher(await channel.get_underlay_channel(), EXCHANGE)
             connection = await self._database.connect()
             stack.callback(connection.terminate)
             await connection.add_listener(f"{self._database.service}_outbox", self._on_notify)
             try:
-                await self._publish_when_notified(connection, exchange)
+                await self._publish_when_notified(connection, publisher)
             except broker.BrokerUnavailable:
                 # The broker may block this connection, and would block a new one as well.
                 await broker.wait_until_unblocked(broker_connection)
                 raise
 
     async def _publish_when_notified(
-        self, connection: asyncpg.Connection, exchange: AbstractExchange
+        self, connection: asyncpg.Connection, publisher: Publisher
     ) -> None:
         while not self._stopping:
             self._notified.clear()
-            if await self.publish_pending(connection, exchange) == BATCH:
+            if await self.publish_pending(connection, publisher) == BATCH:
                 continue
             try:
                 async with asyncio.timeout(POLL_INTERVAL_SECONDS):
@@ -146,14 +147,12 @@ class Relay:
     def _on_notify(self, *_: object) -> None:
         self._notified.set()
 
-    async def publish_pending(
-        self, connection: asyncpg.Connection, exchange: AbstractExchange
-    ) -> int:
+    async def publish_pending(self, connection: asyncpg.Connection, publisher: Publisher) -> int:
         """Publishes one batch, whose events are marked once the broker has confirmed them, and
         returns the size of the batch.
 
-        Raises what aio_pika and `broker.deadline` raise when the broker fails. Events that are not
-        confirmed stay pending.
+        Raises AMQPError, ChannelInvalidStateError or BrokerUnavailable when the broker fails.
+        Events that are not confirmed stay pending.
         """
         async with connection.transaction():
             rows = await connection.fetch(_MARK_PENDING, BATCH)
@@ -161,15 +160,18 @@ class Relay:
                 return 0
             rows.sort(key=itemgetter("id"))
             failpoints.reach("relay.selected")
-            outcomes = await asyncio.gather(
-                *(self._publish(exchange, row) for row in rows), return_exceptions=True
-            )
+            with ExitStack() as spans:
+                messages = [
+                    self._message(row, spans.enter_context(self._span(row))) for row in rows
+                ]
+                outcomes = await publisher.publish(messages)
             failpoints.reach("relay.published")
-            failures = [
-                (row, outcome)
-                for row, outcome in zip(rows, outcomes, strict=True)
-                if outcome is not None
-            ]
+            failures = []
+            for row, outcome in zip(rows, outcomes, strict=True):
+                if outcome is None:
+                    EVENTS_PUBLISHED.labels(row["routing_key"]).inc()
+                else:
+                    failures.append((row, outcome))
             if failures:
                 await connection.execute(_UNMARK, [row["id"] for row, _ in failures])
             # The broker returned these, because no queue is bound to their routing key, or rejected
@@ -190,28 +192,31 @@ class Relay:
                 raise outcome
         return len(rows)
 
-    async def _publish(self, exchange: AbstractExchange, row: asyncpg.Record) -> None:
+    def _event_id(self, row: asyncpg.Record) -> str:
+        return str(EventId(source=self._database.service, number=row["id"]))
+
+    def _span(self, row: asyncpg.Record) -> AbstractContextManager[str | None]:
+        """A span in the event's own trace: a batch holds events of several traces."""
+        name = f"publish {row['routing_key']}"
+        return tracing.message_span(
+            name, SpanKind.PRODUCER, row["traceparent"], self._event_id(row)
+        )
+
+    def _message(self, row: asyncpg.Record, traceparent: str | None) -> Message:
         key: str = row["routing_key"]
-        event_id = str(EventId(source=self._database.service, number=row["id"]))
-        with tracing.message_span(
-            f"publish {key}", SpanKind.PRODUCER, row["traceparent"], event_id
-        ) as traceparent:
-            message = aio_pika.Message(
-                row["payload"].encode(),
-                message_id=event_id,
-                type=key,
-                content_type="application/json",
-                delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-                timestamp=row["occurred_at"],
-                headers={
-                    OCCURRED_AT_HEADER: to_milliseconds(row["occurred_at"]),
-                    "request_id": row["request_id"],
-                    "traceparent": traceparent or row["traceparent"],
-                },
-            )
-            async with broker.deadline(CONFIRM_TIMEOUT_SECONDS):
-                await exchange.publish(message, key, mandatory=True)
-        EVENTS_PUBLISHED.labels(key).inc()
+        properties = Basic.Properties(
+            message_id=self._event_id(row),
+            message_type=key,
+            content_type="application/json",
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            timestamp=row["occurred_at"],
+            headers={
+                OCCURRED_AT_HEADER: to_milliseconds(row["occurred_at"]),
+                "request_id": row["request_id"],
+                "traceparent": traceparent or row["traceparent"],
+            },
+        )
+        return Message(key, properties, row["payload"].encode())
 
     async def measure_outbox(self) -> None:
         """Sets the gauges of the outbox until it is cancelled.
