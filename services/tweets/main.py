@@ -27,13 +27,15 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
 
 
 def create_app() -> FastAPI:
+    settings = Settings()
     return app.create(
-        Settings(),
+        settings,
         *api.routers,
         erasure.router,
         event_backlog.router(subscriptions),
         export.router(EXPORT_LISTS),
         lifespan=_lifespan,
+        direct_writes=api.direct_writes(settings),
     )
 
 

@@ -60,6 +60,7 @@ def create_app() -> FastAPI:
         event_backlog.router(subscriptions),
         export.router(EXPORT_LISTS),
         lifespan=_lifespan,
+        direct_writes=api.direct_writes,
         larger_bodies={api.IMPORT_PATH: MAX_BYTES},
     )
     application.state.providers = Providers(settings.sign_on)

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from chassis import testing
+from chassis.auth.identity import KeyScope
 from chassis.database.session import Database, execute, fetch
 from services.tweets import commands
 from services.tweets.events import MediaExpired, MediaUploaded
@@ -298,6 +299,46 @@ async def test_liking_an_unknown_tweet_is_not_found(tweets: httpx.AsyncClient, m
     response = await tweets.request(method, "/api/tweets/900000/likes", headers=signed(ANN))
 
     assert (response.status_code, response.json()["error_type"]) == (404, "TweetNotFound")
+
+
+@pytest.mark.parametrize(
+    ("person", "scope"),
+    [(BORIS, KeyScope.write), (BORIS, KeyScope.read), (0, KeyScope.write), (None, KeyScope.write)],
+)
+@pytest.mark.parametrize(
+    ("method", "path", "draft"),
+    [
+        ("POST", "/api/tweets/{tweet_id}/likes", None),
+        ("DELETE", "/api/tweets/{tweet_id}/likes", None),
+        ("POST", "/api/tweets/900000/likes", None),
+        ("DELETE", "/api/tweets/900000/likes", None),
+        ("POST", "/api/tweets", {"tweet_data": "plain", "draft_id": "alike"}),
+        ("POST", "/api/tweets", {"tweet_data": "@Ann", "draft_id": "mention"}),
+        ("POST", "/api/tweets", {"tweet_data": " "}),
+        ("POST", "/api/tweets", {"tweet_data": "plain", "draft_id": "a space"}),
+    ],
+)
+async def test_a_write_is_answered_alike_by_the_direct_route_and_by_the_framework(
+    tweets: httpx.AsyncClient,
+    method: str,
+    path: str,
+    draft: dict[str, str] | None,
+    person: int | None,
+    scope: KeyScope,
+) -> None:
+    path = path.format(tweet_id=await posted(tweets, ANN))
+    headers = {"x-request-id": "the-request"}
+    if person is not None:
+        headers |= testing.identity_headers("tweets", person, scope=scope)
+
+    # The query leaves the request to the framework. The second request changes nothing.
+    responses = [
+        await tweets.request(method, path + query, json=draft, headers=headers)
+        for query in ("", "?unknown=1")
+    ]
+
+    direct, by_framework = ((each.status_code, each.text, each.headers) for each in responses)
+    assert direct == by_framework
 
 
 @pytest.mark.parametrize(

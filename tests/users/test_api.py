@@ -123,6 +123,25 @@ async def test_nobody_follows_themselves(users: httpx.AsyncClient, people: Peopl
     assert (response.status_code, response.json()["error_type"]) == (409, "CannotFollowYourself")
 
 
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+@pytest.mark.parametrize("followed", ["other", "unknown", "oneself"])
+async def test_a_follow_is_answered_alike_by_the_direct_route_and_by_the_framework(
+    users: httpx.AsyncClient, people: People, method: str, followed: str
+) -> None:
+    ann, boris = await people.register("Ann"), await people.register("Boris")
+    followed_id = {"other": boris, "unknown": 900_000, "oneself": ann}[followed]
+    headers = signed(ann) | {"x-request-id": "the-request"}
+
+    # The query leaves the request to the framework. The second request changes nothing.
+    responses = [
+        await users.request(method, f"/api/users/{followed_id}/follow{query}", headers=headers)
+        for query in ("", "?unknown=1")
+    ]
+
+    direct, by_framework = ((each.status_code, each.text, each.headers) for each in responses)
+    assert direct == by_framework
+
+
 @pytest.mark.parametrize("id", ["0", "-1", "abc", "99999999999999999999", "1.5", "%00"])
 async def test_an_id_out_of_range_is_refused(users: httpx.AsyncClient, id: str) -> None:
     response = await users.get(f"/api/users/{id}", headers=signed(1))

@@ -28,6 +28,7 @@ from chassis.observability import (
     tracing,
 )
 from chassis.process import health
+from chassis.process.direct_writes import DirectWrite
 from chassis.process.health import Check
 from chassis.process.loops import Loop, run_forever
 from chassis.settings import ProcessSettings, ServiceSettings
@@ -43,13 +44,14 @@ def create(
     checks: Mapping[str, Check] | None = None,
     max_body_bytes: int = body_limit.MAX_JSON_BYTES,
     larger_bodies: Mapping[str, int] = MappingProxyType({}),
+    direct_writes: Iterable[DirectWrite] = (),
 ) -> FastAPI:
     """The api process of a service.
 
     Sets `app.state.database`, `app.state.settings` and `app.state.verifier`. `lifespan` opens and
     closes the service's own resources. `/health/status` runs `checks` in addition to the check of
     the database. `larger_bodies` has the limits of paths whose requests may be larger than
-    `max_body_bytes`.
+    `max_body_bytes`. The routes `direct_writes` come before those of the routers.
     """
     database = Database(settings)
 
@@ -81,6 +83,7 @@ def create(
     app.add_middleware(body_limit.BodyLimit, max_bytes=max_body_bytes, larger=larger_bodies)
     app.state.database = database
     app.state.verifier = Verifier(settings.identity_public_key, settings.service)
+    app.router.routes[:0] = direct_writes
     for router in routers:
         app.include_router(router)
     return app

@@ -1,15 +1,17 @@
 """Posting, deleting and liking tweets, and hashtags that a person follows."""
 
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis.auth.identity import IDENTITY_HEADER, SignedIn
-from chassis.database.session import Autocommit, DirectTransaction, request_session
+from chassis.auth.identity import IDENTITY_HEADER, Identity, SignedIn
+from chassis.database.session import AnySession, Autocommit, DirectTransaction, request_session
 from chassis.http.errors import InvalidRequest, responses
 from chassis.http.models import Id, Ok
 from chassis.http.paging import MAX_ID
+from chassis.process.direct_writes import DirectWrite
 
 from .. import commands, entities
 from ..commands import NewTweet
@@ -33,6 +35,7 @@ from ..errors import (
     TweetTooLong,
 )
 from ..models import WhoMayReply
+from ..settings import Settings
 
 router = APIRouter(prefix="/api", tags=["tweets"])
 
@@ -151,13 +154,7 @@ async def post_tweet(
         raise InvalidRequest(
             reason="draft_id and Idempotency-Key differ. Send the same value in both, or only one."
         )
-    new = NewTweet(
-        draft.tweet_data,
-        draft.tweet_media_ids or [],
-        draft.reply_to,
-        draft.mentions,
-        draft.replies,
-    )
+    new = _new_tweet(draft)
     async with request_session(request, one_statement=new.is_plain) as session:
         posted = await commands.post_tweet(
             session,
@@ -167,6 +164,29 @@ async def post_tweet(
             must_match=idempotency_key is not None,
         )
     return TweetResponse(tweet_id=posted.tweet_id, ambiguous=list(posted.ambiguous) or None)
+
+
+def _new_tweet(draft: TweetDraft) -> NewTweet:
+    return NewTweet(
+        draft.tweet_data,
+        draft.tweet_media_ids or [],
+        draft.reply_to,
+        draft.mentions,
+        draft.replies,
+    )
+
+
+async def _post_plain_tweet(
+    settings: Settings, draft: TweetDraft, identity: Identity, session: AnySession
+) -> TweetResponse | None:
+    """None if posting the draft takes more than one statement."""
+    media_ids = draft.tweet_media_ids or []
+    content = commands.clean_draft(draft.tweet_data, media_ids, settings)
+    new = _new_tweet(draft.model_copy(update={"tweet_data": content}))
+    if not new.is_plain:
+        return None
+    posted = await commands.post_tweet(session, identity.user_id, new, draft.draft_id)
+    return TweetResponse(tweet_id=posted.tweet_id)
 
 
 @router.delete(
@@ -210,3 +230,12 @@ async def unfollow_tag(
 ) -> Ok:
     await commands.unfollow_tag(session, identity.user_id, entities.fold_tag(tag))
     return Ok()
+
+
+def direct_writes(settings: Settings) -> list[DirectWrite]:
+    post_plain_tweet = partial(_post_plain_tweet, settings)
+    return [
+        DirectWrite("POST", "/api/tweets/{id}/likes", like_tweet),
+        DirectWrite("DELETE", "/api/tweets/{id}/likes", unlike_tweet),
+        DirectWrite("POST", "/api/tweets", post_plain_tweet, status=201, body=TweetDraft),
+    ]

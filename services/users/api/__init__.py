@@ -18,6 +18,7 @@ from . import (
     sign_on,
 )
 from .callers import on_user_not_found
+from .follows import direct_writes
 from .imports import IMPORT_PATH
 from .sign_on import count_from_zero
 
@@ -39,4 +40,4 @@ routers = (
     sign_on.router,
 )
 
-__all__ = ["IMPORT_PATH", "count_from_zero", "on_user_not_found", "routers"]
+__all__ = ["IMPORT_PATH", "count_from_zero", "direct_writes", "on_user_not_found", "routers"]

@@ -7,6 +7,7 @@ from chassis.database.session import Autocommit
 from chassis.http.errors import responses
 from chassis.http.models import Id, Ok
 from chassis.http.paging import Cursor, Limit
+from chassis.process.direct_writes import DirectWrite
 
 from .. import commands, people_lists
 from ..errors import CannotFollowYourself, UserNotFound
@@ -57,3 +58,9 @@ async def follow(id: Id, identity: SignedIn, session: Autocommit) -> Ok:
 async def unfollow(id: Id, identity: SignedIn, session: Autocommit) -> Ok:
     await commands.unfollow(session, identity.user_id, id)
     return Ok()
+
+
+direct_writes = [
+    DirectWrite("POST", "/api/users/{id}/follow", follow),
+    DirectWrite("DELETE", "/api/users/{id}/follow", unfollow),
+]
