@@ -6,10 +6,8 @@ application beside the proxy gets from middleware.
 
 import json
 import time
-from functools import cache
 
 import structlog
-from prometheus_client import Counter, Histogram
 from starlette.types import Scope, Send
 
 from chassis.http.errors import Problem, ServiceOverloaded
@@ -35,16 +33,6 @@ _FORWARDED_REQUEST_HEADERS = frozenset(
 _EVENTS_HEADER = request_context.EVENTS_HEADER.encode()
 _EXPECTED_PERSON_HEADER = sessions.EXPECTED_PERSON_HEADER.encode()
 _UNKNOWN_ROUTE = "(unknown)"
-
-REQUESTS = Counter(
-    "http_requests_total", "Responses by route, method and status.", ["handler", "method", "status"]
-)
-DURATION = Histogram(
-    "http_request_duration_seconds",
-    "Time to the end of the response, by route and method.",
-    ["handler", "method"],
-    buckets=metrics.REQUEST_SECONDS_BUCKETS,
-)
 
 
 class HttpExchange:
@@ -155,9 +143,7 @@ class HttpExchange:
     def log_and_count(self) -> None:
         seconds = self.elapsed_seconds
         method = self.scope["method"] if self._handler != _UNKNOWN_ROUTE else "*"
-        requests, duration = _metrics(self._handler, method, self.status)
-        requests.inc()
-        duration.observe(seconds)
+        metrics.count_request(self._handler, method, self.status, seconds)
         access_log.log_request(self.scope["method"], self.scope["path"], self.status, seconds)
 
 
@@ -184,9 +170,7 @@ async def refuse_overloaded(scope: Scope, send: Send, handler: str) -> None:
     status = ServiceOverloaded.status
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-    requests, duration = _metrics(handler, scope["method"], status)
-    requests.inc()
-    duration.observe(0.0)
+    metrics.count_request(handler, scope["method"], status, 0.0)
 
 
 def _serialize(problem: Problem) -> tuple[list[Header], bytes]:
@@ -200,12 +184,6 @@ def _serialize(problem: Problem) -> tuple[list[Header], bytes]:
 
 
 _OVERLOADED = _serialize(ServiceOverloaded())
-
-
-@cache
-def _metrics(handler: str, method: str, status: int) -> tuple[Counter, Histogram]:
-    """Cached, because finding a metric by its labels costs more than incrementing it."""
-    return REQUESTS.labels(handler, method, status), DURATION.labels(handler, method)
 
 
 def cookie_value(cookies: str, name: str) -> str:

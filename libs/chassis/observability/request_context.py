@@ -23,12 +23,15 @@ import structlog
 from aio_pika.abc import AbstractIncomingMessage
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis.observability import access_log
+from chassis.observability import access_log, metrics
 
 REQUEST_ID_HEADER = "x-request-id"
 TRACEPARENT_HEADER = "traceparent"
 EVENTS_HEADER = "warble-events"
 """The response header that names the events of a write, so that its author can read it back."""
+
+_NO_ROUTE = "none"
+"""The `handler` in metrics of requests that no route matches."""
 
 _random = random.Random(secrets.randbits(256))  # noqa: S311  ids must be unique, not secret
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -91,7 +94,7 @@ def bind_request(headers: Mapping[bytes, bytes]) -> str:
 
 
 class RequestContext:
-    """Binds the request's ids, writes its log line, and names its events in the response.
+    """Binds the request's ids, logs and counts it, and names its events in the response.
 
     This is plain ASGI middleware, not Starlette's BaseHTTPMiddleware: it changes the first message
     of a response and passes all other messages on untouched.
@@ -127,13 +130,10 @@ class RequestContext:
         finally:
             if not scope["path"].startswith(("/health", "/metrics")):
                 seconds = time.perf_counter() - started_at
-                access_log.log_request(scope["method"], _logged_path(scope), status, seconds)
-
-
-def _logged_path(scope: Scope) -> str:
-    """The path; for calls between services the route's pattern, since their paths hold digests of
-    keys."""
-    path: str = scope["path"]
-    if path.startswith("/internal/"):
-        return getattr(scope.get("route"), "path_format", "/internal/")
-    return path
+                method, path = scope["method"], scope["path"]
+                route = getattr(scope.get("route"), "path_format", None)
+                metrics.count_request(route or _NO_ROUTE, method, status, seconds)
+                if path.startswith("/internal/"):
+                    # Paths of calls between services hold digests of keys.
+                    path = route or "/internal/"
+                access_log.log_request(method, path, status, seconds)

@@ -136,7 +136,7 @@ def base_app(
     )
     app.state.settings = settings
     errors.install(app)
-    metrics.instrument(app)
+    metrics.install(app)
     app.include_router(health.router(checks, needed_at_start))
     app.add_middleware(request_context.RequestContext)
     if tracing.is_enabled():
