@@ -149,10 +149,11 @@ class Connection(asyncio.Protocol):
         self._response = Response(self)
         self._head_received = self._loop.create_future()
         self._timer = self._loop.call_later(timeout_seconds, self._check_timeout)
-        self._transport.write(head)
         try:
-            if body is not None:
-                await self._send_body(body, content_length)
+            if body is None:
+                self._transport.write(head)
+            else:
+                await self._send_body(head, body, content_length)
             self._owner.awaiting_response += 1
             try:
                 return await self._head_received
@@ -162,8 +163,14 @@ class Connection(asyncio.Protocol):
             self.abort()
             raise
 
-    async def _send_body(self, body: AsyncIterable[bytes], content_length: int | None) -> None:
-        """Stops early if the response arrives first: a service may refuse a body unread (413)."""
+    async def _send_body(
+        self, head: bytes, body: AsyncIterable[bytes], content_length: int | None
+    ) -> None:
+        """Stops early if the response arrives first: a service may refuse a body unread (413).
+
+        The head is written together with the first part of the body: that saves a system call here
+        and may save one at the replica.
+        """
         assert self._transport is not None
         assert self._head_received is not None
         chunked = content_length is None
@@ -172,13 +179,18 @@ class Connection(asyncio.Protocol):
             if self._head_received.done():
                 break
             sent += len(chunk)
-            self._transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
+            part = b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk
+            if head:
+                self._transport.writelines((head, part))
+                head = b""
+            else:
+                self._transport.write(part)
             self._active_at = self._loop.time()
             if not self._can_write.is_set():
                 await self._can_write.wait()
         else:
             if chunked:
-                self._transport.write(b"0\r\n\r\n")
+                self._transport.write(head + b"0\r\n\r\n")
             elif sent != content_length:
                 # The service would take the start of the next request for the rest of this body.
                 raise RemoteProtocolError(

@@ -16,8 +16,15 @@ from chassis.process import http_protocol
 from tests.sockets import send_raw
 from tests.waiting import PATIENCE_SECONDS
 
+head_arrived = asyncio.Event()
+
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["path"] == "/late":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await head_arrived.wait()
+        await send({"type": "http.response.body", "body": b"late"})
+        return
     if scope["path"] == "/large":
         await Response(bytes(50_000_000))(scope, receive, send)
         return
@@ -211,6 +218,21 @@ async def test_one_connection_serves_several_requests(port: int) -> None:
     assert response.count(b"HTTP/1.1 200 OK") == 2
     assert b"/a 100000" in response
     assert response.endswith(b"/b 0 host connection")
+
+
+async def test_a_head_does_not_wait_for_a_body_that_comes_later(port: int) -> None:
+    head_arrived.clear()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /late HTTP/1.1\r\nhost: x\r\n\r\n")
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        head = await reader.readuntil(b"\r\n\r\n")
+        head_arrived.set()
+        body = await reader.readuntil(b"0\r\n\r\n")
+
+    assert head.startswith(b"HTTP/1.1 200")
+    assert body == b"4\r\nlate\r\n0\r\n\r\n"
+    writer.close()
 
 
 async def test_an_incomplete_head_after_a_response_times_out(port: int) -> None:

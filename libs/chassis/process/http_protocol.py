@@ -13,6 +13,8 @@ adds:
   one that has vanished without a word, in whose place TCP would wait for a quarter of an hour;
 - a process has at most MAX_CONNECTIONS connections.
 
+It also writes the head and the body of a short response at once (`_ResponseTransport`).
+
 A connection is in one of three states: waiting for a head (`_head_timer` runs), reading a body
 (`_body_timer` runs), or neither, while the application works. One request may follow another on the
 same connection, so a refusal must not be taken for the response to an earlier request:
@@ -25,6 +27,7 @@ import asyncio
 import json
 import socket
 from http import HTTPStatus
+from typing import cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -60,6 +63,44 @@ def _limit_unacknowledged_time(transport: asyncio.BaseTransport) -> None:
 class _DiscardedHeaders(list[tuple[bytes, bytes]]):
     def append(self, _: tuple[bytes, bytes]) -> None:
         pass
+
+
+class _ResponseTransport:
+    """Writes the head of a response together with the body that follows at once.
+
+    uvicorn writes them separately, but each write is a system call and wakes the client. A head
+    that no body follows in the same turn of the event loop is written alone: a stream may have
+    nothing to send for a long time.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head: bytes | None = None
+        self._flush: asyncio.Handle | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._flush is None:
+            self._head = data
+            self._flush = self._loop.call_soon(self._write_head)
+        elif self._head is None:
+            self._transport.write(data)
+        else:
+            head, self._head = self._head, None
+            self._flush.cancel()
+            self._transport.writelines((head, data))
+
+    def close(self) -> None:
+        self._write_head()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def _write_head(self) -> None:
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._transport.write(head)
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -112,6 +153,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._stop_head_timer()
         self._body_progressed = True
         super().on_headers_complete()
+        self.cycle.transport = cast(
+            asyncio.Transport, _ResponseTransport(self.transport, self.loop)
+        )
         # Trailers must not be merged into the headers (RFC 9110, 6.5.1).
         self.headers = _DiscardedHeaders()
 
