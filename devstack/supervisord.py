@@ -43,6 +43,7 @@ LIBRARIES = (
     "linkify_it",
     "minio",
     "prometheus_client",
+    "prometheus_fastapi_instrumentator",
     "pydantic._internal._serializers",
     "pydantic.functional_serializers",
     "pydantic.v1",
