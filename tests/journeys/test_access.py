@@ -41,6 +41,16 @@ from .operations import (
 
 NOBODY = "401 NotSignedIn"
 ONLY_READS = "403 ReadOnlyKey"
+_FIRST_SERVED = {
+    OPERATIONS[operation]["x-warble-service"]: operation
+    for operation in reversed(SERVED)
+    if not is_open(operation)
+}
+FORGED = [
+    pytest.param(operation, marks=() if operation in _FIRST_SERVED.values() else pytest.mark.slow)
+    for operation in SERVED
+]
+"""One operation of each service in `make test`, all in `make test-slow`."""
 
 
 class Internal(NamedTuple):
@@ -212,6 +222,14 @@ async def people(company: Company, hired: dict[str, Person]) -> dict[str, Person
     return {who: replace(person, http=company.http) for who, person in hired.items()}
 
 
+def served_at(stack: Instance, operation: str) -> tuple[str, str]:
+    """The service of the operation, and the address of a process that serves it."""
+    service = OPERATIONS[operation]["x-warble-service"]
+    if service == "stream":
+        return "notifications", stack.stream_urls()[0]
+    return service, stack.url(f"{service}-api-1") or ""
+
+
 async def owner_for(operation: str, company: Company, people: dict[str, Person]) -> Person:
     if CHANGES_THE_OWNER.match(operation):
         return await company.hire("Ann")
@@ -313,12 +331,9 @@ async def test_each_gets_through_the_gateway_what_is_theirs(
 async def test_each_service_judges_by_itself_who_asks(
     company: Company, stack: Instance, people: dict[str, Person], operation: str
 ) -> None:
-    row, service = ROWS[operation], OPERATIONS[operation]["x-warble-service"]
-    url = stack.url(f"{service}-api-1") or ""
-    if service == "stream":
-        service, url = "notifications", stack.stream_urls()[0]
-    private_key = stack.secrets["identity"]
-    signer = Signer(private_key)
+    row = ROWS[operation]
+    service, url = served_at(stack, operation)
+    signer = Signer(stack.secrets["identity"])
     another = people["another person"]
     admin_id = (await company.administrator.done("GET", "/api/users/me"))["user"]["id"]
 
@@ -336,16 +351,37 @@ async def test_each_service_judges_by_itself_who_asks(
         answers[who] = await outcome_of(company, operation, asking, {IDENTITY_HEADER: token}, url)
     owner = await owner_for(operation, company, people)
     asking = await row.asks(owner)
-    for what, headers in forgeries(private_key, service, owner.id).items():
-        answers[what] = await outcome_of(company, operation, asking, headers, url)
+    forged = testing.identity_headers(service, owner.id, administrator=True)
+    answers["nobody"] = await outcome_of(company, operation, asking, {}, url)
+    answers["signed by another key"] = await outcome_of(company, operation, asking, forged, url)
 
     stranger = row.another if is_open(operation) else NOBODY
-    assert answers == dict.fromkeys(answers, stranger) | {
+    assert answers == {
         "another person": row.another,
         "a key that only reads": for_a_reader(operation),
         "an administrator": row.administrator,
         "the owner": row.owner,
+        "the gateway itself": stranger,
+        "nobody": stranger,
+        "signed by another key": stranger,
     }
+
+
+@pytest.mark.parametrize("operation", FORGED)
+async def test_each_service_refuses_a_forged_identity(
+    company: Company, stack: Instance, people: dict[str, Person], operation: str
+) -> None:
+    row = ROWS[operation]
+    service, url = served_at(stack, operation)
+    owner = await owner_for(operation, company, people)
+    asking = await row.asks(owner)
+
+    answers = {
+        what: await outcome_of(company, operation, asking, headers, url)
+        for what, headers in forgeries(stack.secrets["identity"], service, owner.id).items()
+    }
+
+    assert answers == dict.fromkeys(answers, row.another if is_open(operation) else NOBODY)
 
 
 async def test_a_key_is_exchanged_for_a_session_while_it_is_good(company: Company) -> None:
