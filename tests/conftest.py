@@ -39,6 +39,10 @@ structlog.configure(
     ]
 )
 
+# httpcore tries to import this library several times in every request. It is not installed, and each
+# search of all folders for it takes CPU time, a third of the client's.
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
+
 # On a busy machine a single example may take long.
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
