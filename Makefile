@@ -98,9 +98,9 @@ test: ## run the tests, except slow ones, on their own ports and data, even whil
 	$(VENV) dev
 	@$(RUN) -m pytest
 
-test-slow: ## run the tests that take minutes: chaos, an upgrade, fuzzing, a million rows
+test-slow: ## run what takes longer: chaos, an upgrade, fuzzing, a million rows, more examples
 	$(VENV) dev
-	@$(RUN) -m pytest -m slow
+	@$(RUN) -m pytest -m 'slow or property' --hypothesis-profile=many
 
 chaos: ## inject faults into a separate system under load; SEED=… ONLY=killed_processes
 	$(VENV) dev
@@ -141,7 +141,7 @@ boards: ## generate the Grafana dashboards
 
 pictures: ## accept how the parts of the page look now; look at the changed pictures before you commit
 	$(VENV) dev
-	@WARBLE_ACCEPT_PICTURES=1 $(RUN) -m pytest -n0 tests/web/test_parts.py
+	@WARBLE_ACCEPT_PICTURES=1 $(RUN) -m pytest -n0 -m '' tests/web/test_parts.py
 
 screenshots: ## take the pictures in docs/images, from a system with the example data
 	$(VENV) dev

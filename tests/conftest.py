@@ -23,6 +23,7 @@ from devstack.instance import Instance
 from devstack.repository import REPOSITORY, SERVICES
 from operate.postgres import connect
 from tests import identity_provider
+from tests.examples import MANY
 from tests.identity_provider import IdentityProvider
 from tests.journeys.company import Company, company_at
 from tests.oidc_provider import CertifiedProvider
@@ -45,6 +46,7 @@ sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 # On a busy machine a single example may take long.
 hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.register_profile(MANY, deadline=None)
 hypothesis.settings.load_profile("tests")
 
 TWO_REPLICAS = {f"{name.upper()}_REPLICAS": "2" for name in SERVICES}

@@ -25,9 +25,12 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize("service", ROWS)
-async def test_a_chain_ends_where_the_models_are_and_keeps_what_is_there(
-    apart: Instance, as_service: Callable[[str], None], service: str
+@pytest.mark.parametrize(
+    "service",
+    ["users", *(pytest.param(name, marks=pytest.mark.slow) for name in ROWS if name != "users")],
+)
+async def test_two_migrations_at_once_lead_to_the_newest_revision_and_keep_what_is_there(
+    apart: Instance, service: str
 ) -> None:
     await _migrate_twice_at_once(apart, service)
     async with postgres.connect(apart.service_environment(service)) as connection:
@@ -36,6 +39,12 @@ async def test_a_chain_ends_where_the_models_are_and_keeps_what_is_there(
 
         table = ROWS[service].split()[2]
         assert await connection.fetchval(f"select count(*) from {table}") == 1
+
+
+@pytest.mark.parametrize("service", ROWS)
+async def test_a_chain_ends_where_the_models_are(
+    as_service: Callable[[str], None], service: str
+) -> None:
     as_service(service)
     settings = importlib.import_module(f"services.{service}.settings").Settings()
     config = migrations.alembic_config(f"services.{service}", settings)

@@ -17,6 +17,8 @@ from .checker import Checker
 from .history import History, Mark, Outcome, Tweet, Upload
 from .load import Load, hired
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def load(stack: Instance) -> AsyncIterator[Load]:

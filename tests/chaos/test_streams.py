@@ -12,6 +12,7 @@ from .history import Outcome
 from .load import Load, hired
 from .streams import Client, Streams, streaming
 
+pytestmark = pytest.mark.slow
 PARTS = ("gateway", "notifications-stream-1", "notifications-worker", "notifications-api-1")
 
 

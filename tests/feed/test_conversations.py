@@ -13,6 +13,7 @@ from chassis import testing
 from chassis.database.session import Database, execute
 from services.feed import tags
 from services.feed.events import Entity, TweetLiked, TweetPosted, UserDeactivated
+from tests.examples import examples
 from tests.waiting import eventually
 
 from .histories import (
@@ -99,8 +100,9 @@ async def test_a_reply_between_followed_people_brings_the_first_tweet_of_its_thr
     assert every["tweets"][0]["in_reply_to"] == {"id": ann, "author": {"id": ANN, "name": ""}}
 
 
+@pytest.mark.property
 @settings(
-    max_examples=25,
+    max_examples=examples(25),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(model=feed_models(THREAD_STEPS + ["follow", "like"] * 3, min_steps=15))

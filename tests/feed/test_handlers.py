@@ -20,6 +20,7 @@ from services.feed import main
 from services.feed.bulk_handlers import bulk_handlers
 from services.feed.handlers import subscriptions
 from services.feed.privacy import eraser
+from tests.examples import examples
 from tests.row_counts import count_rows, largest
 
 from .histories import (
@@ -137,8 +138,9 @@ async def test_no_statement_deletes_more_likes_than_a_batch(
     }
 
 
+@pytest.mark.property
 @settings(
-    max_examples=100,
+    max_examples=examples(100),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(model=feed_models() | feed_models(THREAD_STEPS, min_steps=15), data=st.data())
@@ -205,8 +207,9 @@ async def _compare_threads(feed: httpx.AsyncClient, model: FeedModel) -> None:
                 assert _part(each) == model.tweet(reader, each["id"])
 
 
+@pytest.mark.property
 @settings(
-    max_examples=100,
+    max_examples=examples(100),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(model=feed_models() | feed_models(THREAD_STEPS, min_steps=15), data=st.data())

@@ -35,6 +35,7 @@ from services.feed.invalidating_cache import (
 from services.feed.pages import CACHE, PageKey, PageRequest, Pages
 from services.feed.privacy import eraser
 from services.feed.selections import Order, Replies, Scope, Selection
+from tests.examples import examples
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 from .histories import THREAD_STEPS, FeedModel, feed_models
@@ -72,8 +73,9 @@ async def read(feed: httpx.AsyncClient, reader: int, path: str, **headers: str) 
     return response
 
 
+@pytest.mark.property
 @settings(
-    max_examples=30,
+    max_examples=examples(30),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(

@@ -79,7 +79,7 @@ class Colleague:
         self.written += 1
 
 
-@pytest.mark.parametrize("writes", [30, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("writes", [10, pytest.param(500, marks=pytest.mark.slow)])
 async def test_each_write_is_in_the_next_read_while_20_others_write(
     company: Company, writes: int
 ) -> None:

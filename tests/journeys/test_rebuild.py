@@ -11,6 +11,7 @@ from .load import crowd_of
 from .operate import as_in_a_container, operate
 
 
+@pytest.mark.slow
 @pytest.mark.exclusive
 @pytest.mark.parametrize("service", ["feed", "notifications"])
 async def test_a_rebuilt_projection_is_the_same_and_nobody_who_reads_or_writes_is_disturbed(

@@ -20,6 +20,7 @@ from services.notifications.events import TweetLiked, UserErased
 from services.notifications.handlers import subscriptions
 from services.notifications.jobs import delete_notices
 from services.notifications.privacy import eraser
+from tests.examples import examples
 
 from .histories import LONG_AGO, Model, RecordedEvent, Row, models
 
@@ -153,11 +154,12 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 PROPERTY = settings(
-    max_examples=100,
+    max_examples=examples(100),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
+@pytest.mark.property
 @PROPERTY
 @given(model=models() | models(min_steps=15), data=st.data())
 async def test_events_in_any_order_and_repeated_lead_to_the_tables_of_the_model(
@@ -179,6 +181,7 @@ async def test_events_in_any_order_and_repeated_lead_to_the_tables_of_the_model(
     await check_positions(database)
 
 
+@pytest.mark.property
 @PROPERTY
 @given(model=models() | models(min_steps=15), data=st.data())
 async def test_nothing_of_an_erased_person_is_stored_by_late_events(
@@ -196,6 +199,7 @@ async def test_nothing_of_an_erased_person_is_stored_by_late_events(
     assert await tables(database) == model.tables()
 
 
+@pytest.mark.property
 @PROPERTY
 @given(model=models() | models(min_steps=15), data=st.data())
 async def test_bulk_handlers_lead_to_the_same_tables(

@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 from devstack.repository import REPOSITORY
@@ -25,6 +26,7 @@ def test_prometheus_accepts_the_configuration_and_its_rules(programs: Prometheus
     _promtool(programs, "check", "config", expressions.CONFIGURATION)
 
 
+@pytest.mark.slow
 def test_each_alert_fires_beyond_its_threshold_and_not_before(programs: Prometheus) -> None:
     _promtool(programs, "test", "rules", TESTS)
 

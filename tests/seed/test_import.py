@@ -69,6 +69,7 @@ def all_of(plan_: Plan) -> tuple[list[str], list[tuple[str, str]]]:
     return sorted(plan_.names), sorted((plan_.names[n], text) for n, text in plan_.tweets)
 
 
+@pytest.mark.slow
 async def test_a_killed_import_continues_without_duplicates(stack: Instance, file: Path) -> None:
     environment = os.environ | {
         "WARBLE_HOME": str(stack.root),
@@ -102,6 +103,7 @@ async def test_a_killed_import_continues_without_duplicates(stack: Instance, fil
     assert await everything(stack, planned(file)) == all_of(planned(file))
 
 
+@pytest.mark.slow
 async def test_people_and_tweets_that_are_missing_in_the_journal_are_found_again(
     stack: Instance, file: Path
 ) -> None:
@@ -117,6 +119,7 @@ async def test_people_and_tweets_that_are_missing_in_the_journal_are_found_again
     assert await everything(stack, planned(file)) == all_of(planned(file))
 
 
+@pytest.mark.slow
 @pytest.mark.exclusive
 async def test_tweets_that_no_reader_sees_yet_are_not_posted_twice(
     stack: Instance, file: Path, tmp_path: Path
@@ -146,6 +149,7 @@ async def test_tweets_that_no_reader_sees_yet_are_not_posted_twice(
     assert len(set(sent.values())) == len(planned(file).tweets)
 
 
+@pytest.mark.slow
 async def test_an_import_into_a_reset_system_starts_again(stack: Instance, file: Path) -> None:
     assert (await load(stack, file))[0]
     with sqlite3.connect(journal_of(stack, file)) as journal:

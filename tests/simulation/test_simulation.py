@@ -35,6 +35,7 @@ from services.tweets.models import ReportReason
 from services.tweets.settings import Settings as TweetsSettings
 from services.users.commands import follows, people
 from services.users.settings import Settings as UsersSettings
+from tests.examples import examples
 
 from .world import PRODUCERS, Trouble, World
 
@@ -393,13 +394,14 @@ def machine(runner: asyncio.Runner, world: World) -> type[RuleBasedStateMachine]
     return Simulation
 
 
+@pytest.mark.property
 def test_each_service_ends_with_what_the_acknowledged_history_says(
     world: tuple[asyncio.Runner, World],
 ) -> None:
     run_state_machine_as_test(
         machine(*world),
         settings=settings(
-            max_examples=20,
+            max_examples=examples(20),
             stateful_step_count=30,
             suppress_health_check=list(HealthCheck),
         ),

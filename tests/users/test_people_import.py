@@ -313,6 +313,7 @@ async def test_administrators_may_be_replaced_but_not_all_taken_away(
     await connection.execute("update person set administrator = id = any($1)", before)
 
 
+@pytest.mark.slow
 async def test_five_thousand_newcomers_are_registered_by_one_file(
     users: httpx.AsyncClient, files: Files, connection: asyncpg.Connection
 ) -> None:

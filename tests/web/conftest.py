@@ -55,9 +55,12 @@ async def browser(chromium: Browser) -> AsyncIterator[Browser]:
         await context.close()
 
 
-@pytest.fixture(params=["wide", "phone"])
+@pytest.fixture(params=["wide", pytest.param("phone", marks=pytest.mark.slow)])
 def screen(request: pytest.FixtureRequest) -> str:
-    """Both screens, for tests of what is laid out differently on them."""
+    """Both screens, for tests of what is laid out differently on them; the phone in `test-slow`.
+
+    `parametrize("screen", ["wide", "phone"])` in place of this fixture takes both in `make test`.
+    """
     name: str = request.param
     return name
 

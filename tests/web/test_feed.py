@@ -11,6 +11,7 @@ from tests.waiting import eventually
 from .conftest import Opens
 
 
+@pytest.mark.parametrize("screen", ["wide", "phone"])
 async def test_two_people_in_two_browsers(company: Company, opens: Opens, screen: str) -> None:
     ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
     await bob.follow(ann)

@@ -67,7 +67,10 @@ async def lively(company: Company) -> tuple[Person, Person]:
 
 
 # Colours do not depend on the screen, and sizes do not depend on the theme.
-@pytest.mark.parametrize(("screen", "theme"), [("wide", "light"), ("phone", "dark")])
+@pytest.mark.parametrize(
+    ("screen", "theme"),
+    [("wide", "light"), pytest.param("phone", "dark", marks=pytest.mark.slow)],
+)
 async def test_axe_finds_nothing_on_any_view(
     company: Company, opens: Opens, theme: str, screen: str
 ) -> None:

@@ -328,7 +328,10 @@ async def test_the_list_is_reached_by_keys_and_says_that_it_is_empty(
 
 
 # Colours do not depend on the screen, and sizes do not depend on the theme.
-@pytest.mark.parametrize(("screen", "theme"), [("wide", "light"), ("phone", "dark")])
+@pytest.mark.parametrize(
+    ("screen", "theme"),
+    [("wide", "light"), pytest.param("phone", "dark", marks=pytest.mark.slow)],
+)
 async def test_axe_finds_nothing_on_the_views_of_notifications(
     company: Company, opens: Opens, theme: str, screen: str
 ) -> None:

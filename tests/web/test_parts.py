@@ -129,6 +129,7 @@ async def test_a_part_looks_as_it_was_accepted(
     await compare_themes(page, "[role=status].notices" if part == "notices" else "main", part)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["tweets", "people", "writer", "managed", "reports"])
 async def test_a_part_on_a_narrow_phone_looks_as_it_was_accepted(
     exact_browser: Browser, gallery: Path, part: str
@@ -138,7 +139,9 @@ async def test_a_part_on_a_narrow_phone_looks_as_it_was_accepted(
     await compare_themes(page, "main", f"{part}-narrow")
 
 
-@pytest.mark.parametrize("dialog", DIALOGS)
+@pytest.mark.parametrize(
+    "dialog", ["write", *(pytest.param(name, marks=pytest.mark.slow) for name in DIALOGS[1:])]
+)
 async def test_a_dialog_looks_as_it_was_accepted(
     exact_browser: Browser, gallery: Path, dialog: str
 ) -> None:

@@ -60,6 +60,7 @@ async def test_pictures_open_large_with_arrows_swipe_and_escape(
     await expect(second).to_be_focused()
 
 
+@pytest.mark.slow
 async def test_a_feed_of_twenty_photographs_is_small_and_does_not_jump(
     company: Company, opens: Opens
 ) -> None:
@@ -133,7 +134,10 @@ async def test_a_long_picture_shows_its_top_and_opens_as_a_whole_at_a_readable_w
     ("locale", "add", "sentence"),
     [
         ("en-GB", "Add pictures", "Pictures can be up to 10 MB; this one is 12.4 MB."),
-        ("ru-RU", "Добавить картинки", "Картинка: не больше 10 МБ, а эта весит 12,4 МБ."),
+        pytest.param(
+            *("ru-RU", "Добавить картинки", "Картинка: не больше 10 МБ, а эта весит 12,4 МБ."),
+            marks=pytest.mark.slow,  # Playwright takes seconds to send the file to the browser.
+        ),
     ],
 )
 async def test_a_file_that_is_too_large_is_refused_with_both_sizes(

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.async_api import Route, expect
 
 from tests.journeys.company import Company, Person
@@ -16,6 +17,7 @@ async def replies(person: Person, text: str, to: int) -> int:
     return tweet_id
 
 
+@pytest.mark.parametrize("screen", ["wide", "phone"])
 async def test_a_thread_is_read_as_a_tree(company: Company, opens: Opens, screen: str) -> None:
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     top = await ann.post("the beginning")
