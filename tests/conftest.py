@@ -40,8 +40,8 @@ structlog.configure(
     ]
 )
 
-# httpcore tries to import this library several times in every request. It is not installed, and each
-# search of all folders for it takes CPU time, a third of the client's.
+# httpcore tries to import this library several times in every request. It is not installed, and the
+# search of all folders for it takes a third of the client's CPU time.
 sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 # On a busy machine a single example may take long.

@@ -145,7 +145,14 @@ async def test_a_person_links_the_account_they_sign_in_with(
 
 @pytest.mark.exclusive
 @pytest.mark.parametrize(
-    "fault", ["users-api-1", "users-worker", "notifications-worker", "rabbitmq"]
+    "fault",
+    [
+        "users-worker",
+        *(
+            pytest.param(fault, marks=pytest.mark.slow)
+            for fault in ("users-api-1", "notifications-worker", "rabbitmq")
+        ),
+    ],
 )
 async def test_no_call_succeeds_a_second_later_though_parts_are_killed(
     stack: Instance, scripted_provider: IdentityProvider, fault: str
