@@ -40,6 +40,9 @@ async def test_a_tab_that_is_looked_at_again_asks_who_is_signed_in(
 ) -> None:
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     page = (await opens(ann)).page
+    # The stream would tell the tab at once, and reload the page while the script below runs.
+    await page.route("**/api/stream*", lambda route: route.abort())
+    await page.reload()
     await shows(page, ann)
 
     await page.context.request.post("/api/session", data={"api_key": bob.key})
