@@ -1,7 +1,7 @@
 /** Shows the part that the address names: `?part=tweets`, or `?dialog=profile`. */
 
 import { mount } from "svelte";
-import { recognize } from "../src/state/session.svelte";
+import { loadSession } from "../src/state/session.svelte";
 import "../src/styles/base.css";
 import { answer } from "./answers";
 import Gallery from "./Gallery.svelte";
@@ -14,7 +14,7 @@ const { setTimeout } = window;
 window.setTimeout = ((act: TimerHandler, milliseconds = 0) =>
   milliseconds < 1000 ? setTimeout(act, milliseconds) : 0) as typeof setTimeout;
 await document.fonts.load("1rem Onest", "Aя");
-await recognize();
+await loadSession();
 mount(Gallery, {
   target: document.getElementById("app") as HTMLElement,
   props: { part: asked.get("part"), dialog: asked.get("dialog") },

@@ -1,6 +1,6 @@
 /** Tweets in every state that a card has. */
 
-import { keep, type Tweet } from "../src/state/tweets.svelte";
+import { cacheTweet, type Tweet } from "../src/state/tweets.svelte";
 import { LONG_NAME, ME, RTL } from "./answers";
 
 /** Two colours, in a shape. */
@@ -25,7 +25,7 @@ let last = 0;
 
 export const tweet = (content: string, more: Partial<Tweet> = {}): Tweet => {
   const id = ++last;
-  return keep({
+  return cacheTweet({
     id,
     content,
     attachments: [],

@@ -1,6 +1,6 @@
-/** The calls of the administration. No part of the first script. */
+/** The calls of the administration. Fetched after the first script. */
 
-import { call, query, type Page } from "./client";
+import { call, queryString, type Page } from "./client";
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
@@ -15,7 +15,7 @@ export type ManagedPerson = Schemas["DirectoryEntryView"];
 export type Provider = Schemas["SignOnView"]["providers"][number];
 export type Identity = Schemas["IdentityView"];
 
-/** The identity providers by which people may sign in. */
+/** The identity providers by which people can sign in. */
 export const providers = () => call<Schemas["SignOnView"]>("GET", "/sign-on");
 
 export const identities = async (id: number) =>
@@ -42,23 +42,23 @@ export async function people(
 ): Promise<Page<ManagedPerson>> {
   const page = await call<Schemas["DirectoryPage"]>(
     "GET",
-    `/people${query({ query: wanted, state, role: role || null, cursor, limit: 50 })}`,
+    `/people${queryString({ query: wanted, state, role: role || null, cursor, limit: 50 })}`,
   );
   return { items: page.people, cursor: page.next_cursor };
 }
 
-/** Also somebody who is deactivated or erased; null if nobody has the number. */
+/** Includes deactivated and erased people; null if nobody has the number. */
 export async function person(id: number): Promise<ManagedPerson | null> {
-  return (await personIn(id, null)) ?? (await personIn(id, "erased"));
+  return (await findPerson(id, null)) ?? (await findPerson(id, "erased"));
 }
 
-/** The number may also be part of names, so it is looked for page by page: the latest come first. */
-async function personIn(id: number, state: State | null): Promise<ManagedPerson | null> {
+/** A search for the number also finds names that contain it. The result is sorted by number, descending. */
+async function findPerson(id: number, state: State | null): Promise<ManagedPerson | null> {
   let cursor: string | null = null;
   do {
     const page: Schemas["DirectoryPage"] = await call(
       "GET",
-      `/people${query({ query: String(id), state, cursor, limit: 100 })}`,
+      `/people${queryString({ query: String(id), state, cursor, limit: 100 })}`,
     );
     const found = page.people.find((each) => each.id === id);
     if (found) return found;
@@ -67,7 +67,7 @@ async function personIn(id: number, state: State | null): Promise<ManagedPerson 
   return null;
 }
 
-/** Registers a person. The answer alone contains the key. */
+/** Registers a person. Only this response contains the key. */
 export const register = (name: string) =>
   call<{ user_id: number; api_key: string }>("POST", "/users", { name });
 
@@ -88,7 +88,7 @@ export const reactivate = (id: number) => call("POST", `/users/${id}/reactivatio
 
 export type AuditEntry = Schemas["AuditEntryView"];
 
-/** As the fields of a form have it: empty for everything; the days are those of this device. */
+/** The fields of the form. Empty fields do not filter; days are in the time zone of this device. */
 export interface AuditFilter {
   action: string;
   actor: string;
@@ -97,10 +97,10 @@ export interface AuditFilter {
   until: string;
 }
 
-/** The first moment of a day here, or of one after it. */
-function startOf(day: string, later = 0): string {
+/** The beginning of a day in the time zone of this device, plus a number of days. */
+function startOf(day: string, plusDays = 0): string {
   const start = new Date(`${day}T00:00`);
-  start.setDate(start.getDate() + later);
+  start.setDate(start.getDate() + plusDays);
   return start.toISOString();
 }
 
@@ -108,7 +108,7 @@ export async function audit(filter: AuditFilter, cursor: string | null): Promise
   const { action, actor, subject, since, until } = filter;
   const page = await call<Schemas["AuditPage"]>(
     "GET",
-    `/audit${query({
+    `/audit${queryString({
       action: action || null,
       actor: actor || null,
       subject: subject || null,

@@ -1,14 +1,14 @@
-/** The calls for announcements and pinned tweets. No part of the first script. */
+/** The calls for announcements and pinned tweets. Fetched after the first script. */
 
-import { call, query, type Page } from "./client";
+import { call, queryString, type Page } from "./client";
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
 export type Announcement = Schemas["AnnouncementView"];
 export type AnnouncementDraft = Schemas["AnnouncementDraft"];
-export type Reader = Schemas["AcknowledgingPerson"];
+export type AnnouncementReader = Schemas["AcknowledgingPerson"];
 
-/** Those in force, the newest first. */
+/** The current announcements, the newest first. */
 export const announcements = async () =>
   (await call<Schemas["Announcements"]>("GET", "/announcements")).announcements;
 
@@ -18,13 +18,13 @@ export const announce = (draft: AnnouncementDraft) =>
 export const acknowledge = (tweetId: number) =>
   call("POST", `/announcements/${tweetId}/acknowledgement`);
 
-export const end = (tweetId: number) => call("DELETE", `/announcements/${tweetId}`);
+export const endAnnouncement = (tweetId: number) => call("DELETE", `/announcements/${tweetId}`);
 
-/** Gives how many people are reminded. */
-export const remind = async (tweetId: number) =>
+/** Returns the number of people who are reminded. */
+export const sendReminder = async (tweetId: number) =>
   (await call<Schemas["Reminded"]>("POST", `/announcements/${tweetId}/reminder`)).people;
 
-export interface ReaderPage extends Page<Reader> {
+export interface ReaderPage extends Page<AnnouncementReader> {
   done: number;
   missing: number;
 }
@@ -36,15 +36,15 @@ export async function readers(
 ): Promise<ReaderPage> {
   const { people, next_cursor, done, missing } = await call<Schemas["AcknowledgementPage"]>(
     "GET",
-    `/announcements/${tweetId}/acknowledgements${query({ state, cursor, limit: 50 })}`,
+    `/announcements/${tweetId}/acknowledgements${queryString({ state, cursor, limit: 50 })}`,
   );
   return { items: people, cursor: next_cursor, done, missing };
 }
 
-export const readersFile = (tweetId: number) =>
+export const readersCsvPath = (tweetId: number) =>
   `/api/announcements/${tweetId}/acknowledgements.csv`;
 
-/** The tweets that a person has pinned, the latest pin first. */
+/** The tweets that a person has pinned, the last pinned first. */
 export const pins = async (id: number) =>
   (await call<Schemas["Pins"]>("GET", `/users/${id}/pins`)).tweet_ids;
 

@@ -1,39 +1,39 @@
-/** The one door to the API. Its shapes are generated from gateway/openapi.json. */
+/** The client of the API. The types are generated from gateway/openapi.json. */
 
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
 export type Tweet = Schemas["TweetView"];
 export type Entity = Schemas["EntityView"];
-/** The place of a tweet that is deleted, or whose author has left. */
+/** In place of a tweet that is deleted, or whose author has left. */
 export type Tombstone = Schemas["TombstoneView"];
 export type ThreadPage = Schemas["ThreadResponse"];
-/** A part of a text that a search has found, in code points. */
+/** A match of a search in a text, in code points. */
 export type Highlight = Schemas["Highlight"];
-/** Somebody whom a name in a search may mean. */
-export type Choice = Schemas["ChoiceView"];
+/** A person whom a name in a search may mean. */
+export type NameChoice = Schemas["ChoiceView"];
 export type Media = Schemas["MediaView"];
 export type Person = Schemas["AuthorView"];
 /** The paths of a person's picture; only profiles and lists of people have the large one. */
 export type Portrait = { small: string; medium: string; large?: string };
 export type Profile = Schemas["ProfileView"];
 
-/** The reader's own profile, and what the reader may do. */
+/** The reader's own profile, and the reader's rights. */
 export type Me = Profile &
   Pick<
     Schemas["OwnProfileResponse"],
     "administrator" | "moderator" | "announcer" | "may_rename" | "may_change_position"
   >;
 
-/** What a search has found in a tweet; given to the parts below it as the context `HIGHLIGHTS`. */
+/** The matches of a search in a tweet. The search view passes this function as the context `HIGHLIGHTS`. */
 export type Highlights = (tweetId: number) => readonly Highlight[];
 export const HIGHLIGHTS = Symbol("highlights");
 
 /** A thumbnail shows only the top of a long picture (`LONG` in services/media/pictures.py). */
-export const isLong = ({ width, height }: Media) => (height ?? 0) > 2 * (width ?? 0);
+export const isLongPicture = ({ width, height }: Media) => (height ?? 0) > 2 * (width ?? 0);
 
-/** Somebody in a list, who tells the reader whether they are followed. */
-export type Listed = Schemas["UserPage"]["users"][number];
+/** A person in a list, with whether the reader follows them. */
+export type ListedPerson = Schemas["UserPage"]["users"][number];
 export type NewTweet = Omit<Schemas["TweetDraft"], "replies"> & { replies?: WhoMayReply };
 export type WhoMayReply = Schemas["WhoMayReply"];
 export type Posted = Schemas["TweetResponse"];
@@ -45,7 +45,7 @@ export type LinkedIdentity = Schemas["IdentityView"];
 export type UserSession = Schemas["UserSessionView"];
 export type Order = "popular" | "recent";
 export type Scope = "following" | "everyone";
-/** Which replies a list has; with `conversations` they bring the tweet with which theirs begins. */
+/** Which replies a list contains. `conversations` also contains the first tweets of their threads. */
 export type Replies = Schemas["Replies"];
 export type Period = Schemas["Period"];
 
@@ -69,8 +69,8 @@ export type Details = Record<
 >;
 
 /**
- * What the API refuses, by its stable name; `Offline` when nothing was reached, `Unreadable` for
- * an answer that is not the API's.
+ * An error response of the API, with its stable type. The type is `Offline` if there was no response, and
+ * `Unreadable` if the response is not from the API.
  */
 export class ApiError extends Error {
   constructor(
@@ -84,34 +84,34 @@ export class ApiError extends Error {
 }
 
 let signedOut = () => {};
-let replaced = () => {};
-let person: number | null = null;
+let personChanged = () => {};
+let expectedPerson: number | null = null;
 
-/** `act` is called whenever the API says that nobody is signed in. */
-export function onSignedOut(act: () => void) {
-  signedOut = act;
+/** `listener` is called when a response says that nobody is signed in. */
+export function onSignedOut(listener: () => void) {
+  signedOut = listener;
 }
 
-/** `act` is called whenever the API says that somebody else is signed in than this page shows. */
-export function onReplaced(act: () => void) {
-  replaced = act;
+/** `listener` is called when a response says that another person is signed in than this page expects. */
+export function onPersonChanged(listener: () => void) {
+  personChanged = listener;
 }
 
-/** All later calls are refused if somebody else than this person is signed in (all tabs share that). */
-export function actAs(id: number) {
-  person = id;
+/** From now on, calls are refused if another person is signed in: all tabs share one session. */
+export function setExpectedPerson(id: number) {
+  expectedPerson = id;
 }
 
-const asPerson = (): Record<string, string> =>
-  person === null ? {} : { "warble-user-id": String(person) };
+const expectedPersonHeader = (): Record<string, string> =>
+  expectedPerson === null ? {} : { "warble-user-id": String(expectedPerson) };
 
-const PATIENCE_MS = 20_000;
-/** How long an upload may stand still: its whole time depends on the connection. */
-const STALLED_MS = 30_000;
-/** How long the server may need for a picture that it has (GATEWAY_UPLOAD_TIMEOUT_SECONDS). */
-const PREPARED_MS = 60_000;
+const TIMEOUT_MS = 20_000;
+/** How long an upload may make no progress. Its whole duration depends on the connection. */
+const STALL_TIMEOUT_MS = 30_000;
+/** How long the server may process an uploaded file (GATEWAY_UPLOAD_TIMEOUT_SECONDS). */
+const PROCESSING_TIMEOUT_MS = 60_000;
 
-/** `anyone`: the call is about who is signed in, so it works whoever that is. */
+/** `anyone`: the call does not depend on who is signed in. `keepalive`: it is sent although the page closes. */
 export async function call<T>(
   method: string,
   path: string,
@@ -122,29 +122,29 @@ export async function call<T>(
   let status: number;
   let text: string;
   try {
-    const answer = await fetch(`/api${path}`, {
+    const response = await fetch(`/api${path}`, {
       method,
       keepalive,
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
       headers: {
-        ...(anyone ? {} : asPerson()),
-        // A file says itself what it is.
+        ...(anyone ? {} : expectedPersonHeader()),
+        // A file has its own content type.
         ...(body === undefined || body instanceof Blob
           ? {}
           : { "content-type": "application/json" }),
       },
       ...(body === undefined ? {} : { body: body instanceof Blob ? body : JSON.stringify(body) }),
     });
-    status = answer.status;
-    text = await answer.text();
+    status = response.status;
+    text = await response.text();
   } catch (error) {
-    const late = error instanceof DOMException && error.name === "TimeoutError";
-    throw new ApiError(late ? "ServiceTimeout" : "Offline", "");
+    const isTimeout = error instanceof DOMException && error.name === "TimeoutError";
+    throw new ApiError(isTimeout ? "ServiceTimeout" : "Offline", "");
   }
-  return understood(status, text, anyone) as T;
+  return parseResponse(status, text, anyone) as T;
 }
 
-function understood(status: number, text: string, anyone = false): unknown {
+function parseResponse(status: number, text: string, anyone = false): unknown {
   let body: { result?: boolean } & Partial<Omit<Schemas["ErrorBody"], "result">>;
   try {
     body = JSON.parse(text);
@@ -153,7 +153,7 @@ function understood(status: number, text: string, anyone = false): unknown {
   }
   if (body.result === true) return body;
   if (status === 401 && !anyone) signedOut();
-  if (body.error_type === "SessionChanged") replaced();
+  if (body.error_type === "SessionChanged") personChanged();
   throw new ApiError(
     body.error_type ?? "Unreadable",
     body.error_message ?? "",
@@ -162,25 +162,25 @@ function understood(status: number, text: string, anyone = false): unknown {
   );
 }
 
-export function query(values: Record<string, string | number | null>): string {
-  const asked = new URLSearchParams();
+export function queryString(values: Record<string, string | number | null>): string {
+  const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) {
-    if (value !== null) asked.set(name, String(value));
+    if (value !== null) parameters.set(name, String(value));
   }
-  return `?${asked}`;
+  return `?${parameters}`;
 }
 
-export const PAGE = 20;
+export const PAGE_SIZE = 20;
 
 async function tweets(path: string, values: Record<string, string | number | null>) {
-  const page = await call<Schemas["TweetPage"]>("GET", path + query(values));
+  const page = await call<Schemas["TweetPage"]>("GET", path + queryString(values));
   return { items: page.tweets, cursor: page.next_cursor } satisfies Page<Tweet>;
 }
 
 async function people<T extends Person>(path: string, values: Record<string, string | null>) {
   const page = await call<{ users: T[]; next_cursor: string | null }>(
     "GET",
-    path + query({ limit: PAGE, ...values }),
+    path + queryString({ limit: PAGE_SIZE, ...values }),
   );
   return { items: page.users, cursor: page.next_cursor } satisfies Page<T>;
 }
@@ -198,7 +198,7 @@ export async function identitiesOf(id: number): Promise<LinkedIdentity[]> {
   return (await call<Schemas["IdentityList"]>("GET", `/users/${id}/identities`)).identities;
 }
 
-/** Where the browser goes to link an account of this provider to the reader. */
+/** The address that links an account at this provider to the reader. */
 export async function startLinking(provider: string): Promise<string> {
   const next = encodeURIComponent(location.pathname);
   return (await call<Schemas["LocationView"]>("POST", `/sign-on/${provider}/link?next=${next}`))
@@ -219,11 +219,11 @@ export async function profile(id: number): Promise<Profile> {
   return (await call<Schemas["ProfileResponse"]>("GET", `/users/${id}`)).user;
 }
 
-/** Registers a person, who gets the first key by the invitation. */
+/** Registers a person, who gets their first key by the invitation. */
 export const invite = (name: string) =>
   call<Schemas["InvitationResponse"]>("POST", "/invitations", { name });
 
-/** For somebody who has lost every key: earlier invitations end, keys go on working. */
+/** For a person who has lost every key. Earlier invitations become invalid, keys stay valid. */
 export const inviteAgain = (id: number) =>
   call<Schemas["InvitationResponse"]>("POST", `/users/${id}/invitation`);
 
@@ -231,7 +231,7 @@ export async function keysOf(id: number): Promise<Key[]> {
   return (await call<Schemas["KeyList"]>("GET", `/users/${id}/keys`)).keys;
 }
 
-/** `days` is how long the key works; null for no end. The answer alone contains the key. */
+/** The key is valid for `days`, or for ever with null. Only this response contains it. */
 export const createKey = (id: number, name: string, scope: Key["scope"], days: number | null) =>
   call<NewKey>("POST", `/users/${id}/keys`, { name, scope, expires_in_days: days });
 
@@ -245,18 +245,18 @@ export async function sessionsOf(id: number): Promise<UserSession[]> {
 export const endSession = (id: number, sessionId: number) =>
   call("DELETE", `/users/${id}/sessions/${sessionId}`);
 
-/** `name` is the person's current name, as a confirmation. */
+/** `name` is the person's current name: the confirmation. */
 export const eraseAccount = (id: number, name: string) =>
   call("POST", "/erasures", { user_id: id, name });
 
-export const feed = (selection: Selection, cursor: string | null, limit = PAGE) =>
+export const feed = (selection: Selection, cursor: string | null, limit = PAGE_SIZE) =>
   tweets("/tweets", { ...selection, cursor, limit });
 
 /** The tabs of a profile that list tweets. */
 export type ProfileList = "tweets" | "replies" | "media" | "likes";
 
 export function tweetsOf(id: number, list: ProfileList, cursor: string | null) {
-  const page = { cursor, limit: PAGE };
+  const page = { cursor, limit: PAGE_SIZE };
   if (list === "likes") return tweets(`/users/${id}/likes`, page);
   return tweets(`/users/${id}/tweets`, {
     ...page,
@@ -266,10 +266,10 @@ export function tweetsOf(id: number, list: ProfileList, cursor: string | null) {
 }
 
 export const tweetsWith = (tag: string, order: Order, cursor: string | null) =>
-  tweets("/tweets", { tag, order, cursor, limit: PAGE });
+  tweets("/tweets", { tag, order, cursor, limit: PAGE_SIZE });
 
-export interface Found extends Page<Tweet & { highlights: Highlight[] }> {
-  choices: Choice[];
+export interface FoundTweets extends Page<Tweet & { highlights: Highlight[] }> {
+  choices: NameChoice[];
   onlyCommonWords: boolean;
 }
 
@@ -279,12 +279,12 @@ export async function search(
   order: Order,
   cursor: string | null,
   typing: boolean,
-): Promise<Found> {
+): Promise<FoundTweets> {
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-  const asked = { q: text, order, cursor, limit: PAGE, time_zone: timeZone };
+  const parameters = { q: text, order, cursor, limit: PAGE_SIZE, time_zone: timeZone };
   const found = await call<Schemas["SearchPage"]>(
     "GET",
-    `/search${query(typing ? { ...asked, prefix: "true" } : asked)}`,
+    `/search${queryString(typing ? { ...parameters, prefix: "true" } : parameters)}`,
   );
   return {
     items: found.tweets,
@@ -294,9 +294,10 @@ export async function search(
   };
 }
 
-/** Hashtags that begin with `beginning`; without one, those of the week. */
+/** Hashtags that begin with `beginning`; with null, those of the week. */
 export async function tags(beginning: string | null, limit: number): Promise<Tag[]> {
-  return (await call<Schemas["TagList"]>("GET", `/tags${query({ query: beginning, limit })}`)).tags;
+  return (await call<Schemas["TagList"]>("GET", `/tags${queryString({ query: beginning, limit })}`))
+    .tags;
 }
 
 export async function followedTags(): Promise<Tag[]> {
@@ -304,20 +305,22 @@ export async function followedTags(): Promise<Tag[]> {
 }
 
 export const setTagFollow = (tag: string, on: boolean) =>
-  on ? call("POST", "/tags/followed", { tag }) : call("DELETE", `/tags/followed${query({ tag })}`);
+  on
+    ? call("POST", "/tags/followed", { tag })
+    : call("DELETE", `/tags/followed${queryString({ tag })}`);
 
-/** Without a cursor: the tweets above it, and the first of the replies below it. */
+/** Without a cursor: the tweets above it, and the first page of replies. */
 export const thread = (id: number, cursor: string | null) =>
-  call<ThreadPage>("GET", `/tweets/${id}/thread${query({ cursor })}`);
+  call<ThreadPage>("GET", `/tweets/${id}/thread${queryString({ cursor })}`);
 
 export const findPeople = (name: string, cursor: string | null) =>
-  people<Listed>("/users", { query: name, cursor });
+  people<ListedPerson>("/users", { query: name, cursor });
 
 export const followersOf = (id: number, cursor: string | null) =>
-  people<Listed>(`/users/${id}/followers`, { cursor });
+  people<ListedPerson>(`/users/${id}/followers`, { cursor });
 
 export const followedBy = (id: number, cursor: string | null) =>
-  people<Listed>(`/users/${id}/following`, { cursor });
+  people<ListedPerson>(`/users/${id}/following`, { cursor });
 
 export const likersOf = (tweetId: number, cursor: string | null) =>
   people<Person>(`/tweets/${tweetId}/likes`, { cursor });
@@ -328,11 +331,11 @@ export const setFollow = (id: number, on: boolean) =>
 export const setLike = (tweetId: number, on: boolean) =>
   call(on ? "POST" : "DELETE", `/tweets/${tweetId}/likes`);
 
-/** It is sent although the page is closed meanwhile. */
+/** Sent even if the page is being closed. */
 export const deleteTweet = (tweetId: number) =>
   call("DELETE", `/tweets/${tweetId}`, undefined, false, true);
 
-/** Posts a tweet; the same `draft_id` again is the same tweet. */
+/** Posts a tweet. A second call with the same `draft_id` creates no second tweet. */
 export const postTweet = (draft: NewTweet) => call<Posted>("POST", "/tweets", draft);
 
 export async function tweet(id: number): Promise<Tweet> {
@@ -340,8 +343,8 @@ export async function tweet(id: number): Promise<Tweet> {
 }
 
 /**
- * Uploads a picture. `progress` is called with the share that is sent, from 0 to 1. Raises the reason
- * of `signal` when it is aborted.
+ * Uploads a picture. `progress` is called with the uploaded share, from 0 to 1. If `signal` is aborted, the
+ * promise is rejected with its reason.
  */
 export function upload(
   picture: Blob,
@@ -352,11 +355,11 @@ export function upload(
   const form = new FormData();
   form.append("file", picture);
   form.append("alt", alt);
-  return send("POST", "/medias", form, progress, signal);
+  return sendForm("POST", "/medias", form, progress, signal);
 }
 
-/** Sends a form with a file, as `upload` does. */
-export function send<T>(
+/** Sends a form with a file; see `upload`. */
+export function sendForm<T>(
   method: string,
   path: string,
   form: FormData,
@@ -375,15 +378,15 @@ export function send<T>(
       }, milliseconds);
     };
     request.upload.onprogress = (event) => {
-      wait(STALLED_MS);
+      wait(STALL_TIMEOUT_MS);
       if (event.lengthComputable) progress(event.loaded / event.total);
     };
-    request.upload.onload = () => wait(PREPARED_MS);
+    request.upload.onload = () => wait(PROCESSING_TIMEOUT_MS);
     request.onloadend = () => clearTimeout(timer);
     request.onerror = () => reject(new ApiError("Offline", ""));
     request.onload = () => {
       try {
-        resolve(understood(request.status, request.responseText) as T);
+        resolve(parseResponse(request.status, request.responseText) as T);
       } catch (error) {
         reject(error);
       }
@@ -394,8 +397,9 @@ export function send<T>(
       request.abort();
     };
     request.open(method, `/api${path}`);
-    for (const [name, value] of Object.entries(asPerson())) request.setRequestHeader(name, value);
+    for (const [name, value] of Object.entries(expectedPersonHeader()))
+      request.setRequestHeader(name, value);
     request.send(form);
-    wait(STALLED_MS);
+    wait(STALL_TIMEOUT_MS);
   });
 }

@@ -1,16 +1,16 @@
-/** The calls for reports and hidden tweets. No part of the first script. */
+/** The calls for reports and hidden tweets. Fetched after the first script. */
 
-import { call, query, type Page, type Person } from "./client";
+import { call, queryString, type Page, type Person } from "./client";
 
 export const REASONS = ["harassment", "spam", "confidential", "other"] as const;
 export type Reason = (typeof REASONS)[number];
-/** The longest note that the API takes. */
-export const NOTE_CHARACTERS = 500;
+/** The longest note that the API accepts. */
+export const MAX_NOTE_CHARACTERS = 500;
 
 export interface Report {
   id: number;
   reporter: Person;
-  /** Who is reported; the author, if a tweet is. */
+  /** The reported person, or the author of the reported tweet. */
   user: Person;
   tweet: {
     id: number;
@@ -27,7 +27,7 @@ export interface Report {
   closure_note: string | null;
 }
 
-export interface Hidden {
+export interface HiddenTweet {
   reason: Reason;
   note: string;
   hidden_at: string;
@@ -35,7 +35,7 @@ export interface Hidden {
   author_id: number;
 }
 
-export const report = (
+export const sendReport = (
   subject: { tweet_id: number } | { user_id: number },
   reason: Reason,
   note: string,
@@ -47,7 +47,7 @@ export async function reports(
 ): Promise<Page<Report>> {
   const page = await call<{ reports: Report[]; next_cursor: string | null }>(
     "GET",
-    `/reports${query({ state, cursor, limit: 20 })}`,
+    `/reports${queryString({ state, cursor, limit: 20 })}`,
   );
   return { items: page.reports, cursor: page.next_cursor };
 }
@@ -64,4 +64,4 @@ export const hideTweet = (id: number, reason: Reason, note: string) =>
 export const restoreTweet = (id: number) => call("DELETE", `/tweets/${id}/hidden`);
 
 /** Why a tweet was hidden, for its author and the moderators. */
-export const hidden = (id: number) => call<Hidden>("GET", `/tweets/${id}/hidden`);
+export const hiddenTweet = (id: number) => call<HiddenTweet>("GET", `/tweets/${id}/hidden`);

@@ -1,6 +1,6 @@
-/** The calls for notifications, and for what a person wants to be told. No part of the first script. */
+/** The calls for notifications and their settings. Fetched after the first script. */
 
-import { call, query, type Page, type Portrait, type Tweet } from "./client";
+import { call, queryString, type Page, type Portrait, type Tweet } from "./client";
 import type { Reason } from "./moderation";
 
 export const KINDS = [
@@ -18,7 +18,7 @@ export type Kind = (typeof KINDS)[number];
 export type Delivery = "off" | "list" | "badge";
 export type Source = "everyone" | "following";
 
-export interface Group {
+export interface NotificationGroup {
   id: string;
   kind: Kind;
   seq: number;
@@ -30,9 +30,9 @@ export interface Group {
   tweet_id: number | null;
   tweet_count: number;
   thread_id: number | null;
-  /** For `security`: what is new. */
+  /** For `security`: what was created. */
   credential: "key" | "session" | null;
-  /** For `moderation`: what has happened to the reader's tweet or report. */
+  /** For `moderation`: what happened to the reader's tweet or report. */
   moderation: { act: "hidden" | "restored" | "report_closed"; reason: Reason | null } | null;
 }
 
@@ -43,28 +43,28 @@ export interface ThreadPreference {
   since: string;
 }
 
-export interface Settings {
+export interface NotificationSettings {
   kinds: Record<Kind, { delivery: Delivery; from: Source }>;
   threads: ThreadPreference[];
   watched: { id: number; name: string }[];
 }
 
-export interface GroupPage extends Page<Group> {
+export interface GroupPage extends Page<NotificationGroup> {
   unread: number;
   seen: number;
 }
 
-/** A page of all kinds, or of one alone. */
+/** A page of all kinds, or of one kind. */
 export async function notifications(
   cursor: string | null,
   kind: Kind | null = null,
 ): Promise<GroupPage> {
   const page = await call<{
-    notifications: Group[];
+    notifications: NotificationGroup[];
     next_cursor: string | null;
     unread: number;
     seen: number;
-  }>("GET", `/notifications${query({ kind, cursor, limit: 20 })}`);
+  }>("GET", `/notifications${queryString({ kind, cursor, limit: 20 })}`);
   return {
     items: page.notifications,
     cursor: page.next_cursor,
@@ -73,22 +73,23 @@ export async function notifications(
   };
 }
 
-export const unread = async () =>
+export const countUnread = async () =>
   (await call<{ count: number }>("GET", "/notifications/unread")).count;
 
-/** Moves the marker of what was seen; gives how many are unread then. */
+/** Marks all up to this number as seen; returns the number of unread ones. */
 export const markSeen = async (seq: number) =>
   (await call<{ count: number }>("POST", "/notifications/seen", { seq })).count;
 
 export const markRead = (group: string) =>
   call("POST", `/notifications/${encodeURIComponent(group)}/read`);
 
-export const settings = () => call<Settings>("GET", "/notifications/settings");
+export const notificationSettings = () =>
+  call<NotificationSettings>("GET", "/notifications/settings");
 
-export const changeSettings = (kinds: Partial<Settings["kinds"]>) =>
-  call<Settings>("PATCH", "/notifications/settings", { kinds });
+export const changeSettings = (kinds: Partial<NotificationSettings["kinds"]>) =>
+  call<NotificationSettings>("PATCH", "/notifications/settings", { kinds });
 
-/** `silent` is muted with the mentions of the reader. */
+/** `silent` is muted, including mentions of the reader. */
 export type ThreadState = "none" | "followed" | "muted" | "silent";
 
 export async function threadState(tweetId: number): Promise<ThreadState> {
@@ -113,8 +114,9 @@ export const isWatched = async (id: number) =>
 export const setWatch = (id: number, on: boolean) =>
   call(on ? "POST" : "DELETE", `/users/${id}/watch`);
 
-/** Those of the tweets that the reader may see; at most 100. */
+/** The tweets that the reader may see. At most 100 ids. */
 export async function tweetsById(ids: number[]): Promise<Tweet[]> {
   if (ids.length === 0) return [];
-  return (await call<{ tweets: Tweet[] }>("GET", `/tweets${query({ ids: ids.join() })}`)).tweets;
+  return (await call<{ tweets: Tweet[] }>("GET", `/tweets${queryString({ ids: ids.join() })}`))
+    .tweets;
 }

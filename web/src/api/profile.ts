@@ -1,18 +1,18 @@
-/** The calls with which people edit their profile. They are fetched with the dialog. */
+/** The calls that edit the reader's profile. Fetched with the dialog. */
 
-import { call, send, type Portrait } from "./client";
+import { call, sendForm, type Portrait } from "./client";
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
 
-/** A part of an upright picture, in its pixels. */
+/** A part of a picture, in pixels after rotation. */
 export interface Square {
   x: number;
   y: number;
   size: number;
 }
 
-/** What changes; null clears a text. */
+/** The changed fields; null clears a text. */
 export type ProfileChange = Partial<Pick<Schemas["ProfileDraft"], "name" | "about">> &
   Partial<Pick<Schemas["ProfileDraft"], "title" | "department">>;
 
@@ -30,7 +30,7 @@ export async function setPortrait(
   form.append("file", file);
   for (const [name, value] of Object.entries(square)) form.append(name, String(value));
   const path = `/users/${id}/picture`;
-  return (await send<Schemas["PictureResponse"]>("PUT", path, form, progress, signal)).picture;
+  return (await sendForm<Schemas["PictureResponse"]>("PUT", path, form, progress, signal)).picture;
 }
 
 export const deletePortrait = (id: number) => call("DELETE", `/users/${id}/picture`);

@@ -1,13 +1,13 @@
 /**
- * The server's notices (`GET /api/stream`), with one connection for all tabs of a browser: over HTTP/1.1
- * a browser opens six connections to a host at most, and a seventh stream would wait without an error.
+ * The server's stream of notices (`GET /api/stream`). All tabs of a browser share one connection: over
+ * HTTP/1.1 a browser opens at most six connections to a host, and a seventh stream would wait for ever.
  *
  * The tab that holds a Web Lock is the leader. The leader has the connection and passes the notices on
  * through a BroadcastChannel. The other tabs wait for the lock: when the leader is closed, the next tab
- * gets the lock and resumes after the last notice. Tabs tell the leader what they show, and whether they
- * are hidden. A visible tab that gets no answer takes the lock away, because browsers suspend hidden tabs.
+ * gets the lock and resumes after the last notice. Each tab sends the leader what it shows and whether it
+ * is visible. Browsers suspend hidden tabs, so a visible tab that gets no response takes the lock over.
  *
- * Outside of a secure context there are no Web Locks. There each tab has its own stream while it is visible.
+ * Without https there are no Web Locks: then each tab has its own stream while it is visible.
  */
 
 import { ApiError, call } from "./client";
@@ -18,7 +18,7 @@ interface Contents {
   counts: { tweet: number; likes: number; replies: number };
   notification: { group: string; kind: string; seq: number; unread: number };
   unread: { count: number; seen: number };
-  /** The server no longer knows what came after the last notice: everything has to be read again. */
+  /** The server no longer has all notices since the last one: everything must be loaded again. */
   resync: object;
   /** The session has ended. */
   ended: object;
@@ -30,7 +30,7 @@ export type Notice = {
   [K in Kind]: {
     kind: K;
     content: Contents[K];
-    /** Whether a tab of this browser shows everyone's tweets: then the server tells of all tweets. */
+    /** Whether a tab of this browser shows everyone's tweets, so that the server sends all tweets. */
     everyone: boolean;
   };
 }[Kind];
@@ -49,22 +49,22 @@ interface TabState {
   interests: Interests;
 }
 
-/** What the tabs say to each other. */
+/** Messages between the tabs. */
 type Message =
-  | { say: "tab"; id: string; state: TabState }
-  | { say: "bye"; id: string }
-  | { say: "who" }
-  | { say: "state"; streaming: boolean; position: number | null }
-  | { say: "gap" }
-  | { say: "notice"; notice: Notice; position: number | null };
+  | { type: "tab"; id: string; state: TabState }
+  | { type: "leaving"; id: string }
+  | { type: "new leader" }
+  | { type: "state"; streaming: boolean; position: number | null }
+  | { type: "gap" }
+  | { type: "notice"; notice: Notice; position: number | null };
 
 export interface StreamListener {
-  hear(notice: Notice): void;
-  /** Whether notices come; while they do not, the page asks for itself. */
+  onNotice(notice: Notice): void;
+  /** Called when the stream connects and disconnects. While it is disconnected, the page polls. */
   onStreaming(streaming: boolean): void;
-  /** Notices may have been missed: what is shown has to be compared with the server. */
+  /** Notices may have been missed: the page must load again what it shows. */
   onGap(): void;
-  /** The server answered with something else than a stream; the session may have ended. */
+  /** The server refused the stream. The session may have ended. */
   onRefused(): void;
 }
 
@@ -74,13 +74,13 @@ const MAX_THREADS = 10;
 
 const HIDDEN_MS = 5 * 60_000;
 const INTERESTS_MS = 1000;
-const ANSWER_MS = 3000;
+const LEADER_TIMEOUT_MS = 3000;
 /** The first delay of a reconnection is between this and four times this. */
 const RECONNECT_MS = 1000;
 const MAX_RECONNECT_MS = 60_000;
-const LOOK_MS = 20_000;
-/** A pause of the timer above it means that the computer has slept: its connection is dead. */
-const SLEPT_MS = 3 * 60_000;
+const CHECK_MS = 20_000;
+/** A longer pause between two checks means that the computer was asleep: its connection is dead. */
+const SLEEP_MS = 3 * 60_000;
 
 export class SharedStream {
   #id = `${Math.random()}`;
@@ -93,24 +93,25 @@ export class SharedStream {
   #closing = new AbortController();
 
   #streaming = false;
-  /** Whether this tab has heard of an open stream before. */
-  #begun = false;
+  /** Whether this tab has had an open stream before. */
+  #hasStreamed = false;
   #position: number | null = null;
 
   /** Ends the leadership of this tab; null while another tab leads. */
   #release: (() => void) | null = null;
-  #answer: ReturnType<typeof setTimeout> | undefined;
+  #leaderTimer: ReturnType<typeof setTimeout> | undefined;
 
-  // What follows is used by the leader.
+  // Used by the leader only.
   #others = new Map<string, TabState>();
   #source: EventSource | null = null;
   #token: string | null = null;
-  #sent = "";
-  #views = "";
+  /** The interests that the server has, and the views of the last change, as JSON. */
+  #sentInterests = "";
+  #sentViews = "";
   #failures = 0;
-  #reconnect: ReturnType<typeof setTimeout> | undefined;
-  #resting: ReturnType<typeof setTimeout> | undefined;
-  #sending: ReturnType<typeof setTimeout> | undefined;
+  #reconnectTimer: ReturnType<typeof setTimeout> | undefined;
+  #hiddenTimer: ReturnType<typeof setTimeout> | undefined;
+  #interestsTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     person: number,
@@ -121,22 +122,24 @@ export class SharedStream {
     this.#channel.onmessage = ({ data }: MessageEvent<Message>) => this.#onMessage(data);
     const { signal } = this.#closing;
     document.addEventListener("visibilitychange", this.#onVisibility, { signal });
-    addEventListener("online", () => this.#reconnect && this.#retryIn(RECONNECT_MS), { signal });
+    addEventListener("online", () => this.#reconnectTimer && this.#reconnectWithin(RECONNECT_MS), {
+      signal,
+    });
     addEventListener("pagehide", () => this.#leave(), { signal });
     addEventListener("pageshow", (event) => event.persisted && this.#join(), { signal });
-    let looked = Date.now();
-    const look = setInterval(() => {
-      if (Date.now() - looked > SLEPT_MS && this.#source) this.#connect();
-      looked = Date.now();
-    }, LOOK_MS);
-    signal.addEventListener("abort", () => clearInterval(look));
+    let checkedAt = Date.now();
+    const check = setInterval(() => {
+      if (Date.now() - checkedAt > SLEEP_MS && this.#source) this.#connect();
+      checkedAt = Date.now();
+    }, CHECK_MS);
+    signal.addEventListener("abort", () => clearInterval(check));
     this.#join();
   }
 
-  /** Tells what this tab shows now. */
-  watch(interests: Interests) {
+  /** Sets what this tab shows now. */
+  setInterests(interests: Interests) {
     this.#own = { ...this.#own, interests };
-    this.#tellLeader();
+    this.#notifyLeader();
   }
 
   close() {
@@ -145,7 +148,7 @@ export class SharedStream {
     this.#channel.close();
   }
 
-  #say(message: Message) {
+  #post(message: Message) {
     this.#channel.postMessage(message);
   }
 
@@ -154,27 +157,27 @@ export class SharedStream {
   #join() {
     if (navigator.locks) {
       void this.#waitForLock({});
-      this.#tellLeader();
+      this.#notifyLeader();
     } else if (this.#own.visible) {
       this.#lead();
     }
   }
 
   #leave() {
-    this.#say({ say: "bye", id: this.#id });
-    clearTimeout(this.#answer);
-    this.#waiting?.abort();
+    this.#post({ type: "leaving", id: this.#id });
+    clearTimeout(this.#leaderTimer);
+    this.#lockRequest?.abort();
     this.#release?.();
-    this.#show(false);
+    this.#setStreaming(false);
   }
 
-  #waiting: AbortController | null = null;
+  #lockRequest: AbortController | null = null;
 
   async #waitForLock({ steal = false }) {
-    this.#waiting?.abort();
-    const { signal } = (this.#waiting = new AbortController());
+    this.#lockRequest?.abort();
+    const { signal } = (this.#lockRequest = new AbortController());
     try {
-      // A lock that is stolen cannot be waited for, and takes no signal.
+      // `steal` takes the lock at once, and cannot be combined with a signal.
       await navigator.locks.request(this.#lock, steal ? { steal } : { signal }, () => {
         if (signal.aborted) return;
         return new Promise<void>((resolve) => {
@@ -182,7 +185,7 @@ export class SharedStream {
         });
       });
     } catch {
-      // This tab has left, or another tab has taken the lock away.
+      // This tab was closed, or another tab took the lock over.
       if (signal.aborted) return;
       this.#release?.();
       void this.#waitForLock({});
@@ -190,105 +193,108 @@ export class SharedStream {
   }
 
   #lead(resolve = () => {}) {
-    clearTimeout(this.#answer);
+    clearTimeout(this.#leaderTimer);
     this.#others.clear();
     this.#release = () => {
       this.#release = null;
       this.#disconnect();
-      clearTimeout(this.#resting);
-      clearTimeout(this.#sending);
-      this.#resting = this.#sending = undefined;
+      clearTimeout(this.#hiddenTimer);
+      clearTimeout(this.#interestsTimer);
+      this.#hiddenTimer = this.#interestsTimer = undefined;
       resolve();
     };
-    if (navigator.locks) this.#say({ say: "who" });
+    if (navigator.locks) this.#post({ type: "new leader" });
     this.#connect();
   }
 
   #onVisibility = () => {
     this.#own = { ...this.#own, visible: !document.hidden };
-    if (navigator.locks) this.#tellLeader();
+    if (navigator.locks) this.#notifyLeader();
     else if (this.#own.visible) this.#lead();
     else this.#release?.();
   };
 
-  #tellLeader() {
+  #notifyLeader() {
     if (this.#release) {
       this.#onTabs();
       return;
     }
     if (!navigator.locks) return;
-    this.#say({ say: "tab", id: this.#id, state: this.#own });
-    clearTimeout(this.#answer);
+    this.#post({ type: "tab", id: this.#id, state: this.#own });
+    clearTimeout(this.#leaderTimer);
     if (this.#own.visible) {
-      this.#answer = setTimeout(() => void this.#waitForLock({ steal: true }), ANSWER_MS);
+      this.#leaderTimer = setTimeout(
+        () => void this.#waitForLock({ steal: true }),
+        LEADER_TIMEOUT_MS,
+      );
     }
   }
 
   #onMessage(message: Message) {
     if (this.#release) {
-      if (message.say === "tab") {
+      if (message.type === "tab") {
         this.#others.set(message.id, message.state);
-        this.#tellState();
+        this.#sendState();
         this.#onTabs();
-      } else if (message.say === "bye") {
+      } else if (message.type === "leaving") {
         this.#others.delete(message.id);
         this.#onTabs();
       }
       return;
     }
-    if (message.say === "who") {
-      this.#tellLeader();
-    } else if (message.say === "state") {
-      clearTimeout(this.#answer);
+    if (message.type === "new leader") {
+      this.#notifyLeader();
+    } else if (message.type === "state") {
+      clearTimeout(this.#leaderTimer);
       this.#position = message.position ?? this.#position;
-      this.#show(message.streaming);
-    } else if (message.say === "gap") {
-      if (this.#begun) this.listener.onGap();
-    } else if (message.say === "notice") {
+      this.#setStreaming(message.streaming);
+    } else if (message.type === "gap") {
+      if (this.#hasStreamed) this.listener.onGap();
+    } else if (message.type === "notice") {
       this.#position = message.position ?? this.#position;
-      this.listener.hear(message.notice);
+      this.listener.onNotice(message.notice);
     }
   }
 
-  #show(streaming: boolean) {
+  #setStreaming(streaming: boolean) {
     if (streaming !== this.#streaming) {
       this.#streaming = streaming;
       this.listener.onStreaming(streaming);
     }
-    // What this tab read before it listened may be older than the first notice that it hears.
-    if (streaming && !this.#begun) {
-      this.#begun = true;
+    // What this tab loaded before may be older than the first notice.
+    if (streaming && !this.#hasStreamed) {
+      this.#hasStreamed = true;
       this.listener.onGap();
     }
   }
 
-  // What only the leader does.
+  // The leader.
 
-  #tellState() {
-    this.#say({ say: "state", streaming: this.#streaming, position: this.#position });
+  #sendState() {
+    this.#post({ type: "state", streaming: this.#streaming, position: this.#position });
   }
 
-  /** Called whenever what the tabs show has changed, or whether one of them is visible. */
+  /** Called when the interests or the visibility of any tab have changed. */
   #onTabs() {
     const visible = this.#own.visible || [...this.#others.values()].some((tab) => tab.visible);
     if (visible) {
-      clearTimeout(this.#resting);
-      this.#resting = undefined;
-      if (!this.#source && !this.#reconnect) this.#connect();
+      clearTimeout(this.#hiddenTimer);
+      this.#hiddenTimer = undefined;
+      if (!this.#source && !this.#reconnectTimer) this.#connect();
     } else {
-      this.#resting ??= setTimeout(() => this.#disconnect(), HIDDEN_MS);
+      this.#hiddenTimer ??= setTimeout(() => this.#disconnect(), HIDDEN_MS);
     }
     const { threads, everyone } = this.#interests();
     const views = JSON.stringify([threads, everyone]);
-    // Scrolling changes the tweets all the time. Another view begins to be told at once.
-    if (views !== this.#views) void this.#sendInterests();
-    else this.#sending ??= setTimeout(() => void this.#sendInterests(), INTERESTS_MS);
-    this.#views = views;
+    // Scrolling changes the tweets all the time, so these are sent with a delay. A new view is sent at once.
+    if (views !== this.#sentViews) void this.#sendInterests();
+    else this.#interestsTimer ??= setTimeout(() => void this.#sendInterests(), INTERESTS_MS);
+    this.#sentViews = views;
   }
 
   #interests(): Interests {
     const all = [this.#own, ...this.#others.values()].map(({ interests }) => interests);
-    const union = (of: (interests: Interests) => number[]) => [...new Set(all.flatMap(of))];
+    const union = (ids: (interests: Interests) => number[]) => [...new Set(all.flatMap(ids))];
     return {
       tweets: union(({ tweets }) => tweets).slice(0, MAX_TWEETS),
       threads: union(({ threads }) => threads).slice(0, MAX_THREADS),
@@ -297,19 +303,19 @@ export class SharedStream {
   }
 
   async #sendInterests() {
-    clearTimeout(this.#sending);
-    this.#sending = undefined;
+    clearTimeout(this.#interestsTimer);
+    this.#interestsTimer = undefined;
     if (this.#token === null) return;
     const interests = this.#interests();
     const wanted = JSON.stringify(interests);
-    if (wanted === this.#sent) return;
-    this.#sent = wanted;
+    if (wanted === this.#sentInterests) return;
+    this.#sentInterests = wanted;
     try {
       await call("POST", "/stream/watching", { stream: this.#token, ...interests });
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.#sent = "";
-      this.#sending ??= setTimeout(() => void this.#sendInterests(), LOOK_MS);
+      this.#sentInterests = "";
+      this.#interestsTimer ??= setTimeout(() => void this.#sendInterests(), CHECK_MS);
     }
   }
 
@@ -326,12 +332,12 @@ export class SharedStream {
       const resumes = this.#position !== null;
       const { stream, position } = JSON.parse(data) as { stream: string; position: number };
       this.#token = stream;
-      this.#sent = JSON.stringify(interests);
+      this.#sentInterests = JSON.stringify(interests);
       this.#position ??= position;
       this.#failures = 0;
-      if (!resumes) this.#say({ say: "gap" });
-      this.#show(true);
-      this.#tellState();
+      if (!resumes) this.#post({ type: "gap" });
+      this.#setStreaming(true);
+      this.#sendState();
       this.#onTabs();
     });
     for (const kind of KINDS) {
@@ -339,33 +345,36 @@ export class SharedStream {
         if (lastEventId) this.#position = Number(lastEventId);
         const { everyone } = this.#interests();
         const notice = { kind, content: JSON.parse(data), everyone } as Notice;
-        this.#say({ say: "notice", notice, position: this.#position });
-        this.listener.hear(notice);
+        this.#post({ type: "notice", notice, position: this.#position });
+        this.listener.onNotice(notice);
       });
     }
     source.onerror = () => {
       const refused = source.readyState === EventSource.CLOSED;
       this.#disconnect();
-      const longest = Math.min(MAX_RECONNECT_MS, 4 * RECONNECT_MS * 2 ** this.#failures++);
-      this.#retryIn(longest);
+      const maxDelay = Math.min(MAX_RECONNECT_MS, 4 * RECONNECT_MS * 2 ** this.#failures++);
+      this.#reconnectWithin(maxDelay);
       if (refused) this.listener.onRefused();
     };
   }
 
-  /** Connects after a random part of this time, so that a restarted server is not asked by all at once. */
-  #retryIn(longest: number) {
-    clearTimeout(this.#reconnect);
-    this.#reconnect = setTimeout(() => this.#connect(), longest * (0.25 + 0.75 * Math.random()));
+  /** Connects after a random part of `maxDelay`: not all browsers at once after a restart of the server. */
+  #reconnectWithin(maxDelay: number) {
+    clearTimeout(this.#reconnectTimer);
+    this.#reconnectTimer = setTimeout(
+      () => this.#connect(),
+      maxDelay * (0.25 + 0.75 * Math.random()),
+    );
   }
 
   #disconnect() {
-    clearTimeout(this.#reconnect);
-    this.#reconnect = undefined;
+    clearTimeout(this.#reconnectTimer);
+    this.#reconnectTimer = undefined;
     if (!this.#source) return;
     this.#source.close();
     this.#source = null;
     this.#token = null;
-    this.#show(false);
-    this.#tellState();
+    this.#setStreaming(false);
+    this.#sendState();
   }
 }

@@ -1,51 +1,51 @@
-/** What the administration lists, and what it has last looked for. */
+/** The lists of the administration, with their filters. */
 
 import { SvelteMap } from "svelte/reactivity";
 import * as api from "../api/administration";
 import { ApiError, type Page } from "../api/client";
 import { Paged } from "./paged.svelte";
-import { who } from "./session.svelte";
+import { session } from "./session.svelte";
 
 const PAUSE_MS = 250;
 
 type Fetch<Filter, T> = (filter: Filter, cursor: string | null) => Promise<Page<T>>;
 
-/** A list with filters. What was found before stays until the next is here. */
-export class Filtered<Filter extends object, T extends { id: number | string }> {
+/** A list with filters. The old items stay until the new ones are loaded. */
+export class FilteredList<Filter extends object, T extends { id: number | string }> {
   filter = $state() as Filter;
   list = $state.raw() as Paged<T>;
 
   #empty: Filter;
   #fetch: Fetch<Filter, T>;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #turn = 0;
+  #lastRequest = 0;
 
   constructor(empty: Filter, fetch: Fetch<Filter, T>) {
     this.#empty = empty;
     this.#fetch = fetch;
     this.filter = { ...empty };
-    this.list = this.#listed();
+    this.list = this.#createList();
   }
 
-  #listed() {
+  #createList() {
     const filter = { ...this.filter };
     return new Paged<T>((cursor) => this.#fetch(filter, cursor));
   }
 
-  /** Asks again with what the filters say now. */
-  async look() {
+  /** Loads the list with the current filters. */
+  async refresh() {
     clearTimeout(this.#timer);
-    const turn = ++this.#turn;
-    const list = this.#listed();
+    const request = ++this.#lastRequest;
+    const list = this.#createList();
     if (!this.list.loaded) this.list = list;
     await list.refresh();
-    if (turn === this.#turn) this.list = list;
+    if (request === this.#lastRequest) this.list = list;
   }
 
-  /** The same a moment later, while one types. */
-  follow() {
+  /** Loads the list when the reader stops typing. */
+  refreshSoon() {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.look(), PAUSE_MS);
+    this.#timer = setTimeout(() => void this.refresh(), PAUSE_MS);
   }
 
   get isFiltered() {
@@ -54,33 +54,37 @@ export class Filtered<Filter extends object, T extends { id: number | string }> 
 
   clear() {
     this.filter = { ...this.#empty };
-    void this.look();
+    void this.refresh();
   }
 }
 
-const NOBODY: api.PeopleFilter = { query: "", state: "active", role: "" };
-export const managed = new Filtered<api.PeopleFilter, api.ManagedPerson>(NOBODY, api.people);
+const ALL_ACTIVE: api.PeopleFilter = { query: "", state: "active", role: "" };
+export const managedPeople = new FilteredList<api.PeopleFilter, api.ManagedPerson>(
+  ALL_ACTIVE,
+  api.people,
+);
 
-const ANYTHING: api.AuditFilter = { action: "", actor: "", subject: "", since: "", until: "" };
-export const audited = new Filtered<api.AuditFilter, api.AuditEntry>(
-  ANYTHING,
+const ALL_ENTRIES: api.AuditFilter = { action: "", actor: "", subject: "", since: "", until: "" };
+export const auditLog = new FilteredList<api.AuditFilter, api.AuditEntry>(
+  ALL_ENTRIES,
   async (filter, cursor) => {
     const page = await api.audit(filter, cursor);
-    void learnNames(page.items);
+    void loadNames(page.items);
     return page;
   },
 );
 
-/** By number; empty for somebody who is erased, or not looked up yet. */
+/** Names by person. Empty for people who are erased or not loaded yet. */
 const names = new SvelteMap<number, string>();
-const AT_ONCE = 4;
+const PARALLEL_REQUESTS = 4;
 
-export const nameOf = (id: number) => (id === who.me.id ? who.me.name : names.get(id)) || null;
+export const nameOf = (id: number) =>
+  (id === session.me.id ? session.me.name : names.get(id)) || null;
 
-/** Looks up the names of people whom the log has by number. */
-async function learnNames(entries: api.AuditEntry[]) {
+/** Loads the names of the people in the log, which has their numbers only. */
+async function loadNames(entries: api.AuditEntry[]) {
   const ids = entries.flatMap(({ actor_id, subject_id }) => [actor_id ?? subject_id, subject_id]);
-  const unknown = [...new Set(ids)].filter((id) => id !== who.me.id && !names.has(id));
+  const unknown = [...new Set(ids)].filter((id) => id !== session.me.id && !names.has(id));
   for (const id of unknown) names.set(id, "");
   const next = async () => {
     for (let id = unknown.shift(); id !== undefined; id = unknown.shift()) {
@@ -88,9 +92,9 @@ async function learnNames(entries: api.AuditEntry[]) {
     }
   };
   try {
-    await Promise.all(Array.from({ length: AT_ONCE }, next));
+    await Promise.all(Array.from({ length: PARALLEL_REQUESTS }, next));
   } catch (error) {
-    // The numbers stand for the names.
+    // Without names, the numbers are shown.
     if (!(error instanceof ApiError)) throw error;
   }
 }

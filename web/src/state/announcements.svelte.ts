@@ -1,26 +1,26 @@
-/** The announcements in force, and which of them the reader has folded. */
+/** The current announcements, and which of them the reader has collapsed. */
 
 import { SvelteSet } from "svelte/reactivity";
 import * as api from "../api/announcements";
 import { ApiError } from "../api/client";
 import { tweetsById } from "../api/notifications";
-import { reason } from "../text/reason";
-import { tell } from "./notices.svelte";
-import { who } from "./session.svelte";
-import { keep as store, kept } from "./storage";
-import { keep, type Tweet } from "./tweets.svelte";
+import { errorText } from "../text/errorText";
+import { showToast } from "./toasts.svelte";
+import { session } from "./session.svelte";
+import { getStored, setStored } from "./storage";
+import { cacheTweet, type Tweet } from "./tweets.svelte";
 
-export interface Shown extends api.Announcement {
+export interface ShownAnnouncement extends api.Announcement {
   tweet: Tweet;
 }
 
-let shown = $state<Shown[]>([]);
+let shown = $state<ShownAnnouncement[]>([]);
 let loaded = $state(false);
-const folded = new SvelteSet<number>(JSON.parse(kept("folded") ?? "[]") as number[]);
+const collapsed = new SvelteSet<number>(JSON.parse(getStored("folded") ?? "[]") as number[]);
 
-const opened = new SvelteSet<number>();
+const expanded = new SvelteSet<number>();
 
-export const announced = {
+export const announcements = {
   get all() {
     return shown;
   },
@@ -35,12 +35,12 @@ export async function loadAnnouncements() {
   const tweets = new Map((await tweetsById(all.map((it) => it.tweet_id))).map((it) => [it.id, it]));
   shown = all.flatMap((each) => {
     const tweet = tweets.get(each.tweet_id);
-    return tweet ? [{ ...each, tweet: keep(tweet) }] : [];
+    return tweet ? [{ ...each, tweet: cacheTweet(tweet) }] : [];
   });
   loaded = true;
 }
 
-/** Asks again, and leaves what is shown if that fails. */
+/** Loads them again. If that fails, those that are shown stay. */
 export async function refreshAnnouncements() {
   try {
     await loadAnnouncements();
@@ -49,34 +49,36 @@ export async function refreshAnnouncements() {
   }
 }
 
-/** Whether the reader is asked to confirm it. */
-export const isAsked = ({ acknowledge, acknowledged, author }: api.Announcement) =>
-  acknowledge && !acknowledged && author.id !== who.me.id;
+/** Whether the reader has to confirm that they have read it. */
+export const needsConfirmation = ({ acknowledge, acknowledged, author }: api.Announcement) =>
+  acknowledge && !acknowledged && author.id !== session.me.id;
 
-/** What was confirmed is folded until the reader opens it; the rest when the reader folds it. */
-export const isFolded = (it: api.Announcement) =>
-  it.acknowledged ? !opened.has(it.tweet_id) : !isAsked(it) && folded.has(it.tweet_id);
+/** Confirmed announcements are collapsed until the reader expands them, others only if the reader collapsed them. */
+export const isCollapsed = (it: api.Announcement) =>
+  it.acknowledged
+    ? !expanded.has(it.tweet_id)
+    : !needsConfirmation(it) && collapsed.has(it.tweet_id);
 
-export function fold({ tweet_id: id }: api.Announcement, on: boolean) {
+export function setCollapsed({ tweet_id: id }: api.Announcement, on: boolean) {
   if (on) {
-    folded.add(id);
-    opened.delete(id);
+    collapsed.add(id);
+    expanded.delete(id);
   } else {
-    folded.delete(id);
-    opened.add(id);
+    collapsed.delete(id);
+    expanded.add(id);
   }
   const current = new Set(shown.map((it) => it.tweet_id));
-  store("folded", JSON.stringify([...folded].filter((each) => current.has(each))));
+  setStored("folded", JSON.stringify([...collapsed].filter((each) => current.has(each))));
 }
 
-export async function confirm(it: Shown) {
+export async function confirm(it: ShownAnnouncement) {
   it.acknowledged = true;
-  fold(it, true);
+  setCollapsed(it, true);
   try {
     await api.acknowledge(it.tweet_id);
   } catch (error) {
     it.acknowledged = false;
-    fold(it, false);
-    tell(reason(error), true);
+    setCollapsed(it, false);
+    showToast(errorText(error), true);
   }
 }

@@ -1,4 +1,4 @@
-/** The one dialog that is open above the page, if any. */
+/** Which dialog is open above the page. There is one at most. */
 
 import type { Component } from "svelte";
 import type { Person } from "../api/client";
@@ -18,8 +18,8 @@ export type Dialog =
   | { kind: "welcome" }
   | { kind: "erase" }
   | { kind: "shortcuts" }
-  /** One that is fetched by the part that opens it. */
-  | { kind: "other"; part: Component<any>; props: object }
+  /** A dialog whose component is fetched by the code that opens it. */
+  | { kind: "other"; component: Component<any>; props: object }
   | { kind: "about" };
 
 let open = $state.raw<Dialog | null>(null);
@@ -30,15 +30,15 @@ export const dialogs = {
   },
 };
 
-export function show(dialog: Dialog) {
-  // One that is open already gives the focus back, so that the next one can return it there.
+export function openDialog(dialog: Dialog) {
+  // Closing the last dialog first returns the focus to the page, where the new one will return it too.
   document.querySelector<HTMLDialogElement>("dialog[open]")?.close();
   enterDialog();
   open = dialog;
 }
 
-/** A dialog tells of its end a moment later: by then another one may be open. */
-export function closed(dialog: Dialog | null) {
+/** The browser reports a closed dialog a moment later, when another one may be open already. */
+export function onDialogClosed(dialog: Dialog | null) {
   if (open !== dialog) return;
   open = null;
   leaveDialog();

@@ -1,38 +1,38 @@
-/** The tweets that are being written. They survive a reload: the texts at once, the pictures too. */
+/** The drafts of tweets and replies. This browser stores them, with their pictures, for after a reload. */
 
 import { del, delMany, get, keys, set } from "idb-keyval";
 import * as api from "../api/client";
-import { moved, toSend, type Mention } from "../text/mentions";
-import { reason } from "../text/reason";
+import { moveMentions, mentionsForApi, type Mention } from "../text/mentions";
+import { errorText } from "../text/errorText";
 import { showPosted, showReply } from "./feeds.svelte";
-import { settleOffers, tell } from "./notices.svelte";
-import { words } from "./preferences.svelte";
-import { leave, who } from "./session.svelte";
-import { forget, keep, kept } from "./storage";
+import { commitUndoable, showToast } from "./toasts.svelte";
+import { texts } from "./preferences.svelte";
+import { signOut, session } from "./session.svelte";
+import { removeStored, setStored, getStored } from "./storage";
 import type { Tweet } from "./tweets.svelte";
 
-// The defaults of services/tweets and services/media. Whatever is set there, the server decides.
-export const CHARACTERS = 280;
-export const PICTURES = 4;
-export const PICTURE_BYTES = 10_000_000;
-export const ALT_CHARACTERS = 1000;
-export const PICTURE_KINDS = ["image/jpeg", "image/png", "image/webp", "image/gif"];
+// The defaults of services/tweets and services/media. With other settings there, the server decides.
+export const MAX_CHARACTERS = 280;
+export const MAX_PICTURES = 4;
+export const MAX_PICTURE_BYTES = 10_000_000;
+export const MAX_ALT_CHARACTERS = 1000;
+export const PICTURE_TYPES = ["image/jpeg", "image/png", "image/webp", "image/gif"];
 
 export const WHO_MAY_REPLY: api.WhoMayReply[] = ["everyone", "following", "nobody"];
 
 let posting: Promise<unknown> = Promise.resolve();
 
-/** Waits for the tweet that is being posted, if any: then it is shown. */
-export const posted = () => posting;
+/** Resolves when the tweet that is being posted, if any, is posted and shown. */
+export const whenPosted = () => posting;
 
 export class Picture {
   readonly url: string;
   alt = $state("");
-  /** How much of it is sent, from 0 to 1; null when nothing is under way. */
-  share = $state<number | null>(null);
+  /** The share of the file that is uploaded, from 0 to 1; null while nothing is being uploaded. */
+  uploadProgress = $state<number | null>(null);
   failed = $state(false);
-  /** What the server calls it, and the alt text that it has there. */
-  sent = $state.raw<{ mediaId: number; alt: string } | null>(null);
+  /** The id of the uploaded picture, and the alt text that was sent with it. */
+  uploaded = $state.raw<{ mediaId: number; alt: string } | null>(null);
 
   constructor(
     readonly blob: Blob,
@@ -42,29 +42,34 @@ export class Picture {
     this.alt = alt;
   }
 
-  async send(signal: AbortSignal): Promise<number> {
+  async upload(signal: AbortSignal): Promise<number> {
     const alt = this.alt.trim();
-    if (this.sent?.alt === alt) return this.sent.mediaId;
+    if (this.uploaded?.alt === alt) return this.uploaded.mediaId;
     this.failed = false;
-    this.share = 0;
+    this.uploadProgress = 0;
     try {
-      const uploaded = await api.upload(this.blob, alt, (share) => (this.share = share), signal);
-      this.sent = { mediaId: uploaded.media_id, alt };
-      if (uploaded.first_frame_only) tell(words().firstFrameOnly);
-      return uploaded.media_id;
+      const response = await api.upload(
+        this.blob,
+        alt,
+        (share) => (this.uploadProgress = share),
+        signal,
+      );
+      this.uploaded = { mediaId: response.media_id, alt };
+      if (response.first_frame_only) showToast(texts().firstFrameOnly);
+      return response.media_id;
     } catch (error) {
       this.failed = error instanceof api.ApiError;
       throw error;
     } finally {
-      this.share = null;
+      this.uploadProgress = null;
     }
   }
 }
 
 const characters = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
-/** How many characters a person counts: what the server counts, too (UAX 29). */
-export function count(text: string): number {
+/** The number of characters as people see them (UAX 29), which the server counts too. */
+export function countCharacters(text: string): number {
   let counted = 0;
   for (const _ of characters.segment(text)) counted++;
   return counted;
@@ -84,30 +89,30 @@ export class Draft {
   pictures = $state<Picture[]>([]);
   sending = $state(false);
   failure = $state<api.ApiError | null>(null);
-  /** Why files were not attached. */
-  refusals = $state<string[]>([]);
+  /** Why files could not be attached. */
+  rejections = $state<string[]>([]);
   #text = $state("");
   #mentions = $state.raw<Mention[]>([]);
   #whoMayReply = $state<api.WhoMayReply>("everyone");
-  /** Ends the uploads that are under way. */
+  /** Cancels the uploads in progress. */
   #uploads = $state.raw<AbortController | null>(null);
-  /** What the last try was and its name: the same again, after a lost answer, is the same tweet. */
-  #tried: { content: string; id: string } | null = null;
+  /** The last attempt to post. Repeated with the same id, after a lost response, it creates no second tweet. */
+  #lastAttempt: { content: string; id: string } | null = null;
 
   constructor(readonly parent: Tweet | null) {}
 
-  /** How many characters may still be written; below 0 there are too many. */
-  left = $derived(CHARACTERS - count(this.#text.trim()));
+  /** How many more characters fit. Negative if there are too many. */
+  charactersLeft = $derived(MAX_CHARACTERS - countCharacters(this.#text.trim()));
 
   get text() {
     return this.#text;
   }
   set text(value) {
-    this.#setMentions(moved(this.#mentions, this.#text, value));
+    this.#setMentions(moveMentions(this.#mentions, this.#text, value));
     this.#text = value;
     this.failure = null;
-    this.refusals = [];
-    keep(this.#key("."), value);
+    this.rejections = [];
+    setStored(this.#key("."), value);
   }
   get mentions(): readonly Mention[] {
     return this.#mentions;
@@ -115,11 +120,11 @@ export class Draft {
   #setMentions(mentions: Mention[]) {
     if (mentions.length === 0 && this.#mentions.length === 0) return;
     this.#mentions = mentions;
-    keep(`${this.#key(".")}.mentions`, JSON.stringify(mentions));
+    setStored(`${this.#key(".")}.mentions`, JSON.stringify(mentions));
   }
-  /** Writes a name or a hashtag in place of what was typed of it. */
-  complete(start: number, end: number, written: string, person?: Omit<Mention, "start">) {
-    this.text = this.#text.slice(0, start) + written + this.#text.slice(end);
+  /** Replaces the beginning of a name or a hashtag by all of it. */
+  complete(start: number, end: number, completed: string, person?: Omit<Mention, "start">) {
+    this.text = this.#text.slice(0, start) + completed + this.#text.slice(end);
     if (person) this.#setMentions([...this.#mentions, { ...person, start }]);
   }
   get whoMayReply() {
@@ -127,98 +132,98 @@ export class Draft {
   }
   set whoMayReply(value) {
     this.#whoMayReply = value;
-    keep(`${this.#key(".")}.replies`, value);
+    setStored(`${this.#key(".")}.replies`, value);
   }
   get isEmpty() {
     return this.#text.trim() === "" && this.pictures.length === 0;
   }
-  /** Whether Post does something: without words it says that they are missing. */
+  /** Whether Post is enabled. With pictures alone it is, and explains that a text is missing. */
   get canPost() {
-    return !this.isEmpty && this.left >= 0 && !this.sending;
+    return !this.isEmpty && this.charactersLeft >= 0 && !this.sending;
   }
   get uploading() {
     return this.#uploads !== null;
   }
 
   #key(separator: string) {
-    const parts = ["draft", who.me.id, ...(this.parent ? [this.parent.id] : [])];
+    const parts = ["draft", session.me.id, ...(this.parent ? [this.parent.id] : [])];
     return parts.join(separator);
   }
 
   cancelUploads = () => this.#uploads?.abort();
 
-  /** Keeps the descriptions for after a reload. Unlike the pictures, they are stored at once. */
-  keepDescriptions = () =>
-    keep(`${this.#key(".")}.alts`, JSON.stringify(this.pictures.map(({ alt }) => alt)));
+  /** Stores the alt texts for after a reload. */
+  storeDescriptions = () =>
+    setStored(`${this.#key(".")}.alts`, JSON.stringify(this.pictures.map(({ alt }) => alt)));
 
-  /** Keeps the pictures and their descriptions for after a reload. */
-  keepPictures = async () => {
-    this.keepDescriptions();
-    const held = this.pictures.map(({ blob }) => blob);
+  /** Stores the pictures and their alt texts for after a reload. */
+  storePictures = async () => {
+    this.storeDescriptions();
+    const blobs = this.pictures.map(({ blob }) => blob);
     try {
-      await (held.length ? set(this.#key(" "), held) : del(this.#key(" ")));
+      await (blobs.length ? set(this.#key(" "), blobs) : del(this.#key(" ")));
     } catch {
-      // A private window may have no database: then the pictures live as long as the page.
+      // A private window may have no IndexedDB: then the pictures live as long as the page.
       return;
     }
   };
 
   async restore() {
     this.failure = null;
-    // What is on the screen stays: where nothing may be kept, or when the session ended meanwhile.
-    this.#text = kept(this.#key(".")) || this.#text;
-    const chosen = kept(`${this.#key(".")}.replies`) as api.WhoMayReply;
+    // The text on the screen stays if nothing is stored.
+    this.#text = getStored(this.#key(".")) || this.#text;
+    const chosen = getStored(`${this.#key(".")}.replies`) as api.WhoMayReply;
     if (WHO_MAY_REPLY.includes(chosen)) this.#whoMayReply = chosen;
-    this.#mentions = moved(keptList(`${this.#key(".")}.mentions`), this.#text, this.#text);
-    const alts = keptList<string>(`${this.#key(".")}.alts`);
-    let held: Blob[] | undefined;
+    this.#mentions = moveMentions(storedList(`${this.#key(".")}.mentions`), this.#text, this.#text);
+    const alts = storedList<string>(`${this.#key(".")}.alts`);
+    let blobs: Blob[] | undefined;
     try {
-      held = await get(this.#key(" "));
+      blobs = await get(this.#key(" "));
     } catch {
       return;
     }
-    if (held && this.pictures.length === 0)
-      this.pictures = held.map((blob, index) => new Picture(blob, alts[index]));
+    if (blobs && this.pictures.length === 0)
+      this.pictures = blobs.map((blob, index) => new Picture(blob, alts[index]));
   }
 
-  /** Adds the files that can be attached, and says why the others cannot. */
+  /** Attaches the files that are accepted; `rejections` says why others are not. */
   attach(files: Iterable<File>) {
     if (this.sending) return;
-    const refused = new Set<string>();
+    const reasons = new Set<string>();
     for (const file of files) {
-      if (!PICTURE_KINDS.includes(file.type)) refused.add(words().unfit.kind);
-      else if (file.size > PICTURE_BYTES) refused.add(reason(tooLarge(file.size)));
-      else if (this.pictures.length >= PICTURES) refused.add(words().unfit.number);
+      if (!PICTURE_TYPES.includes(file.type)) reasons.add(texts().unfit.kind);
+      else if (file.size > MAX_PICTURE_BYTES) reasons.add(errorText(tooLarge(file.size)));
+      else if (this.pictures.length >= MAX_PICTURES) reasons.add(texts().unfit.number);
       else this.pictures.push(new Picture(file));
     }
-    this.refusals = [...refused];
-    void this.keepPictures();
+    this.rejections = [...reasons];
+    void this.storePictures();
   }
 
-  /** Takes a file away that this browser cannot show; the server could not, either. */
-  refuse(picture: Picture) {
+  /** Removes a picture that this browser cannot show: the server could not process it either. */
+  rejectPicture(picture: Picture) {
     if (this.sending) return;
     this.detach(picture);
-    this.refusals = [reason(new api.ApiError("ImageNotAccepted", ""))];
+    this.rejections = [errorText(new api.ApiError("ImageNotAccepted", ""))];
   }
 
   detach(picture: Picture) {
     this.pictures = this.pictures.filter((other) => other.url !== picture.url);
     URL.revokeObjectURL(picture.url);
     this.failure = null;
-    this.refusals = [];
-    void this.keepPictures();
+    this.rejections = [];
+    void this.storePictures();
   }
 
-  forget() {
+  clear() {
     for (const picture of this.pictures) URL.revokeObjectURL(picture.url);
     this.pictures = [];
     this.text = "";
     this.whoMayReply = "everyone";
-    void this.keepPictures();
+    void this.storePictures();
   }
 
-  /** Sends the tweet; whatever goes wrong, what was written stays. Gives null if it went wrong. */
+  /** Posts the draft. Returns null if that fails: then the draft stays, with its `failure`. */
   post(): Promise<api.Posted | null> {
     return (posting = this.#post());
   }
@@ -226,7 +231,7 @@ export class Draft {
   async #post(): Promise<api.Posted | null> {
     if (!this.canPost) return null;
     this.failure = null;
-    this.refusals = [];
+    this.rejections = [];
     if (this.#text.trim() === "") {
       this.failure = new api.ApiError("TweetEmpty", "");
       return null;
@@ -234,9 +239,9 @@ export class Draft {
     this.sending = true;
     try {
       const posted = await this.#send();
-      this.#tried = null;
-      this.forget();
-      // The tweet is there; that it cannot be shown yet is no failure of posting it.
+      this.#lastAttempt = null;
+      this.clear();
+      // The tweet is posted, even if it cannot be shown yet.
       const shown = this.parent
         ? showReply(posted.tweet_id, this.parent.id)
         : showPosted(posted.tweet_id);
@@ -245,13 +250,14 @@ export class Draft {
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") return null;
       if (!(error instanceof api.ApiError)) throw error;
-      // An upload that no tweet took in time is gone from the server: the next try sends it anew.
-      if (error.type === "MediaNotFound") for (const picture of this.pictures) picture.sent = null;
-      // The first try had posted the tweet, and its author deleted it. The pictures went with it, so
-      // the next try sends them again and posts a new tweet.
+      // The server deletes uploads that no tweet uses. The next attempt uploads them again.
+      if (error.type === "MediaNotFound")
+        for (const picture of this.pictures) picture.uploaded = null;
+      // An earlier attempt did post the tweet, and its author has deleted it together with the pictures.
+      // The next attempt uploads them again and posts a new tweet.
       if (error.type === "TweetAlreadyDeleted") {
-        this.#tried = null;
-        for (const picture of this.pictures) picture.sent = null;
+        this.#lastAttempt = null;
+        for (const picture of this.pictures) picture.uploaded = null;
       }
       this.failure = error;
       return null;
@@ -264,11 +270,11 @@ export class Draft {
     const mediaIds = [];
     const { signal } = (this.#uploads = new AbortController());
     try {
-      for (const picture of this.pictures) mediaIds.push(await picture.send(signal));
+      for (const picture of this.pictures) mediaIds.push(await picture.upload(signal));
     } finally {
       this.#uploads = null;
     }
-    const mentions = toSend(this.#mentions, this.#text);
+    const mentions = mentionsForApi(this.#mentions, this.#text);
     const tweet: api.NewTweet = {
       tweet_data: this.#text.trim(),
       ...(mentions ? { mentions } : {}),
@@ -276,31 +282,31 @@ export class Draft {
       ...(this.parent ? { reply_to: this.parent.id } : { replies: this.#whoMayReply }),
     };
     const content = JSON.stringify(tweet);
-    if (this.#tried?.content !== content) this.#tried = { content, id: newId() };
-    return api.postTweet({ ...tweet, draft_id: this.#tried.id });
+    if (this.#lastAttempt?.content !== content) this.#lastAttempt = { content, id: newId() };
+    return api.postTweet({ ...tweet, draft_id: this.#lastAttempt.id });
   }
 }
 
-function keptList<Item>(name: string): Item[] {
+function storedList<Item>(name: string): Item[] {
   try {
-    return JSON.parse(kept(name) || "[]") as Item[];
+    return JSON.parse(getStored(name) || "[]") as Item[];
   } catch {
     return [];
   }
 }
 
-/** The error with which the server would answer the upload. */
+/** The error that the server would return for the upload. */
 const tooLarge = (actual: number) =>
-  new api.ApiError("ImageTooLarge", "", 413, { limit: PICTURE_BYTES, actual } as api.Details);
+  new api.ApiError("ImageTooLarge", "", 413, { limit: MAX_PICTURE_BYTES, actual } as api.Details);
 
 /** The draft of a new tweet. */
 export const draft = draftOf(null);
 
-/** Takes all drafts of the reader off this device. */
-export async function forgetDrafts() {
-  const { id } = who.me;
-  for (const each of drafts.values()) each.forget();
-  forget(`draft.${id}.`);
+/** Deletes all drafts of the reader from this device. */
+export async function deleteDrafts() {
+  const { id } = session.me;
+  for (const draft of drafts.values()) draft.clear();
+  removeStored(`draft.${id}.`);
   try {
     const all = await keys<string>();
     await delMany(all.filter((key) => key.startsWith(`draft ${id} `)));
@@ -309,17 +315,17 @@ export async function forgetDrafts() {
   }
 }
 
-/** Ends the session, and takes the drafts off this device. */
-export async function signOut() {
-  await settleOffers();
+/** Signs out, and deletes the drafts from this device. */
+export async function signOutAndDeleteDrafts() {
+  await commitUndoable();
   try {
-    await leave(forgetDrafts);
+    await signOut(deleteDrafts);
   } catch (error) {
-    tell(reason(error), true);
+    showToast(errorText(error), true);
   }
 }
 
-/** `crypto.randomUUID` is there over https alone. */
+/** `crypto.randomUUID` exists over https only. */
 export function newId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

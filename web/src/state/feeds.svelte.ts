@@ -1,66 +1,66 @@
-/** The lists of tweets, kept while the page is open: who comes back finds the place again. */
+/** Lists of tweets. They live as long as the page, so that Back returns to the same place. */
 
 import * as api from "../api/client";
 import { Paged } from "./paged.svelte";
 import { preferences } from "./preferences.svelte";
-import { who } from "./session.svelte";
+import { session } from "./session.svelte";
 import { addToThreads } from "./threads.svelte";
-import { keep, kept, type Tweet } from "./tweets.svelte";
+import { cacheTweet, cacheTweets, type Tweet } from "./tweets.svelte";
 
-const ANNOUNCED = 20;
-/** Why a feed shows a tweet may change, and end. */
+const MAX_NEW = 20;
+/** The reason for a tweet in the feed is missing in the response if there is none any more. */
 const NO_REASON = { conversation: null, followed_tag: null };
 
-/** One of the reader's feeds, which hears of new tweets and shows them when it is asked to. */
+/** One of the reader's feeds. It collects new tweets and shows them when the reader wants to. */
 export class Feed extends Paged<Tweet> {
-  /** New tweets that are not in the list yet, the newest first. */
-  waiting = $state<Tweet[]>([]);
-  /** The ids of new tweets that are not read yet. */
-  announced = $state.raw<number[]>([]);
-  /** What it shows is outdated: the reader follows others now. */
+  /** New tweets that are loaded but not shown yet, the newest first. */
+  newTweets = $state<Tweet[]>([]);
+  /** The ids of new tweets that are not loaded yet. */
+  announcedIds = $state.raw<number[]>([]);
+  /** Whether the reader has followed or unfollowed somebody since it was loaded. */
   outdated = $state(false);
 
   #newest: number | null = null;
 
   constructor(readonly selection: api.Selection) {
-    super((cursor) => kept(api.feed(selection, cursor), NO_REASON));
+    super((cursor) => cacheTweets(api.feed(selection, cursor), NO_REASON));
   }
 
   override async refresh() {
     this.outdated = false;
     await super.refresh();
-    this.waiting = [];
-    this.announced = [];
+    this.newTweets = [];
+    this.announcedIds = [];
     this.#newest = null;
     if (this.selection.order === "recent") this.add([]);
-    else await this.look();
+    else await this.checkForNew();
   }
 
-  /** How many new tweets the reader can have. */
-  get news() {
-    return this.waiting.filter(({ deleted }) => !deleted).length + this.announced.length;
+  /** How many new tweets there are to show. */
+  get newCount() {
+    return this.newTweets.filter(({ deleted }) => !deleted).length + this.announcedIds.length;
   }
 
-  has = (id: number) => [...this.items, ...this.waiting].some((tweet) => tweet.id === id);
+  has = (id: number) => [...this.items, ...this.newTweets].some((tweet) => tweet.id === id);
 
   announce(id: number) {
-    if (!this.announced.includes(id)) this.announced = [...this.announced, id];
+    if (!this.announcedIds.includes(id)) this.announcedIds = [...this.announcedIds, id];
   }
 
   forget(id: number) {
-    this.announced = this.announced.filter((other) => other !== id);
+    this.announcedIds = this.announcedIds.filter((other) => other !== id);
   }
 
-  /** Asks for tweets that have come since; the first time it only learns where it stands. */
-  async look() {
+  /** Loads tweets that are newer than the list. The first time it only remembers the newest id. */
+  async checkForNew() {
     let items: Tweet[];
-    const announced = this.announced;
+    const announcedBefore = this.announcedIds;
     try {
       const { scope, replies } = this.selection;
       const latest: api.Selection = { order: "recent", scope, replies, since: "all" };
-      ({ items } = await kept(api.feed(latest, null, ANNOUNCED), NO_REASON));
+      ({ items } = await cacheTweets(api.feed(latest, null, MAX_NEW), NO_REASON));
     } catch (error) {
-      // The next look is soon.
+      // It is called again soon.
       if (error instanceof api.ApiError) return;
       throw error;
     }
@@ -69,19 +69,21 @@ export class Feed extends Paged<Tweet> {
       this.#newest = Math.max(0, ...items.map((tweet) => tweet.id));
       return;
     }
-    const here = new Set(this.items.map((tweet) => tweet.id));
-    this.waiting = items.filter((tweet) => tweet.id > newest && !here.has(tweet.id));
-    this.announced = this.announced.filter((id) => !announced.includes(id) && !this.has(id));
-    // In an empty feed nothing moves that somebody reads.
-    if (this.items.length === 0) this.showWaiting();
+    const listed = new Set(this.items.map((tweet) => tweet.id));
+    this.newTweets = items.filter((tweet) => tweet.id > newest && !listed.has(tweet.id));
+    this.announcedIds = this.announcedIds.filter(
+      (id) => !announcedBefore.includes(id) && !this.has(id),
+    );
+    // In an empty feed, nothing can move away under the reader's eyes.
+    if (this.items.length === 0) this.showNew();
   }
 
-  showWaiting() {
-    this.add(this.waiting);
-    this.waiting = [];
+  showNew() {
+    this.add(this.newTweets);
+    this.newTweets = [];
   }
 
-  /** Puts tweets on top, where a reader sees them whatever the order. */
+  /** Puts tweets at the top, in every order of the feed. */
   add(tweets: Tweet[]) {
     const added = new Set(tweets.map((tweet) => tweet.id));
     this.items = [...tweets, ...this.items.filter((tweet) => !added.has(tweet.id))];
@@ -92,13 +94,13 @@ export class Feed extends Paged<Tweet> {
 const feeds = new Map<string, Feed>();
 const profiles = new Map<string, Paged<Tweet>>();
 
-/** The feed that the reader has chosen. */
+/** The feed with the order, replies and period that the reader has chosen. */
 export function homeFeed(scope: api.Scope): Feed {
   const { order, replies, period } = preferences;
   const selection: api.Selection = {
     order,
     scope,
-    // Conversations are those of people whom the reader follows.
+    // Conversations exist only among people whom the reader follows.
     replies: scope === "everyone" && replies === "conversations" ? "none" : replies,
     since: order === "popular" ? period : "all",
   };
@@ -108,37 +110,37 @@ export function homeFeed(scope: api.Scope): Feed {
   return feed;
 }
 
-/** What a tab of a profile lists. */
-export function tweetsOf(userId: number, list: api.ProfileList): Paged<Tweet> {
+/** The list of a profile's tab. */
+export function profileTweets(userId: number, list: api.ProfileList): Paged<Tweet> {
   const key = `${userId} ${list}`;
   const tweets =
-    profiles.get(key) ?? new Paged((cursor) => kept(api.tweetsOf(userId, list, cursor)));
+    profiles.get(key) ?? new Paged((cursor) => cacheTweets(api.tweetsOf(userId, list, cursor)));
   profiles.set(key, tweets);
   return tweets;
 }
 
-export function outdateFollowing() {
+export function markFollowingOutdated() {
   for (const feed of feeds.values()) if (feed.selection.scope === "following") feed.outdated = true;
 }
 
 /**
- * The reader's reply that was just posted goes into the threads that are open. The parent is read for
- * the number of its replies: counting here could count a reply twice of which a notice has told.
+ * Shows the reader's new reply in the loaded threads. The parent is fetched for its number of replies:
+ * adding one here could count the reply twice, because the stream sends the number too.
  */
 export async function showReply(tweetId: number, parentId: number) {
-  const counted = api.tweet(parentId).then(keep, () => {});
-  const reply = keep(await api.tweet(tweetId));
-  await counted;
+  const parentLoaded = api.tweet(parentId).then(cacheTweet, () => {});
+  const reply = cacheTweet(await api.tweet(tweetId));
+  await parentLoaded;
   addToThreads(reply);
   for (const feed of feeds.values()) {
     if (feed.loaded && feed.selection.replies === "all") feed.add([reply]);
   }
 }
 
-/** The reader's tweet that was just posted goes where the reader looks next. */
+/** Shows the reader's new tweet in the loaded feeds and on the reader's profile. */
 export async function showPosted(tweetId: number) {
-  const posted = keep(await api.tweet(tweetId));
+  const posted = cacheTweet(await api.tweet(tweetId));
   for (const feed of feeds.values()) if (feed.loaded) feed.add([posted]);
-  const own = profiles.get(`${who.me.id} tweets`);
+  const own = profiles.get(`${session.me.id} tweets`);
   if (own?.loaded) own.items = [posted, ...own.items.filter(({ id }) => id !== tweetId)];
 }

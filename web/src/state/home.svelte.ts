@@ -1,31 +1,31 @@
-/** Whose tweets Home shows. Somebody who follows nobody sees everyone's, until they choose. */
+/** Whose tweets Home shows. Readers who follow nobody see everyone's, until they choose a tab. */
 
 import type { Scope } from "../api/client";
-import { followsSince } from "./people.svelte";
+import { hasFollowedSomebody } from "./people.svelte";
 import { preferences } from "./preferences.svelte";
-import { who } from "./session.svelte";
-import { kept } from "./storage";
+import { session } from "./session.svelte";
+import { getStored } from "./storage";
 
-let chosen = kept("scope") !== null;
-/** Whether everyone's tweets stand in for the feed of somebody who follows nobody. */
-let standsIn = $state(false);
+let chosen = getStored("scope") !== null;
+/** Whether everyone's tweets are shown because the reader follows nobody. */
+let isFallback = $state(false);
 
 export const home = {
   get scope(): Scope {
-    return standsIn ? "everyone" : preferences.scope;
+    return isFallback ? "everyone" : preferences.scope;
   },
   set scope(value) {
     chosen = true;
-    standsIn = false;
+    isFallback = false;
     preferences.scope = value;
   },
-  /** Whether to tell the reader why everyone's tweets are shown. */
-  get explains() {
-    return standsIn && !followsSince();
+  /** Whether to explain to the reader why everyone's tweets are shown. */
+  get showsFallbackHint() {
+    return isFallback && !hasFollowedSomebody();
   },
 };
 
-/** Called when the reader comes to Home, so that the list does not change under the reader's eyes. */
+/** Called when Home is opened: the tab does not change while the reader is there. */
 export function enterHome() {
-  standsIn = !chosen && who.me.following_count === 0 && !followsSince();
+  isFallback = !chosen && session.me.following_count === 0 && !hasFollowedSomebody();
 }

@@ -1,7 +1,7 @@
-/** What the views need to know of the stream of notices, which is fetched after the first script. */
+/** What the views show of the live updates (`updates.svelte.ts`, which is fetched later). */
 
 export const live = $state({
-  /** Whether notices come. While they do not, views ask for what is new. */
+  /** Whether the stream is connected. While it is not, the views poll. */
   streaming: false,
   /** How many notifications are unread: 100 means more than 99. */
   unread: 0,
@@ -9,7 +9,7 @@ export const live = $state({
   reports: 0,
 });
 
-/** Counts of unread notifications are numbered, because an answer may come after a newer count. */
+/** Counts of unread notifications are numbered: a response may arrive after a newer count. */
 let lastNumber = 0;
 let shownNumber = 0;
 
@@ -19,20 +19,20 @@ export function showUnread(count: number) {
   live.unread = count;
 }
 
-/** Asks for the count of unread notifications, and shows it unless a newer one is shown already. */
-export async function askUnread(ask: () => Promise<number>) {
+/** Fetches the count of unread notifications and shows it, unless a newer one is shown already. */
+export async function loadUnread(fetchCount: () => Promise<number>) {
   const number = ++lastNumber;
-  const count = await ask();
+  const count = await fetchCount();
   if (number < shownNumber) return;
   shownNumber = number;
   live.unread = count;
 }
 
-/** A number where there is little room. */
-export const short = (count: number) => (count > 99 ? "99+" : `${count}`);
+/** A number for a small badge. */
+export const shortCount = (count: number) => (count > 99 ? "99+" : `${count}`);
 
-/** The title of the page, with the number of what is new. */
-export const titled = (title: string, news = 0) => {
-  const count = live.unread || news;
-  return `${count ? `(${short(count)}) ` : ""}${title} · Warble`;
+/** The title of the page, with the number of unread notifications, or else of new tweets. */
+export const pageTitle = (title: string, newTweets = 0) => {
+  const count = live.unread || newTweets;
+  return `${count ? `(${shortCount(count)}) ` : ""}${title} · Warble`;
 };

@@ -1,23 +1,23 @@
-/** The reader's notifications, in groups. No part of the first script. */
+/** The reader's notifications, in groups. Fetched after the first script. */
 
 import * as api from "../api/notifications";
-import { askUnread } from "./live.svelte";
+import { loadUnread } from "./live.svelte";
 import { Paged } from "./paged.svelte";
-import { keep, type Tweet } from "./tweets.svelte";
+import { cacheTweet, type Tweet } from "./tweets.svelte";
 import { ApiError } from "../api/client";
 
-export interface Group extends api.Group {
-  /** The tweet that it is about; null if it is gone. */
+export interface ShownGroup extends api.NotificationGroup {
+  /** The tweet that it is about; null if it is deleted. */
   tweet: Tweet | null;
-  /** Whether it has come since the reader looked last, and was not opened. */
+  /** Whether it is newer than the reader's last visit of the list, and not opened. */
   fresh: boolean;
 }
 
-/** The marker at the reader's last look. */
-let seen = 0;
+/** The number of the newest notification at the reader's last visit of the list. */
+let lastSeen = 0;
 
-class NotificationList extends Paged<Group> {
-  /** Whether there are notifications that the list lacks. */
+class NotificationList extends Paged<ShownGroup> {
+  /** Whether there are notifications that are missing in the list. */
   outdated = $state(false);
 
   #newest = 0;
@@ -26,14 +26,14 @@ class NotificationList extends Paged<Group> {
     super(async (cursor) => {
       const page = await api.notifications(cursor, kind);
       if (cursor === null) {
-        if (kind === null) seen = page.seen;
+        if (kind === null) lastSeen = page.seen;
         this.#newest = newestOf(page.items);
         this.outdated = false;
       }
-      const texts = await textsOf(page.items);
+      const tweets = await tweetsOf(page.items);
       const items = page.items.map((group) => {
-        const tweet = texts.get(group.tweet_id ?? 0) ?? null;
-        return { ...group, tweet, fresh: !group.read && group.seq > seen };
+        const tweet = tweets.get(group.tweet_id ?? 0) ?? null;
+        return { ...group, tweet, fresh: !group.read && group.seq > lastSeen };
       });
       return { items, cursor: page.cursor };
     });
@@ -43,31 +43,31 @@ class NotificationList extends Paged<Group> {
     if (seq > this.#newest) this.outdated = true;
   }
 
-  /** Asks whether there are notifications that the list lacks. */
-  async compare() {
+  /** Finds out whether there are notifications that are missing in the list. */
+  async checkForNew() {
     if (!this.loaded) return;
     try {
       this.announce(newestOf((await api.notifications(null, this.kind)).items));
     } catch (error) {
-      // The next notification tells it.
+      // The next notification marks the list as outdated too.
       if (!(error instanceof ApiError)) throw error;
     }
   }
 
-  /** Fetches the list again, and tells that the reader has seen what it shows. */
-  async look() {
+  /** Loads the list again, and marks its notifications as seen. */
+  async refreshAndMarkSeen() {
     await this.refresh();
-    // One kind alone leaves the others unseen.
+    // The marker is for all kinds: a list of one kind must not move it.
     if (this.kind !== null || this.failure || this.#newest === 0) return;
     try {
-      await askUnread(() => api.markSeen(this.#newest));
+      await loadUnread(() => api.markSeen(this.#newest));
     } catch (error) {
-      // The next look moves the marker.
+      // The next visit moves the marker.
       if (!(error instanceof ApiError)) throw error;
     }
   }
 
-  async open(group: Group) {
+  async open(group: ShownGroup) {
     if (group.read) return;
     group.read = true;
     group.fresh = false;
@@ -80,14 +80,14 @@ class NotificationList extends Paged<Group> {
   }
 }
 
-const newestOf = (groups: api.Group[]) => Math.max(0, ...groups.map(({ seq }) => seq));
+const newestOf = (groups: api.NotificationGroup[]) => Math.max(0, ...groups.map(({ seq }) => seq));
 
-async function textsOf(groups: api.Group[]): Promise<Map<number, Tweet>> {
+async function tweetsOf(groups: api.NotificationGroup[]): Promise<Map<number, Tweet>> {
   const ids = new Set(groups.map((group) => group.tweet_id).filter((id) => id !== null));
   try {
-    return new Map((await api.tweetsById([...ids])).map((tweet) => [tweet.id, keep(tweet)]));
+    return new Map((await api.tweetsById([...ids])).map((tweet) => [tweet.id, cacheTweet(tweet)]));
   } catch (error) {
-    // The groups say what has happened, without the texts.
+    // The groups are shown without the tweets.
     if (!(error instanceof ApiError)) throw error;
     return new Map();
   }
@@ -98,7 +98,7 @@ export type Filter = keyof typeof LISTS;
 
 let lists: Record<Filter, NotificationList> | null = null;
 
-/** The notifications of all kinds, and the mentions alone. */
+/** All notifications, and only the mentions. */
 export const notificationLists = () =>
   (lists ??= {
     all: new NotificationList(LISTS.all),
@@ -107,7 +107,7 @@ export const notificationLists = () =>
 
 let chosen = $state<Filter>("all");
 
-/** Which of the lists is shown. It is kept for a reader who opens a notification and comes back. */
+/** Which list is shown. It is remembered for a reader who opens a notification and goes back. */
 export const filter = {
   get chosen() {
     return chosen;

@@ -1,25 +1,25 @@
-/** The page that a visit without a network shows is a service worker's: public/service-worker.js. */
+/** Registers the service worker that shows a page without a network: public/service-worker.js. */
 
 const WORKER = "/service-worker.js";
 
-let asked = false;
+let registered = false;
 
 export async function registerOfflinePage() {
-  // Somebody else may sign in, and the policy below can be made once.
-  if (asked) return;
-  asked = true;
-  // Browsers have none over http; the server of `npm run dev` changes the page all the time.
+  // It is called at each sign-in, but the policy below can be created only once.
+  if (registered) return;
+  registered = true;
+  // Browsers have no service workers over http. `npm run dev` must not cache the page.
   if (!import.meta.env.PROD || !("serviceWorker" in navigator)) return;
   try {
-    await navigator.serviceWorker.register(trusted(WORKER));
+    await navigator.serviceWorker.register(trustedUrl(WORKER));
   } catch {
-    // It is forbidden, or the network is gone: then the browser's own page is shown.
+    // Forbidden, or no network: without a worker, the browser shows its own error page.
     return;
   }
 }
 
-/** The page's policy takes the address of a worker only from a policy that it names. */
-function trusted(address: string): string {
+/** The page's Content-Security-Policy accepts a worker's address only from this Trusted Types policy. */
+function trustedUrl(address: string): string {
   const types = (window as unknown as { trustedTypes?: TrustedTypes }).trustedTypes;
   if (!types) return address;
   return types
@@ -27,7 +27,7 @@ function trusted(address: string): string {
     .createScriptURL(address);
 }
 
-/** What TypeScript's library lacks. */
+/** Missing in TypeScript's library. */
 interface TrustedTypes {
   createPolicy(
     name: string,

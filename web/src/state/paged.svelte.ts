@@ -6,57 +6,57 @@ export class Paged<T extends { id: number | string }> {
   items = $state<T[]>([]);
   loading = $state(false);
   failure = $state<ApiError | null>(null);
-  /** Whether the first page is here. */
+  /** Whether the first page has been loaded. */
   loaded = $state(false);
-  /** Whether there is nothing behind what is here. */
-  ended = $state(false);
+  /** Whether the last page has been loaded. */
+  atEnd = $state(false);
 
   #cursor: string | null = null;
   #fetch: (cursor: string | null) => Promise<Page<T>>;
-  #turn = 0;
-  #failed: string | null = null;
+  #lastRequest = 0;
+  #failedCursor: string | null = null;
 
   constructor(fetch: (cursor: string | null) => Promise<Page<T>>) {
     this.#fetch = fetch;
   }
 
-  /** Fetches the next page, unless one is under way or there is none. */
-  async more() {
-    if (this.loading || this.ended) return;
+  /** Fetches the next page, unless a page is being fetched or there is none. */
+  async loadMore() {
+    if (this.loading || this.atEnd) return;
     await this.#load(this.#cursor);
   }
 
-  /** Fetches the first page again; what is here stays until it has come. */
+  /** Fetches the first page again. The items stay until it has been loaded. */
   async refresh() {
     await this.#load(null);
   }
 
-  /** Fetches again what failed. */
+  /** Fetches the page again that failed. */
   async retry() {
-    if (this.failure && !this.loading) await this.#load(this.#failed);
+    if (this.failure && !this.loading) await this.#load(this.#failedCursor);
   }
 
   async #load(cursor: string | null) {
-    const turn = ++this.#turn;
+    const request = ++this.#lastRequest;
     this.loading = true;
     this.failure = null;
     try {
       const page = await this.#fetch(cursor);
-      if (turn !== this.#turn) return;
-      // While one reads, likes move tweets over the border between two pages.
-      const here = new Set(cursor === null ? [] : this.items.map((item) => item.id));
-      const fresh = page.items.filter((item) => !here.has(item.id));
-      this.items = cursor === null ? fresh : [...this.items, ...fresh];
+      if (request !== this.#lastRequest) return;
+      // Likes may have moved a tweet from the last page to this one in the meantime.
+      const loadedIds = new Set(cursor === null ? [] : this.items.map((item) => item.id));
+      const added = page.items.filter((item) => !loadedIds.has(item.id));
+      this.items = cursor === null ? added : [...this.items, ...added];
       this.#cursor = page.cursor;
-      this.ended = page.cursor === null;
+      this.atEnd = page.cursor === null;
       this.loaded = true;
     } catch (error) {
-      if (turn !== this.#turn) return;
+      if (request !== this.#lastRequest) return;
       if (!(error instanceof ApiError)) throw error;
       this.failure = error;
-      this.#failed = cursor;
+      this.#failedCursor = cursor;
     } finally {
-      if (turn === this.#turn) this.loading = false;
+      if (request === this.#lastRequest) this.loading = false;
     }
   }
 }

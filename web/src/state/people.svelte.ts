@@ -1,57 +1,57 @@
-/** People that this page has seen, and whom of them the reader follows. */
+/** People, and which of them the reader follows. */
 
 import { SvelteMap } from "svelte/reactivity";
 import * as api from "../api/client";
-import { reason } from "../text/reason";
-import { outdateFollowing } from "./feeds.svelte";
-import { tell } from "./notices.svelte";
+import { errorText } from "../text/errorText";
+import { markFollowingOutdated } from "./feeds.svelte";
+import { showToast } from "./toasts.svelte";
 import { Paged } from "./paged.svelte";
-import { isSettling, settle } from "./settle";
+import { isSending, sendLatest } from "./optimistic";
 
 interface Followable {
   id: number;
   followed: boolean;
 }
 
-/** What the reader changed, until the server's own word of it comes. */
+/** Follows that the reader has changed. They count more than what was loaded before the change. */
 const changed = new SvelteMap<number, boolean>();
 
 export const isFollowed = (person: Followable) => changed.get(person.id) ?? person.followed;
 
-/** Whether the reader has begun to follow somebody since the page was loaded. */
-export const followsSince = () => [...changed.values()].includes(true);
+/** Whether the reader has followed somebody since the page was loaded. */
+export const hasFollowedSomebody = () => [...changed.values()].includes(true);
 
-/** What the reader's own change adds to a follower count that was fetched before it. */
-export const addedFollower = (person: Followable) =>
+/** 1, 0 or -1: the reader's change, which a follower count loaded before it does not include. */
+export const followerDelta = (person: Followable) =>
   Number(isFollowed(person)) - Number(person.followed);
 
-/** Shows what the reader changed in another tab. */
+/** Shows a follow or an unfollow from another tab. */
 export function showFollow(id: number, on: boolean) {
   changed.set(id, on);
-  outdateFollowing();
+  markFollowingOutdated();
 }
 
 export async function toggleFollow(person: Followable) {
   const { id } = person;
   changed.set(id, !isFollowed(person));
-  await settle(
+  await sendLatest(
     `follow ${id}`,
     () => isFollowed(person),
     (on) => api.setFollow(id, on),
     (known, error) => {
       changed.set(id, known);
-      tell(reason(error), true);
+      showToast(errorText(error), true);
     },
   );
-  outdateFollowing();
+  markFollowingOutdated();
 }
 
-/** Somebody's page: the profile, and the lists of followers and followed. */
+/** A person's profile, followers and followed people. */
 export class PersonPage {
   profile = $state<api.Profile | null>(null);
   failure = $state<api.ApiError | null>(null);
-  readonly followers: Paged<api.Listed>;
-  readonly following: Paged<api.Listed>;
+  readonly followers: Paged<api.ListedPerson>;
+  readonly following: Paged<api.ListedPerson>;
 
   constructor(readonly id: number) {
     this.followers = new Paged((cursor) => api.followersOf(id, cursor));
@@ -61,7 +61,7 @@ export class PersonPage {
   async refresh() {
     try {
       const profile = await api.profile(this.id);
-      if (!isSettling(`follow ${this.id}`)) changed.delete(this.id);
+      if (!isSending(`follow ${this.id}`)) changed.delete(this.id);
       this.profile = profile;
       this.failure = null;
     } catch (error) {
@@ -79,5 +79,5 @@ export function personPage(id: number): PersonPage {
   return page;
 }
 
-/** The people whom a name finds; of the empty one all, those first whom many follow. */
-export const peopleCalled = (name: string) => new Paged((cursor) => api.findPeople(name, cursor));
+/** The people found by a name. An empty name finds all people, the most followed first. */
+export const peopleNamed = (name: string) => new Paged((cursor) => api.findPeople(name, cursor));

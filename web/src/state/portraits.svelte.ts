@@ -1,6 +1,6 @@
 /**
- * The pictures that the reader changed here. The other services learn of them a moment later, so what
- * they say of the picture until then is not shown.
+ * Profile pictures that the reader has changed on this page. The other services receive the change a
+ * moment later; the picture that they return until then is not shown.
  */
 
 import { SvelteMap } from "svelte/reactivity";
@@ -11,6 +11,6 @@ const changed = new SvelteMap<number, Portrait | null>();
 export const showPortrait = (id: number, picture: Portrait | null) => changed.set(id, picture);
 
 export function portraitOf(id: number, known: Portrait | null | undefined): Portrait | null {
-  const own = changed.get(id);
-  return own === undefined ? (known ?? null) : own;
+  const picture = changed.get(id);
+  return picture === undefined ? (known ?? null) : picture;
 }

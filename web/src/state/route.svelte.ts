@@ -1,4 +1,4 @@
-/** Which view is shown: the address bar, and how far each entry of its history was scrolled. */
+/** The router: which view the address bar shows, and how far each history entry was scrolled. */
 
 import { tick } from "svelte";
 import type { ProfileList } from "../api/client";
@@ -17,8 +17,8 @@ export type Route =
   | { view: "administration"; section: string; id: number }
   | { view: "nothing" };
 
-/** The views that are fetched after the first one. */
-export type Later = Extract<
+/** The routes whose views are fetched after the first script. */
+export type LazyRoute = Extract<
   Route,
   { view: "people" | "profile" | "tweet" | "tag" | "search" | "notifications" | "administration" }
 >;
@@ -41,10 +41,10 @@ const SECTION = /^\/administration(?:\/([a-z-]+)(?:\/([1-9]\d{0,15}))?)?\/?$/;
 const TAG = /^\/tags\/([^/]+)\/?$/;
 const TWEET = /^\/tweets\/([1-9]\d{0,15})\/?$/;
 
-/** `address` is a path, with the part behind the question mark. */
-function read(address: string): Route {
+/** `address` is a path with its query string. */
+function parse(address: string): Route {
   const { pathname: path, searchParams } = new URL(address, location.origin);
-  // Another page, named by GATEWAY_WEB_DIR, may sign in at an address of its own; here that has none.
+  // Another page (GATEWAY_WEB_DIR) may have its sign-in form at /login. This page has none.
   if (path === HOME || path === "/login") return { view: "home" };
   if (path === PEOPLE || path === `${PEOPLE}/`) return { view: "people" };
   if (path === NOTIFICATIONS) return { view: "notifications" };
@@ -57,10 +57,10 @@ function read(address: string): Route {
   const section = SECTION.exec(path);
   if (section)
     return { view: "administration", section: section[1] ?? "", id: Number(section[2] ?? 0) };
-  const found = PROFILE.exec(path);
-  if (found === null) return { view: "nothing" };
-  const tab = (found[2] ?? "tweets") as ProfileTab;
-  return { view: "profile", id: Number(found[1]), tab };
+  const profile = PROFILE.exec(path);
+  if (profile === null) return { view: "nothing" };
+  const tab = (profile[2] ?? "tweets") as ProfileTab;
+  return { view: "profile", id: Number(profile[1]), tab };
 }
 
 function tagRoute(encoded: string): Route {
@@ -71,22 +71,22 @@ function tagRoute(encoded: string): Route {
   }
 }
 
-const here = () => location.pathname + location.search;
+const currentAddress = () => location.pathname + location.search;
 
-let path = $state(here());
-const current = $derived(read(path));
+let path = $state(currentAddress());
+const current = $derived(parse(path));
 
-/** Whether the reader came here by the browser's Back or Forward, and wants the place as it was. */
-let returned = false;
-/** How often the reader asked, at the top of a view, for the same view again. */
-let repeats = $state(0);
+/** Whether the reader came here by Back or Forward, so that the view must be as it was. */
+let isBackNavigation = false;
+/** How often the reader has selected the view that is already shown, at its top. */
+let reselections = $state(0);
 
 export const route = {
-  get returned() {
-    return returned;
+  get isBackNavigation() {
+    return isBackNavigation;
   },
-  get repeats() {
-    return repeats;
+  get reselections() {
+    return reselections;
   },
   get current() {
     return current;
@@ -96,129 +96,129 @@ export const route = {
   },
 };
 
-/** What the browser's history holds of an entry. An open dialog has one, so that Back closes it. */
+/** The state of a history entry. An open dialog has an entry, so that Back closes it. */
 interface Entry {
   scrolled: number;
-  /** Whether the entry before it is of this page, too. */
-  followed?: boolean;
+  /** Whether the previous entry belongs to this page too. */
+  canGoBack?: boolean;
   dialog?: boolean;
 }
 
 const entry = () => history.state as Entry | null;
 
-function keepScroll() {
+function storeScroll() {
   history.replaceState({ ...entry(), scrolled: scrollY } satisfies Entry, "");
 }
 
 async function show(to: string, scrolled: number) {
-  const stays = isSamePlace(path, to);
+  const isSame = isSameView(path, to);
   path = to;
   await tick();
   scrollTo(0, scrolled);
-  if (!stays) fadeIn();
+  if (!isSame) fadeIn();
 }
 
 function fadeIn() {
-  if (isCalm()) return;
+  if (prefersReducedMotion()) return;
   document.getElementById("main")?.animate({ opacity: [0.3, 1] }, 140);
 }
 
-const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+const prefersReducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-export function go(to: string) {
-  if (to === here()) {
+export function navigate(to: string) {
+  if (to === currentAddress()) {
     if (scrollY === 0) {
-      returned = false;
-      repeats++;
+      isBackNavigation = false;
+      reselections++;
     }
-    scrollTo({ top: 0, behavior: isCalm() ? "instant" : "smooth" });
+    scrollTo({ top: 0, behavior: prefersReducedMotion() ? "instant" : "smooth" });
     return;
   }
-  const stays = isSamePlace(path, to);
-  const next: Entry = { scrolled: 0, followed: true };
-  // A link in a dialog leads away from it: the entry of the dialog becomes that of the new place.
+  const isSame = isSameView(path, to);
+  const next: Entry = { scrolled: 0, canGoBack: true };
+  // A link in a dialog closes it: the new view takes over the history entry of the dialog.
   if (entry()?.dialog) {
     history.replaceState(next, "", to);
   } else {
-    keepScroll();
+    storeScroll();
     history.pushState(next, "", to);
   }
-  returned = false;
-  void show(to, stays ? scrollY : 0);
-  if (!stays) document.getElementById("main")?.focus({ preventScroll: true });
+  isBackNavigation = false;
+  void show(to, isSame ? scrollY : 0);
+  if (!isSame) document.getElementById("main")?.focus({ preventScroll: true });
 }
 
-/** Tabs of one profile are one place: changing them does not move the reader. */
-const isSamePlace = (from: string, to: string) => isSameProfile(read(from), read(to));
+/** The tabs of a profile are one view: changing them does not scroll. */
+const isSameView = (from: string, to: string) => isSameProfile(parse(from), parse(to));
 
 const isSameProfile = (from: Route, to: Route) =>
   from.view === "profile" && to.view === "profile" && from.id === to.id;
 
-/** Changes the address without leaving the place, as while a search is typed. */
-export function renameAddress(to: string) {
+/** Changes the address without a history entry, as while a search is typed. */
+export function replaceAddress(to: string) {
   history.replaceState(history.state, "", to);
   path = to;
 }
 
-/** Whether Back stays in this page. */
-export const canGoBack = () => entry()?.followed === true;
+/** Whether Back leads to another view of this page. */
+export const canGoBack = () => entry()?.canGoBack === true;
 
-/** Whether the entry of a closed dialog is being taken off; the browser does that a moment later. */
-let leaving = false;
+/** Whether the entry of a closed dialog is being removed, which takes the browser a moment. */
+let isRemovingEntry = false;
 /** Whether another dialog was opened in that moment. */
-let entering = false;
+let isEntryNeeded = false;
 
-/** Gives a dialog an entry of the history. One that follows another dialog takes over its entry. */
+/** Adds a history entry for a dialog. A dialog that replaces another one takes over its entry. */
 export function enterDialog() {
-  if (leaving) {
-    entering = true;
+  if (isRemovingEntry) {
+    isEntryNeeded = true;
     return;
   }
   if (entry()?.dialog) return;
-  keepScroll();
+  storeScroll();
   history.pushState({ scrolled: scrollY, dialog: true } satisfies Entry, "");
 }
 
-/** Takes the entry of a dialog that was closed in the page off the history. */
+/** Removes the history entry of a dialog that was closed by other means than Back. */
 export function leaveDialog() {
-  entering = false;
-  if (leaving || !entry()?.dialog) return;
-  leaving = true;
+  isEntryNeeded = false;
+  if (isRemovingEntry || !entry()?.dialog) return;
+  isRemovingEntry = true;
   history.back();
 }
 
-/** Follows the links of the page and the browser's own buttons. */
+/** Handles links within the page, Back and Forward. */
 export function startRouting() {
   history.scrollRestoration = "manual";
   // After a reload no dialog is open.
   if (entry()?.dialog) history.replaceState({ scrolled: 0 } satisfies Entry, "");
   addEventListener("popstate", (event) => {
     const to = event.state as Entry | null;
-    if (leaving) {
-      leaving = false;
-      if (entering) enterDialog();
-      entering = false;
+    if (isRemovingEntry) {
+      isRemovingEntry = false;
+      if (isEntryNeeded) enterDialog();
+      isEntryNeeded = false;
     } else if (!to?.dialog) {
-      // The element itself is closed, so that the focus returns to where it was.
+      // Closing the element itself returns the focus to where it was.
       document.querySelector<HTMLDialogElement>("dialog[open]")?.close();
     }
-    // Between a dialog and the page under it nothing moves.
-    if (here() === path) return;
-    returned = true;
-    void show(here(), to?.scrolled ?? 0);
+    // A dialog has the address of the view below it.
+    if (currentAddress() === path) return;
+    isBackNavigation = true;
+    void show(currentAddress(), to?.scrolled ?? 0);
   });
-  // The browser goes back before it tells: by then it is too late to ask how far it was scrolled.
-  addEventListener("scrollend", keepScroll);
-  addEventListener("pagehide", keepScroll);
+  // At "popstate" the browser has left the entry already: the position must be stored before.
+  addEventListener("scrollend", storeScroll);
+  addEventListener("pagehide", storeScroll);
   addEventListener("click", (event) => {
     if (event.defaultPrevented || event.button !== 0) return;
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = (event.target as Element).closest?.("a[href]");
     if (!(link instanceof HTMLAnchorElement) || link.target || link.origin !== location.origin)
       return;
-    if (read(link.pathname).view === "nothing") return;
+    if (parse(link.pathname).view === "nothing") return;
     event.preventDefault();
     if (link.hash) document.querySelector<HTMLElement>(link.hash)?.focus();
-    else go(link.pathname + link.search);
+    else navigate(link.pathname + link.search);
   });
 }

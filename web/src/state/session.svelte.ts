@@ -1,82 +1,83 @@
-/** Who is signed in. The key itself is in no place that a script can read. */
+/** Who is signed in. The session's key is in a cookie that scripts cannot read. */
 
 import * as api from "../api/client";
 
-type Session = "unknown" | "nobody" | "unreachable" | api.Me;
+/** The reader's profile, or why there is none. */
+type SessionState = "unknown" | "nobody" | "unreachable" | api.Me;
 
-let session = $state<Session>("unknown");
-/** Whether a session ended that this page has seen, without a word of the reader in this page. */
+let current = $state<SessionState>("unknown");
+/** Whether the session has ended while this page was open, without the reader signing out here. */
 let ended = $state(false);
 
-/** All tabs of a browser share one session: a tab that changes it tells the others. */
+/** All tabs of a browser share one session: a tab that changes it notifies the others. */
 const tabs = new BroadcastChannel("warble.session");
 
-export const who = {
+export const session = {
   get state(): "unknown" | "nobody" | "unreachable" | "signed in" {
-    return typeof session === "string" ? session : "signed in";
+    return typeof current === "string" ? current : "signed in";
   },
   get ended() {
     return ended;
   },
-  /** The reader. Asked only below a view that is shown to somebody signed in. */
+  /** The reader's own profile. Views that are shown only to signed-in people may use it. */
   get me(): api.Me {
-    if (typeof session === "string") throw new Error("nobody is signed in");
-    return session;
+    if (typeof current === "string") throw new Error("nobody is signed in");
+    return current;
   },
 };
 
-let before: number | null = null;
+let lastId: number | null = null;
 
-/** Asks who is signed in; also after a change of one's own name. */
-export async function recognize() {
+/** Reads who is signed in. Also called after a change of the reader's own profile. */
+export async function loadSession() {
   try {
     const me = await api.me();
-    // What one person has seen is not for the next: the page starts anew.
-    if (before !== null && before !== me.id) return location.reload();
-    before = me.id;
-    session = me;
+    // Another person must not see what this page has loaded for the last one.
+    if (lastId !== null && lastId !== me.id) return location.reload();
+    lastId = me.id;
+    current = me;
     ended = false;
-    api.actAs(me.id);
+    api.setExpectedPerson(me.id);
   } catch (error) {
     if (!(error instanceof api.ApiError)) throw error;
-    if (error.status === 401) lose();
-    else if (typeof session === "string") session = "unreachable";
+    if (error.status === 401) showSignedOut();
+    else if (typeof current === "string") current = "unreachable";
   }
 }
 
-/** Tells the other tabs that somebody signed in or out. */
-export const announce = () => tabs.postMessage(null);
+/** Makes the other tabs load the session again. */
+export const notifyOtherTabs = () => tabs.postMessage(null);
 
-export async function enter(key: string) {
+export async function signIn(key: string) {
   await api.signIn(key);
-  announce();
-  await recognize();
+  notifyOtherTabs();
+  await loadSession();
 }
 
-/** `forget` takes what this device keeps of the reader. */
-export async function leave(forget: () => Promise<void>) {
+/** Signs out. `deleteLocalData` deletes what this device has stored for the reader. */
+export async function signOut(deleteLocalData: () => Promise<void>) {
   const { sign_out_url } = await api.signOut();
-  announce();
-  await forget();
-  // The company's account is signed out where it was signed in.
+  notifyOtherTabs();
+  await deleteLocalData();
+  // The identity provider, if any, ends its own session.
   location.assign(sign_out_url ?? "/");
 }
 
-function lose() {
-  ended ||= typeof session !== "string";
-  session = "nobody";
+function showSignedOut() {
+  ended ||= typeof current !== "string";
+  current = "nobody";
 }
 
-api.onSignedOut(lose);
-api.onReplaced(() => void recognize());
+api.onSignedOut(showSignedOut);
+api.onPersonChanged(() => void loadSession());
 
-/** Asks again whenever somebody else may be signed in: another tab said so, or time has passed. */
-export function followSession() {
-  tabs.onmessage = () => void recognize();
+/** Loads the session again whenever it may have changed: in another tab, or while this one was hidden. */
+export function watchSession() {
+  tabs.onmessage = () => void loadSession();
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) void recognize();
+    if (!document.hidden) void loadSession();
   });
   addEventListener("online", () => {
-    if (session === "unreachable") void recognize();
+    if (current === "unreachable") void loadSession();
   });
 }

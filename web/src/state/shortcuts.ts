@@ -1,88 +1,99 @@
-/** One key, one action; they act on the tweet that has the focus. */
+/** Keyboard shortcuts. Most of them act on the focused tweet. */
 
 import { flushSync } from "svelte";
-import { show } from "./dialogs.svelte";
+import { openDialog } from "./dialogs.svelte";
 import { preferences } from "./preferences.svelte";
-import { go, HOME, NOTIFICATIONS, PEOPLE, profilePath, SEARCH, tweetPath } from "./route.svelte";
-import { who } from "./session.svelte";
+import {
+  navigate,
+  HOME,
+  NOTIFICATIONS,
+  PEOPLE,
+  profilePath,
+  SEARCH,
+  tweetPath,
+} from "./route.svelte";
+import { session } from "./session.svelte";
 
+/** How long after G a second key still means a view. */
 const SECOND_KEY_MS = 1500;
 
-let led = -Infinity;
+/** When G was pressed. */
+let prefixAt = -Infinity;
 
-const current = () => document.activeElement?.closest<HTMLElement>("[data-tweet]") ?? null;
+const focusedTweet = () => document.activeElement?.closest<HTMLElement>("[data-tweet]") ?? null;
 
-/** Moves the focus to the next tweet, or to the first that is to be seen. */
+/** Moves the focus to the next or previous tweet, or to the first one on the screen. */
 function step(by: 1 | -1) {
   const all = [...document.querySelectorAll<HTMLElement>("[data-tweet]")];
-  const at = current();
-  const next = at
-    ? all[all.indexOf(at) + by]
+  const focused = focusedTweet();
+  const next = focused
+    ? all[all.indexOf(focused) + by]
     : all.find((tweet) => tweet.getBoundingClientRect().bottom > 120);
   next?.focus({ preventScroll: true });
   next?.scrollIntoView({ block: "nearest" });
 }
 
-/** On the page of one tweet, that one is meant where no other has the focus. */
-function press(selector: string) {
-  const tweet = current() ?? document.querySelector("article.main");
+/** Clicks a button of the focused tweet, or else of the thread's main tweet. */
+function clickIn(selector: string) {
+  const tweet = focusedTweet() ?? document.querySelector("article.main");
   tweet?.querySelector<HTMLElement>(selector)?.click();
 }
 
-const openTweet = () => go(tweetPath(Number(current()?.dataset.tweet)));
+const openTweet = () => navigate(tweetPath(Number(focusedTweet()?.dataset.tweet)));
 
-function find() {
+function focusSearch() {
   const fields = document.querySelectorAll<HTMLElement>("[data-search]");
-  const seen = [...fields].find((field) => field.checkVisibility());
-  if (seen) seen.focus();
-  else go(SEARCH);
+  const visible = [...fields].find((field) => field.checkVisibility());
+  if (visible) visible.focus();
+  else navigate(SEARCH);
 }
 
 const ACTIONS: Record<string, () => void> = {
-  "?": () => show({ kind: "shortcuts" }),
-  n: () => show({ kind: "write" }),
+  "?": () => openDialog({ kind: "shortcuts" }),
+  n: () => openDialog({ kind: "write" }),
   j: () => step(1),
   k: () => step(-1),
-  l: () => press(".like"),
-  r: () => press(".reply"),
-  o: () => press("ul button"),
-  a: () => press(".author"),
+  l: () => clickIn(".like"),
+  r: () => clickIn(".reply"),
+  o: () => clickIn("ul button"),
+  a: () => clickIn(".author"),
   enter: openTweet,
   ".": () => document.querySelector<HTMLElement>("[data-fresh]")?.click(),
-  "/": find,
+  "/": focusSearch,
 };
 
-const PLACES: Record<string, () => string> = {
+/** The second keys after G. */
+const VIEWS: Record<string, () => string> = {
   h: () => HOME,
   n: () => NOTIFICATIONS,
   p: () => PEOPLE,
-  m: () => profilePath(who.me.id),
+  m: () => profilePath(session.me.id),
 };
 
 /**
- * The key that is meant. A layout without Latin letters is read by the place of the key: Cyrillic
- * "о" is on J. Such a layout may have "." and "," where the Latin one has "/" and "?".
+ * The key as on a Latin keyboard. Keys of other layouts count by their position: Cyrillic "о" is J.
+ * Such a layout may have "." and "," where the Latin one has "/" and "?".
  */
-function meant({ key, code, shiftKey }: KeyboardEvent): string {
+function latinKey({ key, code, shiftKey }: KeyboardEvent): string {
   if (code === "Slash" && (key === "." || key === ",")) return shiftKey ? "?" : "/";
   if (key.length > 1 || key <= "~") return key.toLowerCase();
   if (code === "Period") return ".";
   return code.startsWith("Key") ? code.slice(3).toLowerCase() : key;
 }
 
-export function shortcut(event: KeyboardEvent) {
-  if (!preferences.shortcuts || who.state !== "signed in") return;
+export function onShortcutKey(event: KeyboardEvent) {
+  if (!preferences.shortcuts || session.state !== "signed in") return;
   if (document.querySelector("dialog[open]")) return;
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if ((event.target as Element).closest("input, textarea, select, [contenteditable]")) return;
-  const key = meant(event);
-  // On a link or a button, Enter presses it.
-  if (key === "enter" && current() !== document.activeElement) return;
-  const place = performance.now() - led < SECOND_KEY_MS ? PLACES[key] : undefined;
-  led = key === "g" ? performance.now() : -Infinity;
-  const act = place ? () => go(place()) : ACTIONS[key];
+  const key = latinKey(event);
+  // On a link or a button, Enter activates it.
+  if (key === "enter" && focusedTweet() !== document.activeElement) return;
+  const path = performance.now() - prefixAt < SECOND_KEY_MS ? VIEWS[key] : undefined;
+  prefixAt = key === "g" ? performance.now() : -Infinity;
+  const act = path ? () => navigate(path()) : ACTIONS[key];
   if (!act) return;
   event.preventDefault();
-  // What is typed next goes where the key has led.
+  // Without this, the next typed letter could arrive before the dialog is open.
   flushSync(act);
 }

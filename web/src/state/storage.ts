@@ -1,6 +1,6 @@
-/** What this browser keeps for the page. One may forbid it: then it lasts as long as the page. */
+/** Strings in the browser's local storage. Where a browser forbids that, nothing is stored. */
 
-export function kept(name: string): string | null {
+export function getStored(name: string): string | null {
   try {
     return localStorage.getItem(`warble.${name}`);
   } catch {
@@ -8,8 +8,8 @@ export function kept(name: string): string | null {
   }
 }
 
-/** Takes away everything whose name begins so. */
-export function forget(prefix: string) {
+/** Removes every string whose name begins with `prefix`. */
+export function removeStored(prefix: string) {
   try {
     for (const name of Object.keys(localStorage)) {
       if (name.startsWith(`warble.${prefix}`)) localStorage.removeItem(name);
@@ -19,7 +19,7 @@ export function forget(prefix: string) {
   }
 }
 
-export function keep(name: string, value: string) {
+export function setStored(name: string, value: string) {
   try {
     localStorage.setItem(`warble.${name}`, value);
   } catch {

@@ -1,27 +1,27 @@
-/** People whom many follow and the reader does not: those on the screen stay while they are followed. */
+/** People whom many follow and the reader does not. They stay in the list when the reader follows them. */
 
 import * as api from "../api/client";
-import { who } from "./session.svelte";
+import { session } from "./session.svelte";
 
-let people = $state<api.Listed[]>([]);
-let asked = false;
+let people = $state<api.ListedPerson[]>([]);
+let requested = false;
 
-export const suggested = {
+export const suggestions = {
   get people() {
     return people;
   },
-  /** Asks once; where nothing comes, nothing is suggested. */
+  /** Loads them once. If that fails, nothing is suggested. */
   async load() {
-    if (asked) return;
-    asked = true;
-    // By the time of the answer the session may have ended.
-    const { id } = who.me;
+    if (requested) return;
+    requested = true;
+    // The session may have ended before the response arrives.
+    const { id } = session.me;
     try {
       const { items } = await api.findPeople("", null);
       people = items.filter((person) => !person.followed && person.id !== id);
     } catch (error) {
       if (!(error instanceof api.ApiError)) throw error;
-      asked = false;
+      requested = false;
     }
   },
 };

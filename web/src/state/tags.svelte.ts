@@ -2,63 +2,63 @@
 
 import { SvelteMap } from "svelte/reactivity";
 import * as api from "../api/client";
-import { reason } from "../text/reason";
-import { outdateFollowing } from "./feeds.svelte";
-import { tell } from "./notices.svelte";
+import { errorText } from "../text/errorText";
+import { markFollowingOutdated } from "./feeds.svelte";
+import { showToast } from "./toasts.svelte";
 import { Paged } from "./paged.svelte";
-import { settle } from "./settle";
-import { kept, type Tweet } from "./tweets.svelte";
+import { sendLatest } from "./optimistic";
+import { cacheTweets, type Tweet } from "./tweets.svelte";
 
-const OF_THE_WEEK = 5;
+const MAX_TAGS_OF_THE_WEEK = 5;
 
-/** What the reader changed, until the server's own word of it comes. */
+/** Follows that the reader has changed. They count more than what was loaded before the change. */
 const changed = new SvelteMap<string, boolean>();
 
 export class TagPage {
-  /** What the API knows of it; null if it has no tweets of late. */
-  known = $state<api.Tag | null>(null);
+  /** The tag as the API returns it; null if there are no recent tweets with it. */
+  info = $state<api.Tag | null>(null);
   readonly recent: Paged<Tweet>;
   readonly popular: Paged<Tweet>;
 
   constructor(readonly tag: string) {
-    this.recent = new Paged((cursor) => kept(api.tweetsWith(tag, "recent", cursor)));
-    this.popular = new Paged((cursor) => kept(api.tweetsWith(tag, "popular", cursor)));
+    this.recent = new Paged((cursor) => cacheTweets(api.tweetsWith(tag, "recent", cursor)));
+    this.popular = new Paged((cursor) => cacheTweets(api.tweetsWith(tag, "popular", cursor)));
   }
 
   get name() {
-    return this.known?.name ?? this.tag;
+    return this.info?.name ?? this.tag;
   }
   get followed() {
-    return changed.get(this.tag) ?? this.known?.followed ?? false;
+    return changed.get(this.tag) ?? this.info?.followed ?? false;
   }
 
   async refresh() {
-    const before = changed.get(this.tag);
+    const changedBefore = changed.get(this.tag);
     try {
       const [tags, followed] = await Promise.all([api.tags(this.tag, 20), api.followedTags()]);
       const wanted = this.tag.toLowerCase();
       const same = ({ tag }: api.Tag) => tag === wanted;
-      this.known = followed.find(same) ?? tags.find(same) ?? null;
-      // The reader may have changed it again meanwhile.
-      if (changed.get(this.tag) === before) changed.delete(this.tag);
+      this.info = followed.find(same) ?? tags.find(same) ?? null;
+      // The reader may have changed it while the request was running.
+      if (changed.get(this.tag) === changedBefore) changed.delete(this.tag);
     } catch (error) {
-      // The tweets say what is wrong.
+      // The list of tweets shows the error.
       if (!(error instanceof api.ApiError)) throw error;
     }
   }
 
   async toggleFollow() {
     changed.set(this.tag, !this.followed);
-    await settle(
+    await sendLatest(
       `tag ${this.tag}`,
       () => this.followed,
       (on) => api.setTagFollow(this.tag, on),
       (known, error) => {
         changed.set(this.tag, known);
-        tell(reason(error), true);
+        showToast(errorText(error), true);
       },
     );
-    outdateFollowing();
+    markFollowingOutdated();
   }
 }
 
@@ -71,21 +71,21 @@ export function tagPage(tag: string): TagPage {
 }
 
 let week = $state<api.Tag[]>([]);
-let asked = false;
+let requested = false;
 
 export const tagsOfTheWeek = {
   get all() {
     return week;
   },
-  /** Asks once; where nothing comes, nothing is shown. */
+  /** Loads them once. If that fails, nothing is shown. */
   async load() {
-    if (asked) return;
-    asked = true;
+    if (requested) return;
+    requested = true;
     try {
-      week = await api.tags(null, OF_THE_WEEK);
+      week = await api.tags(null, MAX_TAGS_OF_THE_WEEK);
     } catch (error) {
       if (!(error instanceof api.ApiError)) throw error;
-      asked = false;
+      requested = false;
     }
   },
 };

@@ -1,17 +1,17 @@
 /** Threads: a tweet, the tweets above it, and the replies below it. */
 
 import * as api from "../api/client";
-import { keep, likeChangeCount, seenTweet, type Tweet } from "./tweets.svelte";
+import { cacheTweet, likeChangeCount, cachedTweet, type Tweet } from "./tweets.svelte";
 
 export type Tombstone = api.Tombstone;
 export type Entry = Tweet | Tombstone;
 
-/** The tweet at this place; null if it is gone. */
-export const present = (entry: Entry | null): Tweet | null =>
+/** The tweet; null if it is deleted or hidden. */
+export const presentTweet = (entry: Entry | null): Tweet | null =>
   entry === null || "tombstone" in entry || entry.deleted ? null : entry;
 
-/** Why there is no tweet at this place. */
-export const why = (entry: Entry): Tombstone["tombstone"] | "moderated" => {
+/** Why there is no tweet. */
+export const absenceReason = (entry: Entry): Tombstone["tombstone"] | "moderated" => {
   if (!("tombstone" in entry)) return "deleted";
   return entry.hidden_by ? "moderated" : entry.tombstone;
 };
@@ -19,7 +19,7 @@ export const why = (entry: Entry): Tombstone["tombstone"] | "moderated" => {
 type EntryView = api.Tweet | Tombstone;
 
 const entryOf = (view: EntryView, asOf: number): Entry =>
-  "tombstone" in view ? view : keep(view, asOf);
+  "tombstone" in view ? view : cacheTweet(view, asOf);
 
 interface ThreadPage extends Pick<
   api.ThreadPage,
@@ -43,13 +43,13 @@ export async function readThread(id: number, cursor: string | null): Promise<Thr
   };
 }
 
-/** A reply at its place in the tree. */
+/** A reply in the tree. */
 export interface Reply {
   entry: Entry;
   parent: Entry | null;
-  /** How far it is indented. */
+  /** How many steps it is indented. */
   level: number;
-  /** Whether the author continues the own tweet right above it. */
+  /** Whether it is by the thread's author and continues the tweet right above it. */
   continues: boolean;
 }
 
@@ -64,13 +64,13 @@ export class Thread {
   next = $state<string | null>(null);
   loading = $state(false);
   failure = $state<api.ApiError | null>(null);
-  /** Whether the first page is here. */
+  /** Whether the first page has been loaded. */
   loaded = $state(false);
-  /** New replies that would move what is read: they wait until the reader wants them. */
-  waiting = $state.raw<Tweet[]>([]);
+  /** New replies that would move what the reader sees. They are shown when the reader wants to. */
+  newReplies = $state.raw<Tweet[]>([]);
 
   constructor(readonly id: number) {
-    this.tweet = seenTweet(id);
+    this.tweet = cachedTweet(id);
   }
 
   refresh() {
@@ -82,18 +82,18 @@ export class Thread {
       this.previous = page.previous_cursor;
       this.next = page.next_cursor;
       this.loaded = true;
-      this.waiting = [];
+      this.newReplies = [];
     });
   }
 
-  later() {
+  loadNext() {
     return this.#load(this.next, (page) => {
       this.#add(page.replies);
       this.next = page.next_cursor;
     });
   }
 
-  earlier() {
+  loadPrevious() {
     return this.#load(this.previous, (page) => {
       const added = new Set(page.replies.map(({ id }) => id));
       this.replies = [...page.replies, ...this.replies.filter(({ id }) => !added.has(id))];
@@ -103,14 +103,14 @@ export class Thread {
 
   has = (id: number) => id === this.id || this.replies.some((entry) => entry.id === id);
 
-  /** Shows the reader's own new reply. */
+  /** Adds a new reply if its parent is loaded. */
   add(reply: Tweet) {
     if (reply.reply_to !== null && this.has(reply.reply_to)) this.#add([reply]);
   }
 
-  showWaiting() {
-    this.#add(this.waiting);
-    this.waiting = [];
+  showNew() {
+    this.#add(this.newReplies);
+    this.newReplies = [];
   }
 
   #add(replies: Entry[]) {
@@ -132,8 +132,8 @@ export class Thread {
   }
 
   /**
-   * The replies as a tree, in the order in which they are read. A reply whose parent is on a page
-   * that is not here stands at the left edge, and so does what the author adds to the own tweet.
+   * The replies as a tree, in reading order. Not indented are replies whose parent is on a page that is
+   * not loaded, and those with which the author continues the thread.
    */
   tree(replies = this.replies): Reply[] {
     const byId = new Map(replies.map((entry) => [entry.id, entry]));
@@ -145,8 +145,8 @@ export class Thread {
       else children.set(parent, [...(children.get(parent) ?? []), entry]);
     }
     const author = authorOf(this.tweet);
-    const found: Reply[] = [];
-    const waiting: Reply[] = top
+    const ordered: Reply[] = [];
+    const stack: Reply[] = top
       .map((entry) => ({
         entry,
         parent: entry.reply_to === this.id ? this.tweet : null,
@@ -154,16 +154,16 @@ export class Thread {
         continues: entry.reply_to === this.id && author !== null && authorOf(entry) === author,
       }))
       .reverse();
-    for (let reply = waiting.pop(); reply; reply = waiting.pop()) {
+    for (let reply = stack.pop(); reply; reply = stack.pop()) {
       const { entry, level } = reply;
       const below = children.get(entry.id) ?? [];
-      // The API lists a tombstone only above replies; the reader's own deletion may leave none.
-      const empty = below.length === 0 && !("tombstone" in entry) && entry.reply_count === 0;
-      if (empty && !present(entry)) continue;
-      found.push(reply);
+      // The API lists a deleted tweet only if it has replies. One that the reader has just deleted may have none.
+      const hasNoReplies = below.length === 0 && !("tombstone" in entry) && entry.reply_count === 0;
+      if (hasNoReplies && !presentTweet(entry)) continue;
+      ordered.push(reply);
       for (const child of below.toReversed()) {
         const continues = reply.continues && authorOf(child) === author;
-        waiting.push({
+        stack.push({
           entry: child,
           parent: entry,
           level: continues ? level : Math.min(level + 1, MAX_LEVEL),
@@ -171,7 +171,7 @@ export class Thread {
         });
       }
     }
-    return found;
+    return ordered;
   }
 }
 
@@ -186,7 +186,7 @@ export function threadOf(id: number): Thread {
   return thread;
 }
 
-/** Shows the reader's own new reply in every thread that has its parent. */
+/** Adds the reader's new reply to every loaded thread that has its parent. */
 export function addToThreads(reply: Tweet) {
   for (const thread of threads.values()) thread.add(reply);
 }

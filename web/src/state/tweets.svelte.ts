@@ -1,92 +1,94 @@
-/** The tweets that this page has seen: one object for each, in however many lists it stands. */
+/**
+ * The tweets that this page has loaded. Each tweet is one object, however many lists show it, so that a
+ * change appears everywhere.
+ */
 
 import * as api from "../api/client";
-import { reason } from "../text/reason";
-import { tell } from "./notices.svelte";
-import { words } from "./preferences.svelte";
-import { who } from "./session.svelte";
-import { isSettling, settle } from "./settle";
+import { errorText } from "../text/errorText";
+import { showToast } from "./toasts.svelte";
+import { texts } from "./preferences.svelte";
+import { session } from "./session.svelte";
+import { isSending, sendLatest } from "./optimistic";
 
 export type Tweet = api.Tweet & { deleted: boolean };
 
-const seen = new Map<number, Tweet>();
+const cache = new Map<number, Tweet>();
 
-export const seenTweet = (id: number): Tweet | null => seen.get(id) ?? null;
+export const cachedTweet = (id: number): Tweet | null => cache.get(id) ?? null;
 
 let changes = 0;
 const likeChanges = new Map<number, number>();
 
-/** How many likes the reader has given or taken. Taken before a read, it tells what the read may lack. */
+/** How often the reader has liked or unliked. Read before a request, it shows which likes the response may lack. */
 export const likeChangeCount = () => changes;
 
-/** `asOf`: what `likeChangeCount` was before the tweet was read. */
-export function keep(tweet: api.Tweet, asOf = changes): Tweet {
-  const known = seen.get(tweet.id);
+/** The page's object for a tweet. `asOf` is what `likeChangeCount` was before the tweet was requested. */
+export function cacheTweet(tweet: api.Tweet, asOf = changes): Tweet {
+  const known = cache.get(tweet.id);
   if (known === undefined) {
-    const kept = $state({ ...tweet, deleted: false });
-    seen.set(tweet.id, kept);
-    return kept;
+    const created = $state({ ...tweet, deleted: false });
+    cache.set(tweet.id, created);
+    return created;
   }
   const isOlder = (likeChanges.get(tweet.id) ?? 0) > asOf;
-  if (!isOlder && !isSettling(`like ${tweet.id}`)) Object.assign(known, tweet);
+  if (!isOlder && !isSending(`like ${tweet.id}`)) Object.assign(known, tweet);
   return known;
 }
 
-/** `missing` is what a tweet has that comes without it. */
-export async function kept(
+/** The page's objects for a page of tweets. `defaults` are fields that the API leaves out. */
+export async function cacheTweets(
   page: Promise<api.Page<api.Tweet>>,
-  missing: Partial<api.Tweet> = {},
+  defaults: Partial<api.Tweet> = {},
 ): Promise<api.Page<Tweet>> {
   const asOf = changes;
   const { items, cursor } = await page;
-  return { items: items.map((tweet) => keep({ ...missing, ...tweet }, asOf)), cursor };
+  return { items: items.map((tweet) => cacheTweet({ ...defaults, ...tweet }, asOf)), cursor };
 }
 
-export function showLike(tweet: Tweet, on: boolean, counts = true) {
+export function showLike(tweet: Tweet, on: boolean, changesCount = true) {
   likeChanges.set(tweet.id, ++changes);
   if (tweet.liked === on) return;
-  const { id, name } = who.me;
+  const { id, name } = session.me;
   tweet.liked = on;
-  if (counts) tweet.like_count += on ? 1 : -1;
+  if (changesCount) tweet.like_count += on ? 1 : -1;
   tweet.likes = tweet.likes.filter((like) => like.user_id !== id);
   if (on) tweet.likes.push({ user_id: id, name });
 }
 
 export async function toggleLike(tweet: Tweet) {
   showLike(tweet, !tweet.liked);
-  await settle(
+  await sendLatest(
     `like ${tweet.id}`,
     () => tweet.liked,
     (on) => api.setLike(tweet.id, on),
     (known, error) => {
       showLike(tweet, known);
       if (error instanceof api.ApiError && error.type === "TweetNotFound") tweet.deleted = true;
-      tell(reason(error), true);
+      showToast(errorText(error), true);
     },
   );
   likeChanges.set(tweet.id, ++changes);
 }
 
-/** Shows a person's new name on all that this page has. */
+/** Shows a person's new name on all tweets of this page. */
 export function showName(userId: number, name: string) {
-  for (const { author, likes } of seen.values()) {
+  for (const { author, likes } of cache.values()) {
     if (author.id === userId) author.name = name;
     for (const like of likes) if (like.user_id === userId) like.name = name;
   }
 }
 
 /**
- * Hides a tweet, and deletes it when it is too late to undo that. Whoever closes the page, or leaves it
- * for another, has not undone it: then the tweet is deleted at once. It stays if nothing can be sent,
- * or if the session has ended meanwhile.
+ * Hides a tweet at once, and deletes it when its toast disappears or the page is closed: until then the
+ * reader can undo it. `onUndone` is called if the reader does. The tweet appears again if the deletion fails.
  */
-export function deleteTweet(tweet: Tweet, shown: () => void) {
+export function deleteTweet(tweet: Tweet, onUndone: () => void) {
   const undo = () => {
     tweet.deleted = false;
-    shown();
+    onUndone();
   };
   tweet.deleted = true;
-  tell(words().deleted, false, null, { undo, settle: () => sendDeletion(tweet) });
+  showToast(texts().deleted, false, null, { undo, commit: () => sendDeletion(tweet) });
 }
 
 async function sendDeletion(tweet: Tweet) {
@@ -95,6 +97,6 @@ async function sendDeletion(tweet: Tweet) {
   } catch (error) {
     if (error instanceof api.ApiError && error.type === "TweetNotFound") return;
     tweet.deleted = false;
-    tell(reason(error), true);
+    showToast(errorText(error), true);
   }
 }

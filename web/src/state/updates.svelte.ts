@@ -1,4 +1,4 @@
-/** Applies the server's notices to what the page shows. Fetched after the first script. */
+/** Live updates: applies the notices of the server's stream to what the page shows. Fetched later. */
 
 import { untrack } from "svelte";
 import { ApiError } from "../api/client";
@@ -6,75 +6,81 @@ import * as api from "../api/notifications";
 import { SharedStream, type Notice } from "../api/stream";
 import { homeFeed, type Feed } from "./feeds.svelte";
 import { home } from "./home.svelte";
-import { compareThread, grow, lacksReplies } from "./growth";
-import { askUnread, live, showUnread } from "./live.svelte";
-import { posted } from "./draft.svelte";
+import { catchUpThread, addNewReplies, hasMissingReplies } from "./threadUpdates";
+import { loadUnread, live, showUnread } from "./live.svelte";
+import { whenPosted } from "./draft.svelte";
 import { notificationLists } from "./notifications.svelte";
 import { showFollow } from "./people.svelte";
 import { route } from "./route.svelte";
-import { recognize, who } from "./session.svelte";
-import { isSettling, settling } from "./settle";
+import { loadSession, session } from "./session.svelte";
+import { isSending, onAccepted } from "./optimistic";
 import { threadOf, type Thread } from "./threads.svelte";
-import { keep, seenTweet, showLike, type Tweet } from "./tweets.svelte";
+import { cacheTweet, cachedTweet, showLike, type Tweet } from "./tweets.svelte";
 
-/** A notice reaches many readers at once: their reads are spread over this time. */
+/** A notice reaches many readers at once. Their requests are spread over this time. */
 const SPREAD_MS = 3000;
-/** When what a notice told of is not there yet, it is asked for once more after this time. */
-const LATE_MS = 2000;
+/** How long to wait before a second request, if a tweet of a notice cannot be read yet. */
+const RETRY_MS = 2000;
 const POLL_MS = 20_000;
-/** How often the open reports are counted for a moderator. */
+/** How many tweets one request can read. */
+const MAX_IDS = 100;
+/** How often the number of open reports is loaded for a moderator. */
 const REPORTS_MS = 120_000;
 
-/** Follows what happens for the reader; gives the function that ends it. */
+/** Starts the live updates; returns the function that stops them. */
 export function startUpdates(): () => void {
-  const { id } = who.me;
+  const { id } = session.me;
   const stream = new SharedStream(id, {
-    hear,
+    onNotice,
     onStreaming: (streaming) => (live.streaming = streaming),
-    onGap: compare,
-    onRefused: () => void recognize(),
+    onGap: catchUp,
+    onRefused: () => void loadSession(),
   });
-  void readUnread();
+  void refreshUnread();
   const countReports = () =>
     void import("./moderation.svelte").then((it) => it.countReports()).catch(() => {});
-  const reports = who.me.moderator ? setInterval(countReports, REPORTS_MS) : undefined;
+  const reports = session.me.moderator ? setInterval(countReports, REPORTS_MS) : undefined;
   if (reports) countReports();
 
-  const stopWatching = watchScreen((tweets) => {
+  const stopWatchingScreen = watchScreen((tweets) => {
     shownTweets = tweets;
-    tell();
+    sendInterests();
   });
   let shownTweets: number[] = [];
-  const tell = () =>
-    stream.watch({ tweets: shownTweets, threads: shownThreads(), everyone: showsEveryone() });
+  const sendInterests = () =>
+    stream.setInterests({
+      tweets: shownTweets,
+      threads: shownThreads(),
+      everyone: showsEveryone(),
+    });
   const stopEffects = $effect.root(() => {
     $effect(() => {
       void [shownThreads().join(), showsEveryone()];
-      untrack(tell);
+      untrack(sendInterests);
     });
   });
 
   const poll = setInterval(() => {
-    if (!live.streaming && !document.hidden) void compareOthers();
+    if (!live.streaming && !document.hidden) void catchUpOthers();
   }, POLL_MS);
 
-  const acts = new BroadcastChannel(`warble.acts.${id}`);
-  acts.onmessage = ({ data }: MessageEvent<[string, boolean]>) => showAct(...data);
-  settling.done = (key, on) => acts.postMessage([key, on]);
+  const ownChanges = new BroadcastChannel(`warble.changes.${id}`);
+  ownChanges.onmessage = ({ data }: MessageEvent<[string, boolean]>) => showOwnChange(...data);
+  onAccepted((key, on) => ownChanges.postMessage([key, on]));
 
   return () => {
     stream.close();
-    stopWatching();
+    stopWatchingScreen();
     stopEffects();
     clearInterval(poll);
     clearInterval(reports);
-    acts.close();
-    settling.done = () => {};
+    ownChanges.close();
+    onAccepted(null);
     live.unread = 0;
   };
 }
 
-// What is shown.
+// What the page shows.
 
 const shownThread = (): Thread | null =>
   route.current.view === "tweet" ? threadOf(route.current.id) : null;
@@ -85,59 +91,59 @@ const shownThreads = () => {
 };
 
 const shownFeed = (): Feed | null =>
-  who.state === "signed in" && route.current.view === "home" ? homeFeed(home.scope) : null;
+  session.state === "signed in" && route.current.view === "home" ? homeFeed(home.scope) : null;
 
 const showsEveryone = () => shownFeed()?.selection.scope === "everyone";
 
-/** Calls `changed` with the tweets on the screen, each time others are. */
-function watchScreen(changed: (tweets: number[]) => void): () => void {
+/** Calls `onChange` with the ids of the tweets on the screen whenever they change. */
+function watchScreen(onChange: (tweets: number[]) => void): () => void {
   const visible = new Set<Element>();
   const observed = new WeakSet<Element>();
   const screen = new IntersectionObserver((entries) => {
-    // An element that is taken out of the page counts as one that is not visible any more.
+    // A removed element is reported as not visible any more.
     for (const { target, isIntersecting } of entries) {
       if (isIntersecting) visible.add(target);
       else visible.delete(target);
     }
-    changed([...visible].map((element) => Number((element as HTMLElement).dataset.tweet)));
+    onChange([...visible].map((element) => Number((element as HTMLElement).dataset.tweet)));
   });
-  const find = () => {
+  const observeNew = () => {
     for (const element of document.querySelectorAll("[data-tweet]")) {
       if (observed.has(element)) continue;
       observed.add(element);
       screen.observe(element);
     }
   };
-  const page = new MutationObserver(find);
+  const page = new MutationObserver(observeNew);
   page.observe(document.body, { childList: true, subtree: true });
-  find();
+  observeNew();
   return () => {
     page.disconnect();
     screen.disconnect();
   };
 }
 
-// What has happened.
+// The notices.
 
-function hear(notice: Notice) {
-  if (who.state !== "signed in") return;
+function onNotice(notice: Notice) {
+  if (session.state !== "signed in") return;
   switch (notice.kind) {
     case "tweet":
       return void onTweet(notice.content, notice.everyone);
     case "deleted": {
       const { tweet: id } = notice.content;
-      const tweet = seenTweet(id);
+      const tweet = cachedTweet(id);
       if (tweet) tweet.deleted = true;
       shownFeed()?.forget(id);
       return;
     }
     case "counts": {
       const { tweet: id, likes, replies } = notice.content;
-      const tweet = seenTweet(id);
+      const tweet = cachedTweet(id);
       if (!tweet) return;
-      if (!isSettling(`like ${id}`)) tweet.like_count = likes;
+      if (!isSending(`like ${id}`)) tweet.like_count = likes;
       tweet.reply_count = replies;
-      completeThread();
+      completeThreadLater();
       return;
     }
     case "notification": {
@@ -152,126 +158,127 @@ function hear(notice: Notice) {
       showUnread(notice.content.count);
       return;
     case "resync":
-      return compare();
+      return catchUp();
     case "ended":
-      return void recognize();
+      return void loadSession();
   }
 }
 
 type NewTweet = Extract<Notice, { kind: "tweet" }>["content"];
 
 async function onTweet({ tweet, author, root, parent }: NewTweet, everyone: boolean) {
-  const own = author === who.me.id;
+  const own = author === session.me.id;
   // Where the reader wrote it, it is shown by then.
-  if (own) await posted();
+  if (own) await whenPosted();
   const feed = shownFeed();
   if (feed && !feed.has(tweet)) {
     const { scope, replies } = feed.selection;
     const wanted = parent === null || replies === "all";
-    // With a tab that shows everyone's tweets, the server tells of tweets that another feed lacks.
-    const certain = parent === null && (scope === "everyone" || !everyone);
-    if (wanted && certain) feed.announce(tweet);
-    if (wanted) lookSoon(feed);
+    // If some tab shows everyone's tweets, the server also sends tweets that do not belong in the other feed.
+    const isCertain = parent === null && (scope === "everyone" || !everyone);
+    if (wanted && isCertain) feed.announce(tweet);
+    if (wanted) checkForNewSoon(feed);
   }
   if (parent !== null && shownThread()?.tweet?.root_id === root) {
-    const answersReader = seenTweet(parent)?.author.id === who.me.id;
+    const answersReader = cachedTweet(parent)?.author.id === session.me.id;
     readReply(tweet, own || answersReader ? 0 : Math.random() * SPREAD_MS);
   }
 }
 
-const looking = new Set<Feed>();
+const scheduledFeeds = new Set<Feed>();
 
-/** Reads the new tweets ahead, so that they are here when the reader wants them. */
-function lookSoon(feed: Feed, spread = Math.random() * SPREAD_MS) {
-  if (looking.has(feed)) return;
-  looking.add(feed);
+/** Loads the new tweets in advance, so that they appear at once when the reader wants to see them. */
+function checkForNewSoon(feed: Feed, spread = Math.random() * SPREAD_MS) {
+  if (scheduledFeeds.has(feed)) return;
+  scheduledFeeds.add(feed);
   setTimeout(async () => {
-    looking.delete(feed);
-    const announced = feed.announced;
-    await feed.look();
-    if (announced.some((id) => !feed.has(id))) setTimeout(() => void feed.look(), LATE_MS);
+    scheduledFeeds.delete(feed);
+    const announcedIds = feed.announcedIds;
+    await feed.checkForNew();
+    if (announcedIds.some((id) => !feed.has(id)))
+      setTimeout(() => void feed.checkForNew(), RETRY_MS);
   }, spread);
 }
 
-let replies = new Set<number>();
-let reading: ReturnType<typeof setTimeout> | undefined;
-let readingAt = Infinity;
+let pendingReplies = new Set<number>();
+let repliesTimer: ReturnType<typeof setTimeout> | undefined;
+let repliesDueAt = Infinity;
 
 function readReply(id: number, delay: number) {
-  replies.add(id);
-  if (Date.now() + delay >= readingAt) return;
-  clearTimeout(reading);
-  readingAt = Date.now() + delay;
-  reading = setTimeout(() => void readReplies(), delay);
+  pendingReplies.add(id);
+  if (Date.now() + delay >= repliesDueAt) return;
+  clearTimeout(repliesTimer);
+  repliesDueAt = Date.now() + delay;
+  repliesTimer = setTimeout(() => void readReplies(), delay);
 }
 
-async function readReplies(again = true) {
-  readingAt = Infinity;
-  const wanted = [...replies].slice(0, 100);
-  replies = new Set([...replies].slice(100));
-  const found = await read(() => api.tweetsById(wanted));
+async function readReplies(retry = true) {
+  repliesDueAt = Infinity;
+  const wanted = [...pendingReplies].slice(0, MAX_IDS);
+  pendingReplies = new Set([...pendingReplies].slice(MAX_IDS));
+  const found = await orNull(() => api.tweetsById(wanted));
   if (!found) return;
   const ids = new Set(found.map(({ id }) => id));
   const thread = shownThread();
   if (thread)
-    grow(
+    addNewReplies(
       thread,
-      found.map((tweet) => keep(tweet)),
+      found.map((tweet) => cacheTweet(tweet)),
     );
-  const late = wanted.filter((id) => !ids.has(id));
-  if (!late.length || !again) return;
-  for (const id of late) replies.add(id);
-  setTimeout(() => void readReplies(false), LATE_MS);
+  const missing = wanted.filter((id) => !ids.has(id));
+  if (!missing.length || !retry) return;
+  for (const id of missing) pendingReplies.add(id);
+  setTimeout(() => void readReplies(false), RETRY_MS);
 }
 
-let completing: ReturnType<typeof setTimeout> | undefined;
+let completionTimer: ReturnType<typeof setTimeout> | undefined;
 
 /**
- * A reply that was posted after the thread was read, and before the server knew that it is shown, is
- * told by the count of its parent alone.
+ * The server sends no notice of a reply that was posted after the thread was read and before the server
+ * knew that the thread is shown. Only the parent's number of replies shows that it is missing.
  */
-function completeThread() {
-  completing ??= setTimeout(() => {
-    completing = undefined;
+function completeThreadLater() {
+  completionTimer ??= setTimeout(() => {
+    completionTimer = undefined;
     const thread = shownThread();
-    if (thread && lacksReplies(thread)) void compareThread(thread);
-  }, SPREAD_MS + LATE_MS);
+    if (thread && hasMissingReplies(thread)) void catchUpThread(thread);
+  }, SPREAD_MS + RETRY_MS);
 }
 
-/** Reads what the page shows of the server, which has told of nothing for a while. */
-function compare() {
-  void shownFeed()?.look();
-  void compareOthers();
+/** Loads what may have changed while no notices arrived. */
+function catchUp() {
+  void shownFeed()?.checkForNew();
+  void catchUpOthers();
 }
 
-/** The same for what no view looks after. */
-async function compareOthers() {
+/** The same for what the views do not poll themselves. */
+async function catchUpOthers() {
   const thread = shownThread();
   const lists = route.current.view === "notifications" ? Object.values(notificationLists()) : [];
   await Promise.all([
-    readUnread(),
-    ...lists.map((list) => list.compare()),
-    thread && compareThread(thread),
+    refreshUnread(),
+    ...lists.map((list) => list.checkForNew()),
+    thread && catchUpThread(thread),
   ]);
 }
 
-const readUnread = () => read(() => askUnread(api.unread));
+const refreshUnread = () => orNull(() => loadUnread(api.countUnread));
 
-/** Gives null where the API refuses: the next notice or the next look is soon. */
-async function read<T>(ask: () => Promise<T>): Promise<T | null> {
+/** Returns null after an ApiError: the next notice or poll is soon. */
+async function orNull<T>(request: () => Promise<T>): Promise<T | null> {
   try {
-    return await ask();
+    return await request();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     return null;
   }
 }
 
-/** What the reader did in another tab. */
-function showAct(key: string, on: boolean) {
-  const [what, id] = key.split(" ");
-  const tweet: Tweet | null = what === "like" ? seenTweet(Number(id)) : null;
-  // The stream tells the number.
+/** Shows what the reader did in another tab. */
+function showOwnChange(key: string, on: boolean) {
+  const [kind, id] = key.split(" ");
+  const tweet: Tweet | null = kind === "like" ? cachedTweet(Number(id)) : null;
+  // The stream sends the number of likes.
   if (tweet) showLike(tweet, on, !live.streaming);
-  if (what === "follow") showFollow(Number(id), on);
+  if (kind === "follow") showFollow(Number(id), on);
 }

@@ -1,25 +1,25 @@
-/** Offers the first steps to a person who is new, once in a browser. */
+/** Opens the welcome dialog for a new person, once in a browser. */
 
 import * as api from "../api/client";
-import { dialogs, show } from "./dialogs.svelte";
-import { who } from "./session.svelte";
-import { keep, kept } from "./storage";
+import { dialogs, openDialog } from "./dialogs.svelte";
+import { session } from "./session.svelte";
+import { setStored, getStored } from "./storage";
 
-const key = () => `welcomed.${who.me.id}`;
-let asking = false;
+const key = () => `welcomed.${session.me.id}`;
+let isChecking = false;
 
-/** Called for somebody who follows nobody. */
+/** Called for a person who follows nobody. */
 export async function offerFirstSteps() {
-  if (asking || kept(key()) !== null) return;
-  asking = true;
+  if (isChecking || getStored(key()) !== null) return;
+  isChecking = true;
   try {
-    const { items } = await api.tweetsOf(who.me.id, "tweets", null);
-    // Somebody who has opened another dialog meanwhile is asked at the next visit.
+    const { items } = await api.tweetsOf(session.me.id, "tweets", null);
+    // If another dialog has been opened in the meantime, it is offered at the next visit.
     if (items.length === 0 && dialogs.open !== null) return;
-    if (items.length === 0) show({ kind: "welcome" });
-    keep(key(), "yes");
+    if (items.length === 0) openDialog({ kind: "welcome" });
+    setStored(key(), "yes");
   } catch (error) {
     if (!(error instanceof api.ApiError)) throw error;
-    asking = false;
+    isChecking = false;
   }
 }

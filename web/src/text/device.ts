@@ -1,5 +1,5 @@
 /** A short name for the browser and system of a User-Agent header: "Firefox on Linux". */
-import { account } from "./account";
+import { accountTexts } from "./accountTexts";
 
 // The order matters: most browsers also name others, for compatibility.
 const BROWSERS: [RegExp, string][] = [
@@ -26,6 +26,6 @@ const named = (list: [RegExp, string][], client: string) =>
 export function deviceName(client: string): string {
   const browser = named(BROWSERS, client);
   const system = named(SYSTEMS, client);
-  if (browser && system) return account().access.device(browser, system);
-  return browser ?? system ?? (client || account().access.unknownDevice);
+  if (browser && system) return accountTexts().access.device(browser, system);
+  return browser ?? system ?? (client || accountTexts().access.unknownDevice);
 }

@@ -1,4 +1,4 @@
-/** The page's words in English. Every other language has exactly these. */
+/** The texts of the first view in English. Every other language has the same keys. */
 
 import { compact, plurals } from "./plurals";
 
@@ -219,4 +219,4 @@ export const en = {
   } as Record<string, string>,
 };
 
-export type Words = typeof en;
+export type Texts = typeof en;

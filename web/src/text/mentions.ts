@@ -1,20 +1,20 @@
-/** Mentions and hashtags in a text that is being written. */
+/** Mentions and hashtags in a draft. */
 
 import type { NewTweet } from "../api/client";
 
-/** A person whom the writer chose. `start` counts UTF-16 units, as a text field does. */
+/** A mentioned person. `start` is in UTF-16 units, as in a text field. */
 export interface Mention {
   userId: number;
   name: string;
   start: number;
-  /** Whether others have this name, so that the text alone does not say who is meant. */
+  /** Whether several people have this name. */
   shared: boolean;
 }
 
-/** The beginning of a name or a hashtag before the caret. */
+/** The beginning of a name or a hashtag, right before the caret. */
 export interface Token {
   kind: "person" | "tag";
-  /** Where its sign is. */
+  /** The position of its @ or #. */
   start: number;
   query: string;
 }
@@ -33,8 +33,8 @@ export function tokenAt(text: string, caret: number): Token | null {
   return person && { kind: "person", start: person.index, query: person[1]! };
 }
 
-/** The mentions after an edit; one whose own text was changed is none any more. */
-export function moved(mentions: readonly Mention[], from: string, to: string): Mention[] {
+/** The mentions after an edit. A mention whose own text was changed is removed. */
+export function moveMentions(mentions: readonly Mention[], from: string, to: string): Mention[] {
   let same = 0;
   const shortest = Math.min(from.length, to.length);
   while (same < shortest && from[same] === to[same]) same++;
@@ -46,19 +46,19 @@ export function moved(mentions: readonly Mention[], from: string, to: string): M
         ? { ...mention, start: mention.start + to.length - from.length }
         : mention,
     )
-    .filter((mention) => isThere(mention, to));
+    .filter((mention) => isStillThere(mention, to));
 }
 
-function isThere({ name, start }: Mention, text: string): boolean {
+function isStillThere({ name, start }: Mention, text: string): boolean {
   const written = `@${name}`;
   return text.startsWith(written, start) && !WORD.test(text.slice(start + written.length));
 }
 
 /**
- * The mentions for the API; undefined if it shall find them itself. It finds either all or none: so
- * those that were typed by hand are lost if a chosen person shares the name with others.
+ * The mentions for the API; undefined if the API should find them in the text. The API takes all mentions
+ * from the client or finds all itself, so mentions typed by hand are lost if a chosen name is shared.
  */
-export function toSend(mentions: readonly Mention[], text: string): NewTweet["mentions"] {
+export function mentionsForApi(mentions: readonly Mention[], text: string): NewTweet["mentions"] {
   const content = text.trim();
   const cut = text.length - text.trimStart().length;
   const starts = new Set(mentions.map(({ start }) => start - cut));

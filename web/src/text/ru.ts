@@ -1,12 +1,12 @@
 /** The page's words in Russian. */
 
-import type { Words } from "./en";
+import type { Texts } from "./en";
 import { compact, plurals } from "./plurals";
 
 const many = plurals("ru");
 const list = new Intl.ListFormat("ru");
 
-export const ru: Words = {
+export const ru: Texts = {
   claim: "О чём говорят у вас в компании.",
 
   home: "Лента",

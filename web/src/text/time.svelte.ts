@@ -1,6 +1,6 @@
-/** How long ago something was, in the reader's language. */
+/** Times and dates in the reader's language. */
 
-import { preferences, words } from "../state/preferences.svelte";
+import { preferences, texts } from "../state/preferences.svelte";
 
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
@@ -10,15 +10,18 @@ const WEEK = 7 * DAY;
 let now = $state(Date.now());
 setInterval(() => (now = Date.now()), 30_000);
 
-/** The instant as the largest whole unit since then, written by `write`; a date after a week. */
-function since(instant: string, write: (count: number, unit: "minute" | "hour" | "day") => string) {
+/** The time since an instant in its largest whole unit, formatted by `format`; a date after a week. */
+function formatAge(
+  instant: string,
+  format: (count: number, unit: "minute" | "hour" | "day") => string,
+) {
   const then = new Date(instant);
   // A server's clock may be ahead of this one.
   const seconds = Math.max(0, Math.round((now - then.getTime()) / 1000));
-  if (seconds < MINUTE) return words().justNow;
-  if (seconds < HOUR) return write(Math.floor(seconds / MINUTE), "minute");
-  if (seconds < DAY) return write(Math.floor(seconds / HOUR), "hour");
-  if (seconds < WEEK) return write(Math.floor(seconds / DAY), "day");
+  if (seconds < MINUTE) return texts().justNow;
+  if (seconds < HOUR) return format(Math.floor(seconds / MINUTE), "minute");
+  if (seconds < DAY) return format(Math.floor(seconds / HOUR), "hour");
+  if (seconds < WEEK) return format(Math.floor(seconds / DAY), "day");
   const thisYear = then.getFullYear() === new Date(now).getFullYear();
   return then.toLocaleDateString(preferences.language, {
     day: "numeric",
@@ -28,14 +31,14 @@ function since(instant: string, write: (count: number, unit: "minute" | "hour" |
 }
 
 /** "5 minutes ago", for a sentence and for screen readers. */
-export const ago = (instant: string) =>
-  since(instant, (count, unit) =>
+export const timeAgo = (instant: string) =>
+  formatAge(instant, (count, unit) =>
     new Intl.RelativeTimeFormat(preferences.language).format(-count, unit),
   );
 
-/** "5m", for beside a name. */
-export const age = (instant: string) =>
-  since(instant, (count, unit) =>
+/** "5m", for a place with little room. */
+export const shortTimeAgo = (instant: string) =>
+  formatAge(instant, (count, unit) =>
     new Intl.NumberFormat(preferences.language, {
       style: "unit",
       unit,
@@ -50,12 +53,12 @@ export function timeToday(instant: string): string | null {
   return then.toLocaleTimeString(preferences.language, { hour: "numeric", minute: "2-digit" });
 }
 
-/** The day of an instant. */
-export const onDate = (instant: string) =>
+/** The date, without the time. */
+export const longDate = (instant: string) =>
   new Date(instant).toLocaleDateString(preferences.language, { dateStyle: "long" });
 
-/** The instant itself, for those who want to know it. */
-export const exactly = (instant: string) =>
+/** Date and time. */
+export const fullTime = (instant: string) =>
   new Date(instant).toLocaleString(preferences.language, {
     dateStyle: "long",
     timeStyle: "short",

@@ -1,0 +1,104 @@
+/** The texts of announcements and pinned tweets. Fetched with their components. */
+
+import { preferences } from "../state/preferences.svelte";
+import { plurals } from "./plurals";
+
+const inEnglish = plurals("en");
+const inRussian = plurals("ru");
+
+const en = {
+  announcements: "Announcements",
+  announcement: (name: string) => `Announcement by ${name}`,
+  read: "I have read this",
+  isRead: "Read",
+  showMore: "Show announcement",
+  showLess: "Hide announcement",
+  open: "Open tweet",
+
+  // Writing them, and who has read them.
+  write: "New announcement",
+  writeMore: "Everybody is notified, and sees it above Home until it ends.",
+  text: "Text",
+  until: "Show until",
+  replies: "Replies",
+  mayReply: { everyone: "Allowed", nobody: "Closed" },
+  acknowledge: "Ask people to confirm that they have read it",
+  post: "Post announcement",
+  posted: "Announcement posted",
+  none: "No announcements",
+  noneMore: "What you announce is shown above Home for everybody.",
+  endsOn: (date: string) => `Until ${date}`,
+  asks: "Asks for confirmation",
+  whoRead: "Who has read it",
+  toAll: "All announcements",
+  done: (n: number) => inEnglish(n, { one: "Read by # person", other: "Read by # people" }),
+  missing: (n: number) => inEnglish(n, { one: "# person left", other: "# people left" }),
+  states: { done: "Have read", missing: "Haven't read" },
+  readAt: (when: string) => `Read ${when}`,
+  nobodyYet: "Nobody yet",
+  all: "Everybody has read it",
+  exportCsv: "Export",
+  remind: "Remind the others",
+  reminded: (n: number) => inEnglish(n, { one: "# person reminded", other: "# people reminded" }),
+  end: "End now",
+  endAsk: "It is no longer shown above Home. The tweet stays.",
+  ended: "Announcement ended",
+
+  // Pins.
+  pin: "Pin to profile",
+  unpin: "Unpin from profile",
+  pinned: "Pinned",
+  pinnedNow: "Pinned to your profile",
+  unpinned: "No longer pinned",
+};
+
+const ru: typeof en = {
+  announcements: "Объявления",
+  announcement: (name: string) => `Объявление. Автор: ${name}`,
+  read: "Прочитано",
+  isRead: "Вы прочитали",
+  showMore: "Показать объявление",
+  showLess: "Свернуть объявление",
+  open: "Открыть твит",
+
+  write: "Новое объявление",
+  writeMore: "Уведомление получат все. До конца срока объявление будет над лентой.",
+  text: "Текст",
+  until: "Показывать до",
+  replies: "Ответы",
+  mayReply: { everyone: "Разрешены", nobody: "Закрыты" },
+  acknowledge: "Попросить подтвердить прочтение",
+  post: "Опубликовать",
+  posted: "Объявление опубликовано",
+  none: "Объявлений нет",
+  noneMore: "Ваше объявление будет показано над лентой у всех.",
+  endsOn: (date: string) => `До ${date}`,
+  asks: "Нужно подтверждение",
+  whoRead: "Кто прочитал",
+  toAll: "Все объявления",
+  done: (n: number) => `Прочитали: ${n}`,
+  missing: (n: number) => `Осталось: ${n}`,
+  states: { done: "Прочитали", missing: "Не прочитали" },
+  readAt: (when: string) => `Прочтение: ${when}`,
+  nobodyYet: "Пока никто",
+  all: "Прочитали все",
+  exportCsv: "Выгрузить",
+  remind: "Напомнить остальным",
+  reminded: (n: number) =>
+    inRussian(n, {
+      one: "Напоминание получит # человек",
+      few: "Напоминание получат # человека",
+      other: "Напоминание получат # человек",
+    }),
+  end: "Завершить",
+  endAsk: "Объявления больше не будет над лентой. Сам твит останется.",
+  ended: "Объявление завершено",
+
+  pin: "Закрепить в профиле",
+  unpin: "Открепить",
+  pinned: "Закреплено",
+  pinnedNow: "Твит закреплён в профиле",
+  unpinned: "Твит откреплён",
+};
+
+export const announcementTexts = () => (preferences.language === "ru" ? ru : en);
