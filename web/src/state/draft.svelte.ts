@@ -191,9 +191,9 @@ export class Draft {
     if (this.sending) return;
     const reasons = new Set<string>();
     for (const file of files) {
-      if (!PICTURE_TYPES.includes(file.type)) reasons.add(texts().unfit.kind);
+      if (!PICTURE_TYPES.includes(file.type)) reasons.add(texts().pictureErrors.type);
       else if (file.size > MAX_PICTURE_BYTES) reasons.add(errorText(tooLarge(file.size)));
-      else if (this.pictures.length >= MAX_PICTURES) reasons.add(texts().unfit.number);
+      else if (this.pictures.length >= MAX_PICTURES) reasons.add(texts().pictureErrors.count);
       else this.pictures.push(new Picture(file));
     }
     this.rejections = [...reasons];

@@ -3,8 +3,8 @@
 import { preferences } from "../state/preferences.svelte";
 import { plurals } from "./plurals";
 
-const inEnglish = plurals("en");
-const inRussian = plurals("ru");
+const pluralEn = plurals("en");
+const pluralRu = plurals("ru");
 
 const en = {
   sections: {
@@ -15,12 +15,12 @@ const en = {
     "sign-on": "Sign-on",
     health: "Health",
   } as Record<string, string>,
-  noRight: "The administration is closed to you",
-  noRightMore: "Ask an administrator for a role.",
+  noAccess: "The administration is closed to you",
+  noAccessHint: "Ask an administrator for a role.",
 
   // People.
-  find: "Name, title, department or number",
-  state: "Who is listed",
+  searchPlaceholder: "Name, title, department or number",
+  stateFilter: "Who is listed",
   states: { active: "Active", deactivated: "Deactivated", erased: "Erased" },
   role: "Role",
   anyRole: "Any role",
@@ -30,7 +30,7 @@ const en = {
     moderator: "Moderators",
     announcer: "Announcers",
   },
-  rolesMore: {
+  roleHints: {
     administrator:
       "Manages people, roles and keys, and may do all that moderators and announcers do.",
     moderator: "Decides on reports, and hides tweets.",
@@ -38,29 +38,29 @@ const en = {
   },
   columns: { person: "Person", roles: "Roles", used: "Last used", access: "Access" },
   never: "Never",
-  keyCount: (n: number) => inEnglish(n, { one: "# key", other: "# keys" }),
-  sessionCount: (n: number) => inEnglish(n, { one: "# device", other: "# devices" }),
-  listed: (n: number) => inEnglish(n, { one: "# person listed", other: "# people listed" }),
-  noneListed: "No one found",
-  noneListedMore: "Try another name, or other filters.",
-  number: (id: number) => `No. ${id}`,
+  keyCount: (n: number) => pluralEn(n, { one: "# key", other: "# keys" }),
+  sessionCount: (n: number) => pluralEn(n, { one: "# device", other: "# devices" }),
+  peopleCount: (n: number) => pluralEn(n, { one: "# person listed", other: "# people listed" }),
+  noPeople: "No one found",
+  noPeopleHint: "Try another name, or other filters.",
+  personNumber: (id: number) => `No. ${id}`,
   exportCsv: "Export",
   addPerson: "Add a person",
-  nameOf: "Name of the new person",
-  howToEnter: "How they sign in for the first time",
-  entries: { invitation: "Invitation link", key: "Access key" },
-  entriesMore: {
+  newPersonName: "Name of the new person",
+  firstSignIn: "How they sign in for the first time",
+  signInMethods: { invitation: "Invitation link", key: "Access key" },
+  signInMethodHints: {
     invitation: "A link that works once. The person gets the key, and nobody else sees it.",
     key: "You see the key and give it to the person.",
   },
   add: "Add",
-  keyFor: (name: string) => `The key of ${name}. You won't see it again.`,
+  keyCreated: (name: string) => `The key of ${name}. You won't see it again.`,
   keyTitle: "Access key",
 
   // Importing people.
   importPeople: "Import",
   importTitle: "Import people",
-  importMore:
+  importHint:
     "Choose a CSV file with a header. Export the people first to get the columns. You see what will happen before anything changes.",
   chooseFile: "Choose a file",
   importColumns: { line: "Line", person: "Person", action: "What will happen", changes: "Details" },
@@ -86,8 +86,8 @@ const en = {
   } as Record<string, string>,
   yes: "yes",
   no: "no",
-  nothing: "nothing",
-  becomes: (field: string, old: string, now: string) => `${field}: ${old} → ${now}`,
+  emptyValue: "nothing",
+  fieldChange: (field: string, old: string, now: string) => `${field}: ${old} → ${now}`,
   hasErrors:
     "Some rows have errors, so nothing can be imported. Correct the file and choose it again.",
   nothingToDo: "Everything in the file is as it is here.",
@@ -96,11 +96,11 @@ const en = {
   apply: "Import",
   applied: "Imported",
   invitations: "Invitations for the new people",
-  invitationsMore: "Download them now. You won't see them again.",
+  invitationsHint: "Download them now. You won't see them again.",
   download: "Download invitations",
 
   // One person.
-  toPeople: "All people",
+  allPeople: "All people",
   profile: "Profile",
   edit: "Edit",
   editTitle: "Edit person",
@@ -113,64 +113,64 @@ const en = {
   deactivatedOn: (date: string) => `Deactivated on ${date}`,
   erased: "Erased",
   externalId: (id: string) => `Staff number ${id}`,
-  rolesOf: "Roles",
+  rolesTitle: "Roles",
   roleGiven: "Role given",
   roleTaken: "Role taken away",
-  loseRole: "You will no longer be an administrator, and can't undo that yourself.",
-  giveUp: "Give up the role",
+  giveUpRoleWarning: "You will no longer be an administrator, and can't undo that yourself.",
+  giveUpRole: "Give up the role",
   access: "Keys and devices",
   revokeAll: "Revoke all keys",
-  revokeAllAsk: "All keys stop working at once, and all devices are signed out.",
+  revokeAllQuestion: "All keys stop working at once, and all devices are signed out.",
   allRevoked: "All keys revoked",
-  employment: "Account",
+  accountTitle: "Account",
   deactivate: "Deactivate",
-  deactivateMore:
+  deactivateHint:
     "Signs the person out everywhere and hides their profile and tweets. Nothing is deleted, and you can bring them back.",
-  deactivateAsk: (name: string) => `Deactivate ${name}?`,
+  deactivateQuestion: (name: string) => `Deactivate ${name}?`,
   deactivated: "Deactivated",
   reactivate: "Bring back",
-  reactivateMore:
+  reactivateHint:
     "Shows the profile and the tweets again. The person needs a new invitation to sign in.",
   reactivated: "Brought back. Now send a new invitation.",
   erase: "Erase for good",
-  eraseMore:
+  eraseHint:
     "Deletes the profile, tweets, pictures and likes. Nobody can bring them back. Use it only where the law or the person demands it.",
-  confirm: (name: string) => `Type the name to confirm: ${name}`,
-  erasing: "Being erased",
-  missing: "Nobody has this number",
+  confirmName: (name: string) => `Type the name to confirm: ${name}`,
+  eraseStarted: "Being erased",
+  personNotFound: "Nobody has this number",
 
   // The company's accounts.
   identities: "Company accounts",
-  identitiesMore: "With these accounts the person signs in without a key.",
+  identitiesHint: "With these accounts the person signs in without a key.",
   noIdentities: "No account is linked.",
   accountOf: (subject: string) => `Account ${subject}`,
   lastSignedOn: (when: string) => `last used ${when}`,
   unlink: "Unlink",
-  unlinkAsk: "Devices that were signed in with this account are signed out.",
+  unlinkQuestion: "Devices that were signed in with this account are signed out.",
   unlinked: "Account unlinked",
   link: "Link an account",
   provider: "Provider",
   accountId: "Account number at the provider",
-  accountIdMore: "The claim “sub”, exactly. An e-mail address never links accounts.",
+  accountIdHint: "The claim “sub”, exactly. An e-mail address never links accounts.",
   linked: "Account linked",
   providers: "Sign-on",
-  providersMore:
+  providersHint:
     "People sign in with these providers. They are set up by USERS_SIGN_ON; docs/sign-on.md explains how.",
   noProviders: "No provider is set up",
-  noProvidersMore:
+  noProvidersHint:
     "People sign in with keys. To let them use the company's accounts, set USERS_SIGN_ON; docs/sign-on.md explains how.",
   keysOffered: "Signing in with a key is offered, too.",
   keysHidden: "Signing in with a key is offered only on demand.",
   redirectUri: "Redirect URI",
   logoutUri: "Back-channel logout URI",
-  uriMore: "Register both addresses at the provider.",
+  urisHint: "Register both addresses at the provider.",
 
   // Health.
   healthy: "Everything works",
   unhealthy: "Something needs attention",
   brokerLost:
     "The gateway isn't connected to the broker: revoked keys may work for up to a minute.",
-  look: "Look again",
+  refresh: "Look again",
   healthColumns: {
     service: "Service",
     state: "State",
@@ -179,13 +179,13 @@ const en = {
     dead: "Failed",
     consumers: "Workers",
   },
-  healthMore:
+  healthHint:
     "“Unpublished” are changes that other services don't know yet, “Waiting” are events that a service hasn't handled yet, and “Failed” are events that failed at every attempt.",
   ready: "Ready",
   notReady: "Doesn't answer",
   unknown: "unknown",
   oldest: (when: string) => `the oldest ${when}`,
-  replay: (service: string) =>
+  replayHint: (service: string) =>
     `Once the reason is mended, an operator handles the failed events of ${service} again:`,
 
   // The audit log.
@@ -198,9 +198,9 @@ const en = {
   auditColumns: { at: "When", action: "What", actor: "By whom", subject: "To whom" },
   console: "Operator's console",
   noEntries: "Nothing recorded",
-  noEntriesMore: "Try other filters.",
+  noEntriesHint: "Try other filters.",
   clearFilters: "Clear filters",
-  about: (id: number) => `about no. ${id}`,
+  aboutObject: (id: number) => `about no. ${id}`,
   actions: {
     registered: "Added",
     renamed: "Renamed",
@@ -244,11 +244,11 @@ const ru: typeof en = {
     "sign-on": "Вход",
     health: "Состояние",
   },
-  noRight: "У вас нет прав на управление",
-  noRightMore: "Попросите роль у администратора.",
+  noAccess: "У вас нет прав на управление",
+  noAccessHint: "Попросите роль у администратора.",
 
-  find: "Имя, должность, отдел или номер",
-  state: "Кого показать",
+  searchPlaceholder: "Имя, должность, отдел или номер",
+  stateFilter: "Кого показать",
   states: { active: "Работающие", deactivated: "Отключённые", erased: "Удалённые" },
   role: "Роль",
   anyRole: "Любая роль",
@@ -258,7 +258,7 @@ const ru: typeof en = {
     moderator: "Модераторы",
     announcer: "Авторы объявлений",
   },
-  rolesMore: {
+  roleHints: {
     administrator:
       "Управляет людьми, ролями и ключами, может всё, что могут модераторы и авторы объявлений.",
     moderator: "Решает, что делать с жалобами, и скрывает твиты.",
@@ -266,29 +266,30 @@ const ru: typeof en = {
   },
   columns: { person: "Человек", roles: "Роли", used: "Последний вход", access: "Доступ" },
   never: "Никогда",
-  keyCount: (n: number) => inRussian(n, { one: "# ключ", few: "# ключа", other: "# ключей" }),
+  keyCount: (n: number) => pluralRu(n, { one: "# ключ", few: "# ключа", other: "# ключей" }),
   sessionCount: (n: number) =>
-    inRussian(n, { one: "# устройство", few: "# устройства", other: "# устройств" }),
-  listed: (n: number) => `В списке: ${n}`,
-  noneListed: "Никого не нашлось",
-  noneListedMore: "Попробуйте другое имя или другие фильтры.",
-  number: (id: number) => `№ ${id}`,
+    pluralRu(n, { one: "# устройство", few: "# устройства", other: "# устройств" }),
+  peopleCount: (n: number) => `В списке: ${n}`,
+  noPeople: "Никого не нашлось",
+  noPeopleHint: "Попробуйте другое имя или другие фильтры.",
+  personNumber: (id: number) => `№ ${id}`,
   exportCsv: "Выгрузить",
   addPerson: "Добавить человека",
-  nameOf: "Имя нового коллеги",
-  howToEnter: "Первый вход",
-  entries: { invitation: "По приглашению", key: "По ключу" },
-  entriesMore: {
+  newPersonName: "Имя нового коллеги",
+  firstSignIn: "Первый вход",
+  signInMethods: { invitation: "По приглашению", key: "По ключу" },
+  signInMethodHints: {
     invitation: "Ссылка сработает один раз. Ключ увидит только сам человек.",
     key: "Ключ увидите вы и передадите его человеку.",
   },
   add: "Добавить",
-  keyFor: (name: string) => `Ключ для входа. Его владелец: ${name}. Больше он показан не будет.`,
+  keyCreated: (name: string) =>
+    `Ключ для входа. Его владелец: ${name}. Больше он показан не будет.`,
   keyTitle: "Ключ доступа",
 
   importPeople: "Загрузить",
   importTitle: "Загрузка людей",
-  importMore:
+  importHint:
     "Выберите файл CSV с заголовком. Чтобы узнать столбцы, сначала выгрузите людей. До начала загрузки вы увидите, что изменится.",
   chooseFile: "Выбрать файл",
   importColumns: {
@@ -319,8 +320,8 @@ const ru: typeof en = {
   },
   yes: "да",
   no: "нет",
-  nothing: "пусто",
-  becomes: (field: string, old: string, now: string) => `${field}: ${old} → ${now}`,
+  emptyValue: "пусто",
+  fieldChange: (field: string, old: string, now: string) => `${field}: ${old} → ${now}`,
   hasErrors:
     "В некоторых строках ошибки, поэтому загрузка невозможна. Исправьте файл и выберите его снова.",
   nothingToDo: "В файле всё так же, как здесь.",
@@ -329,10 +330,10 @@ const ru: typeof en = {
   apply: "Загрузить",
   applied: "Данные загружены",
   invitations: "Приглашения для новых людей",
-  invitationsMore: "Скачайте их сейчас. Больше они показаны не будут.",
+  invitationsHint: "Скачайте их сейчас. Больше они показаны не будут.",
   download: "Скачать приглашения",
 
-  toPeople: "Все люди",
+  allPeople: "Все люди",
   profile: "Профиль",
   edit: "Изменить",
   editTitle: "Данные человека",
@@ -345,60 +346,61 @@ const ru: typeof en = {
   deactivatedOn: (date: string) => `Доступ отключён ${date}`,
   erased: "Данные удалены",
   externalId: (id: string) => `Табельный номер ${id}`,
-  rolesOf: "Роли",
+  rolesTitle: "Роли",
   roleGiven: "Роль выдана",
   roleTaken: "Роль снята",
-  loseRole: "Вы перестанете быть администратором и не сможете вернуть роль сами.",
-  giveUp: "Отказаться от роли",
+  giveUpRoleWarning: "Вы перестанете быть администратором и не сможете вернуть роль сами.",
+  giveUpRole: "Отказаться от роли",
   access: "Ключи и устройства",
   revokeAll: "Отозвать все ключи",
-  revokeAllAsk: "Все ключи сразу перестанут действовать, на всех устройствах будет выполнен выход.",
+  revokeAllQuestion:
+    "Все ключи сразу перестанут действовать, на всех устройствах будет выполнен выход.",
   allRevoked: "Все ключи отозваны",
-  employment: "Учётная запись",
+  accountTitle: "Учётная запись",
   deactivate: "Отключить",
-  deactivateMore:
+  deactivateHint:
     "На всех устройствах будет выполнен выход, профиль и твиты исчезнут из виду. Ничего не удаляется, человека можно вернуть.",
-  deactivateAsk: (name: string) => `Отключить доступ? ${name}`,
+  deactivateQuestion: (name: string) => `Отключить доступ? ${name}`,
   deactivated: "Доступ отключён",
   reactivate: "Вернуть",
-  reactivateMore: "Профиль и твиты снова станут видны. Для входа понадобится новое приглашение.",
+  reactivateHint: "Профиль и твиты снова станут видны. Для входа понадобится новое приглашение.",
   reactivated: "Доступ возвращён. Отправьте новое приглашение.",
   erase: "Удалить навсегда",
-  eraseMore:
+  eraseHint:
     "Профиль, твиты, картинки и отметки будут удалены, вернуть их не сможет никто. Делайте это, только если того требует закон или сам человек.",
-  confirm: (name: string) => `Для подтверждения введите имя: ${name}`,
-  erasing: "Данные удаляются",
-  missing: "Человека с таким номером нет",
+  confirmName: (name: string) => `Для подтверждения введите имя: ${name}`,
+  eraseStarted: "Данные удаляются",
+  personNotFound: "Человека с таким номером нет",
 
   identities: "Учётные записи компании",
-  identitiesMore: "С ними человек входит без ключа.",
+  identitiesHint: "С ними человек входит без ключа.",
   noIdentities: "Ни одна учётная запись не связана.",
   accountOf: (subject: string) => `Учётная запись ${subject}`,
   lastSignedOn: (when: string) => `последний вход: ${when}`,
   unlink: "Отвязать",
-  unlinkAsk: "На устройствах, где вход выполнен с этой учётной записью, будет выполнен выход.",
+  unlinkQuestion: "На устройствах, где вход выполнен с этой учётной записью, будет выполнен выход.",
   unlinked: "Учётная запись отвязана",
   link: "Связать учётную запись",
   provider: "Провайдер",
   accountId: "Номер учётной записи у провайдера",
-  accountIdMore: "Значение «sub» без изменений. По адресу почты записи не связываются.",
+  accountIdHint: "Значение «sub» без изменений. По адресу почты записи не связываются.",
   linked: "Учётная запись связана",
   providers: "Вход с учётной записью компании",
-  providersMore:
+  providersHint:
     "Через эти службы люди входят в Warble. Их задаёт USERS_SIGN_ON, подробности в docs/sign-on.md.",
   noProviders: "Служба входа не настроена",
-  noProvidersMore:
+  noProvidersHint:
     "Люди входят с ключами. Чтобы входить с учётными записями компании, задайте USERS_SIGN_ON, подробности в docs/sign-on.md.",
   keysOffered: "Вход с ключом тоже предлагается.",
   keysHidden: "Вход с ключом предлагается только по запросу.",
   redirectUri: "Адрес возврата (redirect URI)",
   logoutUri: "Адрес для выхода (back-channel logout URI)",
-  uriMore: "Укажите оба адреса у провайдера.",
+  urisHint: "Укажите оба адреса у провайдера.",
 
   healthy: "Всё работает",
   unhealthy: "Нужно вмешательство",
   brokerLost: "Шлюз не связан с брокером: отозванные ключи могут действовать до минуты.",
-  look: "Проверить снова",
+  refresh: "Проверить снова",
   healthColumns: {
     service: "Сервис",
     state: "Состояние",
@@ -407,13 +409,13 @@ const ru: typeof en = {
     dead: "Не удались",
     consumers: "Обработчики",
   },
-  healthMore:
+  healthHint:
     "«Не опубликовано» — изменения, о которых другие сервисы ещё не знают, «Ждут» — события, которые сервис ещё не обработал, «Не удались» — события, которые не удалось обработать ни с одной попытки.",
   ready: "Работает",
   notReady: "Не отвечает",
   unknown: "неизвестно",
   oldest: (when: string) => `самое старое: ${when}`,
-  replay: (service: string) =>
+  replayHint: (service: string) =>
     `Когда причина устранена, оператор снова запускает обработку этих событий (${service}):`,
 
   action: "Что сделано",
@@ -425,9 +427,9 @@ const ru: typeof en = {
   auditColumns: { at: "Когда", action: "Что", actor: "Кто", subject: "С кем" },
   console: "Консоль оператора",
   noEntries: "Записей нет",
-  noEntriesMore: "Попробуйте другие фильтры.",
+  noEntriesHint: "Попробуйте другие фильтры.",
   clearFilters: "Сбросить фильтры",
-  about: (id: number) => `о № ${id}`,
+  aboutObject: (id: number) => `о № ${id}`,
   actions: {
     registered: "Добавление",
     renamed: "Смена имени",

@@ -3,21 +3,21 @@
 import { preferences } from "../state/preferences.svelte";
 import { plurals } from "./plurals";
 
-const inEnglish = plurals("en");
-const inRussian = plurals("ru");
+const pluralEn = plurals("en");
+const pluralRu = plurals("ru");
 
 const en = {
   announcements: "Announcements",
   announcement: (name: string) => `Announcement by ${name}`,
-  read: "I have read this",
+  confirmRead: "I have read this",
   isRead: "Read",
   showMore: "Show announcement",
   showLess: "Hide announcement",
   open: "Open tweet",
 
-  // Writing them, and who has read them.
+  // The administration of announcements.
   write: "New announcement",
-  writeMore: "Everybody is notified, and sees it above Home until it ends.",
+  writeHint: "Everybody is notified, and sees it above Home until it ends.",
   text: "Text",
   until: "Show until",
   replies: "Replies",
@@ -26,22 +26,22 @@ const en = {
   post: "Post announcement",
   posted: "Announcement posted",
   none: "No announcements",
-  noneMore: "What you announce is shown above Home for everybody.",
+  noneHint: "What you announce is shown above Home for everybody.",
   endsOn: (date: string) => `Until ${date}`,
-  asks: "Asks for confirmation",
+  asksConfirmation: "Asks for confirmation",
   whoRead: "Who has read it",
-  toAll: "All announcements",
-  done: (n: number) => inEnglish(n, { one: "Read by # person", other: "Read by # people" }),
-  missing: (n: number) => inEnglish(n, { one: "# person left", other: "# people left" }),
+  allAnnouncements: "All announcements",
+  readCount: (n: number) => pluralEn(n, { one: "Read by # person", other: "Read by # people" }),
+  unreadCount: (n: number) => pluralEn(n, { one: "# person left", other: "# people left" }),
   states: { done: "Have read", missing: "Haven't read" },
   readAt: (when: string) => `Read ${when}`,
   nobodyYet: "Nobody yet",
-  all: "Everybody has read it",
+  allRead: "Everybody has read it",
   exportCsv: "Export",
   remind: "Remind the others",
-  reminded: (n: number) => inEnglish(n, { one: "# person reminded", other: "# people reminded" }),
+  reminded: (n: number) => pluralEn(n, { one: "# person reminded", other: "# people reminded" }),
   end: "End now",
-  endAsk: "It is no longer shown above Home. The tweet stays.",
+  endQuestion: "It is no longer shown above Home. The tweet stays.",
   ended: "Announcement ended",
 
   // Pins.
@@ -55,14 +55,14 @@ const en = {
 const ru: typeof en = {
   announcements: "Объявления",
   announcement: (name: string) => `Объявление. Автор: ${name}`,
-  read: "Прочитано",
+  confirmRead: "Прочитано",
   isRead: "Вы прочитали",
   showMore: "Показать объявление",
   showLess: "Свернуть объявление",
   open: "Открыть твит",
 
   write: "Новое объявление",
-  writeMore: "Уведомление получат все. До конца срока объявление будет над лентой.",
+  writeHint: "Уведомление получат все. До конца срока объявление будет над лентой.",
   text: "Текст",
   until: "Показывать до",
   replies: "Ответы",
@@ -71,27 +71,27 @@ const ru: typeof en = {
   post: "Опубликовать",
   posted: "Объявление опубликовано",
   none: "Объявлений нет",
-  noneMore: "Ваше объявление будет показано над лентой у всех.",
+  noneHint: "Ваше объявление будет показано над лентой у всех.",
   endsOn: (date: string) => `До ${date}`,
-  asks: "Нужно подтверждение",
+  asksConfirmation: "Нужно подтверждение",
   whoRead: "Кто прочитал",
-  toAll: "Все объявления",
-  done: (n: number) => `Прочитали: ${n}`,
-  missing: (n: number) => `Осталось: ${n}`,
+  allAnnouncements: "Все объявления",
+  readCount: (n: number) => `Прочитали: ${n}`,
+  unreadCount: (n: number) => `Осталось: ${n}`,
   states: { done: "Прочитали", missing: "Не прочитали" },
   readAt: (when: string) => `Прочтение: ${when}`,
   nobodyYet: "Пока никто",
-  all: "Прочитали все",
+  allRead: "Прочитали все",
   exportCsv: "Выгрузить",
   remind: "Напомнить остальным",
   reminded: (n: number) =>
-    inRussian(n, {
+    pluralRu(n, {
       one: "Напоминание получит # человек",
       few: "Напоминание получат # человека",
       other: "Напоминание получат # человек",
     }),
   end: "Завершить",
-  endAsk: "Объявления больше не будет над лентой. Сам твит останется.",
+  endQuestion: "Объявления больше не будет над лентой. Сам твит останется.",
   ended: "Объявление завершено",
 
   pin: "Закрепить в профиле",

@@ -2,13 +2,13 @@
 
 import { compact, plurals } from "./plurals";
 
-const many = plurals("en");
+const plural = plurals("en");
 const list = new Intl.ListFormat("en-GB");
 
 export const en = {
-  claim: "What your company is talking about.",
+  tagline: "What your company is talking about.",
 
-  // Getting around.
+  // Navigation.
   home: "Home",
   people: "People",
   profile: "Profile",
@@ -19,11 +19,11 @@ export const en = {
   administration: "Administration",
   close: "Close",
   cancel: "Cancel",
-  skip: "Skip to content",
+  skipToContent: "Skip to content",
   navigation: "Main",
-  nothingHere: "Page not found",
-  nothingHereMore: "Check the address, or it may have been removed.",
-  toHome: "Go to Home",
+  pageNotFound: "Page not found",
+  pageNotFoundHint: "Check the address, or it may have been removed.",
+  goHome: "Go to Home",
 
   // Signing in.
   signIn: "Sign in",
@@ -31,7 +31,7 @@ export const en = {
   signOut: "Sign out",
   key: "Your access key",
   keyHint: "You got it with your account. Lost it? Ask an administrator for a new one.",
-  keyWrong: "That key isn't valid. Make sure you copied all of it.",
+  invalidKey: "That key isn't valid. Make sure you copied all of it.",
   signedOut: "You've been signed out.",
   signedOutDraft: "Your draft is safe.",
   showKey: "Show",
@@ -43,9 +43,9 @@ export const en = {
   following: "Following",
   everyone: "Everyone",
   order: "Sort by",
-  whose: "Show tweets from",
+  showTweetsFrom: "Show tweets from",
   showReplies: { conversations: "Conversations", none: "None", all: "All" },
-  leftOut: {
+  repliesHint: {
     conversations:
       "When people you follow reply to each other, you see the first tweet. Other replies are left out.",
     none: "Replies are left out.",
@@ -54,23 +54,23 @@ export const en = {
   period: "Period",
   periods: { week: "This week", month: "This month", all: "All time" },
   conversation: (n: number, names: string[], others: number) => {
-    const rest = others > 0 ? [many(others, { one: "# other", other: "# others" })] : [];
-    return `${many(n, { one: "# reply", other: "# replies" })} from ${list.format([...names, ...rest])}`;
+    const rest = others > 0 ? [plural(others, { one: "# other", other: "# others" })] : [];
+    return `${plural(n, { one: "# reply", other: "# replies" })} from ${list.format([...names, ...rest])}`;
   },
-  yourself: "you",
+  youInList: "you",
   followedTag: (tag: string) => `You follow #${tag}`,
   inReplyTo: (name: string) => `In reply to ${name}`,
-  inReplyToGone: "In reply to a tweet that is gone",
-  feedOf: { following: "Tweets from people you follow", everyone: "All tweets" },
+  inReplyToDeleted: "In reply to a tweet that is gone",
+  feedLabel: { following: "Tweets from people you follow", everyone: "All tweets" },
   newTweets: (n: number) =>
-    n >= 20 ? "20+ new tweets" : many(n, { one: "# new tweet", other: "# new tweets" }),
+    n >= 20 ? "20+ new tweets" : plural(n, { one: "# new tweet", other: "# new tweets" }),
   loading: "Loading…",
-  more: "Load more",
-  end: "You're all caught up",
+  loadMore: "Load more",
+  endOfFeed: "You're all caught up",
   emptyFollowing: "Follow people to see their tweets here",
-  emptyFollowingMore: "Followed by many colleagues",
+  popularPeople: "Followed by many colleagues",
   emptyEveryone: "No tweets yet",
-  standsIn: "You don't follow anyone yet, so here are everyone's tweets.",
+  fallbackHint: "You don't follow anyone yet, so here are everyone's tweets.",
   firstTweet: "Write the first tweet",
   suggestions: "Who to follow",
   allPeople: "Show all",
@@ -80,50 +80,50 @@ export const en = {
   // Writing.
   write: "Write",
   writeTitle: "New tweet",
-  prompt: "What's new?",
+  writePrompt: "What's new?",
   post: "Post",
   posting: "Posting…",
-  posted: "Tweet posted",
+  tweetPosted: "Tweet posted",
   replyTitle: "New reply",
   replyPrompt: "Write a reply",
-  replied: "Reply posted",
-  completions: "Suggestions",
-  suggested: (n: number) =>
-    many(n, {
+  replyPosted: "Reply posted",
+  completionList: "Suggestions",
+  completionCount: (n: number) =>
+    plural(n, {
       one: "# suggestion. Use the arrow keys.",
       other: "# suggestions. Use the arrow keys.",
     }),
   personNumber: (id: number) => `No. ${id}`,
-  ambiguous: (text: string) =>
+  ambiguousMention: (text: string) =>
     `Several people are called ${text.replace("@", "")}, so nobody was mentioned. Choose one from the list as you type.`,
   whoMayReply: "Who can reply",
   mayReply: { everyone: "Everyone", following: "People you follow", nobody: "Nobody" },
-  view: "View",
+  viewTweet: "View",
   charactersLeft: (n: number) =>
     n >= 0
-      ? many(n, { one: "# character left", other: "# characters left" })
-      : many(-n, { one: "# character too many", other: "# characters too many" }),
+      ? plural(n, { one: "# character left", other: "# characters left" })
+      : plural(-n, { one: "# character too many", other: "# characters too many" }),
   addPictures: "Add pictures",
   dropPictures: "Drop pictures here",
   removePicture: (n: number) => `Remove picture ${n}`,
-  alt: (n: number) => `Description of picture ${n}`,
+  altLabel: (n: number) => `Description of picture ${n}`,
   altPrompt: "Describe this picture",
   pictureFailed: "Upload failed",
-  pictureSending: (percent: number) => `Uploading: ${percent}%`,
-  unfit: {
-    kind: "Only JPEG, PNG, WebP and GIF pictures can be added.",
-    number: "You can add up to four pictures.",
+  pictureUploading: (percent: number) => `Uploading: ${percent}%`,
+  pictureErrors: {
+    type: "Only JPEG, PNG, WebP and GIF pictures can be added.",
+    count: "You can add up to four pictures.",
   },
   firstFrameOnly: "This is an animated PNG: only its first frame is kept.",
-  draftKept: "Your draft is saved.",
+  draftSaved: "Your draft is saved.",
   cancelPosting: "Cancel posting",
 
   // A tweet.
   reply: "Reply",
-  replyCount: (n: number) => many(n, { one: "# reply", other: "# replies" }),
+  replyCount: (n: number) => plural(n, { one: "# reply", other: "# replies" }),
   like: "Like",
   unlike: "Unlike",
-  likes: (n: number) => many(n, { one: "# like", other: "# likes" }),
+  likes: (n: number) => plural(n, { one: "# like", other: "# likes" }),
   compact: compact("en"),
   likedBy: "Liked by",
   copyLink: "Copy link",
@@ -148,20 +148,20 @@ export const en = {
 
   // Hashtags.
   tagsOfTheWeek: "Hashtags of the week",
-  tweetCount: (n: number) => many(n, { one: "# tweet", other: "# tweets" }),
+  tweetCount: (n: number) => plural(n, { one: "# tweet", other: "# tweets" }),
 
   // People.
   follow: "Follow",
   unfollow: "Unfollow",
   followed: "Following",
   you: "You",
-  followers: (n: number) => many(n, { one: "# follower", other: "# followers" }),
+  followers: (n: number) => plural(n, { one: "# follower", other: "# followers" }),
   followingCount: (n: number) => `${n} following`,
   tweets: "Tweets",
   media: "Media",
   searchAll: "Search",
   searchTweets: (query: string) => `Search tweets for “${query}”`,
-  noneFound: (name: string) => `No one found for “${name}”`,
+  noPeopleFound: (name: string) => `No one found for “${name}”`,
   findPeople: "Find people",
   editProfile: "Edit profile",
   name: "Name",
@@ -173,12 +173,12 @@ export const en = {
   aboutWarble: "About",
   inviteAgain: "New invitation",
 
-  // What went wrong.
+  // Errors.
   offline: "You're offline. What you see may be out of date.",
   unreachable: "Can't reach Warble",
   tryAgain: "Try again",
   failed: "Something went wrong",
-  reasons: {
+  errors: {
     Offline: "You're offline. Try again when you're connected.",
     Unreadable: "Warble sent an unexpected reply. Try again in a moment.",
     ReadOnlyKey: "Your key is read-only.",

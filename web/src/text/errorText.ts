@@ -15,6 +15,6 @@ export function addErrorTexts(added: typeof moreErrorTexts) {
 
 export function errorText(error: unknown): string {
   if (!(error instanceof ApiError)) throw error;
-  const known = moreErrorTexts(error) ?? texts().reasons[error.type];
+  const known = moreErrorTexts(error) ?? texts().errors[error.type];
   return known || error.message || texts().failed;
 }

@@ -124,9 +124,9 @@ const ru: typeof en = {
 type Limits = Record<string, (details: Details) => string>;
 
 const { bytes, millions } = fileSizes("en", { kB: "kB", MB: "MB" });
-const inRussian = fileSizes("ru", { kB: "кБ", MB: "МБ" });
+const ruSizes = fileSizes("ru", { kB: "кБ", MB: "МБ" });
 
-/** The same for errors that come with numbers. */
+/** Texts of errors whose details have numbers. */
 const enLimits: Limits = {
   ImageTooLarge: ({ limit, actual }) =>
     `Pictures can be up to ${bytes(limit)}; this one is ${bytes(actual, true)}.`,
@@ -143,22 +143,22 @@ const enLimits: Limits = {
 
 const ruLimits: Limits = {
   ImageTooLarge: ({ limit, actual }) =>
-    `Картинка: не больше ${inRussian.bytes(limit)}, а эта весит ${inRussian.bytes(actual, true)}.`,
+    `Картинка: не больше ${ruSizes.bytes(limit)}, а эта весит ${ruSizes.bytes(actual, true)}.`,
   ImageTooManyPixels: ({ limit, actual }) =>
-    `В картинке может быть до ${inRussian.millions(limit)} млн пикселей, а в этой ${inRussian.millions(actual, true)} млн (кадры анимации считаются вместе).`,
+    `В картинке может быть до ${ruSizes.millions(limit)} млн пикселей, а в этой ${ruSizes.millions(actual, true)} млн (кадры анимации считаются вместе).`,
   ImageTooManyFrames: ({ limit, actual }) =>
     `В анимации может быть до ${limit} кадров, а в этой ${actual}.`,
   ImageTooCostly: ({ memory_bytes, seconds, stored_bytes }) =>
-    `Картинка слишком сложная: ей нужно больше ${inRussian.bytes(memory_bytes)} памяти, ${seconds} с работы процессора или ${inRussian.bytes(stored_bytes)} места. Уменьшите её.`,
+    `Картинка слишком сложная: ей нужно больше ${ruSizes.bytes(memory_bytes)} памяти, ${seconds} с работы процессора или ${ruSizes.bytes(stored_bytes)} места. Уменьшите её.`,
   NameNotAccepted: ({ limit }) => `Имя: от 1 до ${limit} знаков, в одну строку.`,
   PayloadTooLarge: ({ limit, actual = limit + 1 }) =>
-    `Можно отправить до ${inRussian.bytes(limit)}, а здесь ${inRussian.bytes(actual, true)}.`,
+    `Можно отправить до ${ruSizes.bytes(limit)}, а здесь ${ruSizes.bytes(actual, true)}.`,
 };
 
-function further({ type, details }: ApiError): string | undefined {
+function moreErrorText({ type, details }: ApiError): string | undefined {
   const russian = preferences.language === "ru";
   const withNumbers = (russian ? ruLimits : enLimits)[type];
   return withNumbers && details ? withNumbers(details) : (russian ? ru : en)[type];
 }
 
-addErrorTexts(further);
+addErrorTexts(moreErrorText);

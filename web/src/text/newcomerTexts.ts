@@ -6,21 +6,21 @@
 import { preferences } from "../state/preferences.svelte";
 
 const en = {
-  // The page that an invitation leads to.
+  // The page that an invitation link opens.
   welcome: "Welcome to Warble",
-  welcomeMore: "You've been invited to your company's micro-blog. The invitation works once.",
+  welcomeHint: "You've been invited to your company's micro-blog. The invitation works once.",
   join: "Join",
   joining: "Joining…",
   signedInAs: (name: string) =>
     `You're signed in as ${name}. To use this invitation, sign out first.`,
   joined: "You're in. This is your key",
-  joinedMore:
+  joinedHint:
     "Keep it, for example in a password manager. With it you sign in on another device. You won't see it again.",
   yourKey: "Your access key",
-  go: "I've kept it: continue",
-  toSignIn: "Sign in with a key",
-  incomplete: "This link is incomplete. Open the whole link from the message you got.",
-  reasons: {
+  continue: "I've kept it: continue",
+  signInWithKey: "Sign in with a key",
+  incompleteLink: "This link is incomplete. Open the whole link from the message you got.",
+  errors: {
     InvitationNotFound: "This invitation doesn't exist. Open the whole link, or ask for a new one.",
     InvitationUsed: "This invitation was already used. If that wasn't you, tell an administrator.",
     InvitationExpired: "This invitation has expired. Ask an administrator for a new one.",
@@ -28,45 +28,45 @@ const en = {
   } as Record<string, string>,
 
   // The dialog in which administrators invite.
-  nameOf: "Name of the new person",
-  againFor: (name: string) =>
+  newPersonName: "Name of the new person",
+  inviteAgainHint: (name: string) =>
     `For ${name}, who has lost every key. Earlier invitations stop working, keys don't.`,
-  create: "Create link",
+  createLink: "Create link",
   link: "Invitation link",
   linkFor: (name: string) => `Send this link to ${name}. You won't see it again.`,
-  linkEnds: (date: string) => `It works once, until ${date}.`,
+  linkExpires: (date: string) => `It works once, until ${date}.`,
 
   // The first steps of a person who is new.
-  hello: (name: string) => `Welcome, ${name}`,
+  greeting: (name: string) => `Welcome, ${name}`,
   step: (n: number, of: number) => `Step ${n} of ${of}`,
   steps: ["Follow colleagues", "Write your first tweet", "Where help is"],
-  followMore: "Home shows the tweets of the people you follow. Many colleagues follow:",
-  tweetMore: "Say hello, or tell what you're working on. Everyone in the company can read it.",
+  followHint: "Home shows the tweets of the people you follow. Many colleagues follow:",
+  tweetHint: "Say hello, or tell what you're working on. Everyone in the company can read it.",
   help: [
     "Press ? to see all keyboard shortcuts.",
     "In Settings you change the language and the appearance, and manage your keys.",
     "If you lose your key or need another name, ask an administrator.",
   ],
-  skipAll: "Skip",
+  skip: "Skip",
   next: "Next",
-  begin: "Start reading",
+  startReading: "Start reading",
 };
 
 const ru: typeof en = {
   welcome: "Добро пожаловать в Warble",
-  welcomeMore: "Вас пригласили в микроблог вашей компании. Приглашение сработает один раз.",
+  welcomeHint: "Вас пригласили в микроблог вашей компании. Приглашение сработает один раз.",
   join: "Присоединиться",
   joining: "Минутку…",
   signedInAs: (name: string) =>
     `Вы вошли как ${name}. Чтобы воспользоваться приглашением, сначала выйдите.`,
   joined: "Готово. Это ваш ключ",
-  joinedMore:
+  joinedHint:
     "Сохраните его, например, в менеджере паролей: с ним вы войдёте на другом устройстве. Больше он показан не будет.",
   yourKey: "Ваш ключ доступа",
-  go: "Ключ сохранён, продолжить",
-  toSignIn: "Войти с ключом",
-  incomplete: "Ссылка неполная. Откройте её целиком из сообщения, которое вы получили.",
-  reasons: {
+  continue: "Ключ сохранён, продолжить",
+  signInWithKey: "Войти с ключом",
+  incompleteLink: "Ссылка неполная. Откройте её целиком из сообщения, которое вы получили.",
+  errors: {
     InvitationNotFound:
       "Такого приглашения нет. Откройте ссылку целиком или попросите у администратора новую.",
     InvitationUsed:
@@ -75,28 +75,28 @@ const ru: typeof en = {
     InvitationRevoked: "Приглашение больше не действует. Попросите у администратора новое.",
   },
 
-  nameOf: "Имя нового коллеги",
-  againFor: (name: string) =>
+  newPersonName: "Имя нового коллеги",
+  inviteAgainHint: (name: string) =>
     `Если все ключи потеряны. Новую ссылку получит ${name}. Прежние приглашения перестанут действовать, ключи останутся.`,
-  create: "Создать ссылку",
+  createLink: "Создать ссылку",
   link: "Ссылка-приглашение",
   linkFor: (name: string) =>
     `Отправьте эту ссылку. Её получатель: ${name}. Больше она не появится.`,
-  linkEnds: (date: string) => `Она сработает один раз, до ${date}.`,
+  linkExpires: (date: string) => `Она сработает один раз, до ${date}.`,
 
-  hello: (name: string) => `Добро пожаловать, ${name}`,
+  greeting: (name: string) => `Добро пожаловать, ${name}`,
   step: (n: number, of: number) => `Шаг ${n} из ${of}`,
   steps: ["Подпишитесь на коллег", "Напишите первый твит", "Где найти помощь"],
-  followMore: "В ленте появляются твиты тех, на кого вы подписаны. Многие читают:",
-  tweetMore: "Поздоровайтесь или расскажите, чем заняты. Прочесть это сможет вся компания.",
+  followHint: "В ленте появляются твиты тех, на кого вы подписаны. Многие читают:",
+  tweetHint: "Поздоровайтесь или расскажите, чем заняты. Прочесть это сможет вся компания.",
   help: [
     "Нажмите ?, чтобы увидеть все сочетания клавиш.",
     "В настройках можно выбрать язык и оформление и управлять ключами.",
     "Если потеряли ключ или сменили имя, обратитесь к администратору.",
   ],
-  skipAll: "Пропустить",
+  skip: "Пропустить",
   next: "Далее",
-  begin: "Читать ленту",
+  startReading: "Читать ленту",
 };
 
 const texts = { en, ru };

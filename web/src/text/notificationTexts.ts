@@ -6,11 +6,11 @@ import type { Delivery, Kind, Source } from "../api/notifications";
 import { preferences } from "../state/preferences.svelte";
 import { plurals } from "./plurals";
 
-const inEnglish = plurals("en");
-const inRussian = plurals("ru");
+const pluralEn = plurals("en");
+const pluralRu = plurals("ru");
 
 const en = {
-  /** What stands behind the names, by how many people they are, and about how many tweets. */
+  /** The text after the names, by kind; it depends on the number of people and of tweets. */
   summaries: {
     mention: () => "mentioned you",
     reply: () => "replied to you",
@@ -19,38 +19,38 @@ const en = {
     thread: () => "replied in a thread you follow",
     watch: (_, tweets) =>
       tweets > 1
-        ? inEnglish(tweets, { one: "posted # tweet", other: "posted # tweets" })
+        ? pluralEn(tweets, { one: "posted # tweet", other: "posted # tweets" })
         : "posted a tweet",
     announcement: () => "posted an announcement",
     moderation: () => "",
     security: () => "",
   } satisfies Summaries as Summaries,
-  /** For `security`, by what is new. */
+  /** The texts of `security` notifications. */
   credentials: { key: "New access key for your account", session: "New sign-in to your account" },
-  /** For `moderation`, by what was done. */
-  moderated: {
+  /** The texts of `moderation` notifications. */
+  moderationResults: {
     hidden: "A moderator has hidden your tweet",
     restored: "Your tweet is visible again",
     report_closed: "Moderators have dealt with your report",
   },
-  hiddenFor: (reason: string) => `Reason: ${reason}`,
-  securityMore: "Wasn't it you? Check your keys and devices.",
-  others: (n: number) => inEnglish(n, { one: "# other", other: "# others" }),
-  gone: "The tweet is gone.",
-  fresh: "New",
+  hiddenReason: (reason: string) => `Reason: ${reason}`,
+  securityHint: "Wasn't it you? Check your keys and devices.",
+  otherPeople: (n: number) => pluralEn(n, { one: "# other", other: "# others" }),
+  tweetGone: "The tweet is gone.",
+  newLabel: "New",
   showNew: "Show new notifications",
-  empty: "Nothing yet",
-  filter: "Which notifications",
+  emptyTitle: "Nothing yet",
+  filterLabel: "Which notifications",
   all: "All",
   mentions: "Mentions",
   noMentions: "No mentions yet",
-  noMentionsMore: "When somebody writes your name with an @, you see it here.",
-  emptyMore:
+  noMentionsHint: "When somebody writes your name with an @, you see it here.",
+  emptyHint:
     "When somebody replies to you, mentions you or likes a tweet of yours, you see it here.",
   end: "That's all",
   settings: "Notification settings",
 
-  more: "Choose what you're told about, and what makes the badge count.",
+  settingsHint: "Choose what you're told about, and what makes the badge count.",
   kinds: {
     mention: "Mentions of you",
     reply: "Replies to you",
@@ -75,8 +75,8 @@ const en = {
   followedThreads: "Threads you follow",
   mutedThreads: "Muted threads",
   watched: "People whose new tweets you're told about",
-  none: "None. You find this in the menu of a tweet.",
-  noneWatched: "None. You find the bell on a person's profile.",
+  noThreads: "None. You find this in the menu of a tweet.",
+  noWatched: "None. You find the bell on a person's profile.",
 
   muteThread: "Mute thread",
   unmuteThread: "Unmute thread",
@@ -93,7 +93,7 @@ const en = {
   unwatch: "Stop telling me",
   stop: "Stop",
   unmute: "Unmute",
-  newReplies: (n: number) => inEnglish(n, { one: "# new reply", other: "# new replies" }),
+  newReplies: (n: number) => pluralEn(n, { one: "# new reply", other: "# new replies" }),
 };
 
 type Summaries = Record<Kind, (people: number, tweets: number) => string>;
@@ -111,7 +111,7 @@ const ru: typeof en = {
         : "отвечают в обсуждении, за которым вы следите",
     watch: (_, tweets) =>
       tweets > 1
-        ? inRussian(tweets, {
+        ? pluralRu(tweets, {
             one: "публикует # новый твит",
             few: "публикует # новых твита",
             other: "публикует # новых твитов",
@@ -125,30 +125,30 @@ const ru: typeof en = {
     key: "Новый ключ доступа к вашей учётной записи",
     session: "Новый вход в вашу учётную запись",
   },
-  moderated: {
+  moderationResults: {
     hidden: "Модератор скрыл ваш твит",
     restored: "Ваш твит снова виден",
     report_closed: "Модераторы рассмотрели вашу жалобу",
   },
-  hiddenFor: (reason: string) => `Причина: ${reason}`,
-  securityMore: "Это были не вы? Проверьте ключи и устройства.",
-  others: (n: number) =>
-    inRussian(n, { one: "ещё # человек", few: "ещё # человека", other: "ещё # человек" }),
-  gone: "Этого твита больше нет.",
-  fresh: "Новое",
+  hiddenReason: (reason: string) => `Причина: ${reason}`,
+  securityHint: "Это были не вы? Проверьте ключи и устройства.",
+  otherPeople: (n: number) =>
+    pluralRu(n, { one: "ещё # человек", few: "ещё # человека", other: "ещё # человек" }),
+  tweetGone: "Этого твита больше нет.",
+  newLabel: "Новое",
   showNew: "Показать новые уведомления",
-  empty: "Пока ничего",
-  filter: "Какие уведомления",
+  emptyTitle: "Пока ничего",
+  filterLabel: "Какие уведомления",
   all: "Все",
   mentions: "Упоминания",
   noMentions: "Упоминаний пока нет",
-  noMentionsMore: "Когда ваше имя напишут после знака @, вы увидите это здесь.",
-  emptyMore:
+  noMentionsHint: "Когда ваше имя напишут после знака @, вы увидите это здесь.",
+  emptyHint:
     "Когда вам ответят, упомянут вас или поставят «Нравится» вашему твиту, вы увидите это здесь.",
   end: "Это всё",
   settings: "Настройки уведомлений",
 
-  more: "Выберите, о чём вам сообщать и что показывать в счётчике.",
+  settingsHint: "Выберите, о чём вам сообщать и что показывать в счётчике.",
   kinds: {
     mention: "Упоминания",
     reply: "Ответы вам",
@@ -166,8 +166,8 @@ const ru: typeof en = {
   followedThreads: "Обсуждения, за которыми вы следите",
   mutedThreads: "Скрытые обсуждения",
   watched: "О чьих новых твитах вам сообщают",
-  none: "Пока нет. Это есть в меню каждого твита.",
-  noneWatched: "Пока никого. Нажмите на колокольчик в профиле человека.",
+  noThreads: "Пока нет. Это есть в меню каждого твита.",
+  noWatched: "Пока никого. Нажмите на колокольчик в профиле человека.",
 
   muteThread: "Не сообщать об обсуждении",
   unmuteThread: "Снова сообщать об обсуждении",
@@ -185,7 +185,7 @@ const ru: typeof en = {
   stop: "Отключить",
   unmute: "Вернуть",
   newReplies: (n: number) =>
-    inRussian(n, { one: "# новый ответ", few: "# новых ответа", other: "# новых ответов" }),
+    pluralRu(n, { one: "# новый ответ", few: "# новых ответа", other: "# новых ответов" }),
 };
 
 const texts = { en, ru };
@@ -193,10 +193,10 @@ const lists = { en: new Intl.ListFormat("en-GB"), ru: new Intl.ListFormat("ru") 
 
 export const notificationTexts = () => texts[preferences.language];
 
-/** "Anna, Boris and 12 others", with the names apart from what stands between them. */
-export function listed(people: { id: number; name: string }[], count: number) {
+/** The parts of "Anna, Boris and 12 others": each name with its person, and the separators. */
+export function peopleParts(people: { id: number; name: string }[], count: number) {
   const shown = count > people.length ? people.slice(0, 2) : people;
-  const rest = count > shown.length ? [notificationTexts().others(count - shown.length)] : [];
+  const rest = count > shown.length ? [notificationTexts().otherPeople(count - shown.length)] : [];
   let number = 0;
   return lists[preferences.language]
     .formatToParts([...shown.map(({ name }) => name), ...rest])

@@ -1,13 +1,13 @@
-/** The page's words in Russian. */
+/** The texts of the first view in Russian. Fetched when Russian is chosen. */
 
 import type { Texts } from "./en";
 import { compact, plurals } from "./plurals";
 
-const many = plurals("ru");
+const plural = plurals("ru");
 const list = new Intl.ListFormat("ru");
 
 export const ru: Texts = {
-  claim: "О чём говорят у вас в компании.",
+  tagline: "О чём говорят у вас в компании.",
 
   home: "Лента",
   people: "Люди",
@@ -19,18 +19,18 @@ export const ru: Texts = {
   administration: "Управление",
   close: "Закрыть",
   cancel: "Отмена",
-  skip: "Перейти к содержанию",
+  skipToContent: "Перейти к содержанию",
   navigation: "Разделы",
-  nothingHere: "Страница не найдена",
-  nothingHereMore: "Проверьте адрес: возможно, её удалили.",
-  toHome: "Перейти в ленту",
+  pageNotFound: "Страница не найдена",
+  pageNotFoundHint: "Проверьте адрес: возможно, её удалили.",
+  goHome: "Перейти в ленту",
 
   signIn: "Войти",
   signingIn: "Входим…",
   signOut: "Выйти",
   key: "Ваш ключ доступа",
   keyHint: "Вы получили его вместе с учётной записью. Потеряли? Попросите у администратора новый.",
-  keyWrong: "Ключ не подошёл. Проверьте, что скопировали его целиком.",
+  invalidKey: "Ключ не подошёл. Проверьте, что скопировали его целиком.",
   signedOut: "Сеанс завершён.",
   signedOutDraft: "Черновик сохранён.",
   showKey: "Показать",
@@ -41,9 +41,9 @@ export const ru: Texts = {
   following: "Подписки",
   everyone: "Все",
   order: "Сортировка",
-  whose: "Чьи твиты показывать",
+  showTweetsFrom: "Чьи твиты показывать",
   showReplies: { conversations: "Обсуждения", none: "Без ответов", all: "Все" },
-  leftOut: {
+  repliesHint: {
     conversations:
       "Когда те, кого вы читаете, отвечают друг другу, лента показывает исходный твит. Остальные ответы скрыты.",
     none: "Ответы скрыты.",
@@ -52,78 +52,78 @@ export const ru: Texts = {
   period: "За какое время",
   periods: { week: "За неделю", month: "За месяц", all: "За всё время" },
   conversation: (n: number, names: string[], others: number) => {
-    const rest = others > 0 ? [many(others, { other: "ещё #" })] : [];
-    const replies = many(n, { one: "# ответ", few: "# ответа", other: "# ответов" });
+    const rest = others > 0 ? [plural(others, { other: "ещё #" })] : [];
+    const replies = plural(n, { one: "# ответ", few: "# ответа", other: "# ответов" });
     return `${replies}: ${list.format([...names, ...rest])}`;
   },
-  yourself: "вы",
+  youInList: "вы",
   followedTag: (tag: string) => `Вы читаете #${tag}`,
   inReplyTo: (name: string) => `В ответ: ${name}`,
-  inReplyToGone: "В ответ на твит, которого больше нет",
-  feedOf: { following: "Твиты ваших подписок", everyone: "Все твиты" },
+  inReplyToDeleted: "В ответ на твит, которого больше нет",
+  feedLabel: { following: "Твиты ваших подписок", everyone: "Все твиты" },
   newTweets: (n: number) =>
     n >= 20
       ? "Больше 20 новых твитов"
-      : many(n, { one: "# новый твит", few: "# новых твита", other: "# новых твитов" }),
+      : plural(n, { one: "# новый твит", few: "# новых твита", other: "# новых твитов" }),
   loading: "Загружаем…",
-  more: "Показать ещё",
-  end: "Вы всё прочитали",
+  loadMore: "Показать ещё",
+  endOfFeed: "Вы всё прочитали",
   emptyFollowing: "Подпишитесь на коллег, и здесь появятся их твиты",
-  emptyFollowingMore: "На них подписаны многие",
+  popularPeople: "На них подписаны многие",
   emptyEveryone: "Пока ни одного твита",
   firstTweet: "Написать первый твит",
   showFeed: "Показать мою ленту",
   showEveryone: "Показать твиты всех",
-  standsIn: "Вы пока ни на кого не подписаны, поэтому здесь твиты всех.",
+  fallbackHint: "Вы пока ни на кого не подписаны, поэтому здесь твиты всех.",
   suggestions: "На кого подписаться",
   allPeople: "Показать всех",
 
   write: "Написать",
   writeTitle: "Новый твит",
-  prompt: "Что нового?",
+  writePrompt: "Что нового?",
   post: "Опубликовать",
   posting: "Публикуем…",
-  posted: "Твит опубликован",
+  tweetPosted: "Твит опубликован",
   replyTitle: "Новый ответ",
   replyPrompt: "Напишите ответ",
-  replied: "Ответ опубликован",
-  completions: "Подсказки",
-  suggested: (n: number) =>
-    many(n, {
+  replyPosted: "Ответ опубликован",
+  completionList: "Подсказки",
+  completionCount: (n: number) =>
+    plural(n, {
       one: "# подсказка. Выбирайте стрелками.",
       few: "# подсказки. Выбирайте стрелками.",
       other: "# подсказок. Выбирайте стрелками.",
     }),
   personNumber: (id: number) => `№ ${id}`,
-  ambiguous: (text: string) =>
+  ambiguousMention: (text: string) =>
     `Имя «${text.replace("@", "")}» носят несколько человек, поэтому никто не упомянут. Выбирайте из списка, когда пишете.`,
   whoMayReply: "Кто может отвечать",
   mayReply: { everyone: "Все", following: "Те, кого вы читаете", nobody: "Никто" },
-  view: "Открыть",
+  viewTweet: "Открыть",
   charactersLeft: (n: number) =>
     n >= 0
-      ? many(n, { one: "Остался # знак", few: "Осталось # знака", other: "Осталось # знаков" })
-      : many(-n, { one: "# лишний знак", few: "# лишних знака", other: "# лишних знаков" }),
+      ? plural(n, { one: "Остался # знак", few: "Осталось # знака", other: "Осталось # знаков" })
+      : plural(-n, { one: "# лишний знак", few: "# лишних знака", other: "# лишних знаков" }),
   addPictures: "Добавить картинки",
   dropPictures: "Отпустите, чтобы добавить",
   removePicture: (n: number) => `Убрать картинку ${n}`,
-  alt: (n: number) => `Описание картинки ${n}`,
+  altLabel: (n: number) => `Описание картинки ${n}`,
   altPrompt: "Опишите, что на картинке",
   pictureFailed: "Не загрузилась",
-  pictureSending: (percent: number) => `Загрузка: ${percent} %`,
-  unfit: {
-    kind: "Можно добавить только картинки JPEG, PNG, WebP и GIF.",
-    number: "Можно добавить до четырёх картинок.",
+  pictureUploading: (percent: number) => `Загрузка: ${percent} %`,
+  pictureErrors: {
+    type: "Можно добавить только картинки JPEG, PNG, WebP и GIF.",
+    count: "Можно добавить до четырёх картинок.",
   },
   firstFrameOnly: "Это анимированный PNG: сохранён только первый кадр.",
-  draftKept: "Черновик сохранён.",
+  draftSaved: "Черновик сохранён.",
   cancelPosting: "Отменить публикацию",
 
   reply: "Ответить",
-  replyCount: (n: number) => many(n, { one: "# ответ", few: "# ответа", other: "# ответов" }),
+  replyCount: (n: number) => plural(n, { one: "# ответ", few: "# ответа", other: "# ответов" }),
   like: "Нравится",
   unlike: "Убрать «Нравится»",
-  likes: (n: number) => many(n, { other: "Нравится: #" }),
+  likes: (n: number) => plural(n, { other: "Нравится: #" }),
   compact: compact("ru"),
   likedBy: "Кому понравилось",
   copyLink: "Скопировать ссылку",
@@ -146,21 +146,21 @@ export const ru: Texts = {
   replyBy: (name: string, to: string) => `Ответ: ${name} → ${to}`,
 
   tagsOfTheWeek: "Хештеги недели",
-  tweetCount: (n: number) => many(n, { one: "# твит", few: "# твита", other: "# твитов" }),
+  tweetCount: (n: number) => plural(n, { one: "# твит", few: "# твита", other: "# твитов" }),
 
   follow: "Читать",
   unfollow: "Отписаться",
   followed: "Читаю",
   you: "Это вы",
   followers: (n: number) =>
-    many(n, { one: "# подписчик", few: "# подписчика", other: "# подписчиков" }),
+    plural(n, { one: "# подписчик", few: "# подписчика", other: "# подписчиков" }),
   followingCount: (n: number) =>
-    many(n, { one: "# подписка", few: "# подписки", other: "# подписок" }),
+    plural(n, { one: "# подписка", few: "# подписки", other: "# подписок" }),
   tweets: "Твиты",
   media: "Медиа",
   searchAll: "Поиск",
   searchTweets: (query: string) => `Искать твиты: «${query}»`,
-  noneFound: (name: string) => `По запросу «${name}» никого не нашлось`,
+  noPeopleFound: (name: string) => `По запросу «${name}» никого не нашлось`,
   findPeople: "Найти людей",
   editProfile: "Изменить профиль",
   name: "Имя",
@@ -175,7 +175,7 @@ export const ru: Texts = {
   unreachable: "Warble не отвечает",
   tryAgain: "Попробовать ещё раз",
   failed: "Не получилось",
-  reasons: {
+  errors: {
     Offline: "Нет связи. Попробуйте, когда она появится.",
     Unreadable: "Сервер ответил непонятно. Попробуйте чуть позже.",
     ReadOnlyKey: "Ваш ключ только для чтения.",

@@ -7,11 +7,11 @@ export type Filter = "own" | "toMe" | "image" | "link" | "reply" | "week";
 const en = {
   title: "Search",
   placeholder: "Search tweets, people and tags",
-  orders: { recent: "Newest", popular: "Most liked", people: "People", tags: "Tags" },
-  kinds: "What to search",
+  tabs: { recent: "Newest", popular: "Most liked", people: "People", tags: "Tags" },
+  tabsLabel: "What to search",
   clear: "Clear",
-  filters: "Filters",
-  filter: {
+  filtersLabel: "Filters",
+  filterNames: {
     own: "By me",
     toMe: "Mentions of me",
     image: "With pictures",
@@ -19,7 +19,7 @@ const en = {
     reply: "Replies",
     week: "This week",
   } satisfies Record<Filter, string> as Record<Filter, string>,
-  operator: {
+  operators: {
     own: "from:me",
     toMe: "to:me",
     image: "has:image",
@@ -28,13 +28,13 @@ const en = {
     week: "during:week",
   } satisfies Record<Filter, string> as Record<Filter, string>,
   recent: "Recent searches",
-  forget: "Clear recent searches",
+  clearRecent: "Clear recent searches",
   results: (query: string) => `Tweets found for “${query}”`,
   none: (query: string) => `Nothing found for “${query}”`,
-  noneMore: "Check the spelling, or use fewer words and filters.",
+  noneHint: "Check the spelling, or use fewer words and filters.",
   noTags: (query: string) => `No tag begins with “${query}”`,
-  common: "These words are in nearly every text. Add another word to narrow the search.",
-  which: (name: string) => `Several people are called “${name}”. Whom do you mean?`,
+  onlyCommonWords: "These words are in nearly every text. Add another word to narrow the search.",
+  whichPerson: (name: string) => `Several people are called “${name}”. Whom do you mean?`,
   help: "What you can type",
   examples: [
     ["release notes", "tweets with both words, in any form"],
@@ -54,11 +54,11 @@ const en = {
 const ru: typeof en = {
   title: "Поиск",
   placeholder: "Поиск твитов, людей и тегов",
-  orders: { recent: "Новые", popular: "Популярные", people: "Люди", tags: "Теги" },
-  kinds: "Что искать",
+  tabs: { recent: "Новые", popular: "Популярные", people: "Люди", tags: "Теги" },
+  tabsLabel: "Что искать",
   clear: "Очистить",
-  filters: "Фильтры",
-  filter: {
+  filtersLabel: "Фильтры",
+  filterNames: {
     own: "Мои",
     toMe: "Упоминания",
     image: "С картинками",
@@ -66,7 +66,7 @@ const ru: typeof en = {
     reply: "Ответы",
     week: "За неделю",
   },
-  operator: {
+  operators: {
     own: "от:меня",
     toMe: "кому:мне",
     image: "есть:фото",
@@ -75,13 +75,13 @@ const ru: typeof en = {
     week: "за:неделю",
   },
   recent: "Недавние запросы",
-  forget: "Очистить недавние запросы",
+  clearRecent: "Очистить недавние запросы",
   results: (query: string) => `Твиты по запросу «${query}»`,
   none: (query: string) => `По запросу «${query}» ничего не нашлось`,
-  noneMore: "Проверьте, нет ли опечатки, или уберите лишние слова и фильтры.",
+  noneHint: "Проверьте, нет ли опечатки, или уберите лишние слова и фильтры.",
   noTags: (query: string) => `Нет тегов, которые начинаются на «${query}»`,
-  common: "Эти слова есть почти в каждом тексте. Добавьте ещё слово, чтобы сузить поиск.",
-  which: (name: string) => `Имя «${name}» у нескольких человек. Кто вам нужен?`,
+  onlyCommonWords: "Эти слова есть почти в каждом тексте. Добавьте ещё слово, чтобы сузить поиск.",
+  whichPerson: (name: string) => `Имя «${name}» у нескольких человек. Кто вам нужен?`,
   help: "Что можно ввести",
   examples: [
     ["план релиза", "твиты с обоими словами в любой форме"],
@@ -103,13 +103,13 @@ export const searchTexts = () => (preferences.language === "ru" ? ru : en);
 /** Whether the query has this operator, in either language. */
 export function hasFilter(query: string, filter: Filter): boolean {
   const typed = query.toLowerCase().split(/\s+/);
-  return [en, ru].some(({ operator }) => typed.includes(operator[filter]));
+  return [en, ru].some(({ operators }) => typed.includes(operators[filter]));
 }
 
 /** The query with this operator, or without it if it has it. */
 export function toggledFilter(query: string, filter: Filter): string {
-  if (!hasFilter(query, filter)) return `${query.trim()} ${searchTexts().operator[filter]}`.trim();
-  const operators = [en.operator[filter], ru.operator[filter]];
+  if (!hasFilter(query, filter)) return `${query.trim()} ${searchTexts().operators[filter]}`.trim();
+  const operators = [en.operators[filter], ru.operators[filter]];
   return query
     .split(/\s+/)
     .filter((it) => !operators.includes(it.toLowerCase()))

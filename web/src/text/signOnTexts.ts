@@ -3,10 +3,10 @@
 import { preferences } from "../state/preferences.svelte";
 
 const en = {
-  with: (title: string) => `Sign in with ${title}`,
-  withKey: "Sign in with a key",
+  signInWith: (title: string) => `Sign in with ${title}`,
+  signInWithKey: "Sign in with a key",
   failed: "Signing in didn't work. Try again.",
-  reasons: {
+  errors: {
     ProviderNotFound: "This way to sign in isn't offered any more.",
     SignOnUnavailable: "The company's sign-in service doesn't respond. Try again in a moment.",
     SignOnExpired: "That took too long, or began in another browser. Try again.",
@@ -24,17 +24,17 @@ const en = {
   } as Record<string, string>,
 
   accounts: "Company accounts",
-  accountsMore: "With these accounts you sign in without a key.",
+  accountsHint: "With these accounts you sign in without a key.",
   link: (title: string) => `Link ${title}`,
   linked: (when: string) => `Last signed in ${when}`,
   unused: "Not used yet",
 };
 
 const ru: typeof en = {
-  with: (title: string) => `Войти: ${title}`,
-  withKey: "Войти с ключом",
+  signInWith: (title: string) => `Войти: ${title}`,
+  signInWithKey: "Войти с ключом",
   failed: "Войти не удалось. Попробуйте ещё раз.",
-  reasons: {
+  errors: {
     ProviderNotFound: "Так войти больше нельзя.",
     SignOnUnavailable: "Служба входа компании не отвечает. Попробуйте через минуту.",
     SignOnExpired:
@@ -53,7 +53,7 @@ const ru: typeof en = {
   },
 
   accounts: "Корпоративные учётные записи",
-  accountsMore: "С ними вы входите без ключа.",
+  accountsHint: "С ними вы входите без ключа.",
   link: (title: string) => `Привязать: ${title}`,
   linked: (when: string) => `Последний вход: ${when}`,
   unused: "Ещё не использовалась",
@@ -66,5 +66,4 @@ export const signOnTexts = () => texts[preferences.language];
 /** The type of the error after a failed sign-on, which the gateway puts into the address. */
 export const failedSignOnType = () => new URLSearchParams(location.search).get("sign_on");
 
-export const signOnErrorText = (type: string) =>
-  signOnTexts().reasons[type] || signOnTexts().failed;
+export const signOnErrorText = (type: string) => signOnTexts().errors[type] || signOnTexts().failed;

@@ -3,11 +3,11 @@
 import { preferences } from "../state/preferences.svelte";
 import { plurals } from "./plurals";
 
-const inEnglish = plurals("en");
-const inRussian = plurals("ru");
+const pluralEn = plurals("en");
+const pluralRu = plurals("ru");
 
 const en = {
-  noneOf: {
+  emptyTab: {
     tweets: (name: string) => `${name} hasn't posted yet`,
     replies: (name: string) => `${name} hasn't replied yet`,
     media: (name: string) => `${name} hasn't posted pictures yet`,
@@ -15,7 +15,7 @@ const en = {
     followers: (name: string) => `No one follows ${name} yet`,
     following: (name: string) => `${name} isn't following anyone yet`,
   },
-  noneOfYours: {
+  emptyOwnTab: {
     tweets: "You haven't posted yet",
     replies: "You haven't replied yet",
     media: "You haven't posted pictures yet",
@@ -27,19 +27,19 @@ const en = {
   followersTab: "Followers",
   followingTab: "Following",
   noPerson: "Profile not found",
-  noPersonMore: "Check the address, or this person has left.",
+  noPersonHint: "Check the address, or this person has left.",
   writeTweet: "Write a tweet",
   thread: "Conversation",
   tweetsWith: (tag: string) => `Tweets with #${tag}`,
-  search: "Find people by name",
-  found: (n: number) => inEnglish(n, { one: "# person found", other: "# people found" }),
-  noneWith: (tag: string) => `No tweets with #${tag} yet`,
+  findPeople: "Find people by name",
+  peopleFound: (n: number) => pluralEn(n, { one: "# person found", other: "# people found" }),
+  noTweetsWith: (tag: string) => `No tweets with #${tag} yet`,
   followTag: "Follow",
-  followTagMore: "Show tweets with it in Home",
+  followTagHint: "Show tweets with it in Home",
   clearSearch: "Clear search",
-  noneFoundMore: "Part of a name is enough; small typos are fine.",
+  noneFoundHint: "Part of a name is enough; small typos are fine.",
   earlierReplies: (n: number) =>
-    inEnglish(n, { one: "# earlier reply", other: "# earlier replies" }),
+    pluralEn(n, { one: "# earlier reply", other: "# earlier replies" }),
   previousReplies: "Show earlier replies",
   moreReplies: "Show more replies",
   noReplies: "No replies yet",
@@ -57,7 +57,7 @@ const en = {
 };
 
 const ru: typeof en = {
-  noneOf: {
+  emptyTab: {
     tweets: () => "Пока нет твитов",
     replies: () => "Пока нет ответов",
     media: () => "Пока нет картинок",
@@ -65,7 +65,7 @@ const ru: typeof en = {
     followers: () => "Пока нет подписчиков",
     following: () => "Пока нет подписок",
   },
-  noneOfYours: {
+  emptyOwnTab: {
     tweets: "Вы ещё ничего не написали",
     replies: "Вы ещё никому не ответили",
     media: "Вы ещё не публиковали картинок",
@@ -77,24 +77,24 @@ const ru: typeof en = {
   followersTab: "Подписчики",
   followingTab: "Подписки",
   noPerson: "Профиль не найден",
-  noPersonMore: "Проверьте адрес: возможно, профиль удалён.",
+  noPersonHint: "Проверьте адрес: возможно, профиль удалён.",
   writeTweet: "Написать твит",
   thread: "Обсуждение",
   tweetsWith: (tag: string) => `Твиты с #${tag}`,
-  search: "Найти людей по имени",
-  found: (n: number) =>
-    inRussian(n, {
+  findPeople: "Найти людей по имени",
+  peopleFound: (n: number) =>
+    pluralRu(n, {
       one: "Найден # человек",
       few: "Найдено # человека",
       other: "Найдено # человек",
     }),
-  noneWith: (tag: string) => `Твитов с #${tag} пока нет`,
+  noTweetsWith: (tag: string) => `Твитов с #${tag} пока нет`,
   followTag: "Читать",
-  followTagMore: "Показывать твиты с ним в ленте",
+  followTagHint: "Показывать твиты с ним в ленте",
   clearSearch: "Очистить поиск",
-  noneFoundMore: "Достаточно части имени, мелкие опечатки не страшны.",
+  noneFoundHint: "Достаточно части имени, мелкие опечатки не страшны.",
   earlierReplies: (n: number) =>
-    inRussian(n, { one: "Ещё # ответ", few: "Ещё # ответа", other: "Ещё # ответов" }),
+    pluralRu(n, { one: "Ещё # ответ", few: "Ещё # ответа", other: "Ещё # ответов" }),
   previousReplies: "Показать предыдущие ответы",
   moreReplies: "Показать ещё ответы",
   noReplies: "Ответов пока нет",
