@@ -19,23 +19,12 @@ export const en = {
   administration: "Administration",
   close: "Close",
   cancel: "Cancel",
+  signOut: "Sign out",
   skipToContent: "Skip to content",
   navigation: "Main",
   pageNotFound: "Page not found",
   pageNotFoundHint: "Check the address, or it may have been removed.",
   goHome: "Go to Home",
-
-  // Signing in.
-  signIn: "Sign in",
-  signingIn: "Signing in…",
-  signOut: "Sign out",
-  key: "Your access key",
-  keyHint: "You got it with your account. Lost it? Ask an administrator for a new one.",
-  invalidKey: "That key isn't valid. Make sure you copied all of it.",
-  signedOut: "You've been signed out.",
-  signedOutDraft: "Your draft is safe.",
-  showKey: "Show",
-  hideKey: "Hide",
 
   // The feed.
   popular: "Popular",

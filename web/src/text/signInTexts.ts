@@ -1,8 +1,17 @@
-/** The texts of the single sign-on. Fetched with the sign-in form. */
+/** The texts of the sign-in form and of the single sign-on. Fetched with the form. */
 
 import { preferences } from "../state/preferences.svelte";
 
 const en = {
+  signIn: "Sign in",
+  signingIn: "Signing in…",
+  key: "Your access key",
+  keyHint: "You got it with your account. Lost it? Ask an administrator for a new one.",
+  invalidKey: "That key isn't valid. Make sure you copied all of it.",
+  signedOut: "You've been signed out.",
+  signedOutDraft: "Your draft is safe.",
+  showKey: "Show",
+  hideKey: "Hide",
   signInWith: (title: string) => `Sign in with ${title}`,
   signInWithKey: "Sign in with a key",
   failed: "Signing in didn't work. Try again.",
@@ -31,6 +40,15 @@ const en = {
 };
 
 const ru: typeof en = {
+  signIn: "Войти",
+  signingIn: "Входим…",
+  key: "Ваш ключ доступа",
+  keyHint: "Вы получили его вместе с учётной записью. Потеряли? Попросите у администратора новый.",
+  invalidKey: "Ключ не подошёл. Проверьте, что скопировали его целиком.",
+  signedOut: "Сеанс завершён.",
+  signedOutDraft: "Черновик сохранён.",
+  showKey: "Показать",
+  hideKey: "Скрыть",
   signInWith: (title: string) => `Войти: ${title}`,
   signInWithKey: "Войти с ключом",
   failed: "Войти не удалось. Попробуйте ещё раз.",
@@ -61,9 +79,9 @@ const ru: typeof en = {
 
 const texts = { en, ru };
 
-export const signOnTexts = () => texts[preferences.language];
+export const signInTexts = () => texts[preferences.language];
 
 /** The type of the error after a failed sign-on, which the gateway puts into the address. */
 export const failedSignOnType = () => new URLSearchParams(location.search).get("sign_on");
 
-export const signOnErrorText = (type: string) => signOnTexts().errors[type] || signOnTexts().failed;
+export const signOnErrorText = (type: string) => signInTexts().errors[type] || signInTexts().failed;
