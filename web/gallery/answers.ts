@@ -1,4 +1,4 @@
-/** What the API would answer: people, keys and sessions that are always the same. */
+/** Stands in for the API: its answers are always the same. */
 
 import type { components } from "../src/api/schema";
 
@@ -6,7 +6,7 @@ type Schemas = components["schemas"];
 
 export const ME = { id: 1, name: "Ann Kim" };
 export const LONG_NAME = "Wolfeschlegelsteinhausenbergerdorff Konstantinopolitanskaya";
-/** It begins from right to left by an invisible mark, so that no font of the machine is needed. */
+/** An invisible mark makes a text right-to-left without letters that would need a font of this machine. */
 export const RTL = "\u200f";
 
 export const PEOPLE: Schemas["UserPage"]["users"] = [

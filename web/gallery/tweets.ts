@@ -1,9 +1,9 @@
-/** Tweets in every state that a card has. */
+/** Tweets for every state of TweetCard. */
 
 import { cacheTweet, type Tweet } from "../src/state/tweets.svelte";
 import { LONG_NAME, ME, RTL } from "./answers";
 
-/** Two colours, in a shape. */
+/** A picture of a circle on a coloured ground, as a data URL. */
 export const picture = (width: number, height: number, colour: string) =>
   `data:image/svg+xml,${encodeURIComponent(
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">` +
@@ -21,10 +21,10 @@ const media = (width: number, height: number, colour: string) => ({
 });
 
 const BORIS = { id: 2, name: "Boris Gray" };
-let last = 0;
+let lastId = 0;
 
-export const tweet = (content: string, more: Partial<Tweet> = {}): Tweet => {
-  const id = ++last;
+export const tweet = (content: string, fields: Partial<Tweet> = {}): Tweet => {
+  const id = ++lastId;
   return cacheTweet({
     id,
     content,
@@ -43,7 +43,7 @@ export const tweet = (content: string, more: Partial<Tweet> = {}): Tweet => {
     conversation: null,
     followed_tag: null,
     in_reply_to: null,
-    ...more,
+    ...fields,
   });
 };
 

@@ -1,36 +1,36 @@
 /*
- * Answers a visit that gets no answer from the network with a page that says so. It does nothing else:
- * no file and no answer of the API is ever kept, so that nobody sees an old script or another person's
- * tweets. A Warble without this file, or another page at this address, removes it at the next visit.
+ * Shows an offline page when the browser cannot load a page of Warble. It caches nothing, neither files nor
+ * API responses, so that nobody sees an old script or another person's tweets. If this file is missing on the
+ * server, the service worker unregisters itself at the next visit.
  */
 
-/** Other paths are no pages of Warble: a download must fail, rather than be this page. */
-const OTHERS = /^\/(api|uploads|docs|health|openapi\.json)(\/|$)/;
+/** Paths that are not pages. A download must fail instead of saving the offline page. */
+const NOT_PAGES = /^\/(api|uploads|docs|health|openapi\.json)(\/|$)/;
 
 self.addEventListener("install", () => self.skipWaiting());
 
 self.addEventListener("activate", (event) => {
-  // The browser asks for the page at once, rather than after this script has started.
+  // The browser requests the page at once instead of waiting until this script has started.
   event.waitUntil(self.registration.navigationPreload?.enable());
 });
 
 self.addEventListener("fetch", (event) => {
-  if (event.request.mode === "navigate") event.respondWith(visit(event));
+  if (event.request.mode === "navigate") event.respondWith(loadPage(event));
 });
 
-async function visit(event) {
+async function loadPage(event) {
   try {
-    const answer = (await event.preloadResponse) ?? (await fetch(event.request));
-    event.waitUntil(leaveIfRemoved());
-    return answer;
+    const response = (await event.preloadResponse) ?? (await fetch(event.request));
+    event.waitUntil(unregisterIfRemoved());
+    return response;
   } catch (error) {
-    if (OTHERS.test(new URL(event.request.url).pathname)) throw error;
+    if (NOT_PAGES.test(new URL(event.request.url).pathname)) throw error;
     return offlinePage();
   }
 }
 
-/** A browser keeps a worker whose file is gone. */
-async function leaveIfRemoved() {
+/** Browsers do not remove a service worker whose file is missing on the server. */
+async function unregisterIfRemoved() {
   const { status } = await fetch(self.location.href, { method: "HEAD", cache: "no-store" });
   if (status === 404) await self.registration.unregister();
 }
@@ -98,18 +98,18 @@ const TEXTS = {
   en: {
     offline: "You're offline",
     unreachable: "Can't reach Warble",
-    more: "Warble opens by itself as soon as the connection is back.",
-    again: "Try again",
+    hint: "Warble opens by itself as soon as the connection is back.",
+    tryAgain: "Try again",
   },
   ru: {
     offline: "Нет связи",
     unreachable: "Warble не отвечает",
-    more: "Warble откроется сам, как только связь восстановится.",
-    again: "Попробовать ещё раз",
+    hint: "Warble откроется сам, как только связь восстановится.",
+    tryAgain: "Попробовать ещё раз",
   },
 };
 
-function kept(name) {
+function getStored(name) {
   try {
     return localStorage.getItem("warble." + name);
   } catch {
@@ -117,19 +117,19 @@ function kept(name) {
   }
 }
 
-const spoken = navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => tag in TEXTS);
-const language = kept("language") in TEXTS ? kept("language") : (spoken ?? "en");
+const browserLanguage = navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => tag in TEXTS);
+const language = getStored("language") in TEXTS ? getStored("language") : (browserLanguage ?? "en");
 const texts = TEXTS[language];
 document.documentElement.lang = language;
-document.documentElement.dataset.theme = kept("theme") ?? "system";
-const [heading, more, button] = document.querySelectorAll("h1, p, button");
+document.documentElement.dataset.theme = getStored("theme") ?? "system";
+const [heading, hint, button] = document.querySelectorAll("h1, p, button");
 heading.textContent = navigator.onLine ? texts.unreachable : texts.offline;
-more.textContent = texts.more;
-button.textContent = texts.again;
+hint.textContent = texts.hint;
+button.textContent = texts.tryAgain;
 button.onclick = () => location.reload();
 
-/** The network may be there while Warble is not, so the page asks. */
-async function goOn() {
+/** Checks the server itself, because it may be down while the device is online. */
+async function reloadWhenReachable() {
   try {
     const { ok } = await fetch(location.href, { method: "HEAD", cache: "no-store" });
     if (ok) location.reload();
@@ -138,8 +138,8 @@ async function goOn() {
   }
 }
 
-addEventListener("online", goOn);
-setInterval(goOn, 5000);
+addEventListener("online", reloadWhenReachable);
+setInterval(reloadWhenReachable, 5000);
 </script>
 </body>
 </html>

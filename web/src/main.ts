@@ -7,8 +7,8 @@ import "./styles/base.css";
 
 startRouting();
 watchSession();
-// Beside the first answers of the API. Otherwise the browser asks for the two files of the font when the
-// first text in each alphabet is shown, and the text moves when they come.
+// Fetches both files of the font at the same time as the first data. Otherwise the browser fetches a file
+// when it shows the first text in its alphabet, and the text moves when the file arrives.
 document.fonts.load("1rem Onest", "Aя").catch(() => {});
-// No `await` here: the words import parts of this script, and would wait for its end.
+// No top-level `await`: the texts import this script and would wait for it to finish.
 void loadTexts().then(() => mount(App, { target: document.getElementById("app") as HTMLElement }));
