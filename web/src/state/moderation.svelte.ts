@@ -25,15 +25,15 @@ export function moderationActions(tweet: Tweet): MenuItem[] {
     items.push({
       label: text.report,
       icon: FLAG,
-      act: () => openDialog({ kind: "other", component: ReportDialog, props }),
+      onSelect: () => openDialog({ kind: "other", component: ReportDialog, props }),
     });
   }
   if (session.me.moderator) {
     items.push({
       label: text.hide,
       icon: EYE,
-      bad: true,
-      act: () => openDialog({ kind: "other", component: HideTweetDialog, props: { tweet } }),
+      destructive: true,
+      onSelect: () => openDialog({ kind: "other", component: HideTweetDialog, props: { tweet } }),
     });
   }
   return items;
@@ -46,13 +46,16 @@ export function personActions({ id, name }: Person): MenuItem[] {
     {
       label: moderationTexts().report,
       icon: FLAG,
-      act: () => openDialog({ kind: "other", component: ReportDialog, props }),
+      onSelect: () => openDialog({ kind: "other", component: ReportDialog, props }),
     },
   ];
   if (session.me.administrator) {
     const path = `${ADMINISTRATION}/people/${id}`;
-    items.push({ label: texts().administration, icon: "shield", act: () => navigate(path) });
-    items.push({ label: texts().inviteAgain, act: () => openDialog({ kind: "invite", person }) });
+    items.push({ label: texts().administration, icon: "shield", onSelect: () => navigate(path) });
+    items.push({
+      label: texts().inviteAgain,
+      onSelect: () => openDialog({ kind: "invite", person }),
+    });
   }
   return items;
 }

@@ -43,7 +43,7 @@ export function pinActions(tweet: Tweet): MenuItem[] {
   if (tweet.author.id !== session.me.id) return [];
   const on = !isPinned(tweet);
   const label = on ? announcementTexts().pin : announcementTexts().unpin;
-  return [{ label, icon: PIN, act: () => void setPin(tweet, on) }];
+  return [{ label, icon: PIN, onSelect: () => void setPin(tweet, on) }];
 }
 
 async function setPin(tweet: Tweet, on: boolean) {

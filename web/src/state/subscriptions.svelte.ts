@@ -38,7 +38,7 @@ export function threadActions({ root_id: root }: InThread): MenuItem[] {
   const item = (label: string, icon: NonNullable<MenuItem["icon"]>, wanted: api.ThreadState) => ({
     label,
     icon,
-    act: () => setThread(root, wanted),
+    onSelect: () => setThread(root, wanted),
   });
   const follow =
     state === "followed"

@@ -3,7 +3,7 @@
 export interface Toast {
   id: number;
   text: string;
-  bad: boolean;
+  isError: boolean;
   link: Link | null;
   undoable: Undoable | null;
 }
@@ -36,14 +36,14 @@ export const toasts = {
 
 export function showToast(
   text: string,
-  bad = false,
+  isError = false,
   link: Link | null = null,
   undoable: Undoable | null = null,
 ) {
   const id = ++lastId;
   for (const toast of all) if (toast.text === text) void dismiss(toast.id);
   for (const toast of all.slice(0, 1 - MAX_TOASTS)) void dismiss(toast.id);
-  all = [...all, { id, text, bad, link, undoable }];
+  all = [...all, { id, text, isError, link, undoable }];
   setTimeout(() => void dismiss(id), link || undoable ? WITH_ACTION_SHOWN_MS : SHOWN_MS);
 }
 
