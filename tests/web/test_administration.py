@@ -207,7 +207,7 @@ async def test_on_a_phone_the_settings_lead_to_the_administration(
 def test_every_recorded_action_has_its_words() -> None:
     document = json.loads((REPOSITORY / "gateway" / "openapi.json").read_text())
     actions = set(document["components"]["schemas"]["AuditAction"]["enum"])
-    texts = (REPOSITORY / "web" / "src" / "text" / "administering.ts").read_text()
+    texts = (REPOSITORY / "web" / "src" / "text" / "administrationTexts.ts").read_text()
     _, english, russian = texts.split("  actions: {\n")
 
     assert {"registered", "tweet_hidden"} <= actions

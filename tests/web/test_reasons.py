@@ -37,13 +37,15 @@ def test_every_refusal_has_its_sentence(language: str) -> None:
         for example in response["content"]["application/json"]["examples"].values()
     }
     texts = REPOSITORY / "web" / "src" / "text"
-    everywhere = (texts / f"{language}.ts").read_text().partition("  reasons: {\n")[2]
+    first_script = (texts / f"{language}.ts").read_text().partition("  errors: {\n")[2]
     # These two files have English before Russian.
     number = 1 if language == "en" else 2
-    joining = (texts / "joining.ts").read_text().split("  reasons: {\n")[number]
-    lazily = (texts / "reasons.ts").read_text()
-    further = re.split("^const .*{\n", lazily, flags=re.MULTILINE)[number]
-    reasons = set(re.findall(r"^ +(\w+):", everywhere + joining + further, re.MULTILINE))
+    invitation = (texts / "newcomerTexts.ts").read_text().split("  errors: {\n")[number]
+    others = (texts / "moreErrorTexts.ts").read_text()
+    fetched_later = re.split("^const .*{\n", others, flags=re.MULTILINE)[number]
+    explained = set(
+        re.findall(r"^ +(\w+):", first_script + invitation + fetched_later, re.MULTILINE)
+    )
 
     assert {"TweetNotFound", "ServiceUnavailable"} <= documented
-    assert documented - NEVER_CAUSED - reasons == set()
+    assert documented - NEVER_CAUSED - explained == set()
