@@ -125,7 +125,7 @@ async def test_a_tweet_is_deleted_by_its_author_alone(company: Company, opens: O
     await expect(own).to_be_visible()
     await window.deletes(own)
     # Closing this notice sends the deletion at once.
-    notice = page.locator(".notice").filter(has_text="Tweet deleted")
+    notice = page.locator(".toast").filter(has_text="Tweet deleted")
     await notice.get_by_role("button", name="Close").click()
     await expect(own).to_have_count(0)
 
