@@ -215,5 +215,7 @@ async def test_namesakes_are_told_apart_by_their_departments(
     await expect(options.filter(has_text="Bridges")).to_have_count(1)
     await expect(options.filter(has_text="Tunnels")).to_have_count(1)
     await window.page.goto("/people")
-    await window.page.get_by_role("main").get_by_role("searchbox").fill(name)
-    await expect(window.page.get_by_role("listitem").filter(has_text="Tunnels")).to_have_count(1)
+    main = window.page.get_by_role("main")
+    await main.get_by_role("searchbox").fill(name)
+    # The right column may suggest the same person.
+    await expect(main.get_by_role("listitem").filter(has_text="Tunnels")).to_have_count(1)
