@@ -12,7 +12,7 @@ Three cases would otherwise keep a revoked credential alive:
 - The gateway is not connected to the broker and misses events. Losing the connection, and
   connecting again, expire all entries; in between a new entry lives for 5 s only.
 - An event arrives while users is being asked, and the answer may be from before the revocation.
-  `_revocations` counts events, and an answer is cached only if the count has not changed.
+  A request to users notes what is revoked meanwhile, and an answer concerned by it is not cached.
 - An event cannot be parsed, so it is unknown whom it names. All entries are expired.
 
 An event stream is open for hours after its credential was looked up. `listener` hears of every
@@ -29,7 +29,7 @@ import secrets
 import time
 from collections.abc import Callable
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import aio_pika
 import structlog
@@ -113,7 +113,9 @@ class CredentialCache:
         self._entries: dict[bytes, _Entry] = {}
         self._requests: dict[bytes, asyncio.Task[Identity]] = {}
         """Requests to users in progress: many callers with one credential cause only one."""
-        self._revocations = 0
+        self._revoked_meanwhile: dict[bytes, set[int | bytes | None]] = {}
+        """What was revoked during each request to users in progress: ids of people, digests of
+        credentials, and None if it may be anybody's."""
         self.gossip = RevocationGossip(settings)
         self.receives_revocations = False
         self.listener: Callable[[int | None], None] = _ignore
@@ -186,7 +188,26 @@ class CredentialCache:
         return await asyncio.shield(request)
 
     async def _request(self, kind: str, digest: bytes) -> Identity:
-        revocations_before = self._revocations
+        revoked: set[int | bytes | None] = set()
+        self._revoked_meanwhile[digest] = revoked
+        try:
+            owner = await self._owner(kind, digest)
+        finally:
+            del self._revoked_meanwhile[digest]
+        identity = Identity(
+            owner["user_id"],
+            KeyScope(owner["scope"]),
+            key_id=owner["key_id"],
+            session_id=owner["session_id"],
+            key_expires_at=owner["key_expires_at"],
+            roles=frozenset(owner.get("roles", ())),
+        )
+        if revoked.isdisjoint((digest, identity.user_id, None)):
+            self._store(digest, identity, owner["seconds_left"])
+        return identity
+
+    async def _owner(self, kind: str, digest: bytes) -> dict[str, Any]:
+        """The answer of users about a credential."""
         response = await self._upstream.request(
             "users",
             "GET",
@@ -199,19 +220,12 @@ class CredentialCache:
             raise NotSignedIn if ended else _UnknownCredential
         if response.http.status != 200 or response.body is None:
             raise BadGateway
-        owner = json.loads(response.body)
-        identity = Identity(
-            owner["user_id"],
-            KeyScope(owner["scope"]),
-            key_id=owner["key_id"],
-            session_id=owner["session_id"],
-            key_expires_at=owner["key_expires_at"],
-            roles=frozenset(owner.get("roles", ())),
-        )
-        # A revocation that arrived meanwhile may be the one of this very credential.
-        if self._revocations == revocations_before:
-            self._store(digest, identity, owner["seconds_left"])
-        return identity
+        owner: dict[str, Any] = json.loads(response.body)
+        return owner
+
+    def _note_revocation(self, revoked: int | bytes | None) -> None:
+        for meanwhile in self._revoked_meanwhile.values():
+            meanwhile.add(revoked)
 
     def _store(self, digest: bytes, identity: Identity, seconds_left: float | None) -> None:
         """`seconds_left` is the remaining life of the credential; None if it has no end."""
@@ -235,14 +249,14 @@ class CredentialCache:
         self.gossip.announce(user_id=user_id)
 
     def _expire(self, digest: bytes) -> None:
-        self._revocations += 1
+        self._note_revocation(digest)
         entry = self._entries.get(digest)
         if entry is not None:
             self._entries[digest] = entry._replace(expires_at=0.0)
             self.listener(entry.identity.user_id)
 
     def _expire_person(self, user_id: int) -> None:
-        self._revocations += 1
+        self._note_revocation(user_id)
         for digest, entry in self._entries.items():
             if entry.identity.user_id == user_id:
                 self._entries[digest] = entry._replace(expires_at=0.0)
@@ -251,7 +265,7 @@ class CredentialCache:
     def expire_all(self) -> None:
         """The next request with any credential asks users again, at this gateway: for when it is
         unknown whose have ended."""
-        self._revocations += 1
+        self._note_revocation(None)
         self._entries = {
             digest: entry._replace(expires_at=0.0) for digest, entry in self._entries.items()
         }

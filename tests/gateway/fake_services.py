@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -14,8 +15,11 @@ from starlette.types import Receive, Scope, Send
 
 from tests.waiting import PATIENCE_SECONDS
 
-PERSON = 9_000_000_007
-"""No real person has this id: revocations of other tests reach these gateways too."""
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+PERSON = 9_000_000_007 + 10_000 * _WORKER
+"""Revocations of all tests reach these gateways, so nobody else has this id: no real person, and
+nobody in the tests of another worker."""
 
 OWNER = {
     "user_id": PERSON,

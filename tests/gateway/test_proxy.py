@@ -87,8 +87,9 @@ async def test_many_requests_with_one_key_cause_one_lookup(
         assert "anything" not in str(lookups)
 
 
-async def test_a_lookup_overtaken_by_a_revocation_is_not_cached(
-    start_gateway: StartGateway,
+@pytest.mark.parametrize(("revoked", "lookups"), [(PERSON, 2), (PERSON + 1_000, 1)])
+async def test_a_lookup_overtaken_by_its_own_revocation_is_not_cached(
+    start_gateway: StartGateway, revoked: int, lookups: int
 ) -> None:
     requested, respond = asyncio.Event(), asyncio.Event()
 
@@ -101,12 +102,12 @@ async def test_a_lookup_overtaken_by_a_revocation_is_not_cached(
         keys = running.client._transport.app._proxy._credentials  # type: ignore[attr-defined]
         reading = asyncio.create_task(running.client.get("/api/tweets", headers=KEY))
         await requested.wait()
-        keys.expire_person(PERSON)
+        keys.expire_person(revoked)
         respond.set()
         await reading
         await running.client.get("/api/tweets", headers=KEY)
 
-        assert len(running.users.requests) == 2
+        assert len(running.users.requests) == lookups
 
 
 async def test_an_unknown_path_reaches_no_service(start_gateway: StartGateway) -> None:
