@@ -77,6 +77,14 @@ class Identity:
         """Administrators have every role."""
         return self.administrator or role in self.roles
 
+    def require_person(self, method: str) -> None:
+        """Raises NotSignedIn if this is the gateway itself, and ReadOnlyKey if the credential does
+        not allow requests of this HTTP method."""
+        if self.user_id < 1:
+            raise NotSignedIn
+        if self.scope is KeyScope.read and method not in _READ_METHODS:
+            raise ReadOnlyKey
+
 
 GATEWAY = Identity(0, KeyScope.read)
 """The gateway itself, when it does not act for a person."""
@@ -197,10 +205,7 @@ def _identify(request: Request) -> Identity:
 
 async def _signed_in(request: Request) -> Identity:
     identity = _identify(request)
-    if identity.user_id < 1:
-        raise NotSignedIn
-    if identity.scope is KeyScope.read and request.method not in _READ_METHODS:
-        raise ReadOnlyKey
+    identity.require_person(request.method)
     return identity
 
 

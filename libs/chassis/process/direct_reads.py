@@ -75,10 +75,8 @@ class DirectReads(ABC, Generic[RequestT]):
         verifier: Verifier = state.verifier
         try:
             identity = verifier.verify(headers.get(_IDENTITY, b"").decode("latin-1"))
+            identity.require_person("GET")
         except NotSignedIn:
-            return None
-        if identity.user_id < 1:
-            # The gateway calls on its own behalf, which the application refuses.
             return None
         try:
             return await self.read(state, request, identity, headers.get(_AFTER, b""))

@@ -19,10 +19,10 @@ from pydantic import BaseModel
 from starlette.routing import BaseRoute, Match
 from starlette.types import Message, Receive, Scope, Send
 
-from chassis.auth.identity import IDENTITY_HEADER, Identity, KeyScope, Verifier
+from chassis.auth.identity import IDENTITY_HEADER, Identity, Verifier
 from chassis.database.session import Database
 from chassis.http.body_limit import MAX_JSON_BYTES
-from chassis.http.errors import NotSignedIn
+from chassis.http.errors import NotSignedIn, ReadOnlyKey
 
 _IDENTITY_HEADER = IDENTITY_HEADER.encode()
 _ID = "([1-9][0-9]{0,14})"
@@ -69,8 +69,11 @@ class DirectWrite(BaseRoute):
         headers = dict(scope["headers"])
         if not self._has_usual_body(headers):
             return Match.NONE, {}
-        identity = _writer(scope["app"].state.verifier, headers)
-        if identity is None:
+        verifier: Verifier = scope["app"].state.verifier
+        try:
+            identity = verifier.verify(headers.get(_IDENTITY_HEADER, b"").decode("latin-1"))
+            identity.require_person(self._method)
+        except (NotSignedIn, ReadOnlyKey):
             return Match.NONE, {}
         return Match.FULL, {"route": self, _MATCHED: (identity, path)}
 
@@ -111,15 +114,6 @@ class DirectWrite(BaseRoute):
         ]
         await send({"type": "http.response.start", "status": self._status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
-
-
-def _writer(verifier: Verifier, headers: dict[bytes, bytes]) -> Identity | None:
-    """The caller, if the application would let them write."""
-    try:
-        identity = verifier.verify(headers.get(_IDENTITY_HEADER, b"").decode("latin-1"))
-    except NotSignedIn:
-        return None
-    return identity if identity.user_id >= 1 and identity.scope is not KeyScope.read else None
 
 
 async def _read(receive: Receive) -> list[Message]:

@@ -24,7 +24,6 @@ from chassis.http import event_stream
 from chassis.http.errors import (
     InvalidRequest,
     MethodNotAllowed,
-    NotSignedIn,
     Problem,
     ServiceOverloaded,
     responses,
@@ -188,10 +187,9 @@ class StreamProcess:
         headers = dict(scope["headers"])
         token = headers.get(IDENTITY_HEADER.encode(), b"").decode("latin-1")
         identity = self._verifier.verify(token)
-        if identity.user_id < 1:
-            raise NotSignedIn
         if scope["method"] != "GET":
             raise MethodNotAllowed("GET")
+        identity.require_person("GET")
         if self._is_draining or self._dispatcher.stream_count >= self._max_streams:
             raise ServiceOverloaded
         query = parse_qs(scope["query_string"].decode("latin-1"))
