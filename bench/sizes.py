@@ -9,10 +9,11 @@ class Sizes:
 
     rounds: int = 3
     """Rounds per figure; the median is reported."""
-    reads: int = 2000
-    """Requests per round; likewise below."""
-    rebuilds: int = 500
-    writes: int = 300
+    reads: int = 6000
+    """Requests per round; likewise below. A round takes a second or more: a shorter one is mostly the
+    first requests after a pause, which cost more."""
+    rebuilds: int = 1000
+    writes: int = 1500
     rest_seconds: float = 10
     open_seconds: float = 10
     mix_seconds: float = 30
