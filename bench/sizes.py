@@ -10,8 +10,8 @@ class Sizes:
     rounds: int = 3
     """Rounds per figure; the median is reported."""
     reads: int = 6000
-    """Requests per round; likewise below. A round takes a second or more: a shorter one is mostly the
-    first requests after a pause, which cost more."""
+    """Requests per round; likewise below. A round takes about a second or more: in a shorter one,
+    the first requests after a pause count too much, which cost more."""
     rebuilds: int = 1000
     writes: int = 1500
     rest_seconds: float = 10
