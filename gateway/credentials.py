@@ -39,9 +39,9 @@ from starlette.types import Scope
 from chassis.auth import api_keys
 from chassis.auth.identity import GATEWAY, IDENTITY_HEADER, Identity, KeyScope, Signer
 from chassis.http.errors import BadGateway, NotSignedIn
-from chassis.messaging import broker
+from chassis.messaging import broker, messages
 from chassis.messaging.events import EXCHANGE
-from chassis.observability.request_context import message_context, propagation_headers
+from chassis.observability.request_context import propagation_headers
 
 from . import revocation_gossip
 from .limits import KeyGuessLimiter
@@ -296,21 +296,30 @@ class CredentialCache:
                 self.listener(None)
                 async for message in messages:
                     if not self.gossip.is_own(message):
-                        self._on_revocation(message)
+                        self._on_message(message)
                     await message.ack()
 
-    def _on_revocation(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
-        with message_context(message):
-            try:
-                revocation = json.loads(message.body)
-                if "digest" in revocation:
-                    self._expire(bytes.fromhex(revocation["digest"]))
-                else:
-                    self._expire_person(int(revocation["user_id"]))
-            except Exception as error:
-                # It is unknown whose credential the message revokes.
-                log.error("credentials.malformed_revocation", error=repr(error))
-                self.expire_all()
-                self.listener(None)
+    def _on_message(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
+        try:
+            revocations = messages.decode(message)
+        except ValueError:
+            # Parsing it as one revocation fails too, and expires all entries.
+            revocations = [messages.undivided(message)]
+        for revocation in revocations:
+            with revocation.logged():
+                self._on_revocation(revocation.payload)
+
+    def _on_revocation(self, payload: bytes) -> None:
+        try:
+            revocation = json.loads(payload)
+            if "digest" in revocation:
+                self._expire(bytes.fromhex(revocation["digest"]))
             else:
-                log.info("credentials.revoked")
+                self._expire_person(int(revocation["user_id"]))
+        except Exception as error:
+            # It is unknown whose credential the message revokes.
+            log.error("credentials.malformed_revocation", error=repr(error))
+            self.expire_all()
+            self.listener(None)
+        else:
+            log.info("credentials.revoked")

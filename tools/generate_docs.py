@@ -25,7 +25,9 @@ EVENTS_HEAD = """# Events
 
 Generated from the code by `make openapi`; golden samples are in `tests/contracts/samples`.
 A producer names an event `noun.verb.vN`. Each consumer has its own queue for it, and a queue
-`….dead` for dead letters. `gateway` has an exclusive queue that lives as long as its connection.
+`….dead` for dead letters. A message holds one event, or several with the same routing key
+([adr/0052](adr/0052-messages-of-several-events.md)). `gateway` has an exclusive queue that lives as
+long as its connection.
 
 | routing key | producer | fields | consumers |
 |---|---|---|---|

@@ -83,3 +83,6 @@ class ProducerSettings(ServiceSettings):
     event_retention_days: int | None = Field(None, ge=1)
     """Number of days for which published events are kept. Unset keeps them for ever, so that a
     projection can be rebuilt from the first event on."""
+    events_per_message: int = Field(50, ge=1, le=200)
+    """The most events that one message at the broker holds. 1 while workers of a version run that
+    does not know messages of several events."""

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from yarl import URL
 
 from chassis.database.session import Database, execute, fetch
-from chassis.messaging import broker, outbox
+from chassis.messaging import broker, messages, outbox
 from chassis.messaging.relay import Relay
 from devstack.instance import Instance
 from tests.chaos.tcp_proxy import TcpProxy
@@ -42,7 +42,7 @@ async def count_pending(database: Database, probe_event: type[ProbeEvent]) -> in
 
 @asynccontextmanager
 async def running_relays(
-    database: Database, url: str, relays: int = 1
+    database: Database, url: str, relays: int = 1, events_per_message: int = 50
 ) -> AsyncIterator[list[aio_pika.Connection]]:
     """Runs relays; yields the list of the connections that they open."""
     opened = []
@@ -51,7 +51,9 @@ async def running_relays(
         opened.append(await broker.connect_once(url, "warble-test-relay"))
         return opened[-1]
 
-    running = [Relay(database, connect) for _ in range(relays)]
+    running = [
+        Relay(database, connect, events_per_message=events_per_message) for _ in range(relays)
+    ]
     tasks = [asyncio.create_task(relay.run()) for relay in running]
     try:
         yield opened
@@ -73,11 +75,12 @@ async def bind_queue(
 
 async def receive(queue: AbstractQueue, count: int) -> list[int]:
     numbers = []
-    async with asyncio.timeout(PATIENCE_SECONDS), queue.iterator() as messages:
-        async for message in messages:
-            numbers.append(ProbeEvent.model_validate_json(message.body).number)
+    async with asyncio.timeout(PATIENCE_SECONDS), queue.iterator() as received:
+        async for message in received:
+            for event in messages.decode(message):
+                numbers.append(ProbeEvent.model_validate_json(event.payload).number)
             await message.ack()
-            if len(numbers) == count:
+            if len(numbers) >= count:
                 break
     return numbers
 
@@ -98,6 +101,26 @@ async def test_two_relays_at_once_publish_each_event_once(
     assert sorted(numbers) == list(range(500))
     left = await queue.declare()
     assert left.message_count == 0
+
+
+@pytest.mark.parametrize(("events_per_message", "count"), [(50, 2), (1, 60)])
+async def test_a_backlog_leaves_in_messages_of_several_events(
+    database: Database,
+    infrastructure: Instance,
+    connection: AbstractRobustConnection,
+    probe_event: type[ProbeEvent],
+    events_per_message: int,
+    count: int,
+) -> None:
+    queue = await bind_queue(connection, probe_event)
+    await record(database, probe_event, range(60))
+
+    async with running_relays(
+        database, infrastructure.broker_url, events_per_message=events_per_message
+    ):
+        await eventually(lambda: _none_pending(database, probe_event))
+    assert (await queue.declare()).message_count == count
+    assert sorted(await receive(queue, 60)) == list(range(60))
 
 
 async def _none_pending(database: Database, probe_event: type[ProbeEvent]) -> bool:

@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse, Response
 from chassis import testing
 from chassis.auth import api_keys
 from chassis.auth.identity import Identity, KeyScope, Verifier
-from chassis.messaging import broker
+from chassis.messaging import broker, messages
+from chassis.messaging.messages import TransportedEvent
 from devstack.instance import Instance
 from tests.waiting import eventually
 
@@ -147,8 +148,9 @@ async def test_a_malformed_revocation_does_not_block_later_ones(
 
 
 @pytest.mark.exclusive  # Other tests' gateways receive these revocations too.
+@pytest.mark.parametrize("people", [[PERSON], [PERSON + 1, PERSON, PERSON + 2]])
 async def test_every_gateway_receives_a_revocation(
-    start_gateway: StartGateway, stack: Instance
+    start_gateway: StartGateway, stack: Instance, people: list[int]
 ) -> None:
     revoked = False
 
@@ -163,8 +165,11 @@ async def test_every_gateway_receives_a_revocation(
             assert (await running.client.get("/api/tweets", headers=KEY)).status_code == 200
         revoked = True
         exchange = await broker.events_exchange(await connection.channel())
-        message = aio_pika.Message(json.dumps({"user_id": PERSON}).encode(), message_id="users:1")
-        await exchange.publish(message, "key.revoked.v1")
+        events = [
+            TransportedEvent("users:1", "key.revoked.v1", b'{"user_id": %d}' % person, 0)
+            for person in people
+        ]
+        await exchange.publish(messages.encode(events), "key.revoked.v1")
 
         for running in (one, other):
             assert error(await refusal(running)) == (401, "NotSignedIn")

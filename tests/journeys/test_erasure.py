@@ -9,7 +9,9 @@ import aio_pika
 import pytest
 
 from chassis.auth.identity import IDENTITY_HEADER, Identity, KeyScope, Signer
+from chassis.messaging import messages
 from chassis.messaging.events import EventId
+from chassis.messaging.messages import TransportedEvent
 from devstack.instance import Instance
 from devstack.repository import SERVICES
 
@@ -69,7 +71,7 @@ async def test_an_erased_person_is_nowhere_and_the_counts_are_right(company: Com
 
     (tweet,) = await friend.feed()
     assert (tweet["content"], tweet["like_count"]) == ("liked by Ann", 1)
-    assert [like["user_id"] for like in tweet["likes"]] == [friend.id]
+    assert [like["user_id"] for like in tweet["likes"]] == [friend.id, friend.id]
     profile = (await friend.done("GET", "/api/users/me"))["user"]
     assert (profile["follower_count"], profile["following_count"]) == (0, 0)
     path = f"/api/erasures/{left.person.id}"
@@ -88,15 +90,15 @@ async def test_dead_letters_of_an_erased_person_go_and_those_of_others_stay(
     connection = await aio_pika.connect(stack.broker_url)
     async with connection, connection.channel() as channel:
         queue = await channel.get_queue("feed.tweet.posted.v1.dead")
+        events = []
         for number, author_id in ((1, left.person.id), (2, friend.id)):
             body = {"author_id": author_id, "tweet_id": 1, "content": left.words[0]}
             event_id = str(EventId("tweets", 900_000_000_000 + number))
             if author_id == friend.id:
                 body["content"] = "somebody else's"
-            await channel.default_exchange.publish(
-                aio_pika.Message(json.dumps(body).encode(), message_id=event_id, type="x"),
-                queue.name,
-            )
+            events.append(TransportedEvent(event_id, "x", json.dumps(body).encode(), 0))
+        for together in ([events[0]], [events[1]], events):
+            await channel.default_exchange.publish(messages.encode(together), queue.name)
 
         await erase(company, left)
         await until_nowhere(company, left)
@@ -105,7 +107,7 @@ async def test_dead_letters_of_an_erased_person_go_and_those_of_others_stay(
         while (message := await queue.get(fail=False)) is not None:
             bodies.append(message.body)
             await message.ack()
-    assert [json.loads(body)["author_id"] for body in bodies] == [friend.id]
+    assert [json.loads(body)["author_id"] for body in bodies] == [friend.id, friend.id]
 
 
 @pytest.mark.exclusive
@@ -155,7 +157,7 @@ async def test_a_person_who_comes_back_is_shown_as_before(company: Company) -> N
     assert await until(friend, lambda tweets: tweets == feed) == feed
     shown = (await friend.done("GET", path))["user"]
     assert profile.status_code == 404
-    assert [person["id"] for person in shown["followers"]] == [friend.id]
+    assert [person["id"] for person in shown["followers"]] == [friend.id, friend.id]
     assert (await left.person.ask("GET", "/api/users/me")).status_code == 401
     key = (await company.administrator.done("POST", f"{path}/key"))["api_key"]
     assert len(await replace(left.person, key=key).feed()) == 3

@@ -18,6 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database.session import Database, execute
 from chassis.http.errors import Problem
+from chassis.messaging import messages
 from chassis.messaging.consumer import Consumer, Delivery, parse
 from chassis.messaging.events import EventId
 from chassis.messaging.publisher import Message
@@ -139,7 +140,7 @@ class World:
 
     async def relay(self, service: str, trouble: Trouble = Trouble.none, at: int = 0) -> int:
         """Runs one batch of a relay; returns how many events it published, 0 after a fault."""
-        relay = Relay(self.databases[service], None)  # type: ignore[arg-type]
+        relay = Relay(self.databases[service], None, events_per_message=3)  # type: ignore[arg-type]
         connection = await self.databases[service].connect()
         self._exchange.strike(trouble, at, connection)
         try:
@@ -162,7 +163,7 @@ class World:
         taken = [waiting.pop(choose(len(waiting))) for _ in range(min(count, len(waiting)))]
         if not taken:
             return
-        batch = [self._arrived(queue, message) for queue, message in taken]
+        batch = [event for queue, message in taken for event in self._arrived(queue, message)]
         if trouble is Trouble.bug:
             batch[-1] = _failing(batch[-1])
         try:
@@ -173,16 +174,17 @@ class World:
             for queue, message in taken:
                 self.queues[queue].remove(message)
 
-    def _arrived(self, queue: str, message: Message) -> Delivery:
+    def _arrived(self, queue: str, message: Message) -> list[Delivery]:
         _, subscription = self._reactions[queue]
         properties = message.properties
         incoming: Any = aio_pika.Message(
             message.body,
             message_id=properties.message_id,
             type=properties.message_type,
+            content_type=properties.content_type,
             headers=properties.headers,
         )
-        return parse(subscription, incoming)
+        return [parse(subscription, event) for event in messages.decode(incoming)]
 
     async def calm(self) -> None:
         """Publishes and handles events until none is left."""

@@ -1,33 +1,33 @@
-"""The consumer: passes each message to its handler, and settles it with the broker.
+"""The consumer: passes each event to its handler, and acknowledges its message.
 
-A message is settled in one of three ways: acknowledged once its transaction has committed,
-published again to a retry queue, or published to the dead letters.
+An event is settled in one of three ways: its transaction has committed, it was published again to a
+retry queue, or it was published to the dead letters. A message is acknowledged when all of its
+events are settled.
 
-*Batches.* The consumer handles all messages that have arrived meanwhile, BATCH at most, in one
-transaction: the more load, the less each message costs. The transaction inserts the ids into the
-inbox, which says which events are new, and runs the handlers of those. Events that share a bulk
-handler are handled together, in the statements of one. Messages are handled and settled in the
+*Batches.* The consumer handles the events of all messages that have arrived meanwhile, up to about
+BATCH, in one transaction: the more load, the less each event costs. The transaction inserts the ids
+into the inbox, which says which events are new, and runs the handlers of those. Events that share a
+bulk handler are handled together, in the statements of one. Messages are handled and settled in the
 order of their delivery, so one frame acknowledges the whole batch.
-*Split.* When a batch fails, its transaction rolls back and each of its messages is handled in a
-transaction of its own, so that one bad message does not stop its neighbours.
-*Retry ladder.* A message that fails alone goes to the retry queue of the next delay (RETRY_DELAYS),
+*Split.* When a batch fails, its transaction rolls back and each of its events is handled in a
+transaction of its own, so that one bad event does not stop its neighbours.
+*Retry ladder.* An event that fails alone goes to the retry queue of the next delay (RETRY_DELAYS),
 with the number of the attempt in a header of ours: RabbitMQ does not count a requeue.
-*Dead letters.* After the last attempt the message goes to `<queue>.dead` with the reason in a
-header, and `replay` moves it back when the bug is fixed. A message that cannot be parsed goes there
-at once.
+*Dead letters.* After the last attempt the event goes to `<queue>.dead` with the reason in a header,
+and `replay` moves it back when the bug is fixed. An event that cannot be parsed goes there at once.
 
-An outage of the database is not the message's fault: the consumer waits for the database and does
-not count an attempt. If the broker fails before a message is settled, the broker delivers it again,
-and the inbox recognises the events that were handled. See docs/adr/0003.
+An outage of the database is not the event's fault: the consumer waits for the database and does not
+count an attempt. If the broker fails before a message is acknowledged, the broker delivers it
+again, and the inbox recognises the events that were handled. See docs/adr/0003.
 """
 
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 import aio_pika
 import structlog
@@ -43,8 +43,9 @@ from opentelemetry.trace import SpanKind
 
 from chassis import failpoints
 from chassis.database.session import AnySession, Database
-from chassis.messaging import broker, inbox
-from chassis.messaging.events import Event, EventId, from_milliseconds
+from chassis.messaging import broker, inbox, messages
+from chassis.messaging.events import Event, EventId
+from chassis.messaging.messages import TransportedEvent
 from chassis.messaging.subscriptions import RETRY_DELAYS, Subscription, Subscriptions
 from chassis.observability import access_log, error_reporting, tracing
 from chassis.observability.event_metrics import (
@@ -54,7 +55,6 @@ from chassis.observability.event_metrics import (
     EVENTS_RETRIED,
     OCCURRED_AT_HEADER,
 )
-from chassis.observability.request_context import message_context, message_fields
 
 BATCH = 50
 GATHER_SECONDS = 0.005
@@ -67,18 +67,16 @@ PUBLISH_TIMEOUT_SECONDS = 20
 """For publishing to a retry queue or to the dead letters: a broker that is out of memory or disk
 does not confirm."""
 REQUEUE_DELAY_SECONDS = 1
-ATTEMPT_HEADER = "warble-attempt"
-ERROR_HEADER = "warble-error"
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message, parsed as an event of the subscription's class."""
+    """An event that was delivered, parsed as one of the subscription's class."""
 
     subscription: Subscription
-    message: AbstractIncomingMessage
+    transported: TransportedEvent
     event_id: EventId
     event: Event
 
@@ -87,7 +85,10 @@ class Delivery:
         return self.subscription.is_relevant(self.event)
 
 
-Received = tuple[Subscription, AbstractIncomingMessage]
+class Received(NamedTuple):
+    subscription: Subscription
+    message: AbstractIncomingMessage
+    events: Sequence[TransportedEvent]
 
 
 class Consumer:
@@ -103,7 +104,7 @@ class Consumer:
         self._channel: AbstractChannel | None = None
         self._service_exchange: AbstractExchange | None = None
         self._consumer_tags: list[tuple[AbstractQueue, str]] = []
-        self._messages: asyncio.Queue[Received | None] = asyncio.Queue()
+        self._received: asyncio.Queue[Received | None] = asyncio.Queue()
         """In the order of delivery. None tells the handling task to end."""
         self._handling: asyncio.Task[None] | None = None
 
@@ -130,74 +131,84 @@ class Consumer:
             except (AMQPError, ChannelInvalidStateError) as error:
                 log.info("consumer.cancel_failed", error=repr(error))
         if self._handling is not None:
-            while not self._messages.empty():
-                self._messages.get_nowait()
-            self._messages.put_nowait(None)
+            while not self._received.empty():
+                self._received.get_nowait()
+            self._received.put_nowait(None)
             await self._handling
         if self._channel is not None:
             await self._channel.close()
 
     async def _receive(self, subscription: Subscription, message: AbstractIncomingMessage) -> None:
-        self._messages.put_nowait((subscription, message))
+        try:
+            events = messages.decode(message)
+        except ValueError:
+            # Parsing it as one event fails too, and moves it to the dead letters.
+            events = [messages.undivided(message)]
+        self._received.put_nowait(Received(subscription, message, events))
 
     async def _handle_batches(self) -> None:
-        while (first := await self._messages.get()) is not None:
+        while (first := await self._received.get()) is not None:
             batch = [first]
-            while len(batch) < BATCH and not self._messages.empty():
-                received = self._messages.get_nowait()
+            size = len(first.events)
+            while size < BATCH and not self._received.empty():
+                received = self._received.get_nowait()
                 if received is None:
-                    self._messages.put_nowait(None)
+                    self._received.put_nowait(None)
                     break
                 batch.append(received)
+                size += len(received.events)
             try:
                 async with broker.deadline():
                     await self._settle(batch)
             except Exception as error:
                 # The broker delivers them again; the inbox recognises those that were handled.
                 log.error("consumer.not_settled", exc_info=error)
-                for _, message in batch:
-                    await _requeue(message)
-            if len(batch) < BATCH:
+                for received in batch:
+                    await _requeue(received.message)
+            if size < BATCH:
                 await asyncio.sleep(GATHER_SECONDS)
 
     async def _settle(self, batch: Sequence[Received]) -> None:
-        """Handles and acknowledges the batch; splits it, or retries its one message, on failure."""
+        """Settles all events of these messages, and acknowledges the messages."""
         deliveries = []
-        malformed = []
-        for subscription, message in batch:
-            try:
-                deliveries.append(parse(subscription, message))
-            except ValueError as error:
-                malformed.append((subscription, message, error))
+        for received in batch:
+            for event in received.events:
+                try:
+                    deliveries.append(parse(received.subscription, event))
+                except ValueError as error:
+                    await self._dead_letter_or_requeue(received, event, error)
+        await self._handle_or_split(deliveries)
+        await _acknowledge([received.message for received in batch])
+
+    async def _handle_or_split(self, deliveries: Sequence[Delivery]) -> None:
+        """Handles the events together; one by one if that fails. One that fails alone is published
+        to a retry queue or the dead letters."""
         try:
             await self.handle([each for each in deliveries if each.is_relevant])
         except Exception as error:
-            if len(batch) > 1:
-                log.warning("consumer.batch_split", events=len(batch), error=repr(error))
-                for received in batch:
-                    await self._settle([received])
+            if len(deliveries) > 1:
+                log.warning("consumer.batch_split", events=len(deliveries), error=repr(error))
+                for delivery in deliveries:
+                    await self._handle_or_split([delivery])
                 return
             (delivery,) = deliveries
-            with message_context(delivery.message):
+            with delivery.transported.logged():
                 await self._retry_or_dead_letter(delivery, error)
             return
         failpoints.reach("consumer.committed")
-        for subscription, message, reason in malformed:
-            with message_context(message):
-                await self._dead_letter_or_requeue(subscription, message, reason)
-        await _acknowledge([message for _, message in batch])
         for delivery in deliveries:
             self._record_handled(delivery)
 
     async def _dead_letter_or_requeue(
-        self, subscription: Subscription, message: AbstractIncomingMessage, error: ValueError
+        self, received: Received, event: TransportedEvent, error: ValueError
     ) -> None:
         try:
-            await self._dead_letter(subscription, message, error)
+            with event.logged():
+                await self._dead_letter(received.subscription, event, error)
         except (AMQPError, ChannelInvalidStateError, broker.BrokerUnavailable) as broker_error:
             log.warning("consumer.not_settled", error=repr(broker_error))
             await asyncio.sleep(REQUEUE_DELAY_SECONDS)
-            await _requeue(message)
+            await _requeue(received.message)
 
     async def handle(self, batch: Sequence[Delivery]) -> None:
         """Inserts the ids into the inbox and runs the handlers, in one transaction.
@@ -229,44 +240,46 @@ class Consumer:
         """Writes metrics and a log line."""
         key = delivery.event.routing_key
         EVENTS_HANDLED.labels(key).inc()
-        age = time.time() - occurred_at(delivery.message).timestamp()
+        age = time.time() - delivery.transported.occurred_at.timestamp()
         EVENT_DELIVERY_SECONDS.labels(key).observe(max(0.0, age))
-        access_log.write("event.handled", message_fields(delivery.message))
+        access_log.write("event.handled", delivery.transported.log_fields())
 
     async def _retry_or_dead_letter(self, delivery: Delivery, error: Exception) -> None:
-        attempt = _attempt(delivery.message)
+        attempt = delivery.transported.attempt
         if attempt > len(RETRY_DELAYS):
-            await self._dead_letter(delivery.subscription, delivery.message, error)
+            await self._dead_letter(delivery.subscription, delivery.transported, error)
             return
         delay = RETRY_DELAYS[attempt - 1]
         log.warning("consumer.retried", attempt=attempt, delay=delay, exc_info=error)
         assert self._channel is not None
         async with broker.deadline(PUBLISH_TIMEOUT_SECONDS):
             exchange = await self._channel.get_exchange(self._subscriptions.retry_exchange(delay))
+            next_attempt = replace(delivery.transported, attempt=attempt + 1)
             await exchange.publish(
-                _copy(delivery.message, attempt + 1, error), delivery.subscription.queue
+                messages.encode([next_attempt], error), delivery.subscription.queue
             )
-        await delivery.message.ack()
         EVENTS_RETRIED.labels(delivery.event.routing_key).inc()
 
     async def _dead_letter(
-        self, subscription: Subscription, message: AbstractIncomingMessage, error: Exception
+        self, subscription: Subscription, event: TransportedEvent, error: Exception
     ) -> None:
         log.error("consumer.dead_lettered", exc_info=error)
         error_reporting.report(error)
         assert self._service_exchange is not None
         async with broker.deadline(PUBLISH_TIMEOUT_SECONDS):
-            await self._service_exchange.publish(_copy(message, 1, error), subscription.dead_queue)
-        await message.ack()
+            first_attempt = replace(event, attempt=1)
+            await self._service_exchange.publish(
+                messages.encode([first_attempt], error), subscription.dead_queue
+            )
         EVENTS_DEAD_LETTERED.labels(subscription.event.routing_key).inc()
 
 
-def parse(subscription: Subscription, message: AbstractIncomingMessage) -> Delivery:
-    """Raises ValueError if the message is not an event of the subscription's class."""
-    event_id = EventId.parse(message.message_id or "")
-    event = subscription.event.model_validate_json(message.body)
-    event.received(occurred_at(message))
-    return Delivery(subscription, message, event_id, event)
+def parse(subscription: Subscription, transported: TransportedEvent) -> Delivery:
+    """Raises ValueError if the event is not one of the subscription's class."""
+    event_id = EventId.parse(transported.event_id)
+    event = subscription.event.model_validate_json(transported.payload)
+    event.received(transported.occurred_at)
+    return Delivery(subscription, transported, event_id, event)
 
 
 def _groups(deliveries: Iterable[Delivery]) -> Iterable[Sequence[Delivery]]:
@@ -281,7 +294,7 @@ def _groups(deliveries: Iterable[Delivery]) -> Iterable[Sequence[Delivery]]:
 async def _handle_group(session: AnySession, group: Sequence[Delivery]) -> None:
     first, *others = group
     if not others:
-        with message_context(first.message), _span(first):
+        with first.transported.logged(), _span(first):
             await first.subscription.handler(session, first.event, first.event_id.number)
         return
     assert first.subscription.bulk_handler is not None
@@ -298,7 +311,7 @@ def _span(delivery: Delivery) -> AbstractContextManager[str | None]:
     return tracing.message_span(
         f"process {delivery.subscription.queue}",
         SpanKind.CONSUMER,
-        delivery.message.headers.get("traceparent"),
+        delivery.transported.traceparent,
         str(delivery.event_id),
     )
 
@@ -324,32 +337,16 @@ async def _requeue(message: AbstractIncomingMessage) -> None:
             await message.reject(requeue=True)
 
 
-def occurred_at(message: AbstractIncomingMessage) -> datetime:
-    """When the event occurred; a message without the header counts as one of this moment."""
-    value = message.headers.get(OCCURRED_AT_HEADER)
-    return from_milliseconds(value) if isinstance(value, int) else datetime.now(UTC)
-
-
-def _attempt(message: AbstractIncomingMessage) -> int:
-    value = message.headers.get(ATTEMPT_HEADER, 1)
-    return value if isinstance(value, int) else 1
-
-
-def _copy(
-    message: AbstractIncomingMessage, attempt: int, error: Exception | None = None
-) -> aio_pika.Message:
-    """The message to publish again, with the number of its next attempt and the last error."""
+def _copy(message: AbstractIncomingMessage) -> aio_pika.Message:
+    """The message to publish again, as that of a first attempt."""
     copied = (OCCURRED_AT_HEADER, "request_id", "traceparent")
-    headers = {name: message.headers.get(name) for name in copied} | {ATTEMPT_HEADER: attempt}
-    if error is not None:
-        headers[ERROR_HEADER] = f"{type(error).__name__}: {error}"[:500]
     return aio_pika.Message(
         message.body,
         message_id=message.message_id,
         type=message.type,
         content_type=message.content_type,
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        headers=headers,
+        headers={name: message.headers.get(name) for name in copied},
     )
 
 
@@ -364,7 +361,7 @@ async def replay(channel: AbstractChannel, subscriptions: Subscriptions) -> int:
             message = await dead.get(fail=False)
             if message is None:
                 break
-            await exchange.publish(_copy(message, 1), subscription.queue)
+            await exchange.publish(_copy(message), subscription.queue)
             await message.ack()
             moved += 1
     return moved

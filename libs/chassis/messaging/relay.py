@@ -17,11 +17,10 @@ fails, the relay closes both connections and starts again with new ones. See doc
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack
 from operator import itemgetter
 
-import aio_pika
 import asyncpg
 import structlog
 from aio_pika import Connection
@@ -32,18 +31,17 @@ from aio_pika.exceptions import (
     PublishError,
 )
 from opentelemetry.trace import SpanKind
-from pamqp.commands import Basic
 
 from chassis import failpoints
 from chassis.database.session import Database
 from chassis.http.errors import report_job_error
-from chassis.messaging import broker
+from chassis.messaging import broker, messages
 from chassis.messaging.events import EXCHANGE, EventId, to_milliseconds
+from chassis.messaging.messages import TransportedEvent
 from chassis.messaging.publisher import Message, Publisher
 from chassis.observability import tracing
 from chassis.observability.event_metrics import (
     EVENTS_PUBLISHED,
-    OCCURRED_AT_HEADER,
     OUTBOX_OLDEST_SECONDS,
     OUTBOX_PENDING,
 )
@@ -78,12 +76,19 @@ log = structlog.get_logger()
 
 
 class Relay:
-    def __init__(self, database: Database, connect: Callable[[], Awaitable[Connection]]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        connect: Callable[[], Awaitable[Connection]],
+        *,
+        events_per_message: int,
+    ) -> None:
         """`connect` opens a connection to the broker for the relay alone.
 
         A broker that runs out of memory or disk blocks connections that publish. The consumer must
         go on meanwhile, because consuming frees the broker's space.
         """
+        self._events_per_message = events_per_message
         self._database = database
         self._connect = connect
         self._notified = asyncio.Event()
@@ -163,28 +168,30 @@ class Relay:
             rows.sort(key=itemgetter("id"))
             failpoints.reach("relay.selected")
             with ExitStack() as spans:
-                messages = [
-                    self._message(row, spans.enter_context(self._span(row))) for row in rows
+                events = [
+                    self._transported(row, spans.enter_context(self._span(row))) for row in rows
                 ]
-                outcomes = await publisher.publish(messages)
+                groups = messages.in_messages(events, self._events_per_message)
+                outcomes = await publisher.publish([_message(group) for group in groups])
             failpoints.reach("relay.published")
             failures = []
-            for row, outcome in zip(rows, outcomes, strict=True):
+            for group, outcome in zip(groups, outcomes, strict=True):
                 if outcome is None:
-                    EVENTS_PUBLISHED.labels(row["routing_key"]).inc()
+                    EVENTS_PUBLISHED.labels(group[0].routing_key).inc(len(group))
                 else:
-                    failures.append((row, outcome))
+                    failures.append((group, outcome))
             if failures:
-                await connection.execute(_UNMARK, [row["id"] for row, _ in failures])
+                unpublished = [group for group, _ in failures]
+                await connection.execute(_UNMARK, _numbers(unpublished))
             # The broker returned these, because no queue is bound to their routing key, or rejected
             # them, because a queue is full. They are postponed, so that they do not fill each
             # batch.
-            unroutable = [row for row, outcome in failures if isinstance(outcome, DeliveryError)]
+            unroutable = [group for group, error in failures if isinstance(error, DeliveryError)]
             if unroutable:
-                ids = [row["id"] for row in unroutable]
-                await connection.execute(_POSTPONE, ids, UNROUTABLE_DELAY_SECONDS)
-                keys = sorted({row["routing_key"] for row in unroutable})
-                log.error("relay.unroutable", routing_keys=keys, events=len(ids))
+                numbers = _numbers(unroutable)
+                await connection.execute(_POSTPONE, numbers, UNROUTABLE_DELAY_SECONDS)
+                keys = sorted({group[0].routing_key for group in unroutable})
+                log.error("relay.unroutable", routing_keys=keys, events=len(numbers))
         for _, outcome in failures:
             # PublishError means that the broker returned the event: the channel works. Anything
             # else, a rejection included, needs a new channel: after a cluster has lost a node, an
@@ -204,21 +211,15 @@ class Relay:
             name, SpanKind.PRODUCER, row["traceparent"], self._event_id(row)
         )
 
-    def _message(self, row: asyncpg.Record, traceparent: str | None) -> Message:
-        key: str = row["routing_key"]
-        properties = Basic.Properties(
-            message_id=self._event_id(row),
-            message_type=key,
-            content_type="application/json",
-            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-            timestamp=row["occurred_at"],
-            headers={
-                OCCURRED_AT_HEADER: to_milliseconds(row["occurred_at"]),
-                "request_id": row["request_id"],
-                "traceparent": traceparent or row["traceparent"],
-            },
+    def _transported(self, row: asyncpg.Record, traceparent: str | None) -> TransportedEvent:
+        return TransportedEvent(
+            self._event_id(row),
+            row["routing_key"],
+            row["payload"].encode(),
+            to_milliseconds(row["occurred_at"]),
+            row["request_id"],
+            traceparent or row["traceparent"],
         )
-        return Message(key, properties, row["payload"].encode())
 
     async def measure_outbox(self) -> None:
         """Sets the gauges of the outbox until it is cancelled.
@@ -231,3 +232,12 @@ class Relay:
             OUTBOX_PENDING.set(depth["pending"])
             OUTBOX_OLDEST_SECONDS.set(float(depth["age"]))
             await asyncio.sleep(MEASURE_INTERVAL_SECONDS)
+
+
+def _message(events: Sequence[TransportedEvent]) -> Message:
+    message = messages.encode(events)
+    return Message(events[0].routing_key, message.properties, message.body)
+
+
+def _numbers(groups: Iterable[Sequence[TransportedEvent]]) -> list[int]:
+    return [EventId.parse(event.event_id).number for group in groups for event in group]

@@ -4,8 +4,8 @@ The gateway gives every request an id (`x-request-id`) and a W3C trace context (
 process binds both to structlog's context variables while it works for the request, so every log
 line and every error report carries the request id. The ids travel on in two ways.
 `propagation_headers` puts them into HTTP requests to other services. The outbox stores them with
-each event, the relay copies them into the message, and the consumer binds them again with
-`message_context`. So one id finds everything that a request caused, in every service.
+each event, the relay copies them into the message, and the consumer binds them again. So one id
+finds everything that a request caused, in every service.
 
 A client may send its own ids. An id that is not safe to log is replaced, so that nobody can write
 line breaks or megabytes into the log.
@@ -15,12 +15,9 @@ import random
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Mapping
 
 import structlog
-from aio_pika.abc import AbstractIncomingMessage
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.observability import access_log, metrics
@@ -65,23 +62,6 @@ def propagation_headers() -> dict[str, str]:
         TRACEPARENT_HEADER: context.get("traceparent"),
     }
     return {name: value for name, value in headers.items() if value}
-
-
-@contextmanager
-def message_context(message: AbstractIncomingMessage) -> Iterator[None]:
-    """Adds the message's event and the request that caused it to every log line in the block."""
-    with structlog.contextvars.bound_contextvars(**message_fields(message)):
-        yield
-
-
-def message_fields(message: AbstractIncomingMessage) -> dict[str, Any]:
-    """The log fields of a message: its event, and the request that caused it."""
-    return {
-        "event_id": message.message_id,
-        "routing_key": message.type,
-        "request_id": message.headers.get("request_id"),
-        "traceparent": message.headers.get("traceparent"),
-    }
 
 
 def bind_request(headers: Mapping[bytes, bytes]) -> str:

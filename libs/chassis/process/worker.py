@@ -80,8 +80,11 @@ def create(
             ]
             stack.push_async_callback(cancel, *job_tasks)
             if publishes:
+                assert isinstance(settings, ProducerSettings)
                 relay = Relay(
-                    database, partial(broker.connect_once, url, f"warble-{settings.service}-relay")
+                    database,
+                    partial(broker.connect_once, url, f"warble-{settings.service}-relay"),
+                    events_per_message=settings.events_per_message,
                 )
                 measuring = asyncio.create_task(run_forever("relay.measure", relay.measure_outbox))
                 stack.push_async_callback(cancel, measuring)

@@ -39,7 +39,7 @@ from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from chassis.database import migrations
 from chassis.database.session import Database
 from chassis.http.errors import is_dependency_unavailable, is_timeout
-from chassis.messaging import broker, consumer
+from chassis.messaging import broker, messages
 from chassis.messaging.events import Event, EventId
 from chassis.messaging.subscriptions import BulkHandler, load_subscriptions
 from chassis.observability import error_reporting, logging
@@ -194,15 +194,21 @@ class Rebuild:
 
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
         try:
-            event_id = EventId.parse(message.message_id or "")
+            events = [
+                StoredEvent(
+                    EventId.parse(event.event_id),
+                    message.routing_key or "",
+                    event.payload,
+                    event.occurred_at,
+                )
+                for event in messages.decode(message)
+            ]
         except ValueError:
-            # The worker receives the same message, and moves it to the dead letters.
+            # The worker receives the same message, and moves what is malformed to the dead letters.
             await message.ack()
             return
-        event = StoredEvent(
-            event_id, message.routing_key or "", message.body, consumer.occurred_at(message)
-        )
-        self._queued.put_nowait(_QueuedEvent(message, event))
+        for event in events:
+            self._queued.put_nowait(_QueuedEvent(message, event))
 
     async def _import_dump(self, importer: Importer, dump: BinaryIO) -> None:
         async for _ in importer.run(dump):

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection
 
-from chassis.messaging import broker
+from chassis.messaging import broker, messages
 from chassis.messaging.events import Event
+from chassis.messaging.messages import TransportedEvent
 from chassis.messaging.subscriptions import Subscription, Subscriptions
 
 
@@ -33,7 +34,7 @@ class DeadLetters:
     async def _purge_queue(
         self, channel: AbstractChannel, subscription: Subscription, user_id: int
     ) -> None:
-        """Takes each message out of the queue; publishes those of other people to its end."""
+        """Takes each message out of the queue; publishes the events of other people to its end."""
         queue = await channel.get_queue(subscription.dead_queue)
         exchange = await broker.service_exchange(channel, subscription.service)
         # Limited to the messages that are there now, because those of other people return.
@@ -41,20 +42,30 @@ class DeadLetters:
             message = await queue.get(fail=False)
             if message is None:
                 break
-            if not self._names(message, user_id):
-                await exchange.publish(_copy(message), subscription.dead_queue)
+            for kept in self._without(message, user_id):
+                await exchange.publish(kept, subscription.dead_queue)
             await message.ack()
 
-    def _names(self, message: AbstractIncomingMessage, user_id: int) -> bool:
-        """Whether the message is to be deleted. A message that is not JSON stays: nothing says
-        whose it is."""
+    def _without(self, message: AbstractIncomingMessage, user_id: int) -> list[aio_pika.Message]:
+        """The message, or messages of those of its events that do not name the person."""
         try:
-            event = json.loads(message.body)
+            events = messages.decode(message)
+        except ValueError:
+            return [_copy(message)]
+        kept = [event for event in events if not self._names(event, user_id)]
+        if len(kept) == len(events):
+            return [_copy(message)]
+        return [messages.encode([event]) for event in kept]
+
+    def _names(self, event: TransportedEvent, user_id: int) -> bool:
+        """Whether the event is to be deleted. What is not JSON stays: nothing says whose it is."""
+        try:
+            fields = json.loads(event.payload)
         except ValueError:
             return False
-        if not isinstance(event, dict) or message.type == self.erasure_event.routing_key:
+        if not isinstance(fields, dict) or event.routing_key == self.erasure_event.routing_key:
             return False
-        return any(event.get(name) == user_id for name in self.person_fields)
+        return any(fields.get(name) == user_id for name in self.person_fields)
 
 
 def _copy(message: AbstractIncomingMessage) -> aio_pika.Message:
