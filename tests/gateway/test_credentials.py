@@ -148,7 +148,9 @@ async def test_a_malformed_revocation_does_not_block_later_ones(
 
 
 @pytest.mark.exclusive  # Other tests' gateways receive these revocations too.
-@pytest.mark.parametrize("people", [[PERSON], [PERSON + 1, PERSON, PERSON + 2]])
+@pytest.mark.parametrize(
+    "people", [[PERSON], [PERSON + 1, PERSON, PERSON + 2]], ids=["one", "several"]
+)
 async def test_every_gateway_receives_a_revocation(
     start_gateway: StartGateway, stack: Instance, people: list[int]
 ) -> None:

@@ -87,8 +87,10 @@ async def test_many_requests_with_one_key_cause_one_lookup(
         assert "anything" not in str(lookups)
 
 
-@pytest.mark.parametrize(("revoked", "lookups"), [(PERSON, 2), (PERSON + 1_000, 1)])
-async def test_a_lookup_overtaken_by_its_own_revocation_is_not_cached(
+@pytest.mark.parametrize(
+    ("revoked", "lookups"), [(PERSON, 2), (PERSON + 1_000, 1)], ids=["own", "somebody else's"]
+)
+async def test_a_lookup_overtaken_by_a_revocation_of_its_person_is_not_cached(
     start_gateway: StartGateway, revoked: int, lookups: int
 ) -> None:
     requested, respond = asyncio.Event(), asyncio.Event()

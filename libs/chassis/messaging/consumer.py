@@ -58,7 +58,7 @@ from chassis.observability.event_metrics import (
 
 BATCH = 50
 GATHER_SECONDS = 0.005
-"""How long the consumer waits after a batch, so that the next one has several messages. After a
+"""How long the consumer waits after a batch, so that the next one has several events. After a
 full batch it does not wait."""
 HANDLER_TIMEOUT_SECONDS = 20
 """For the transaction of one batch."""
