@@ -4,16 +4,19 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
 from aio_pika import RobustConnection
 from aio_pika.abc import AbstractRobustConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
+from aiormq.abc import DeliveredMessage
 from yarl import URL
 
 from chassis.database.session import AnySession, Database
 from chassis.messaging import broker
+from chassis.messaging.consumer import BATCH
 from chassis.messaging.subscriptions import Subscriptions
 from chassis.process.loops import run_forever
 from devstack.instance import Instance
@@ -43,9 +46,11 @@ async def test_a_deleted_queue_or_binding_is_declared_again(
     async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
         await insert_effect(session, event)
 
-    async with consuming(database, connection, subscriptions):
+    async with consuming(database, connection, subscriptions) as consumer:
         # As the worker runs it: an error ends one round, not the loop.
-        keep_declared = partial(broker.keep_queues_declared, connection, subscriptions)
+        keep_declared = partial(
+            broker.keep_queues_declared, connection, subscriptions, consumer.reconnect_if_stalled
+        )
         declaring = asyncio.create_task(run_forever("declare", keep_declared))
         (subscription,) = subscriptions
         async with connection.channel() as channel:
@@ -76,12 +81,51 @@ async def test_a_deleted_queue_or_binding_is_declared_again(
             # The broker may confirm an event and lose it with the queue that is being deleted.
             return await queue_takes_an_event() and bool(await effects())
 
-        # aio_pika looks for consumers that the broker cancelled every five seconds.
+        # aio_pika looks for consumers that the broker cancelled every five seconds. Sometimes the
+        # broker delivers nothing to them afterwards: see `Consumer.reconnect_if_stalled`.
         await eventually(event_has_its_effect)
         declaring.cancel()
         await asyncio.wait([declaring])
 
     assert set(await effects()) <= set(range(first, number + 1))
+
+
+async def test_a_consumer_to_which_the_broker_delivers_nothing_connects_again(
+    database: Database,
+    connection: AbstractRobustConnection,
+    probe_event: type[ProbeEvent],
+    effects: Callable[[], Awaitable[list[int]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chassis.messaging.broker.DECLARE_INTERVAL_SECONDS", 0.1)
+    subscriptions = Subscriptions(probe_event.routing_key.partition(".")[0])
+    first = int(probe_event.routing_key[5:13], 16) * 100
+    numbers = list(range(first, first + BATCH + 10))
+
+    @subscriptions.on(probe_event)
+    async def on_probe_event(session: AnySession, event: ProbeEvent, version: int) -> None:
+        await insert_effect(session, event)
+
+    async def lose(message: DeliveredMessage) -> None:
+        """Takes the place of the consumer: these messages count as delivered, and never arrive."""
+
+    async with consuming(database, connection, subscriptions) as consumer:
+        assert consumer._channel is not None
+        channel: Any = await consumer._channel.get_underlay_channel()
+        (tag,) = channel.consumers
+        channel.consumers[tag] = lose
+        keep_declared = broker.keep_queues_declared(
+            connection, subscriptions, consumer.reconnect_if_stalled
+        )
+        declaring = asyncio.create_task(keep_declared)
+        await publish(connection, probe_event.routing_key, [message(number) for number in numbers])
+
+        async def all_have_their_effect() -> bool:
+            return await effects() == numbers
+
+        await eventually(all_have_their_effect)
+        declaring.cancel()
+        await asyncio.wait([declaring])
 
 
 async def test_the_queue_of_a_retired_subscription_is_deleted(

@@ -59,11 +59,11 @@ def message(number: int, event_number: int | None = None) -> tuple[str, bytes]:
 @asynccontextmanager
 async def consuming(
     database: Database, connection: AbstractRobustConnection, subscriptions: Subscriptions
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Consumer]:
     consumer = Consumer(database, connection, subscriptions)
     await consumer.start()
     try:
-        yield
+        yield consumer
     finally:
         await consumer.stop()
 
@@ -100,7 +100,7 @@ class Probe:
     ) -> None:
         await publish(self.connection, key or self.event.routing_key, messages, headers)
 
-    def consuming(self) -> AbstractAsyncContextManager[None]:
+    def consuming(self) -> AbstractAsyncContextManager[Consumer]:
         return consuming(self._database, self.connection, self.subscriptions)
 
     async def wait_for_effects(self, *numbers: int) -> None:

@@ -9,7 +9,7 @@ no account may publish to the default exchange, which reaches the queues of all 
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import cycle
 from typing import Any, TypeVar
@@ -204,11 +204,12 @@ async def declare_queues(
     channel: AbstractChannel,
     subscriptions: Subscriptions,
     legacy_queues: frozenset[str] = frozenset(),
-) -> None:
+) -> dict[str, int]:
     """Declares and binds all queues of the service, with their dead letters. Idempotent.
 
     Queues have to exist before the first event is published, because a queue receives nothing that
-    was published before it was bound. Those in `legacy_queues` keep their arguments.
+    was published before it was bound. Those in `legacy_queues` keep their arguments. Returns how
+    many messages wait for a consumer in each subscription's queue.
     """
     for retired in subscriptions.retired:
         for queue_name in (retired, dead_queue_name(retired)):
@@ -238,6 +239,8 @@ async def declare_queues(
         await queues[name].bind(
             await channel.declare_exchange(name, ExchangeType.FANOUT, durable=True)
         )
+    subscribed = [queues[subscription.queue] for subscription in subscriptions]
+    return {queue.name: queue.declaration_result.message_count or 0 for queue in subscribed}
 
 
 def _queue_arguments(subscriptions: Subscriptions) -> dict[str, dict[str, Any]]:
@@ -287,9 +290,12 @@ async def legacy_queues(
 
 
 async def keep_queues_declared(
-    connection: AbstractRobustConnection, subscriptions: Subscriptions
+    connection: AbstractRobustConnection,
+    subscriptions: Subscriptions,
+    inspect: Callable[[Mapping[str, int]], Awaitable[None]],
 ) -> None:
-    """Declares the queues every DECLARE_INTERVAL_SECONDS, until it is cancelled.
+    """Declares the queues every DECLARE_INTERVAL_SECONDS, until it is cancelled, and calls
+    `inspect` with what `declare_queues` returns.
 
     This repairs what an operator deletes at the broker. The broker reports a deleted binding to no
     client: the queue only stays empty. Events published in between never reach the queue;
@@ -300,7 +306,8 @@ async def keep_queues_declared(
     while True:
         await asyncio.sleep(DECLARE_INTERVAL_SECONDS)
         async with deadline(DECLARE_TIMEOUT_SECONDS), open_channel(connection) as channel:
-            await declare_queues(channel, subscriptions, legacy)
+            waiting = await declare_queues(channel, subscriptions, legacy)
+        await inspect(waiting)
 
 
 async def purge_queues(channel: AbstractChannel, subscriptions: Subscriptions) -> None:

@@ -23,7 +23,7 @@ again, and the inbox recognises the events that were handled. See docs/adr/0003.
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -67,6 +67,7 @@ PUBLISH_TIMEOUT_SECONDS = 20
 """For publishing to a retry queue or to the dead letters: a broker that is out of memory or disk
 does not confirm."""
 REQUEUE_DELAY_SECONDS = 1
+RECONNECT_TIMEOUT_SECONDS = 60
 
 log = structlog.get_logger()
 
@@ -107,6 +108,12 @@ class Consumer:
         self._received: asyncio.Queue[Received | None] = asyncio.Queue()
         """In the order of delivery. None tells the handling task to end."""
         self._handling: asyncio.Task[None] | None = None
+        self._arrived = 0
+        """How many messages have arrived; likewise `_done`, those that were handled."""
+        self._done = 0
+        self._last_inspection: tuple[int, frozenset[str]] = 0, frozenset()
+        """What had arrived at the last call of `reconnect_if_stalled`, and the queues that had
+        messages."""
 
     async def start(self) -> None:
         """Declares the queues and begins to consume. Raises what aio_pika raises."""
@@ -138,12 +145,29 @@ class Consumer:
         if self._channel is not None:
             await self._channel.close()
 
+    async def reconnect_if_stalled(self, waiting: Mapping[str, int]) -> None:
+        """Connects again if the broker keeps messages back from this idle consumer.
+
+        `waiting` is the number of messages in each queue. The consumer is stalled if a queue had
+        some at two calls in a row and none has arrived in between. RabbitMQ 4 does that, seldom,
+        after a queue was deleted and declared again: it counts messages as delivered that it has
+        not sent, because the channel has consumed from the old queue.
+        """
+        arrived, filled = self._arrived, frozenset(name for name, count in waiting.items() if count)
+        arrived_before, filled_before = self._last_inspection
+        self._last_inspection = arrived, filled
+        if arrived == arrived_before == self._done and filled & filled_before:
+            log.warning("consumer.stalled", queues=sorted(filled & filled_before))
+            async with broker.deadline(RECONNECT_TIMEOUT_SECONDS):
+                await self._connection.reconnect()
+
     async def _receive(self, subscription: Subscription, message: AbstractIncomingMessage) -> None:
         try:
             events = messages.decode(message)
         except ValueError:
             # Parsing it as one event fails too, and moves it to the dead letters.
             events = [messages.undivided(message)]
+        self._arrived += 1
         self._received.put_nowait(Received(subscription, message, events))
 
     async def _handle_batches(self) -> None:
@@ -165,6 +189,7 @@ class Consumer:
                 log.error("consumer.not_settled", exc_info=error)
                 for received in batch:
                     await _requeue(received.message)
+            self._done += len(batch)
             if size < BATCH:
                 await asyncio.sleep(GATHER_SECONDS)
 

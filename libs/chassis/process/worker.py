@@ -57,11 +57,6 @@ def create(
     async def check_broker() -> None:
         broker.check_connected(connection)
 
-    async def keep_declared(_: FastAPI) -> None:
-        assert connection is not None
-        assert subscriptions is not None
-        await broker.keep_queues_declared(connection, subscriptions)
-
     @contextlib.asynccontextmanager
     async def worker_lifespan(app: FastAPI) -> AsyncIterator[None]:
         # The stack stops everything in reverse order: first the consumer, then the relay, the jobs,
@@ -94,7 +89,17 @@ def create(
             if subscriptions is not None:
                 consumer = Consumer(database, connection, subscriptions)
                 await consumer.start()
-                declaring = asyncio.create_task(_run_job(keep_declared, app))
+                declaring = asyncio.create_task(
+                    run_forever(
+                        "broker.declare",
+                        partial(
+                            broker.keep_queues_declared,
+                            connection,
+                            subscriptions,
+                            consumer.reconnect_if_stalled,
+                        ),
+                    )
+                )
                 stack.push_async_callback(cancel, declaring)
                 stack.push_async_callback(_stop_in_time, consumer.stop)
             yield
