@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from chassis.database.session import AnySession, Database, execute, fetch
+from chassis.database.session import AnySession, Database, execute, fetch, query
 from chassis.http.errors import is_dependency_unavailable
 from chassis.messaging.outbox import record
 from services.tweets.settings import Settings
@@ -103,6 +103,18 @@ async def test_each_statement_of_an_autocommit_session_is_committed_at_once(
     assert await count_events(database, probe_event.routing_key) == 1
     assert len(session.info["events"]) == 1
     assert database.pool_state().used == 0
+
+
+async def test_a_query_of_an_autocommit_session_wakes_no_relay(database: Database) -> None:
+    notified: asyncio.Queue[int] = asyncio.Queue()
+    listener = await database.connect()
+    await listener.add_listener("tweets_outbox", lambda *args: notified.put_nowait(args[1]))
+    try:
+        await query(database.autocommit(), "select 1")
+        await listener.execute("notify tweets_outbox")
+        assert await notified.get() == listener.get_server_pid()
+    finally:
+        await listener.close()
 
 
 async def test_a_cancelled_direct_transaction_keeps_no_lock(

@@ -17,6 +17,7 @@ from services.tweets.handlers import subscriptions
 from tests.waiting import eventually
 
 ANN, BORIS = 1, 2
+MENTION = {"user_id": 900000, "start": 0, "length": 4}
 FAMILY = "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}\u200d\N{BOY}"
 
 WAITING = """
@@ -314,6 +315,10 @@ async def test_liking_an_unknown_tweet_is_not_found(tweets: httpx.AsyncClient, m
         ("DELETE", "/api/tweets/900000/likes", None),
         ("POST", "/api/tweets", {"tweet_data": "plain", "draft_id": "alike"}),
         ("POST", "/api/tweets", {"tweet_data": "@Ann", "draft_id": "mention"}),
+        ("POST", "/api/tweets", {"tweet_data": "#tag", "reply_to": 1, "draft_id": "reply"}),
+        ("POST", "/api/tweets", {"tweet_data": "reply", "reply_to": 900000}),
+        ("POST", "/api/tweets", {"tweet_data": "reply", "reply_to": 900000, "draft_id": "no"}),
+        ("POST", "/api/tweets", {"tweet_data": "@Ann", "mentions": [MENTION]}),
         ("POST", "/api/tweets", {"tweet_data": " "}),
         ("POST", "/api/tweets", {"tweet_data": "plain", "draft_id": "a space"}),
     ],
@@ -322,7 +327,7 @@ async def test_a_write_is_answered_alike_by_the_direct_route_and_by_the_framewor
     tweets: httpx.AsyncClient,
     method: str,
     path: str,
-    draft: dict[str, str] | None,
+    draft: dict[str, Any] | None,
     person: int | None,
     scope: KeyScope,
 ) -> None:

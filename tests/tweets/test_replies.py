@@ -1,6 +1,7 @@
 """Replies: their place in the thread, who may reply, and what their events contain."""
 
 import asyncio
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -9,10 +10,14 @@ import pytest
 from sqlalchemy import text
 
 from chassis import testing
-from chassis.database.session import Database, execute
-from services.tweets.commands import MAX_ANCESTORS
+from chassis.database.session import Database, execute, fetch
+from services.tweets import commands
+from services.tweets.commands import MAX_ANCESTORS, NewTweet
 from services.tweets.events import UserDeactivated, UserFollowed, UserUnfollowed
 from services.tweets.handlers import subscriptions
+from tests.waiting import eventually
+
+from .test_api import WAITING
 
 ANN, BORIS, CAROL = 1, 2, 3
 _numbers = count(1)
@@ -47,6 +52,11 @@ async def deliver(database: Database, event: Any) -> None:
     await testing.deliver(
         database, subscriptions, event.routing_key, event, next(_numbers), source="users"
     )
+
+
+async def waits_for_a_lock(database: Database) -> bool:
+    async with database.direct_transaction() as session:
+        return bool(await fetch(session, WAITING))
 
 
 async def place(database: Database, routing_key: str, tweet_id: int) -> Any:
@@ -119,6 +129,27 @@ async def test_a_reply_and_the_deletion_of_its_parent_wait_for_each_other(
 
 
 @pytest.mark.parametrize(
+    "removal",
+    [
+        "update tweet set deleted_at = now() where id = $1",
+        "update tweet set hidden_at = now() where id = $1",
+    ],
+)
+async def test_a_reply_waits_for_the_removal_of_its_parent_and_is_refused(
+    tweets: httpx.AsyncClient, database: Database, removal: str
+) -> None:
+    parent = await posted(tweets, ANN)
+
+    async with database.direct_transaction() as session:
+        await fetch(session, "select from tweet where id = $1 for update", parent)
+        waiting = asyncio.create_task(post(tweets, BORIS, parent))
+        await eventually(partial(waits_for_a_lock, database))
+        await fetch(session, removal, parent)
+
+    assert (await waiting).json()["error_type"] == "TweetNotFound"
+
+
+@pytest.mark.parametrize(
     ("rule", "allowed"), [("everyone", True), ("nobody", False), ("following", False)]
 )
 async def test_the_author_decides_who_may_reply_to_the_whole_thread(
@@ -162,3 +193,58 @@ async def test_a_draft_is_another_one_with_another_parent(tweets: httpx.AsyncCli
     assert [answer.status_code for answer in answers] == [201, 201, 422]
     assert answers[0].json() == answers[1].json()
     assert answers[2].json()["error_type"] == "IdempotencyKeyReused"
+
+
+async def test_a_reply_posted_several_times_at_once_is_one_tweet(
+    tweets: httpx.AsyncClient,
+) -> None:
+    root = await posted(tweets, ANN)
+
+    answers = await asyncio.gather(
+        *(post(tweets, BORIS, root, draft_id="at-once") for _ in range(5))
+    )
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["tweet_id"] for answer in answers}) == 1
+    assert len({answer.headers["warble-events"] for answer in answers}) == 1
+
+
+async def test_a_reply_posted_again_after_its_parent_is_gone_is_its_first_tweet(
+    tweets: httpx.AsyncClient,
+) -> None:
+    root = await posted(tweets, ANN)
+    first = await post(tweets, BORIS, root, draft_id="orphan")
+    await deleted(tweets, ANN, root)
+
+    again = await post(tweets, BORIS, root, draft_id="orphan")
+
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert again.headers["warble-events"] == first.headers["warble-events"]
+
+
+async def test_the_draft_id_of_a_refused_reply_can_be_used_again(
+    tweets: httpx.AsyncClient,
+) -> None:
+    closed, root = await posted(tweets, ANN, replies="nobody"), await posted(tweets, ANN)
+
+    refused = await post(tweets, BORIS, closed, draft_id="refused")
+    accepted = await post(tweets, BORIS, root, draft_id="refused")
+
+    assert (refused.status_code, accepted.status_code) == (403, 201)
+
+
+async def test_a_reply_that_would_be_refused_waits_for_an_equal_one_that_is_being_posted(
+    tweets: httpx.AsyncClient, database: Database
+) -> None:
+    author, followed = 21, 22
+    root = await posted(tweets, author, replies="following")
+    await deliver(database, UserFollowed(follower_id=author, followed_id=followed))
+
+    async with database.direct_transaction() as session:
+        new = NewTweet("…", reply_to=root)
+        first = await commands.post_tweet(session, followed, new, "in-time")
+        await deliver(database, UserUnfollowed(follower_id=author, followed_id=followed))
+        waiting = asyncio.create_task(post(tweets, followed, root, draft_id="in-time"))
+        await eventually(partial(waits_for_a_lock, database))
+
+    assert (await waiting).json()["tweet_id"] == first.tweet_id

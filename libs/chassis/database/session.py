@@ -88,7 +88,7 @@ class DirectSession:
 
 
 class AutocommitDriver:
-    """Runs each statement on a connection of the pool, and wakes the relay after it."""
+    """Runs each statement on a connection of the pool, and wakes the relay after a write."""
 
     def __init__(self, pool: Pool, wakeup: RelayWakeup) -> None:
         self._pool = pool
@@ -98,6 +98,9 @@ class AutocommitDriver:
         rows = await self._pool.fetch(statement, *arguments)
         self._wakeup.request()
         return rows
+
+    async def query(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        return await self._pool.fetch(statement, *arguments)
 
 
 class PoolState(NamedTuple):
@@ -308,6 +311,15 @@ async def execute(
     return await connection.execute(statement, parameters)
 
 
+async def query(session: AnySession, statement: str, *arguments: object) -> list[asyncpg.Record]:
+    """Like `fetch`, for a statement that writes nothing. In an autocommit session it does not wake
+    the relay."""
+    driver = session.info.get("driver")
+    if isinstance(driver, AutocommitDriver):
+        return await driver.query(statement, *arguments)
+    return await fetch(session, statement, *arguments)
+
+
 async def fetch(session: AnySession, statement: str, *arguments: object) -> list[asyncpg.Record]:
     """Runs a statement with `$1`, `$2`, … within the session's transaction; returns its rows.
 
@@ -365,20 +377,16 @@ async def _transaction(request: Request) -> AsyncIterator[AsyncSession]:
 
 
 async def _direct_transaction(request: Request) -> AsyncIterator[DirectSession]:
-    async with request_session(request, one_statement=False) as session:
+    async with request_direct_transaction(request) as session:
         yield session
 
 
 @asynccontextmanager
-async def request_session(request: Request, *, one_statement: bool) -> AsyncIterator[DirectSession]:
-    """A transaction within a request, like `DirectTransaction`, or an autocommit session: a command
-    that is one statement does not need a transaction around it."""
-    if one_statement:
-        yield await _autocommit(request)
-    else:
-        async with request.app.state.database.direct_transaction() as session:
-            yield session
-        _on_commit(request, session)
+async def request_direct_transaction(request: Request) -> AsyncIterator[DirectSession]:
+    """Like `request_transaction`, without the ORM."""
+    async with request.app.state.database.direct_transaction() as session:
+        yield session
+    _on_commit(request, session)
 
 
 async def _autocommit(request: Request) -> DirectSession:

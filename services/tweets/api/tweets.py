@@ -7,14 +7,19 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.auth.identity import IDENTITY_HEADER, Identity, SignedIn
-from chassis.database.session import AnySession, Autocommit, DirectTransaction, request_session
+from chassis.database.session import (
+    AnySession,
+    Autocommit,
+    DirectTransaction,
+    request_direct_transaction,
+)
 from chassis.http.errors import InvalidRequest, responses
 from chassis.http.models import Id, Ok
 from chassis.http.paging import MAX_ID
 from chassis.process.direct_writes import DirectWrite
 
 from .. import commands, entities
-from ..commands import NewTweet
+from ..commands import NewTweet, Posted
 from ..entities import AmbiguousMention, Mention
 from ..errors import (
     IdempotencyKeyReused,
@@ -139,6 +144,7 @@ async def post_tweet(
     draft: Annotated[TweetDraft, Depends(_prepare_draft)],
     identity: SignedIn,
     request: Request,
+    session: Autocommit,
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -155,15 +161,18 @@ async def post_tweet(
             reason="draft_id and Idempotency-Key differ. Send the same value in both, or only one."
         )
     new = _new_tweet(draft)
-    async with request_session(request, one_statement=new.is_plain) as session:
-        posted = await commands.post_tweet(
-            session,
-            identity.user_id,
-            new,
-            idempotency_key or draft.draft_id,
-            must_match=idempotency_key is not None,
-        )
-    return TweetResponse(tweet_id=posted.tweet_id, ambiguous=list(posted.ambiguous) or None)
+    draft_id = idempotency_key or draft.draft_id
+    posted = await commands.post_tweet_at_once(session, identity.user_id, new, draft_id)
+    if posted is None:
+        async with request_direct_transaction(request) as transaction:
+            posted = await commands.post_tweet(
+                transaction,
+                identity.user_id,
+                new,
+                draft_id,
+                must_match=idempotency_key is not None,
+            )
+    return _response(posted)
 
 
 def _new_tweet(draft: TweetDraft) -> NewTweet:
@@ -176,17 +185,18 @@ def _new_tweet(draft: TweetDraft) -> NewTweet:
     )
 
 
-async def _post_plain_tweet(
+def _response(posted: Posted) -> TweetResponse:
+    return TweetResponse(tweet_id=posted.tweet_id, ambiguous=list(posted.ambiguous) or None)
+
+
+async def _post_at_once(
     settings: Settings, draft: TweetDraft, identity: Identity, session: AnySession
 ) -> TweetResponse | None:
-    """None if posting the draft takes more than one statement."""
-    media_ids = draft.tweet_media_ids or []
-    content = commands.clean_draft(draft.tweet_data, media_ids, settings)
+    """None if posting the draft may take more than one statement."""
+    content = commands.clean_draft(draft.tweet_data, draft.tweet_media_ids or [], settings)
     new = _new_tweet(draft.model_copy(update={"tweet_data": content}))
-    if not new.is_plain:
-        return None
-    posted = await commands.post_tweet(session, identity.user_id, new, draft.draft_id)
-    return TweetResponse(tweet_id=posted.tweet_id)
+    posted = await commands.post_tweet_at_once(session, identity.user_id, new, draft.draft_id)
+    return _response(posted) if posted else None
 
 
 @router.delete(
@@ -233,9 +243,10 @@ async def unfollow_tag(
 
 
 def direct_writes(settings: Settings) -> list[DirectWrite]:
-    post_plain_tweet = partial(_post_plain_tweet, settings)
     return [
         DirectWrite("POST", "/api/tweets/{id}/likes", like_tweet),
         DirectWrite("DELETE", "/api/tweets/{id}/likes", unlike_tweet),
-        DirectWrite("POST", "/api/tweets", post_plain_tweet, status=201, body=TweetDraft),
+        DirectWrite(
+            "POST", "/api/tweets", partial(_post_at_once, settings), status=201, body=TweetDraft
+        ),
     ]

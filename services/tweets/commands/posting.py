@@ -2,11 +2,16 @@
 
 *Posting once.* A client whose connection breaks cannot know whether its tweet was posted, and must
 be able to send it again. It gives the draft an id of its own (`draft_id`, or the header
-Idempotency-Key). `post_tweet` begins by inserting the draft, so of two equal requests at the same
-moment the second one waits for the first. It then finds the tweet's id in the row and returns it,
-and names the same event in the response. A digest of text and pictures detects a client that uses
-one Idempotency-Key for two different tweets. If the first attempt fails, the draft is rolled back
-with it, and its id can be used again.
+Idempotency-Key). The draft is inserted in the transaction of the tweet, so of two equal requests at
+the same moment the second one waits for the first. It then finds the tweet's id in the row and
+returns it, and names the same event in the response. A digest of text and pictures detects a client
+that uses one Idempotency-Key for two different tweets. If the first attempt fails, the draft is
+rolled back with it, and its id can be used again.
+
+*One statement.* `post_tweet_at_once` posts nearly every tweet (docs/adr/0053). It leaves two kinds
+to `post_tweet`, which takes a transaction: a tweet with pictures, whose rows are locked first, and
+a draft that exists or is refused, because only a transaction can wait for an equal draft that is
+just being posted.
 
 *Replies.* A reply takes its place in the thread from its parent: `_LOCK_PARENT` reads it and keeps
 the parent from being deleted until the reply is committed. A parent exists before its replies, so a
@@ -21,6 +26,7 @@ from dataclasses import dataclass
 
 from chassis.database import clock
 from chassis.database.session import AnySession, fetch
+from chassis.http.errors import Problem
 from chassis.messaging import outbox
 
 from .. import entities, tweet_text
@@ -35,57 +41,91 @@ from ..errors import (
     TweetAlreadyDeleted,
     TweetNotFound,
 )
-from ..events import Picture, ThreadPlace, TweetPosted
+from ..events import Picture, TweetPosted
 from ..models import Media, WhoMayReply
 from ..settings import Settings
 
 MAX_ANCESTORS = 10
 """How many of the tweets above a reply are stored with it, the nearest first."""
 
-# $5 to $9 are the place of a reply, see `ThreadPlace`; $10 to $13 the event, see `outbox.values`.
-# Its JSON gets the tweet's id here.
-_INSERT_TWEET_AND_EVENT = """
-tweet as (
+# The place of a tweet that is not a reply, see `ThreadPlace`: $9 is null.
+_NO_PLACE = """
+select $9::bigint as parent_id, $9 as root_id, 0 as depth, '{}'::bigint[] as ancestors,
+    0 as self_replies, true as may_reply, null::jsonb as thread
+"""
+# Reads the place of a reply from its parent ($9), and keeps the parent from being deleted or hidden
+# until the reply is committed. The author of the root may restrict the whole thread.
+_LOCK_PARENT = f"""
+select place.parent_id, place.root_id, place.depth, place.ancestors, place.self_replies,
+    not exists (
+        select from (
+            values (parent.author_id, parent.replies), (root.author_id, root.replies)
+        ) as rule (owner_id, replies)
+        where owner_id <> $1 and replies <> 'everyone' and not (
+            replies = 'following' and exists (
+                select from follow where follower_id = owner_id and followed_id = $1 and active
+            )
+        )
+    ) as may_reply,
+    to_jsonb(place) as thread
+from tweet as parent
+left join tweet as root on root.id = parent.root_id
+cross join lateral (
+    select parent.id as parent_id, coalesce(parent.root_id, parent.id) as root_id,
+        parent.depth + 1 as depth,
+        (parent.id || parent.ancestors)[:{MAX_ANCESTORS}] as ancestors,
+        case when parent.author_id = $1 then parent.self_replies + 1 else 0 end as self_replies
+) as place
+where parent.id = $9 and parent.deleted_at is null and parent.hidden_at is null
+    and not exists (select from person where id = parent.author_id and not active)
+for key share of parent
+"""  # noqa: S608  only constants are inserted
+_NEW_IDS = """
+select nextval('tweet_id_seq') as tweet_id, nextval('outbox_id_seq') as version
+from place where may_reply
+"""
+# Waits for a transaction that is inserting the same draft. Does nothing if the draft exists.
+_INSERT_DRAFT = """
+insert into draft (author_id, id, digest, tweet_id, version)
+select $1, $10, $11, nextval('tweet_id_seq'), nextval('outbox_id_seq') from place where may_reply
+on conflict do nothing returning tweet_id, version
+"""
+
+
+def _posting(place: str, draft: str) -> str:
+    """A statement that posts a tweet: no row if there is no parent, no `tweet_id` if nothing was
+    posted.
+
+    $5 to $8 are the event, see `outbox.values`. Its JSON gets the tweet's id and place here.
+    """
+    return f"""
+with place as materialized (
+    {place.strip()}
+), draft as materialized (
+    {draft.strip()}
+), inserted as (
     insert into tweet (
         id, author_id, content, created_at, replies, parent_id, root_id, depth, ancestors,
         self_replies
     )
     overriding system value
-    select tweet_id, $1::bigint, $2, $3, $4, $5, $6, $7, $8, $9 from draft
+    select tweet_id, $1::bigint, $2, $3, $4, parent_id, root_id, depth, ancestors, self_replies
+    from draft cross join place
+), event as (
+    insert into outbox (id, routing_key, payload, request_id, traceparent)
+    overriding system value
+    select version, $5,
+        $6::text::jsonb || jsonb_build_object('tweet_id', tweet_id, 'thread', thread), $7, $8
+    from draft cross join place
 )
-insert into outbox (id, routing_key, payload, request_id, traceparent)
-overriding system value
-select version, $10, $11::text::jsonb || jsonb_build_object('tweet_id', tweet_id), $12, $13
-from draft
-returning (select tweet_id from draft), id as version
-"""
-_POST = f"""
-with draft as materialized (
-    select nextval('tweet_id_seq') as tweet_id, nextval('outbox_id_seq') as version
-), {_INSERT_TWEET_AND_EVENT.strip()}
-"""
-# Waits for a transaction that is inserting the same draft. Does nothing if the draft exists.
-_POST_DRAFT = f"""
-with draft as (
-    insert into draft (author_id, id, digest, tweet_id, version)
-    values ($1, $14, $15, nextval('tweet_id_seq'), nextval('outbox_id_seq'))
-    on conflict do nothing returning tweet_id, version
-), {_INSERT_TWEET_AND_EVENT.strip()}
+select tweet_id, version, may_reply from place left join draft on true
 """  # noqa: S608  only constants are inserted
-_NO_PLACE: tuple[object, ...] = (None, None, 0, [], 0)
-"""The place of a tweet that is not a reply."""
-# Reads the place of the parent, and keeps it from being deleted until the transaction ends. The
-# second author and rule are those of the root, whose author may restrict the whole thread.
-_LOCK_PARENT = """
-select parent.author_id, parent.root_id, parent.depth, parent.ancestors, parent.self_replies,
-    array[parent.author_id, root.author_id] as authors, array[parent.replies, root.replies] as rules
-from tweet as parent
-left join tweet as root on root.id = parent.root_id
-where parent.id = $1 and parent.deleted_at is null and parent.hidden_at is null
-    and not exists (select from person where id = parent.author_id and not active)
-for key share of parent
-"""
-_FOLLOWS = "select from follow where follower_id = $1 and followed_id = $2 and active"
+
+
+_POST = _posting(_NO_PLACE, _NEW_IDS)
+_POST_DRAFT = _posting(_NO_PLACE, _INSERT_DRAFT)
+_REPLY = _posting(_LOCK_PARENT, _NEW_IDS)
+_REPLY_DRAFT = _posting(_LOCK_PARENT, _INSERT_DRAFT)
 
 # Statements name their columns: with `*` their results would change when a newer version adds a
 # column, and connections that have prepared them would fail.
@@ -101,7 +141,6 @@ insert into draft (author_id, id, digest) values ($1, $2, $3)
 on conflict (author_id, id) do update set id = excluded.id
 returning tweet_id, version, digest
 """
-_FIND_DRAFT = "select tweet_id, version, digest from draft where author_id = $1 and id = $2"
 _IS_DELETED = "select deleted_at is not null as deleted from tweet where id = $1"
 _SET_DRAFT = "update draft set tweet_id = $3, version = $4 where author_id = $1 and id = $2"
 
@@ -116,11 +155,6 @@ class NewTweet:
     mentions: Sequence[Mention] | None = None
     """None if the client gives no mentions: then they are found in the text."""
     replies: WhoMayReply = WhoMayReply.everyone
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether posting it is one statement: its text and nothing else of the database."""
-        return not (self.media_ids or self.reply_to or self.mentions or "@" in self.content)
 
     def digest(self) -> bytes:
         parts: list[object] = [self.content, list(self.media_ids)]
@@ -151,6 +185,24 @@ def clean_draft(content: str, media_ids: Sequence[int], settings: Settings) -> s
     return content
 
 
+async def post_tweet_at_once(
+    session: AnySession, author_id: int, new: NewTweet, draft_id: str | None = None
+) -> Posted | None:
+    """Like `post_tweet`, by one statement that needs no transaction around it.
+
+    None if only `post_tweet` can post the tweet. Nothing has been written then.
+    """
+    if new.media_ids:
+        return None
+    if draft_id is None:
+        return await _insert(session, author_id, new)
+    try:
+        return await _insert(session, author_id, new, draft_id, new.digest())
+    except Problem:
+        # An equal request may be posting the draft at this moment. `post_tweet` waits for it.
+        return None
+
+
 async def post_tweet(
     session: AnySession,
     author_id: int,
@@ -165,49 +217,34 @@ async def post_tweet(
     TweetAlreadyDeleted if its tweet has been deleted, TweetNotFound and RepliesRestricted for a
     reply, MentionNotAccepted, TooManyMentions, and MediaNotFound, NotYourMedia or MediaTaken.
     """
-    if draft_id is None:
-        return await _post(session, author_id, new)
-    digest = new.digest()
-    if new.is_plain:
-        posted = await _insert(session, author_id, new, _POST_DRAFT, draft_id, digest)
-        if posted is not None:
-            return posted
-        drafts = await fetch(session, _FIND_DRAFT, author_id, draft_id)
-        if not drafts:
-            # An erasure has deleted the tweet and its draft meanwhile.
-            raise TweetAlreadyDeleted
-    else:
-        drafts = await fetch(session, _LOCK_DRAFT, author_id, draft_id, digest)
-    (draft,) = drafts
-    if draft["tweet_id"] is not None:
-        # A draft from before there were digests has none: then every repetition counts as equal.
-        if must_match and draft["digest"] not in (digest, None):
-            raise IdempotencyKeyReused
-        (tweet,) = await fetch(session, _IS_DELETED, draft["tweet_id"])
-        if tweet["deleted"]:
-            raise TweetAlreadyDeleted
-        outbox.name_in_response(session, draft["version"])
-        return Posted(draft["tweet_id"], draft["version"])
-    posted = await _post(session, author_id, new)
-    await fetch(session, _SET_DRAFT, author_id, draft_id, posted.tweet_id, posted.version)
-    return posted
-
-
-async def _post(session: AnySession, author_id: int, new: NewTweet) -> Posted:
-    posted = await _insert(session, author_id, new, _POST)
+    if draft_id is not None:
+        digest = new.digest()
+        (draft,) = await fetch(session, _LOCK_DRAFT, author_id, draft_id, digest)
+        if draft["tweet_id"] is not None:
+            # A draft from before there were digests has none: then every repetition is equal.
+            if must_match and draft["digest"] not in (digest, None):
+                raise IdempotencyKeyReused
+            (tweet,) = await fetch(session, _IS_DELETED, draft["tweet_id"])
+            if tweet["deleted"]:
+                raise TweetAlreadyDeleted
+            outbox.name_in_response(session, draft["version"])
+            return Posted(draft["tweet_id"], draft["version"])
+    posted = await _insert(session, author_id, new)
     assert posted is not None
+    if draft_id is not None:
+        await fetch(session, _SET_DRAFT, author_id, draft_id, posted.tweet_id, posted.version)
     return posted
 
 
 async def _insert(
-    session: AnySession, author_id: int, new: NewTweet, statement: str, *draft: object
+    session: AnySession, author_id: int, new: NewTweet, *draft: object
 ) -> Posted | None:
-    """None if `statement` is `_POST_DRAFT` and the draft exists."""
+    """Posts the tweet. `draft` is the id and the digest of a draft to insert with it. None if this
+    draft exists."""
     found = await entities.find(session, new.content, new.mentions)
-    thread = await _lock_parent(session, author_id, new.reply_to) if new.reply_to else None
     attached = await _lock_media(session, author_id, new.media_ids)
     event = TweetPosted(
-        tweet_id=0,  # The statement sets it.
+        tweet_id=0,  # The statement sets it, and `thread`.
         author_id=author_id,
         content=new.content,
         media_ids=list(new.media_ids),
@@ -224,9 +261,13 @@ async def _insert(
             for media in attached
         ],
         entities=found.entities,
-        thread=thread,
+        thread=None,
         created_at=clock.now(),
     )
+    if new.reply_to:
+        statement = _REPLY_DRAFT if draft else _REPLY
+    else:
+        statement = _POST_DRAFT if draft else _POST
     rows = await fetch(
         session,
         statement,
@@ -234,37 +275,21 @@ async def _insert(
         new.content,
         event.created_at,
         new.replies,
-        *(thread.model_dump().values() if thread else _NO_PLACE),
         *outbox.values(event),
+        new.reply_to,
         *draft,
     )
     if not rows:
+        raise TweetNotFound
+    ((tweet_id, version, may_reply),) = rows
+    if not may_reply:
+        raise RepliesRestricted
+    if tweet_id is None:
         return None
-    ((tweet_id, version),) = rows
     if attached:
         await fetch(session, _ATTACH, new.media_ids, tweet_id)
     outbox.name_in_response(session, version)
     return Posted(tweet_id, version, found.ambiguous)
-
-
-async def _lock_parent(session: AnySession, author_id: int, parent_id: int) -> ThreadPlace:
-    """The place of a reply to this tweet. Raises TweetNotFound and RepliesRestricted."""
-    rows = await fetch(session, _LOCK_PARENT, parent_id)
-    if not rows:
-        raise TweetNotFound
-    (parent,) = rows
-    for owner_id, rule in zip(parent["authors"], parent["rules"], strict=True):
-        if owner_id in (author_id, None) or rule == WhoMayReply.everyone:
-            continue
-        if rule == WhoMayReply.nobody or not await fetch(session, _FOLLOWS, owner_id, author_id):
-            raise RepliesRestricted
-    return ThreadPlace(
-        parent_id=parent_id,
-        root_id=parent["root_id"] or parent_id,
-        depth=parent["depth"] + 1,
-        ancestors=[parent_id, *parent["ancestors"]][:MAX_ANCESTORS],
-        self_replies=parent["self_replies"] + 1 if parent["author_id"] == author_id else 0,
-    )
 
 
 async def _lock_media(session: AnySession, owner_id: int, media_ids: Sequence[int]) -> list[Media]:
