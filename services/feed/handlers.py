@@ -87,7 +87,13 @@ where follow.version < excluded.version
 """
 # $1 is a JSON array with an object for each tweet.
 _INSERT_TWEETS = """
-with inserted as (
+with posted as (
+    select * from json_to_recordset($1::json) as posted (
+        id bigint, author_id bigint, card text, entities text[], mentioned bigint[],
+        has_media boolean, tags text[], spellings text[], parent_id bigint, root_id bigint,
+        depth integer, ancestors bigint[], self_replies integer
+    )
+), inserted as (
     insert into tweet (
         id, author_id, card, entities, mentioned, has_media,
         parent_id, root_id, depth, ancestors, self_replies
@@ -95,11 +101,7 @@ with inserted as (
     select
         id, author_id, card, entities, mentioned, has_media,
         parent_id, root_id, coalesce(depth, 0), coalesce(ancestors, '{}'), coalesce(self_replies, 0)
-    from json_to_recordset($1::json) as posted (
-        id bigint, author_id bigint, card text, entities text[], mentioned bigint[],
-        has_media boolean, parent_id bigint, root_id bigint, depth integer, ancestors bigint[],
-        self_replies integer
-    )
+    from posted
     where not exists (select from erasure where user_id = author_id)
     on conflict (id) do update set
         author_id = excluded.author_id, card = excluded.card, entities = excluded.entities,
@@ -113,15 +115,16 @@ with inserted as (
     select id, search_words(author_id, card, entities, mentioned, has_media, parent_id is not null)
     from inserted
     on conflict do nothing
+), tagged as (
+    insert into tweet_tag (tag, tweet_id, spelling)
+    select tag, id, spelling
+    from inserted join posted using (id)
+    cross join unnest(tags, spellings) as of_tweet (tag, spelling)
+    on conflict do nothing
 )
 select id from inserted
 """
 _DELETE_WORDS = "delete from tweet_words where tweet_id = any($1::bigint[])"
-_INSERT_TAGS = """
-insert into tweet_tag (tag, tweet_id, spelling)
-select * from unnest($1::text[], $2::bigint[], $3::text[])
-on conflict do nothing
-"""
 _DELETE_TAGS = "delete from tweet_tag where tweet_id = any($1::bigint[])"
 _SET_TAG_FOLLOW = """
 insert into tag_follow (user_id, tag, active, version) values ($1, $2, $3, $4)
@@ -266,25 +269,18 @@ async def insert_tweets(session: AnySession, posted: Sequence[tuple[TweetPosted,
     new_replies = [event.tweet_id for event in events if event.thread and event.tweet_id in new]
     if new_replies:
         await replies.add(session, new_replies)
-    tags = [
-        (entity.tag, event.tweet_id, entity.text.removeprefix("#"))
-        for event in events
-        if event.tweet_id in new
-        for entity in event.entities
-        if entity.tag is not None
-    ]
-    if tags:
-        await fetch(session, _INSERT_TAGS, *zip(*tags, strict=True))
 
 
 def _row(event: TweetPosted) -> dict[str, object]:
     card = render_card(event)._asdict()
     place = event.thread.model_dump() if event.thread else {}
-    has_media = bool(event.attachments)
+    hashtags = [entity for entity in event.entities if entity.tag is not None]
     return {
         "id": event.tweet_id,
         "author_id": event.author_id,
-        "has_media": has_media,
+        "has_media": bool(event.attachments),
+        "tags": [entity.tag for entity in hashtags],
+        "spellings": [entity.text.removeprefix("#") for entity in hashtags],
         **card,
         **place,
     }

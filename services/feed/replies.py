@@ -18,15 +18,6 @@ from collections.abc import Sequence
 
 from chassis.database.session import AnySession, fetch
 
-# A parent whose own event has not arrived gets a placeholder.
-_COUNT = """
-insert into tweet (id, reply_count)
-select parent_id, count(*) from tweet
-where id = any($1::bigint[]) and parent_id is not null
-group by parent_id
-on conflict (id) do update set reply_count = tweet.reply_count + excluded.reply_count
-returning deleted
-"""
 _UNCOUNT = """
 update tweet set reply_count = tweet.reply_count - gone.replies
 from (
@@ -55,6 +46,18 @@ where tweet.id = any($1::bigint[]) and tweet.parent_id is not null
 on conflict do nothing
 returning tweet_id
 """
+# A parent whose own event has not arrived gets a placeholder.
+_COUNT_AND_LIST = f"""
+with counted as (
+    insert into tweet (id, reply_count)
+    select parent_id, count(*) from tweet
+    where id = any($1::bigint[]) and parent_id is not null
+    group by parent_id
+    on conflict (id) do update set reply_count = tweet.reply_count + excluded.reply_count
+    returning deleted
+), listed as ({_LIST})
+select from counted where deleted limit 1
+"""  # noqa: S608  only constants are inserted
 _UNLISTED_PARENTS = """
 select distinct parent.id
 from tweet join tweet as parent on parent.id = tweet.parent_id
@@ -82,11 +85,8 @@ select distinct parent_id from gone
 
 async def add(session: AnySession, tweet_ids: Sequence[int]) -> None:
     """Counts and lists new replies."""
-    parents = await fetch(session, _COUNT, tweet_ids)
-    if any(parent["deleted"] for parent in parents):
-        await _list(session, tweet_ids)
-    else:
-        await fetch(session, _LIST, tweet_ids)
+    if await fetch(session, _COUNT_AND_LIST, tweet_ids):
+        await _list_parents(session, tweet_ids)
 
 
 async def uncount(session: AnySession, tweet_ids: Sequence[int]) -> None:
@@ -105,9 +105,13 @@ async def remove(session: AnySession, tweet_ids: Sequence[int]) -> None:
 
 
 async def _list(session: AnySession, tweet_ids: Sequence[int]) -> None:
+    listed = await fetch(session, _LIST, tweet_ids)
+    await _list_parents(session, list({row["tweet_id"] for row in listed}))
+
+
+async def _list_parents(session: AnySession, tweet_ids: Sequence[int]) -> None:
+    """Lists the deleted tweets above these listed replies."""
     while tweet_ids:
-        listed = await fetch(session, _LIST, tweet_ids)
-        above = list({row["tweet_id"] for row in listed})
-        # A deleted tweet above a listed reply is listed too.
-        parents = await fetch(session, _UNLISTED_PARENTS, above) if above else ()
-        tweet_ids = [row["id"] for row in parents]
+        parents = await fetch(session, _UNLISTED_PARENTS, tweet_ids)
+        listed = await fetch(session, _LIST, [row["id"] for row in parents]) if parents else ()
+        tweet_ids = list({row["tweet_id"] for row in listed})
