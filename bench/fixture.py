@@ -17,9 +17,9 @@ from devstack.instance import Instance
 from tools.api_client import Api, Person
 
 from . import data, graph, stack
-from .accounting import cpu_at_rest
 from .load import Request
 from .raw_http import encode_request
+from .resource_usage import cpu_at_rest
 from .servers import Server
 from .sizes import Sizes
 

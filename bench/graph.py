@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devstack.repository import REPOSITORY
-from tools.seed import edges
+from tools.seed import edge_list
 
 _REED98 = REPOSITORY.parent / "shared" / "data" / "socfb-Reed98.edges"
 _PEOPLE, _PAIRS = 962, 18_812
@@ -29,12 +29,12 @@ class Company:
 
 
 def company() -> Company:
-    """Reads the file in the variable GRAPH, if set. Raises edges.BadGraph and OSError."""
+    """Reads the file in the variable GRAPH, if set. Raises edge_list.BadGraph and OSError."""
     named = os.environ.get("GRAPH")
     path = Path(named) if named else _REED98
     if not named and not path.exists():
         return _generated()
-    graph = edges.read(path, undirected=True)
+    graph = edge_list.read(path, undirected=True)
     number = {node: place for place, node in enumerate(graph.nodes)}
     follows = [(number[one], number[other]) for one, other in graph.follows]
     return Company(f"{path.stem}, both ways", len(graph.nodes), follows)

@@ -6,10 +6,10 @@ from statistics import median
 from typing import Any
 
 from . import stack
-from .accounting import CpuMeter
 from .fixture import Fixture
 from .load import Measurement, Request, RequestSource, always, closed_loop, percentile
 from .raw_http import encode_request
+from .resource_usage import CpuMeter
 
 CONNECTIONS = 16
 _WARM_UP = 300

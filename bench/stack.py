@@ -9,7 +9,7 @@ from devstack.instance import Instance
 from devstack.repository import REPOSITORY, run_module
 from devstack.status import memory_bytes
 
-from . import accounting
+from . import resource_usage
 
 SETTINGS = {
     "WARBLE_HOME": os.environ.get("WARBLE_BENCH_HOME", ".local/bench"),
@@ -62,7 +62,7 @@ def pids(system: Instance) -> dict[str, int]:
 def memory(system: Instance) -> dict[str, int]:
     """Bytes by program (PSS), with those of supervisord, which shares pages with its children."""
     return {
-        **accounting.memory(pids(system)),
+        **resource_usage.memory(pids(system)),
         "supervisor": memory_bytes(system.supervisor.pid(), with_descendants=False) or 0,
     }
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from operate.terminal import CommandFailed, say, step
 
-from . import embedded, orphans, ports, postgres, services, supervised_programs, web_build
+from . import embedded, orphans, port_check, postgres, services, supervised_programs, web_build
 from .instance import Instance, is_application
 from .repository import REPOSITORY, SERVICES, python
 from .supervised_programs import Program
@@ -40,7 +40,7 @@ def bring_up(instance: Instance, *, only_infra: bool) -> None:
     supervisor = instance.supervisor
     if not supervisor.is_running():
         orphans.stop_all(instance.root)
-    ports.check(instance, ports.required(instance, only_infra=only_infra))
+    port_check.check(instance, port_check.required(instance, only_infra=only_infra))
     embedded.prepare(instance)
     if not only_infra and not instance.settings.get("GATEWAY_WEB_DIR"):
         web_build.build()

@@ -39,7 +39,7 @@ from starlette.types import Scope
 from chassis.auth import api_keys
 from chassis.auth.identity import GATEWAY, IDENTITY_HEADER, Identity, KeyScope, Signer
 from chassis.http.errors import BadGateway, NotSignedIn
-from chassis.messaging import broker, messages
+from chassis.messaging import broker, message_format
 from chassis.messaging.events import EXCHANGE
 from chassis.observability.request_context import propagation_headers
 
@@ -301,10 +301,10 @@ class CredentialCache:
 
     def _on_message(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
         try:
-            revocations = messages.decode(message)
+            revocations = message_format.decode(message)
         except ValueError:
             # Parsing it as one revocation fails too, and expires all entries.
-            revocations = [messages.undivided(message)]
+            revocations = [message_format.undivided(message)]
         for revocation in revocations:
             with revocation.logged():
                 self._on_revocation(revocation.payload)

@@ -6,10 +6,10 @@ from statistics import median
 from typing import Any
 
 from bench import data, stack
-from bench.accounting import CpuMeter
 from bench.fixture import FEED, Fixture
 from bench.load import Request, always, closed_loop
 from bench.measure import figure
+from bench.resource_usage import CpuMeter
 from tools.api_client import Person
 
 ROUNDS = 3

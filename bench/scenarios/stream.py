@@ -12,11 +12,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench import stack
-from bench.accounting import CpuMeter, memory
 from bench.data import Member
 from bench.fixture import FEED, Fixture
 from bench.load import Request, closed_loop, distribution, open_loop
 from bench.raw_http import encode_request
+from bench.resource_usage import CpuMeter, memory
 
 from .mix import Mix
 

@@ -11,9 +11,9 @@ from chassis.privacy import erasure
 from chassis.process import app, event_backlog, worker
 
 from . import api, search_index
+from .direct_reads import FirstPageReads, UrlIndex
 from .handlers import subscriptions
 from .invalidating_cache import InvalidatingCache
-from .page_cache_middleware import PageCacheMiddleware, UrlIndex
 from .pages import Pages
 from .periods import Periods
 from .privacy import eraser
@@ -51,7 +51,7 @@ def create_app() -> FastAPI:
         lifespan=_api_lifespan,
     )
     application.state.url_index = UrlIndex()
-    application.add_middleware(PageCacheMiddleware)
+    application.add_middleware(FirstPageReads)
     return application
 
 

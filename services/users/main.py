@@ -12,6 +12,7 @@ from chassis.privacy import erasure, export
 from chassis.process import app, event_backlog, worker
 
 from . import api, commands, people_lists
+from .direct_reads import ProfileReads
 from .errors import UserNotFound
 from .handlers import subscriptions
 from .openid import Providers
@@ -19,7 +20,6 @@ from .people_csv import MAX_BYTES
 from .privacy import EXPORT_LISTS, eraser
 from .profile_cache import ProfileCache
 from .profiles import Profiles
-from .read_middleware import ReadMiddleware
 from .settings import Settings
 
 
@@ -65,7 +65,7 @@ def create_app() -> FastAPI:
     )
     application.state.providers = Providers(settings.sign_on)
     api.count_from_zero(settings.sign_on)
-    application.add_middleware(ReadMiddleware)
+    application.add_middleware(ProfileReads)
     application.add_exception_handler(UserNotFound, api.on_user_not_found)
     return application
 

@@ -26,7 +26,7 @@ from .load_client import LoadClient
 
 CALM_SECONDS = 360
 """Longer than the longest retry delay of a message (`RETRY_DELAYS` in
-chassis/messaging/subscriptions.py), and than the time for which late data of an erased person may
+chassis/messaging/retries.py), and than the time for which late data of an erased person may
 remain (docs/adr/0021)."""
 _LOOK_SECONDS = 0.5
 

@@ -11,9 +11,9 @@ from aio_pika.exceptions import DeliveryError
 from aiormq.abc import FieldValue
 
 from chassis.database.session import AnySession, Database, fetch
-from chassis.messaging import broker, messages
+from chassis.messaging import broker, message_format
 from chassis.messaging.consumer import Consumer, replay
-from chassis.messaging.messages import TransportedEvent
+from chassis.messaging.message_format import TransportedEvent
 from chassis.messaging.subscriptions import Subscription, Subscriptions
 from chassis.observability.event_metrics import OCCURRED_AT_HEADER
 from tests.waiting import eventually
@@ -28,7 +28,7 @@ class Bug(Exception):
 @pytest.fixture(autouse=True)
 def no_retry_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Failed messages come back at once: with the real delays, the tests would take minutes."""
-    for module in ("subscriptions", "consumer", "broker"):
+    for module in ("retries", "consumer", "broker"):
         monkeypatch.setattr(f"chassis.messaging.{module}.RETRY_DELAYS", (0, 0))
 
 
@@ -247,12 +247,12 @@ async def test_each_event_of_a_message_is_settled_by_itself(probe: Probe) -> Non
         TransportedEvent(message_id, key, body, 1_767_225_600_123)
         for message_id, body in [*probe.messages(10), ("test:x", b"{}"), ("test:1", b"[]")]
     ]
-    malformed = messages.encode(several)
+    malformed = message_format.encode(several)
     malformed.body = b"{}"
     async with probe.consuming():
         async with broker.open_channel(probe.connection) as channel:
             exchange = await broker.events_exchange(channel)
-            for sent in (messages.encode(several), messages.encode(several), malformed):
+            for sent in (message_format.encode(several), message_format.encode(several), malformed):
                 await exchange.publish(sent, key)
         await probe.wait_for_effects(0, 1, 2, 3, 4, 6, 7, 8, 9)
         # Each of the three that cannot be handled was delivered twice.

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from yarl import URL
 
 from chassis.database.session import Database, execute, fetch
-from chassis.messaging import broker, messages, outbox
+from chassis.messaging import broker, message_format, outbox
 from chassis.messaging.relay import Relay
 from devstack.instance import Instance
 from tests.chaos.tcp_proxy import TcpProxy
@@ -77,7 +77,7 @@ async def receive(queue: AbstractQueue, count: int) -> list[int]:
     numbers = []
     async with asyncio.timeout(PATIENCE_SECONDS), queue.iterator() as received:
         async for message in received:
-            for event in messages.decode(message):
+            for event in message_format.decode(message):
                 numbers.append(ProbeEvent.model_validate_json(event.payload).number)
             await message.ack()
             if len(numbers) >= count:

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.exclusive, pytest.mark.usefixtures("stack")]
 @pytest.fixture
 def subscriptions(monkeypatch: pytest.MonkeyPatch) -> Subscriptions:
     """The feed's subscriptions, with queues of their own and retries without delay."""
-    for module in ("subscriptions", "consumer", "broker"):
+    for module in ("retries", "consumer", "broker"):
         monkeypatch.setattr(f"chassis.messaging.{module}.RETRY_DELAYS", (0, 0))
     copy = Subscriptions(f"probe{secrets.token_hex(4)}")
     for each in handlers.subscriptions:

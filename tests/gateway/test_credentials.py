@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse, Response
 from chassis import testing
 from chassis.auth import api_keys
 from chassis.auth.identity import Identity, KeyScope, Verifier
-from chassis.messaging import broker, messages
-from chassis.messaging.messages import TransportedEvent
+from chassis.messaging import broker, message_format
+from chassis.messaging.message_format import TransportedEvent
 from devstack.instance import Instance
 from tests.waiting import eventually
 
@@ -171,7 +171,7 @@ async def test_every_gateway_receives_a_revocation(
             TransportedEvent("users:1", "key.revoked.v1", b'{"user_id": %d}' % person, 0)
             for person in people
         ]
-        await exchange.publish(messages.encode(events), "key.revoked.v1")
+        await exchange.publish(message_format.encode(events), "key.revoked.v1")
 
         for running in (one, other):
             assert error(await refusal(running)) == (401, "NotSignedIn")

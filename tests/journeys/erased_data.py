@@ -19,7 +19,8 @@ import aio_pika
 import asyncpg
 from aio_pika.abc import AbstractChannel
 
-from chassis.messaging.subscriptions import RETRY_DELAYS, Subscription
+from chassis.messaging.retries import RETRY_DELAYS
+from chassis.messaging.subscriptions import Subscription
 from devstack.instance import Instance
 from devstack.repository import SERVICES
 from operate import postgres

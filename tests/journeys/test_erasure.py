@@ -9,9 +9,9 @@ import aio_pika
 import pytest
 
 from chassis.auth.identity import IDENTITY_HEADER, Identity, KeyScope, Signer
-from chassis.messaging import messages
+from chassis.messaging import message_format
 from chassis.messaging.events import EventId
-from chassis.messaging.messages import TransportedEvent
+from chassis.messaging.message_format import TransportedEvent
 from devstack.instance import Instance
 from devstack.repository import SERVICES
 
@@ -98,7 +98,7 @@ async def test_dead_letters_of_an_erased_person_go_and_those_of_others_stay(
                 body["content"] = "somebody else's"
             events.append(TransportedEvent(event_id, "x", json.dumps(body).encode(), 0))
         for together in ([events[0]], [events[1]], events):
-            await channel.default_exchange.publish(messages.encode(together), queue.name)
+            await channel.default_exchange.publish(message_format.encode(together), queue.name)
 
         await erase(company, left)
         await until_nowhere(company, left)

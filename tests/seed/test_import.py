@@ -15,7 +15,7 @@ from rich.console import Console
 from devstack.instance import Instance
 from tests.waiting import eventually
 from tools.api_client import ATTEMPTS, api_of
-from tools.seed import edges, graph, plan, verify
+from tools.seed import edge_list, graph, plan, verify
 from tools.seed.journal import Journal
 from tools.seed.plan import Options, Plan
 from tools.seed.sender import Sender
@@ -36,7 +36,7 @@ def file(stack: Instance, tmp_path: Path) -> Iterator[Path]:
 
 
 def planned(file: Path) -> Plan:
-    return plan.make(file, edges.read(file), OPTIONS)
+    return plan.make(file, edge_list.read(file), OPTIONS)
 
 
 def journal_of(stack: Instance, file: Path) -> Path:

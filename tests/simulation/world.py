@@ -18,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis.database.session import Database, execute
 from chassis.http.errors import Problem
-from chassis.messaging import messages
+from chassis.messaging import message_format
 from chassis.messaging.consumer import Consumer, Delivery, parse
 from chassis.messaging.events import EventId
 from chassis.messaging.publisher import Message
@@ -184,7 +184,7 @@ class World:
             content_type=properties.content_type,
             headers=properties.headers,
         )
-        return [parse(subscription, event) for event in messages.decode(incoming)]
+        return [parse(subscription, event) for event in message_format.decode(incoming)]
 
     async def calm(self) -> None:
         """Publishes and handles events until none is left."""

@@ -41,7 +41,7 @@ def test_every_refusal_has_its_sentence(language: str) -> None:
     # These two files have English before Russian.
     number = 1 if language == "en" else 2
     invitation = (texts / "newcomerTexts.ts").read_text().split("  errors: {\n")[number]
-    others = (texts / "moreErrorTexts.ts").read_text()
+    others = (texts / "lazyErrorTexts.ts").read_text()
     fetched_later = re.split("^const .*{\n", others, flags=re.MULTILINE)[number]
     explained = set(
         re.findall(r"^ +(\w+):", first_script + invitation + fetched_later, re.MULTILINE)

@@ -11,7 +11,7 @@ from rich.console import Console
 from devstack.instance import BadSettings, Instance
 from tools.api_client import ATTEMPTS, Api, ApiError, GatewayUnreachable, api_of
 
-from . import edges, plan, rate_limits, verify
+from . import edge_list, plan, rate_limits, verify
 from .journal import Journal, JournalLocked
 from .plan import Options, Plan
 from .progress import stage
@@ -24,7 +24,7 @@ async def load(
     file: Path, options: Options, console: Console, instance: Instance | None = None
 ) -> bool:
     """Returns whether the feeds are as expected. Raises the exceptions that `main` catches."""
-    graph = edges.read(file, undirected=options.undirected)
+    graph = edge_list.read(file, undirected=options.undirected)
     plan_ = plan.make(file, graph, options)
     async with api_of(instance or Instance.from_environment(), ATTEMPTS) as api:
         name = f"import-{plan.short_name(file)}-{plan_.digest}.sqlite"
@@ -121,7 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with rate_limits.switched_off(Instance.from_environment(), console):
             return 0 if asyncio.run(load(parsed.file, options, console)) else 1
-    except (edges.BadGraph, GatewayUnreachable, JournalLocked, BadSettings) as error:
+    except (edge_list.BadGraph, GatewayUnreachable, JournalLocked, BadSettings) as error:
         print(error, file=sys.stderr)
         return 1
     except ApiError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 from . import texts
-from .edges import Graph
+from .edge_list import Graph
 
 _TWEETS_PER_PICTURE = 4
 _REPLY_SHARE = 0.3

@@ -36,12 +36,8 @@ from aiormq.connection import (
 from yarl import URL
 
 from chassis.messaging.events import EXCHANGE
-from chassis.messaging.subscriptions import (
-    DELIVERY_LIMIT,
-    RETRY_DELAYS,
-    Subscriptions,
-    dead_queue_name,
-)
+from chassis.messaging.retries import DELIVERY_LIMIT, RETRY_DELAYS
+from chassis.messaging.subscriptions import Subscriptions, dead_queue_name
 
 HEARTBEAT_SECONDS = 10
 DECLARE_INTERVAL_SECONDS = 30

@@ -43,10 +43,11 @@ from opentelemetry.trace import SpanKind
 
 from chassis import failpoints
 from chassis.database.session import AnySession, Database
-from chassis.messaging import broker, inbox, messages
+from chassis.messaging import broker, inbox, message_format
 from chassis.messaging.events import Event, EventId
-from chassis.messaging.messages import TransportedEvent
-from chassis.messaging.subscriptions import RETRY_DELAYS, Subscription, Subscriptions
+from chassis.messaging.message_format import TransportedEvent
+from chassis.messaging.retries import RETRY_DELAYS
+from chassis.messaging.subscriptions import Subscription, Subscriptions
 from chassis.observability import access_log, error_reporting, tracing
 from chassis.observability.event_metrics import (
     EVENT_DELIVERY_SECONDS,
@@ -57,7 +58,7 @@ from chassis.observability.event_metrics import (
 )
 
 BATCH = 50
-GATHER_SECONDS = 0.005
+GATHER_SECONDS = 0.01
 """How long the consumer waits after a batch, so that the next one has several events. After a
 full batch it does not wait."""
 HANDLER_TIMEOUT_SECONDS = 20
@@ -163,10 +164,10 @@ class Consumer:
 
     async def _receive(self, subscription: Subscription, message: AbstractIncomingMessage) -> None:
         try:
-            events = messages.decode(message)
+            events = message_format.decode(message)
         except ValueError:
             # Parsing it as one event fails too, and moves it to the dead letters.
-            events = [messages.undivided(message)]
+            events = [message_format.undivided(message)]
         self._arrived += 1
         self._received.put_nowait(Received(subscription, message, events))
 
@@ -281,7 +282,7 @@ class Consumer:
             exchange = await self._channel.get_exchange(self._subscriptions.retry_exchange(delay))
             next_attempt = replace(delivery.transported, attempt=attempt + 1)
             await exchange.publish(
-                messages.encode([next_attempt], error), delivery.subscription.queue
+                message_format.encode([next_attempt], error), delivery.subscription.queue
             )
         EVENTS_RETRIED.labels(delivery.event.routing_key).inc()
 
@@ -294,7 +295,7 @@ class Consumer:
         async with broker.deadline(PUBLISH_TIMEOUT_SECONDS):
             first_attempt = replace(event, attempt=1)
             await self._service_exchange.publish(
-                messages.encode([first_attempt], error), subscription.dead_queue
+                message_format.encode([first_attempt], error), subscription.dead_queue
             )
         EVENTS_DEAD_LETTERED.labels(subscription.event.routing_key).inc()
 

@@ -35,9 +35,9 @@ from opentelemetry.trace import SpanKind
 from chassis import failpoints
 from chassis.database.session import Database
 from chassis.http.errors import report_job_error
-from chassis.messaging import broker, messages
+from chassis.messaging import broker, message_format
 from chassis.messaging.events import EXCHANGE, EventId, to_milliseconds
-from chassis.messaging.messages import TransportedEvent
+from chassis.messaging.message_format import TransportedEvent
 from chassis.messaging.publisher import Message, Publisher
 from chassis.observability import tracing
 from chassis.observability.event_metrics import (
@@ -48,6 +48,9 @@ from chassis.observability.event_metrics import (
 
 BATCH = 200
 """Events of one transaction at most. The transaction stays open until all are confirmed."""
+GATHER_SECONDS = 0.01
+"""How long the relay waits after a batch, so that the next one has several events. After a full
+batch it does not wait."""
 POLL_INTERVAL_SECONDS = 5
 OPEN_TIMEOUT_SECONDS = 10
 """For opening a channel and declaring the exchange."""
@@ -145,6 +148,7 @@ class Relay:
             self._notified.clear()
             if await self.publish_pending(connection, publisher) == BATCH:
                 continue
+            await asyncio.sleep(GATHER_SECONDS)
             try:
                 async with asyncio.timeout(POLL_INTERVAL_SECONDS):
                     await self._notified.wait()
@@ -171,7 +175,7 @@ class Relay:
                 events = [
                     self._transported(row, spans.enter_context(self._span(row))) for row in rows
                 ]
-                groups = messages.in_messages(events, self._events_per_message)
+                groups = message_format.divide(events, self._events_per_message)
                 outcomes = await publisher.publish([_message(group) for group in groups])
             failpoints.reach("relay.published")
             failures = []
@@ -235,7 +239,7 @@ class Relay:
 
 
 def _message(events: Sequence[TransportedEvent]) -> Message:
-    message = messages.encode(events)
+    message = message_format.encode(events)
     return Message(events[0].routing_key, message.properties, message.body)
 
 

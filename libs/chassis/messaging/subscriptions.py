@@ -8,13 +8,6 @@ from typing import Any, TypeVar
 from chassis.database.session import AnySession
 from chassis.messaging.events import Event
 
-RETRY_DELAYS = (1, 5, 30, 120)
-"""Seconds that a failed message waits before its second, third, … and last attempt."""
-
-DELIVERY_LIMIT = 20
-"""Deliveries without an acknowledgement, because the worker died, after which the broker moves the
-message to the dead letters."""
-
 E = TypeVar("E", bound=Event)
 Handler = Callable[[AnySession, E, int], Awaitable[None]]
 """Takes the transaction, the event and its version. Handlers commute: see docs/adr/0004."""

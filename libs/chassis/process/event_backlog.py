@@ -17,7 +17,8 @@ from chassis.auth.identity import Administrator
 from chassis.database.session import Transaction, execute
 from chassis.messaging import broker
 from chassis.messaging.broker import BrokerUnavailable
-from chassis.messaging.subscriptions import RETRY_DELAYS, Subscriptions
+from chassis.messaging.retries import RETRY_DELAYS
+from chassis.messaging.subscriptions import Subscriptions
 from chassis.settings import ServiceSettings
 
 TIMEOUT_SECONDS = 4

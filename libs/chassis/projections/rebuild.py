@@ -39,7 +39,7 @@ from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from chassis.database import migrations
 from chassis.database.session import Database
 from chassis.http.errors import is_dependency_unavailable, is_timeout
-from chassis.messaging import broker, messages
+from chassis.messaging import broker, message_format
 from chassis.messaging.events import Event, EventId
 from chassis.messaging.subscriptions import BulkHandler, load_subscriptions
 from chassis.observability import error_reporting, logging
@@ -201,7 +201,7 @@ class Rebuild:
                     event.payload,
                     event.occurred_at,
                 )
-                for event in messages.decode(message)
+                for event in message_format.decode(message)
             ]
         except ValueError:
             # The worker receives the same message, and moves what is malformed to the dead letters.

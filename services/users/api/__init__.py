@@ -17,7 +17,7 @@ from . import (
     sessions,
     sign_on,
 )
-from .callers import on_user_not_found
+from .caller_errors import on_user_not_found
 from .follows import direct_writes
 from .imports import IMPORT_PATH
 from .sign_on import count_from_zero

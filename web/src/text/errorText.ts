@@ -6,15 +6,15 @@
 import { ApiError } from "../api/client";
 import { texts } from "../state/preferences.svelte";
 
-/** The texts of more errors, once moreErrorTexts.ts is fetched. */
-let moreErrorTexts: (error: ApiError) => string | undefined = () => undefined;
+/** The texts of more errors, once lazyErrorTexts.ts is fetched. */
+let lazyErrorTexts: (error: ApiError) => string | undefined = () => undefined;
 
-export function addErrorTexts(added: typeof moreErrorTexts) {
-  moreErrorTexts = added;
+export function addErrorTexts(added: typeof lazyErrorTexts) {
+  lazyErrorTexts = added;
 }
 
 export function errorText(error: unknown): string {
   if (!(error instanceof ApiError)) throw error;
-  const known = moreErrorTexts(error) ?? texts().errors[error.type];
+  const known = lazyErrorTexts(error) ?? texts().errors[error.type];
   return known || error.message || texts().failed;
 }

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection
 
-from chassis.messaging import broker, messages
+from chassis.messaging import broker, message_format
 from chassis.messaging.events import Event
-from chassis.messaging.messages import TransportedEvent
+from chassis.messaging.message_format import TransportedEvent
 from chassis.messaging.subscriptions import Subscription, Subscriptions
 
 
@@ -49,13 +49,13 @@ class DeadLetters:
     def _without(self, message: AbstractIncomingMessage, user_id: int) -> list[aio_pika.Message]:
         """The message, or messages of those of its events that do not name the person."""
         try:
-            events = messages.decode(message)
+            events = message_format.decode(message)
         except ValueError:
             return [_copy(message)]
         kept = [event for event in events if not self._names(event, user_id)]
         if len(kept) == len(events):
             return [_copy(message)]
-        return [messages.encode([event]) for event in kept]
+        return [message_format.encode([event]) for event in kept]
 
     def _names(self, event: TransportedEvent, user_id: int) -> bool:
         """Whether the event is to be deleted. What is not JSON stays: nothing says whose it is."""

@@ -162,7 +162,7 @@ def undivided(message: AbstractIncomingMessage) -> TransportedEvent:
     )
 
 
-def in_messages(
+def divide(
     events: Sequence[TransportedEvent], events_per_message: int
 ) -> list[list[TransportedEvent]]:
     """Divides events into those of one message each. Keeps the order within a routing key."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.seed import edges, plan
-from tools.seed.edges import BadGraph
+from tools.seed import edge_list, plan
+from tools.seed.edge_list import BadGraph
 from tools.seed.plan import Options
 
 
@@ -19,14 +19,14 @@ def written(folder: Path, text: str) -> Path:
 def test_every_usual_form_of_an_edge_list_is_read(tmp_path: Path) -> None:
     file = written(tmp_path, "# from to\n% also\n\n1 2\r\n2\t3\n3,1\n1 , 3\n1 2\n4 4\n")
 
-    graph = edges.read(file)
+    graph = edge_list.read(file)
 
     assert graph.nodes == [1, 2, 3, 4]
     assert graph.follows == [(1, 2), (2, 3), (3, 1), (1, 3)]
 
 
 def test_an_undirected_line_is_two_follows(tmp_path: Path) -> None:
-    graph = edges.read(written(tmp_path, "1 2\n2 1\n2 3\n"), undirected=True)
+    graph = edge_list.read(written(tmp_path, "1 2\n2 1\n2 3\n"), undirected=True)
 
     assert graph.follows == [(1, 2), (2, 1), (2, 3), (3, 2)]
 
@@ -34,17 +34,17 @@ def test_an_undirected_line_is_two_follows(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", ["1", "1 2 3", "1 ann", "-1 2", "1.5 2", "1;2"])
 def test_a_bad_line_is_named_by_its_number(tmp_path: Path, line: str) -> None:
     with pytest.raises(BadGraph, match=r"office\.txt, line 3: "):
-        edges.read(written(tmp_path, f"# friends\n1 2\n{line}\n"))
+        edge_list.read(written(tmp_path, f"# friends\n1 2\n{line}\n"))
 
 
 def test_a_file_without_an_edge_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(BadGraph, match="contains no edge"):
-        edges.read(written(tmp_path, "# nothing\n"))
+        edge_list.read(written(tmp_path, "# nothing\n"))
 
 
 def test_the_same_file_and_options_give_the_same_plan(tmp_path: Path) -> None:
     file = written(tmp_path, "\n".join(f"{one} {one + 1}" for one in range(30)))
-    graph, options = edges.read(file), Options(tweets=8, likes=500)
+    graph, options = edge_list.read(file), Options(tweets=8, likes=500)
 
     planned = plan.make(file, graph, options)
 
@@ -64,6 +64,6 @@ def test_the_plan_has_exactly_the_requested_number_of_distinct_likes(
 ) -> None:
     file = written(tmp_path, "1 2\n2 3\n3 4\n")
 
-    likes = plan.make(file, edges.read(file), Options(tweets=10, likes=wanted)).likes
+    likes = plan.make(file, edge_list.read(file), Options(tweets=10, likes=wanted)).likes
 
     assert len(likes) == len(set(likes)) == possible

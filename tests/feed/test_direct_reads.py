@@ -1,6 +1,6 @@
 """Which URLs the index of the page cache accepts."""
 
-from services.feed.page_cache_middleware import UrlIndex
+from services.feed.direct_reads import UrlIndex
 from services.feed.pages import PageRequest
 from services.feed.selections import Order, Scope
 

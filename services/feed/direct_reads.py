@@ -42,7 +42,7 @@ class UrlIndex:
         return self._requests.get((scope["path"], scope["query_string"]))
 
 
-class PageCacheMiddleware(DirectReads[PageRequest | ThreadRequest]):
+class FirstPageReads(DirectReads[PageRequest | ThreadRequest]):
     def recognize(self, scope: Scope) -> PageRequest | ThreadRequest | None:
         url_index: UrlIndex = scope["app"].state.url_index
         return url_index.find(scope)

@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from bench.accounting import CpuMeter, memory
+from bench.resource_usage import CpuMeter, memory
 
 BUSY = "import time\nwhile time.process_time() < 0.2: pass\nprint(flush=True)\ninput()"
 PARENT = f"""

@@ -44,7 +44,7 @@ class _SearchRequest:
     limit: int
 
 
-class ReadMiddleware(DirectReads[_ProfileRequest | _SearchRequest]):
+class ProfileReads(DirectReads[_ProfileRequest | _SearchRequest]):
     def recognize(self, scope: Scope) -> _ProfileRequest | _SearchRequest | None:
         """Searches are recognized only if the application would accept all of their parameters."""
         if scope["path"] == _SEARCH:
