@@ -28,7 +28,7 @@ CLOSING_SECONDS = 3.0
 """When a process stops, it closes its streams over this time, not all at once."""
 
 _TURN_SECONDS = 0.1
-_RETRY_MILLISECONDS = (1_000, 9_000)
+_RETRY_MILLISECONDS = (1_000, 7_000)
 _chance = random.Random(secrets.randbits(64))  # noqa: S311  jitter, not a secret
 
 _T = TypeVar("_T")
@@ -42,7 +42,7 @@ def chunk(content: bytes) -> Message:
 
 
 def retry() -> bytes:
-    """Tells a client to come back after a random time of 1 to 9 s."""
+    """Tells a client to come back after a random time of 1 to 7 s."""
     return b"retry: %d\n\n" % _chance.randint(*_RETRY_MILLISECONDS)
 
 
