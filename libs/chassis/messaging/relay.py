@@ -2,9 +2,10 @@
 
 One transaction publishes one batch. It selects rows that are not marked, with `for update skip
 locked`, so that several relays of one service may run at once, and marks them in the same
-statement. It publishes all of them, waits for the broker's confirms, removes the marks of rows that
-were not confirmed, and commits. If the process dies in between, no row is marked and all are
-published again: consumers drop the second copy by their inbox.
+statement. It publishes all of them, several in a message (`message_format`), waits for the broker's
+confirms, removes the marks of rows that were not confirmed, and commits. If the process dies in
+between, no row is marked and all are published again: consumers drop the second copy by their
+inbox.
 Selecting "ids greater than the last one" instead would lose events, because ids commit out of
 order.
 
