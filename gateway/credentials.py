@@ -31,7 +31,6 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, NamedTuple
 
-import aio_pika
 import structlog
 from prometheus_client import Counter
 from starlette.types import Scope
@@ -296,18 +295,10 @@ class CredentialCache:
                 self.listener(None)
                 async for message in messages:
                     if not self.gossip.is_own(message):
-                        self._on_message(message)
+                        for revocation in message_format.events_of(message):
+                            with revocation.logged():
+                                self._on_revocation(revocation.payload)
                     await message.ack()
-
-    def _on_message(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
-        try:
-            revocations = message_format.decode(message)
-        except ValueError:
-            # Parsing it as one revocation fails too, and expires all entries.
-            revocations = [message_format.undivided(message)]
-        for revocation in revocations:
-            with revocation.logged():
-                self._on_revocation(revocation.payload)
 
     def _on_revocation(self, payload: bytes) -> None:
         try:

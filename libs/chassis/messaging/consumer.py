@@ -163,11 +163,8 @@ class Consumer:
                 await self._connection.reconnect()
 
     async def _receive(self, subscription: Subscription, message: AbstractIncomingMessage) -> None:
-        try:
-            events = message_format.decode(message)
-        except ValueError:
-            # Parsing it as one event fails too, and moves it to the dead letters.
-            events = [message_format.undivided(message)]
+        # Parsing a malformed event fails, and moves it to the dead letters.
+        events = message_format.events_of(message)
         self._arrived += 1
         self._received.put_nowait(Received(subscription, message, events))
 

@@ -128,11 +128,20 @@ def _head(event: TransportedEvent) -> bytes:
     return json.dumps(head).encode()
 
 
+def events_of(message: AbstractIncomingMessage) -> list[TransportedEvent]:
+    """Like `decode`, but a malformed message of several events counts as that of one event, which
+    is malformed too."""
+    try:
+        return decode(message)
+    except ValueError:
+        return [_undivided(message)]
+
+
 def decode(message: AbstractIncomingMessage) -> list[TransportedEvent]:
     """The events of a message, which may be invalid themselves. Raises ValueError for a malformed
     message of several events."""
     if message.content_type != JSON_LINES:
-        return [undivided(message)]
+        return [_undivided(message)]
     key = message.type or ""
     lines = message.body.split(b"\n")
     events = []
@@ -146,7 +155,7 @@ def decode(message: AbstractIncomingMessage) -> list[TransportedEvent]:
     return events
 
 
-def undivided(message: AbstractIncomingMessage) -> TransportedEvent:
+def _undivided(message: AbstractIncomingMessage) -> TransportedEvent:
     """The message as that of one event."""
     # Headers that are missing, or that somebody else has set to something else, do not count.
     time, attempt = message.headers.get(OCCURRED_AT_HEADER), message.headers.get(ATTEMPT_HEADER)
