@@ -135,9 +135,31 @@ async def test_a_dialog_that_cannot_be_fetched_says_so_and_leaves_the_page(
     await page.get_by_role("button", name="Settings").click()
 
     await expect(page.get_by_text("Something went wrong")).to_be_visible()
-    await window.dialog_left_the_history()
     await page.get_by_role("link", name="People").first.click()
     await expect(page).to_have_url(re.compile("/people$"))
+
+
+async def test_a_link_clicked_while_a_closed_dialog_leaves_the_history_is_followed(
+    company: Company, opens: Opens
+) -> None:
+    window = await opens(await company.hire("Ann"))
+    page = window.page
+    await page.get_by_role("button", name="Keyboard shortcuts").click()
+    dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
+    await expect(dialog).to_be_visible()
+
+    await dialog.evaluate(
+        """(dialog) => {
+            const link = document.querySelector("a[href='/people']");
+            dialog.addEventListener("close", () => link.click());
+            dialog.close();
+        }"""
+    )
+    await expect(page.get_by_role("heading", name="People", exact=True)).to_be_visible()
+    await page.go_back()
+
+    await expect(page).to_have_url(re.compile("[0-9]/$"))
+    await expect(page.get_by_role("heading", name="Home")).to_be_visible()
 
 
 async def test_a_finger_pulls_a_sheet_down(company: Company, opens: Opens) -> None:
@@ -192,12 +214,10 @@ async def test_the_right_column_leads_to_the_keys_the_api_and_about(
     await beside.get_by_role("button", name="Keyboard shortcuts").click()
     await expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     await page.keyboard.press("Escape")
-    await window.dialog_left_the_history()
     await beside.get_by_role("button", name="About").click()
     about = page.get_by_role("dialog", name="About Warble")
     await expect(about.get_by_role("link", name="API")).to_have_attribute("href", "/docs")
     await page.keyboard.press("Escape")
-    await window.dialog_left_the_history()
     await beside.get_by_role("link", name="API").click()
 
     await expect(page).to_have_url(re.compile("/docs$"))

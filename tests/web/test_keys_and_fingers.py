@@ -154,8 +154,7 @@ async def test_the_own_name_leads_to_the_settings_and_out(company: Company, open
     await page.get_by_role("menuitem", name="Settings").click()
     await expect(page.get_by_role("dialog", name="Settings")).to_be_visible()
     await page.keyboard.press("Escape")
-    await window.dialog_left_the_history()
-    await page.get_by_role("button", name="Ann Kim").click()
+    await page.get_by_role("button", name="Ann Kim", exact=True).click()
     await page.get_by_role("menuitem", name="Sign out").click()
 
     await expect(page.get_by_label("Your access key")).to_be_visible()

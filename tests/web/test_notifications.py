@@ -291,7 +291,6 @@ async def test_each_kind_can_be_quiet(company: Company, opens: Opens) -> None:
         async with page.expect_response(re.compile("/notifications/settings")):
             await page.get_by_label(label, exact=True).select_option(option)
     await page.keyboard.press("Escape")
-    await window.dialog_left_the_history()
 
     await mention(bob, "not heard", ann)
     await bob.post("Something", reply_to=tweet_id)

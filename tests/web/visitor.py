@@ -103,7 +103,7 @@ class Visitor:
         await self.page.get_by_role("menuitem", name="Delete").click()
 
     async def dialog_left_the_history(self) -> None:
-        """Closing a dialog goes back in the history; a navigation meanwhile would be aborted."""
+        """Closing a dialog goes back in the history, which would abort a `goto` or a `reload`."""
 
         async def is_gone() -> bool:
             return not await self.page.evaluate("history.state?.dialog")

@@ -126,6 +126,10 @@ function fadeIn() {
 const prefersReducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export function navigate(to: string) {
+  if (isRemovingEntry) {
+    pendingPath = to;
+    return;
+  }
   if (to === currentAddress()) {
     if (scrollY === 0) {
       isBackNavigation = false;
@@ -167,6 +171,8 @@ export const canGoBack = () => entry()?.canGoBack === true;
 let isRemovingEntry = false;
 /** Whether another dialog was opened in that moment. */
 let isEntryNeeded = false;
+/** Where the reader went in that moment. The browser's way back would undo it. */
+let pendingPath: string | null = null;
 
 /** Adds a history entry for a dialog. A dialog that replaces another one takes over its entry. */
 export function enterDialog() {
@@ -198,6 +204,8 @@ export function startRouting() {
       isRemovingEntry = false;
       if (isEntryNeeded) enterDialog();
       isEntryNeeded = false;
+      if (pendingPath !== null) navigate(pendingPath);
+      pendingPath = null;
     } else if (!to?.dialog) {
       // Closing the element itself returns the focus to where it was.
       document.querySelector<HTMLDialogElement>("dialog[open]")?.close();
