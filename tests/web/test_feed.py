@@ -35,18 +35,14 @@ async def test_a_refused_like_is_taken_back_and_said(company: Company, opens: Op
     ann = await company.hire("Ann")
     await ann.post("likeable")
     window = await opens(ann)
-    held: list[Route] = []
-
-    async def hold(route: Route) -> None:
-        held.append(route)
-
-    await window.page.route("**/likes", hold)
+    held: asyncio.Queue[Route] = asyncio.Queue()
+    await window.page.route("**/likes", held.put)
     tweet = window.tweet("likeable")
 
     await tweet.get_by_role("button", name="Like").click()
     await expect(tweet.get_by_role("button", name="Unlike")).to_be_visible()
     await expect(tweet.get_by_role("button", name="1 like")).to_be_visible()
-    (route,) = held
+    route = await held.get()
     await route.fulfill(
         status=503,
         json={"result": False, "error_type": "ServiceUnavailable", "error_message": "Away."},

@@ -1,5 +1,6 @@
 """Profiles and the search for people."""
 
+import asyncio
 import re
 
 from playwright.async_api import Route, expect
@@ -58,16 +59,12 @@ async def test_a_refused_follow_is_taken_back_and_said(company: Company, opens: 
     window = await opens(await company.hire("Ann"), path=f"/profile/{bob.id}")
     page = window.page
     main = page.get_by_role("main")
-    held: list[Route] = []
-
-    async def hold(route: Route) -> None:
-        held.append(route)
-
-    await page.route("**/follow", hold)
+    held: asyncio.Queue[Route] = asyncio.Queue()
+    await page.route("**/follow", held.put)
     await main.get_by_role("button", name="Follow: Bob").click()
     await expect(main.get_by_role("button", name="Following: Bob")).to_be_visible()
     await expect(page.get_by_role("link", name="1 follower", exact=True)).to_be_visible()
-    (route,) = held
+    route = await held.get()
     await route.abort()
 
     await expect(main.get_by_role("button", name="Follow: Bob")).to_be_visible()

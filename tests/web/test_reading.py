@@ -1,5 +1,6 @@
 """Reading day after day: what is on top, what is fresh, and how lists of tweets and people look."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -232,22 +233,18 @@ async def test_the_first_bytes_show_something_and_the_feed_is_asked_for_at_once(
     page = window.page
     await expect(window.tweet("kept")).to_be_visible()
     scripts: list[Route] = []
-    who: list[Route] = []
+    who: asyncio.Queue[Route] = asyncio.Queue()
 
     async def hold(route: Route) -> None:
         scripts.append(route)
 
-    async def hold_who(route: Route) -> None:
-        who.append(route)
-
     await page.route("**/assets/*.js", hold)
-    await page.route("**/api/users/me", hold_who)
+    await page.route("**/api/users/me", who.put)
     await page.reload(wait_until="commit")
     await expect(page.locator("#boot svg")).to_be_visible()
     async with page.expect_request(re.compile("/api/tweets")):
         await _let_pass(page, scripts)
-    (route,) = who
-    await route.continue_()
+    await (await who.get()).continue_()
 
     await expect(window.tweet("kept")).to_be_visible()
     await expect(page.locator("#boot")).to_have_count(0)
