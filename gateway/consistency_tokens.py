@@ -19,7 +19,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from chassis.messaging.events import EventId
-from chassis.messaging.read_your_writes import MAX_EVENTS
+from chassis.messaging.own_writes_header import MAX_EVENTS
 
 from .settings import SERVICES
 

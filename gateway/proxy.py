@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from chassis.auth.identity import IDENTITY_HEADER, Identity, Signer
 from chassis.http.errors import BadGateway, InternalError, NotSignedIn, PayloadTooLarge, Problem
-from chassis.messaging.read_your_writes import AFTER
+from chassis.messaging.own_writes_header import AFTER
 from chassis.observability import error_reporting, request_context
 
 from . import consistency_tokens, security_headers, sessions

@@ -15,8 +15,8 @@ from chassis.auth.identity import Identity
 from chassis.http.etags import TaggedJson
 from chassis.process.direct_reads import DirectReads
 
+from .inbox_listener import InboxListener
 from .pages import PageKey, PageRequest, Pages, ThreadRequest
-from .read_your_writes import InboxListener
 
 _MAX_URLS = 10_000
 _MAX_URL_BYTES = 300

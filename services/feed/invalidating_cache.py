@@ -3,7 +3,7 @@
 *Tags.* An entry is stored with tags: what it depends on. A tag stands for an author's tweets, for
 one tweet, for the people whom a reader follows, or for a person's name. Triggers of the database
 notify the tags of everything that a transaction changed, at its commit (revisions 0003, 0006 and
-0007 of the schema). `read_your_writes` receives these notifications and calls `invalidate`, which
+0007 of the schema). `inbox_listener` receives these notifications and calls `invalidate`, which
 drops the entries with the tag.
 
 *The version counter.* One race remains: a value is read from the database, the database changes,

@@ -13,11 +13,11 @@ from chassis.process import app, event_backlog, worker
 from . import api, search_index
 from .direct_reads import FirstPageReads, UrlIndex
 from .handlers import subscriptions
+from .inbox_listener import InboxListener
 from .invalidating_cache import InvalidatingCache
 from .pages import Pages
 from .periods import Periods
 from .privacy import eraser
-from .read_your_writes import InboxListener
 from .search import Search
 from .settings import Settings
 from .tags import Tags

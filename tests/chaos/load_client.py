@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from chassis.messaging.read_your_writes import MAX_EVENTS
+from chassis.messaging.own_writes_header import MAX_EVENTS
 from chassis.observability import request_context
 from gateway.consistency_tokens import TTL_SECONDS
 from gateway.settings import Settings

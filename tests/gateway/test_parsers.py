@@ -21,7 +21,7 @@ from uvicorn.server import ServerState
 import gateway
 from chassis.http import etags, paging
 from chassis.http.errors import InvalidRequest, MethodNotAllowed, NotFound
-from chassis.messaging import read_your_writes
+from chassis.messaging import own_writes_header
 from chassis.observability import request_context
 from chassis.process import http_protocol
 from gateway import consistency_tokens, static_site
@@ -95,7 +95,7 @@ def test_header_parsers_accept_any_text(first: str, second: str) -> None:
 def test_consistency_tokens_from_a_client_are_bounded(text: str) -> None:
     events = consistency_tokens.parse(text)
 
-    assert len(events) <= read_your_writes.MAX_EVENTS
+    assert len(events) <= own_writes_header.MAX_EVENTS
     assert all("\n" not in str(event) and "," not in str(event) for event in events)
 
 

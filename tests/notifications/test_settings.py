@@ -10,7 +10,7 @@ import pytest
 from chassis.database.session import Database, fetch
 from chassis.messaging import inbox
 from chassis.messaging.events import EventId
-from services.notifications import commands, read_your_writes
+from services.notifications import commands, wait_for_own_writes
 from services.notifications.kinds import DEFAULT_DELIVERY, Kind
 from tests.waiting import PATIENCE_SECONDS
 
@@ -283,7 +283,7 @@ async def test_a_person_watches_others_and_stops(
 async def test_a_call_waits_for_the_callers_own_tweet(
     ann: Reader, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read_your_writes, "TIMEOUT_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(wait_for_own_writes, "TIMEOUT_SECONDS", PATIENCE_SECONDS)
     tweet_id = await tweet(database, ann.id)
     async with database.transaction() as session:
         await fetch(session, "update tweet set author_id = null where id = $1", tweet_id)

@@ -23,7 +23,7 @@ from chassis.http.errors import (
     response_to,
 )
 from chassis.http.etags import TaggedJson
-from chassis.messaging.read_your_writes import AFTER
+from chassis.messaging.own_writes_header import AFTER
 from chassis.observability.request_context import bind_request
 
 _IDENTITY, _AFTER = IDENTITY_HEADER.encode(), AFTER.encode()

@@ -15,12 +15,12 @@ from chassis.http.models import Id
 from chassis.http.paging import MAX_ID, Cursor, Limit
 
 from .. import queries
+from ..inbox_listener import Freshness
 from ..pages import PageKey, PageRequest
-from ..read_your_writes import Freshness
 from ..selections import Order, Replies, Scope, Selection
-from .read_your_writes import WaitedFor, stale_header
 from .responses import first_page, json_response
 from .views import TweetPage
+from .wait_for_own_writes import WaitedFor, stale_header
 
 MAX_IDS = 100
 """How many tweets one request may name."""

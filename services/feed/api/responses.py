@@ -4,9 +4,9 @@ from fastapi import Request, Response
 
 from chassis.http.etags import TaggedJson
 
+from ..inbox_listener import Freshness
 from ..pages import PageKey, PageRequest
-from ..read_your_writes import Freshness
-from .read_your_writes import stale_header
+from .wait_for_own_writes import stale_header
 
 
 async def first_page(request: Request, key: PageKey, freshness: Freshness) -> Response:

@@ -25,8 +25,8 @@ from ..errors import (
 )
 from ..search_query import parse
 from ..selections import Order
-from .read_your_writes import WaitedFor, stale_header
 from .views import TWEET_EXAMPLE, AuthorView, TweetView
+from .wait_for_own_writes import WaitedFor, stale_header
 
 MAX_QUERY_LENGTH = 500
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from chassis.auth.identity import SignedIn
 
-from .read_your_writes import WaitedFor
+from .wait_for_own_writes import WaitedFor
 
 router = APIRouter(prefix="/api", tags=["feed"])
 

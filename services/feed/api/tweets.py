@@ -11,11 +11,11 @@ from chassis.http.paging import MAX_ID, Cursor, Limit
 
 from .. import queries
 from ..errors import AuthorLeft, TweetHidden, TweetNotFound, TweetWasDeleted
+from ..inbox_listener import Freshness
 from ..pages import PageKey, ThreadRequest
-from ..read_your_writes import Freshness
-from .read_your_writes import WaitedFor, stale_header
 from .responses import first_page, json_response
 from .views import LikerPage, SingleTweet, ThreadResponse
+from .wait_for_own_writes import WaitedFor, stale_header
 
 router = APIRouter(prefix="/api", tags=["feed"])
 

@@ -12,7 +12,7 @@ from chassis.http.models import Id, Ok
 
 from .. import commands, queries
 from ..errors import TooManyThreads, TweetNotFound
-from ..read_your_writes import after_own_writes
+from ..wait_for_own_writes import after_own_writes
 from .responses import example
 
 router = APIRouter(prefix="/api", tags=["notifications"])

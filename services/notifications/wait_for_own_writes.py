@@ -14,7 +14,7 @@ from chassis.auth.identity import SignedIn
 from chassis.database.pool import Pool
 from chassis.messaging import inbox
 from chassis.messaging.events import EventId
-from chassis.messaging.read_your_writes import events_to_wait_for
+from chassis.messaging.own_writes_header import events_to_wait_for
 
 TIMEOUT_SECONDS = 1
 POLL_INTERVAL_SECONDS = 0.05

@@ -5,9 +5,9 @@ from typing import Annotated
 import structlog
 from fastapi import Depends, Request
 
-from chassis.messaging.read_your_writes import events_to_wait_for
+from chassis.messaging.own_writes_header import events_to_wait_for
 
-from ..read_your_writes import Freshness
+from ..inbox_listener import Freshness
 
 STALE = "warble-stale"
 """The response header of a read that does not include the events that the gateway names."""

@@ -15,10 +15,10 @@ from chassis.database import listen_notify
 from chassis.database.session import Database
 from chassis.messaging.events import EventId
 from chassis.observability import error_reporting
-from services.feed import events, main, read_your_writes
+from services.feed import events, inbox_listener, main
 from services.feed.handlers import subscriptions
+from services.feed.inbox_listener import Freshness, InboxListener
 from services.feed.invalidating_cache import InvalidatingCache
-from services.feed.read_your_writes import Freshness, InboxListener
 from services.feed.settings import Settings
 from tests.chaos.tcp_proxy import TcpProxy
 from tests.waiting import PATIENCE_SECONDS
@@ -104,7 +104,7 @@ async def test_no_error_ends_the_listening(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_a_read_times_out_at_once_if_too_many_reads_wait_already(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(read_your_writes, "MAX_WAITING_READS", 2)
+    monkeypatch.setattr(inbox_listener, "MAX_WAITING_READS", 2)
     database = Database(Settings())
     listener = InboxListener(database, InvalidatingCache(10_000), database.create_pool(1))
     never = [EventId(source="tweets", number=2**40)]
