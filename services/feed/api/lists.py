@@ -18,8 +18,8 @@ from .. import queries
 from ..inbox_listener import Freshness
 from ..pages import PageKey, PageRequest
 from ..selections import Order, Replies, Scope, Selection
-from .responses import first_page, json_response
-from .views import TweetPage
+from .etag_responses import first_page, json_response
+from .response_models import TweetPage
 from .wait_for_own_writes import WaitedFor, stale_header
 
 MAX_IDS = 100

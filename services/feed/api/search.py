@@ -25,7 +25,7 @@ from ..errors import (
 )
 from ..search_query import parse
 from ..selections import Order
-from .views import TWEET_EXAMPLE, AuthorView, TweetView
+from .response_models import TWEET_EXAMPLE, AuthorView, TweetView
 from .wait_for_own_writes import WaitedFor, stale_header
 
 MAX_QUERY_LENGTH = 500

@@ -13,8 +13,8 @@ from .. import queries
 from ..errors import AuthorLeft, TweetHidden, TweetNotFound, TweetWasDeleted
 from ..inbox_listener import Freshness
 from ..pages import PageKey, ThreadRequest
-from .responses import first_page, json_response
-from .views import LikerPage, SingleTweet, ThreadResponse
+from .etag_responses import first_page, json_response
+from .response_models import LikerPage, SingleTweet, ThreadResponse
 from .wait_for_own_writes import WaitedFor, stale_header
 
 router = APIRouter(prefix="/api", tags=["feed"])

@@ -17,10 +17,10 @@ from . import (
     sessions,
     sign_on,
 )
-from .caller_errors import on_user_not_found
 from .follows import direct_writes
 from .imports import IMPORT_PATH
 from .sign_on import count_from_zero
+from .user_not_found_handler import on_user_not_found
 
 routers = (
     people.router,

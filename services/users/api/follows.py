@@ -11,7 +11,7 @@ from chassis.process.direct_writes import DirectWrite
 
 from .. import commands, people_lists
 from ..errors import CannotFollowYourself, UserNotFound
-from .views import UserPage
+from .response_models import UserPage
 
 router = APIRouter(prefix="/api/users", tags=["users"])
 

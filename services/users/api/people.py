@@ -23,7 +23,7 @@ from ..errors import (
 )
 from ..settings import Settings
 from .keys import KeyResponse, key_response, uncached
-from .views import UserPage
+from .response_models import UserPage
 
 router = APIRouter(prefix="/api/users", tags=["users"])
 

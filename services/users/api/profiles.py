@@ -22,7 +22,7 @@ from ..errors import (
 )
 from ..profiles import Profiles
 from ..settings import Settings
-from .views import ListedUserView, UserView, only_if_given
+from .response_models import ListedUserView, UserView, only_if_given
 
 router = APIRouter(prefix="/api/users", tags=["users"])
 
