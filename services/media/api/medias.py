@@ -18,9 +18,9 @@ from ..errors import (
     ImageTooManyFrames,
     ImageTooManyPixels,
 )
-from ..forms import UploadRoute
 from ..pictures import THUMBNAIL_EXTENSION, THUMBNAIL_TYPE
 from ..storage import new_name
+from ..upload_form import UploadRoute
 from .uploads import FORM_LIMITS, decode_upload, store_objects
 
 router = APIRouter(tags=["media"], route_class=UploadRoute)

@@ -22,10 +22,10 @@ from ..errors import (
     SquareNotAccepted,
 )
 from ..events import PicturePaths
-from ..forms import UploadRoute
 from ..models import Portrait
 from ..pictures import THUMBNAIL_EXTENSION, THUMBNAIL_TYPE, PortraitFiles, Square, SquareOutside
 from ..storage import new_name
+from ..upload_form import UploadRoute
 from .uploads import FORM_LIMITS, decode_upload, store_objects
 
 MAX_SIDE = 10_000_000
