@@ -13,7 +13,7 @@ from .handlers import subscriptions
 from .jobs import delete_old_notices
 from .privacy import EXPORT_LISTS, eraser
 from .settings import Settings
-from .streaming import endpoint, interests
+from .streaming import endpoint, screen_contents
 
 
 @asynccontextmanager
@@ -27,7 +27,7 @@ def create_app() -> FastAPI:
     return app.create(
         Settings(),
         *api.routers,
-        interests.router,
+        screen_contents.router,
         erasure.router,
         event_backlog.router(subscriptions, publishes=False),
         export.router(EXPORT_LISTS),
