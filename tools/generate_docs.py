@@ -44,7 +44,7 @@ def openapi() -> str:
         sign_on,
         stream_proxy,
     )
-    from gateway.contract import merge
+    from gateway.openapi_merge import merge
 
     documents = {
         name: importlib.import_module(f"services.{name}.main").create_app().openapi()
