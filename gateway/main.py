@@ -11,13 +11,13 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chassis import tasks
 from chassis.auth.identity import Signer
 from chassis.http.errors import NotFound, Problem, ServiceUnavailable
 from chassis.observability import tracing
 from chassis.process import app
+from chassis.process.background_loops import Loop, run_forever
 from chassis.process.health import Check
-from chassis.process.loops import Loop, run_forever
+from chassis.task_cancellation import cancel_tasks
 
 from . import (
     api_docs,
@@ -142,7 +142,7 @@ def create_app() -> ASGIApp:
         try:
             yield
         finally:
-            await tasks.cancel(*running)
+            await cancel_tasks(*running)
             upstream.close()
 
     async def check_broker() -> None:

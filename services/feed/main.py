@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
-from chassis import tasks
 from chassis.privacy import erasure
 from chassis.process import app, event_backlog, worker
+from chassis.task_cancellation import cancel_tasks
 
 from . import api, search_index
 from .direct_reads import FirstPageReads, UrlIndex
@@ -38,7 +38,7 @@ async def _api_lifespan(application: FastAPI) -> AsyncIterator[None]:
     application.state.inbox_listener = inbox_listener
     listening = asyncio.create_task(inbox_listener.listen())
     yield
-    await tasks.cancel(listening)
+    await cancel_tasks(listening)
 
 
 def create_app() -> FastAPI:

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from chassis import tasks
 from chassis.database import listen_notify
 from chassis.privacy import erasure, export
 from chassis.process import app, event_backlog, worker
+from chassis.task_cancellation import cancel_tasks
 
 from . import api, commands, people_lists
 from .direct_reads import ProfileReads
@@ -47,7 +47,7 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await tasks.cancel(listening)
+        await cancel_tasks(listening)
         await application.state.providers.close()
 
 

@@ -18,7 +18,7 @@ from chassis.database.session import AnySession, Database
 from chassis.messaging import broker
 from chassis.messaging.consumer import BATCH
 from chassis.messaging.subscriptions import Subscriptions
-from chassis.process.loops import run_forever
+from chassis.process.background_loops import run_forever
 from devstack.instance import Instance
 from tests.waiting import eventually
 

@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable
 
 import asyncpg
 
-from chassis import tasks
 from chassis.http.errors import report_job_error
+from chassis.task_cancellation import cancel_tasks
 
 CONNECTION_SETTINGS = {"warble.wakes_relay": "on"}
 """The parameter of PostgreSQL that turns the trigger off for a connection."""
@@ -56,7 +56,7 @@ class RelayWakeup:
 
     async def close(self) -> None:
         if self._sending is not None:
-            await tasks.cancel(self._sending)
+            await cancel_tasks(self._sending)
         self._terminate()
 
     def _terminate(self) -> None:

@@ -28,11 +28,11 @@ from chassis.observability import (
     tracing,
 )
 from chassis.process import health
+from chassis.process.background_loops import Loop, run_forever
 from chassis.process.direct_writes import DirectWrite
 from chassis.process.health import Check
-from chassis.process.loops import Loop, run_forever
 from chassis.settings import ProcessSettings, ServiceSettings
-from chassis.tasks import cancel
+from chassis.task_cancellation import cancel_tasks
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -70,7 +70,7 @@ def create(
                 async with lifespan(app):
                     yield
         finally:
-            await cancel(*running)
+            await cancel_tasks(*running)
             await database.close()
 
     app = base_app(
@@ -117,7 +117,7 @@ def base_app(
             async with lifespan(app):
                 yield
         finally:
-            await cancel(lag_task)
+            await cancel_tasks(lag_task)
             await asyncio.to_thread(tracing.stop)
             access_log.flush()
 

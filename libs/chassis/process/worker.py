@@ -20,10 +20,10 @@ from chassis.messaging.relay import Relay
 from chassis.messaging.subscriptions import Subscriptions
 from chassis.observability import metrics
 from chassis.process.app import Lifespan, base_app
+from chassis.process.background_loops import run_forever
 from chassis.process.health import Check
-from chassis.process.loops import run_forever
 from chassis.settings import ProducerSettings, ServiceSettings
-from chassis.tasks import cancel
+from chassis.task_cancellation import cancel_tasks
 
 STOP_TIMEOUT_SECONDS = 3
 
@@ -73,7 +73,7 @@ def create(
                 asyncio.create_task(_run_job(job, app))
                 for job in (_measure_lock_waits, _close_unused_connections, *jobs)
             ]
-            stack.push_async_callback(cancel, *job_tasks)
+            stack.push_async_callback(cancel_tasks, *job_tasks)
             if publishes:
                 assert isinstance(settings, ProducerSettings)
                 relay = Relay(
@@ -82,7 +82,7 @@ def create(
                     events_per_message=settings.events_per_message,
                 )
                 measuring = asyncio.create_task(run_forever("relay.measure", relay.measure_outbox))
-                stack.push_async_callback(cancel, measuring)
+                stack.push_async_callback(cancel_tasks, measuring)
                 publishing = asyncio.create_task(relay.run())
                 stack.push_async_callback(_wait_then_cancel, publishing)
                 stack.callback(relay.stop)
@@ -100,7 +100,7 @@ def create(
                         ),
                     )
                 )
-                stack.push_async_callback(cancel, declaring)
+                stack.push_async_callback(cancel_tasks, declaring)
                 stack.push_async_callback(_stop_in_time, consumer.stop)
             yield
 
@@ -134,7 +134,7 @@ async def _run_job(job: Job, app: FastAPI) -> None:
 async def _wait_then_cancel(task: asyncio.Task[None]) -> None:
     """Gives a task that was asked to stop the time to do so; the broker may keep it waiting."""
     await asyncio.wait([task], timeout=STOP_TIMEOUT_SECONDS)
-    await cancel(task)
+    await cancel_tasks(task)
 
 
 async def _stop_in_time(stop: Callable[[], Awaitable[object]]) -> None:

@@ -16,7 +16,6 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, FastAPI, Header, Query, Response
 from starlette.types import Receive, Scope, Send
 
-from chassis import tasks
 from chassis.auth.identity import IDENTITY_HEADER, Verifier
 from chassis.database import clock
 from chassis.database.session import Database
@@ -31,7 +30,8 @@ from chassis.http.errors import (
 from chassis.http.paging import MAX_ID
 from chassis.observability import access_log, request_context
 from chassis.process import app
-from chassis.process.loops import run_forever
+from chassis.process.background_loops import run_forever
+from chassis.task_cancellation import cancel_tasks
 
 from ..settings import Settings
 from . import notices
@@ -130,7 +130,7 @@ def create(settings: Settings) -> "StreamProcess":
         try:
             yield
         finally:
-            await tasks.cancel(*running)
+            await cancel_tasks(*running)
             await database.close()
 
     async def check_started() -> None:

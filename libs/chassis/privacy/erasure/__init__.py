@@ -19,9 +19,9 @@ why commands need no check. See docs/adr/0021.
 """
 
 from chassis.privacy.erasure.api import router
+from chassis.privacy.erasure.erasure_table import CREATE, define, is_erased, mark_erased
 from chassis.privacy.erasure.job import BATCH, GRACE_PERIOD, CleanUp, Eraser, Redaction, Sweep
 from chassis.privacy.erasure.purge_dead_letters import DeadLetters
-from chassis.privacy.erasure.table import CREATE, define, is_erased, mark_erased
 
 __all__ = [
     "BATCH",

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aio_pika.exceptions import AMQPError
 
-from chassis.process import loops
+from chassis.process import background_loops
 
 
 class UnexpectedError(Exception):
@@ -14,7 +14,7 @@ class UnexpectedError(Exception):
 
 @pytest.fixture(autouse=True)
 def restart_immediately(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loops, "RESTART_SECONDS", 0)
+    monkeypatch.setattr(background_loops, "RESTART_SECONDS", 0)
 
 
 @pytest.mark.parametrize("kind", [UnexpectedError, AMQPError, OSError, asyncio.CancelledError])
@@ -30,7 +30,7 @@ async def test_a_loop_continues_after_any_error(kind: type[BaseException]) -> No
             await asyncio.Event().wait()
         raise kind
 
-    running = asyncio.create_task(loops.run_forever("failing", failing))
+    running = asyncio.create_task(background_loops.run_forever("failing", failing))
     try:
         async with asyncio.timeout(10):
             await third.wait()
