@@ -19,7 +19,7 @@ from operate.terminal import CommandFailed, say
 
 from . import environment, health, keys, port_numbers
 from .repository import REPOSITORY, SERVICES
-from .supervisor import Supervisor
+from .supervisor_client import Supervisor
 
 _SHARED_PREFIXES = ("SENTRY_DSN", "LOG_", "OTEL_", "FORWARDED_ALLOW_IPS")
 _DEVSTACK_SETTINGS = ("REPLICAS", "DB_PASSWORD", "HOST", "INTERNAL_ADDRESS")

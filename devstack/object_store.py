@@ -2,7 +2,7 @@
 
 from . import environment, health, port_numbers, repository
 from .instance import Instance
-from .supervised_programs import Program
+from .supervisor_config import Program
 
 
 def program(instance: Instance) -> Program:

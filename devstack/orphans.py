@@ -15,7 +15,7 @@ import psutil
 
 from operate.terminal import step
 
-from .supervisor import INSTANCE_VARIABLE
+from .supervisor_client import INSTANCE_VARIABLE
 
 GRACE_SECONDS = 15
 """How long a process may take to stop before it is killed."""

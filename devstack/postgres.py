@@ -19,7 +19,7 @@ from operate.postgres import PostgresFailed, binary, minimal_environment
 
 from . import port_numbers
 from .instance import Instance
-from .supervised_programs import Program
+from .supervisor_config import Program
 
 _UNSHARE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 """PostgreSQL refuses to run as root. In a user namespace it sees another user id, while its files

@@ -10,7 +10,7 @@ from . import environment, port_numbers, repository
 from .instance import Instance
 from .keys import write_private
 from .rabbitmq_install import RabbitmqInstallation
-from .supervised_programs import Program
+from .supervisor_config import Program
 
 NODE = "warble@localhost"
 

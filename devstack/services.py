@@ -2,7 +2,7 @@
 
 from . import health, port_numbers, repository
 from .instance import Instance
-from .supervised_programs import Program
+from .supervisor_config import Program
 
 
 def environment(instance: Instance, service: str) -> dict[str, str]:

@@ -10,9 +10,9 @@ from rich.table import Table
 
 from operate.terminal import CommandFailed, console, say
 
-from . import embedded, health, orphans
+from . import embedded_servers, health, orphans
 from .instance import Instance
-from .supervisor import Process
+from .supervisor_client import Process
 
 
 def show(instance: Instance) -> bool:
@@ -28,7 +28,7 @@ def show(instance: Instance) -> bool:
         else:
             say(f"Nothing of this instance ({instance.root}) is running. Start it with `make up`.")
         return False
-    readiness = {program.name: program.is_ready for program in embedded.programs(instance)}
+    readiness = {program.name: program.is_ready for program in embedded_servers.programs(instance)}
 
     def problem(process: Process) -> str:
         """Empty for a healthy process."""

@@ -19,11 +19,19 @@ from pathlib import Path
 
 from operate.terminal import CommandFailed, say, step
 
-from . import embedded, orphans, port_check, postgres, services, supervised_programs, web_build
+from . import (
+    embedded_servers,
+    orphans,
+    port_check,
+    postgres,
+    services,
+    supervisor_config,
+    web_build,
+)
 from .instance import Instance, is_application
 from .repository import REPOSITORY, SERVICES, python
-from .supervised_programs import Program
-from .supervisor import Supervisor
+from .supervisor_client import Supervisor
+from .supervisor_config import Program
 
 HEALTHY_TIMEOUT_SECONDS = 120
 CRASH_LOOP_SECONDS, CRASH_LOOP_STARTS = 15, 4
@@ -41,18 +49,18 @@ def bring_up(instance: Instance, *, only_infra: bool) -> None:
     if not supervisor.is_running():
         orphans.stop_all(instance.root)
     port_check.check(instance, port_check.required(instance, only_infra=only_infra))
-    embedded.prepare(instance)
+    embedded_servers.prepare(instance)
     if not only_infra and not instance.settings.get("GATEWAY_WEB_DIR"):
         web_build.build()
-    servers = embedded.programs(instance)
+    servers = embedded_servers.programs(instance)
     applications = services.programs(instance)
-    supervised_programs.write(instance.root, [*servers, *applications])
+    supervisor_config.write(instance.root, [*servers, *applications])
     if not supervisor.is_running():
         with step("supervisor"):
             supervisor.launch()
     _replace_servers(supervisor, only_infra)
     if servers:
-        _start(instance, embedded.description(instance), servers)
+        _start(instance, embedded_servers.description(instance), servers)
     with step("database, roles and schemas"):
         postgres.bootstrap(instance)
     if only_infra:

@@ -6,7 +6,7 @@ from xmlrpc.client import Fault as Refusal
 
 from devstack import health
 from devstack.instance import Instance
-from devstack.supervisor import NOT_RUNNING
+from devstack.supervisor_client import NOT_RUNNING
 from tests.chaos.harness import READY_SECONDS, Bed, fault
 from tests.chaos.load import Load
 

@@ -8,7 +8,7 @@ from operate.terminal import step
 
 from . import object_store, postgres, rabbitmq, rabbitmq_install
 from .instance import Instance
-from .supervised_programs import Program
+from .supervisor_config import Program
 
 
 def prepare(instance: Instance) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack import supervisord
+from devstack import forking_supervisord
 from devstack.instance import Instance, is_application
 from devstack.repository import REPOSITORY
 
@@ -17,8 +17,8 @@ SHARED_KIB = 10_000
 
 IMPORT_EVERYTHING = """
 import importlib, sys
-from devstack import repository, supervisord
-for name in supervisord.LIBRARIES:
+from devstack import forking_supervisord, repository
+for name in forking_supervisord.LIBRARIES:
     importlib.import_module(name)
 shared = set(sys.modules)
 for name in (*repository.SERVICES, "gateway"):
@@ -71,10 +71,12 @@ def test_supervisord_imports_the_libraries_that_processes_need() -> None:
 
 
 def test_other_programs_are_not_forked() -> None:
-    versions = supervisord.installed_versions()
+    versions = forking_supervisord.installed_versions()
 
-    assert supervisord.can_fork(SERVE, versions)
-    assert not supervisord.can_fork({"command": ["/usr/bin/postgres", "-D", "data"]}, versions)
+    assert forking_supervisord.can_fork(SERVE, versions)
+    assert not forking_supervisord.can_fork(
+        {"command": ["/usr/bin/postgres", "-D", "data"]}, versions
+    )
 
 
 def test_a_process_is_not_forked_after_the_libraries_have_changed(
@@ -82,8 +84,8 @@ def test_a_process_is_not_forked_after_the_libraries_have_changed(
 ) -> None:
     (tmp_path / "pyvenv.cfg").touch()
     monkeypatch.setattr("sys.prefix", str(tmp_path))
-    imported_versions = supervisord.installed_versions()
+    imported_versions = forking_supervisord.installed_versions()
 
     (tmp_path / "installed-local").write_text("another checksum")
 
-    assert not supervisord.can_fork(SERVE, imported_versions)
+    assert not forking_supervisord.can_fork(SERVE, imported_versions)

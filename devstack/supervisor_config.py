@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from . import environment, keys, repository
-from .supervisor import INSTANCE_VARIABLE, Supervisor
+from .supervisor_client import INSTANCE_VARIABLE, Supervisor
 
 
 @dataclass(frozen=True)

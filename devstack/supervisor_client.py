@@ -103,7 +103,7 @@ class Supervisor:
     def launch(self) -> None:
         """Starts supervisord as a daemon. Raises SupervisorUnreachable."""
         result = subprocess.run(
-            [repository.python(), "-m", "devstack.supervisord", "-c", self.configuration],
+            [repository.python(), "-m", "devstack.forking_supervisord", "-c", self.configuration],
             cwd=self._root,
             env={
                 **environment.inherited_environment(),
