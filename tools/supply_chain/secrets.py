@@ -31,7 +31,7 @@ ALLOWED: Mapping[str, str] = MappingProxyType(
         "keys": "gateway/stream_proxy.py, a part of a path",
         "old,new": "docs/operations.md, a placeholder for two keys",
         "api-key": "the contract, the name of a header",
-        "Warble key": "own_keys.py, the name of the detected kind",
+        "Warble key": "warble_key_detector.py, the name of the detected kind",
         "demonstration": "tools/seed/identity_provider.py, a secret that everybody may know",
         "wrb_…": "the contract, an example",
         "wrb_4Hk…": "the contract, an example",
@@ -42,7 +42,7 @@ ALLOWED: Mapping[str, str] = MappingProxyType(
 _SKIPPED = ("requirements/*.txt", "web/package-lock.json", "*.svg", "*.png")
 """Files full of hashes or digits, which look like secrets."""
 _VERIFICATION_FILTER = "detect_secrets.filters.common.is_ignored_due_to_verification_policies"
-_OWN_KEYS = Path(__file__).with_name("own_keys.py")
+_WARBLE_KEY_DETECTOR = Path(__file__).with_name("warble_key_detector.py")
 
 
 def find_all(repository: Path = REPOSITORY) -> list[str]:
@@ -53,7 +53,7 @@ def find_all(repository: Path = REPOSITORY) -> list[str]:
     findings = []
     known: dict[str, type] = get_mapping_from_secret_type_to_class()
     kinds = [{"name": kind.__name__} for kind in known.values()]
-    own = {"name": "WarbleKey", "path": _OWN_KEYS.as_uri()}
+    own = {"name": "WarbleKey", "path": _WARBLE_KEY_DETECTOR.as_uri()}
     # The cache does not contain our own detector yet.
     get_mapping_from_secret_type_to_class.cache_clear()
     with (
