@@ -30,7 +30,7 @@ _REMEMBERED_SECONDS = TTL_SECONDS - 2
 
 class Actor:
     """One person. No other actor changes the person's tweets, likes and follows, except that the
-    officer hides and restores tweets."""
+    moderator hides and restores tweets."""
 
     CHOICES: ClassVar[dict[str, int]] = {
         "post": 22,

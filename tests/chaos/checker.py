@@ -75,13 +75,13 @@ class Checker:
         return self._history.wrong + found + ([] if found else await self._find_among_pictures())
 
     async def _restore_tweets(self) -> None:
-        """Restores what the officer has hidden, and what the officer may have hidden."""
+        """Restores what the moderator has hidden, and what the moderator may have hidden."""
         for tweet in self._history.tweets.values():
-            if self._history.officer is None or (tweet.hidden.sure and not tweet.hidden.set):
+            if self._history.moderator is None or (tweet.hidden.sure and not tweet.hidden.set):
                 continue
             try:
                 path = f"/api/tweets/{tweet.id}/hidden"
-                await self._person(self._history.officer).done("DELETE", path)
+                await self._person(self._history.moderator).done("DELETE", path)
             except ApiError as error:
                 # It may have been deleted. If it has not, the comparison reports it as lost.
                 if error.status != 404:
@@ -100,7 +100,7 @@ class Checker:
 
     async def _find_what_is_to_be_hidden(self) -> list[str]:
         """Checks that deactivated people have no access, and that nobody sees their tweets, nor
-        those that the officer has hidden."""
+        those that the moderator has hidden."""
         away = self._history.away
         hidden = {
             tweet.id or 0: tweet

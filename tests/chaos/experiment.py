@@ -41,7 +41,7 @@ async def undergo(bed: Bed, fault: Fault) -> Row:
     before = await bed.dead_letters()
     async with (
         fault.around(bed) as stack,
-        hired(stack, seed, with_officer=True) as load,
+        hired(stack, seed, with_moderator=True) as load,
         streaming(stack, load.history) as streams,
     ):
         async with load.running():

@@ -1,7 +1,7 @@
 """The history of the load: every write that was sent, with its outcome as the client saw it.
 
 A person sends one call at a time, and only the author changes a tweet, only the liker a like, only
-the follower a follow, only the officer whether a tweet is hidden. So the expected final state
+the follower a follow, only the moderator whether a tweet is hidden. So the expected final state
 follows from the history alone. The exceptions are writes with the outcome `unknown`: they may have
 happened, and may even happen later. The load does not touch such a tweet, like, follow, pin,
 confirmation or hiding again, and the checker accepts both states.
@@ -68,12 +68,12 @@ class Tweet:
     """The tweet to which this one replies."""
     pinned: Mark = field(default_factory=Mark)
     hidden: Mark = field(default_factory=Mark)
-    """Not `sure` while a request of the officer is in progress."""
+    """Not `sure` while a request of the moderator is in progress."""
     decisions: int | None = 0
-    """How often the officer has hidden and restored it, and the author was notified. None if an
+    """How often the moderator has hidden and restored it, and the author was notified. None if an
     outcome is unknown."""
     was_hidden: bool = False
-    """True as soon as the officer requests to hide it. It stays true."""
+    """True as soon as the moderator requests to hide it. It stays true."""
 
     @property
     def exists(self) -> bool:
@@ -108,10 +108,10 @@ class Upload:
 
 
 class History:
-    def __init__(self, people: list[Author], officer: Author | None = None) -> None:
+    def __init__(self, people: list[Author], moderator: Author | None = None) -> None:
         self.people = people
         """Without those who are erased or away."""
-        self.officer = officer
+        self.moderator = moderator
         """The one of the people who moderates and announces, if there is one."""
         self.erased: list[Author] = []
         self.away: list[Author] = []
@@ -170,8 +170,8 @@ class History:
         return self.confirmations.setdefault((person, announcement), Mark())
 
     def ordinary(self) -> list[Author]:
-        """The people without the officer."""
-        return [author for author in self.people if author is not self.officer]
+        """The people without the moderator."""
+        return [author for author in self.people if author is not self.moderator]
 
     def deactivate(self, author: Author) -> None:
         """From now on the person's calls may be refused and the tweets be missing."""

@@ -1,7 +1,7 @@
 """A steady mixed load: people write, like, follow, delete and read, each with one call at a time.
 
 Each person is an `Actor` with a random generator of its own, so the same seed gives the same
-choices. One of them may be an officer, who moderates and announces.
+choices. One of them may be a moderator, who also announces.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from tests.journeys.company import Company, company_at
 from .actors import Actor
 from .history import Author, History
 from .load_client import LoadClient
-from .officer import ROLES, Officer
+from .moderator import ROLES, Moderator
 
 PEOPLE = 12
 CALLS_A_SECOND = 20.0
@@ -32,7 +32,7 @@ class Load:
         self.history = history
         self.api = LoadClient(http, history)
         self._actors = [
-            (Officer if author is history.officer else Actor)(
+            (Moderator if author is history.moderator else Actor)(
                 history, self.api, author, Random(f"{seed}:{number}")
             )
             for number, author in enumerate(history.people)
@@ -54,20 +54,20 @@ class Load:
 
 @asynccontextmanager
 async def hired(
-    stack: Instance, seed: str, people: int = PEOPLE, *, with_officer: bool = False
+    stack: Instance, seed: str, people: int = PEOPLE, *, with_moderator: bool = False
 ) -> AsyncIterator[Load]:
-    """Registers new people and gives a load of them. An officer tells everybody in the system of
+    """Registers new people and gives a load of them. A moderator tells everybody in the system of
     announcements."""
     async with company_at(stack) as company:
         authors = [await _hired(company, number) for number in range(people)]
-        officer = None
-        if with_officer:
-            officer = await _hired(company, people)
-            authors.append(officer)
+        moderator = None
+        if with_moderator:
+            moderator = await _hired(company, people)
+            authors.append(moderator)
             for role in ROLES:
-                path = f"/api/users/{officer.id}/roles/{role}"
+                path = f"/api/users/{moderator.id}/roles/{role}"
                 await company.administrator.done("PUT", path)
-        load = Load(company.http, History(authors, officer), seed)
+        load = Load(company.http, History(authors, moderator), seed)
         yield load
         for tweet in load.history.announcements:
             if tweet.id is not None:

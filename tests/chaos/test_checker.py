@@ -27,9 +27,9 @@ async def load(stack: Instance) -> AsyncIterator[Load]:
 
 
 @pytest.fixture
-async def load_with_officer(stack: Instance) -> AsyncIterator[Load]:
-    """The officer does nothing: everybody in the system would be notified of announcements."""
-    async with hired(stack, "checker", people=2, with_officer=True) as load:
+async def load_with_moderator(stack: Instance) -> AsyncIterator[Load]:
+    """The moderator does nothing: everybody in the system would be notified of announcements."""
+    async with hired(stack, "checker", people=2, with_moderator=True) as load:
         yield load
 
 
@@ -179,11 +179,11 @@ async def test_a_tagged_tweet_that_its_tag_does_not_list_is_found(
 
 
 async def test_what_was_hidden_or_restored_is_compared_with_what_was_acknowledged(
-    stack: Instance, load_with_officer: Load
+    stack: Instance, load_with_moderator: Load
 ) -> None:
-    load = load_with_officer
-    officer = load.history.officer
-    assert officer is not None
+    load = load_with_moderator
+    moderator = load.history.moderator
+    assert moderator is not None
     root = await post(load, "the root")
     shown, restored = await post(load, "shown", root), await post(load, "restored")
     assert await until_nothing(stack, load.history, load) == []
@@ -192,9 +192,9 @@ async def test_what_was_hidden_or_restored_is_compared_with_what_was_acknowledge
     findings = await found(stack, load)
     shown.decisions = 0
     body = {"reason": "spam", "note": ""}
-    await load.api.write(officer, "PUT", f"/api/tweets/{restored.id}/hidden", json=body)
+    await load.api.write(moderator, "PUT", f"/api/tweets/{restored.id}/hidden", json=body)
     await until_found(stack, load, "lost: 'restored'")
-    await load.api.write(officer, "DELETE", f"/api/tweets/{restored.id}/hidden")
+    await load.api.write(moderator, "DELETE", f"/api/tweets/{restored.id}/hidden")
     restored.decisions = 2
 
     assert await until_nothing(stack, load.history, load) == []

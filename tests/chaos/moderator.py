@@ -1,4 +1,4 @@
-"""The officer of a load: hides and restores tweets as a moderator, and posts announcements."""
+"""The moderator of a load: hides and restores tweets, and posts announcements."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -14,8 +14,8 @@ IN_FORCE = timedelta(hours=2)
 _HIDDEN_AT_ONCE = 6
 
 
-class Officer(Actor):
-    """Only the officer decides whether a tweet is hidden. The tweets of the officer are
+class Moderator(Actor):
+    """Only the moderator decides whether a tweet is hidden. The tweets of the moderator are
     announcements."""
 
     CHOICES = {"hide": 8, "restore": 6, "announce": 1, "like": 3, "read_own": 2}  # noqa: RUF012
