@@ -141,7 +141,7 @@ boards: ## generate the Grafana dashboards
 
 pictures: ## accept how the parts of the page look now; look at the changed pictures before you commit
 	$(VENV) dev
-	@WARBLE_ACCEPT_PICTURES=1 $(RUN) -m pytest -n0 -m '' tests/web/test_parts.py
+	@WARBLE_ACCEPT_PICTURES=1 $(RUN) -m pytest -n0 -m '' tests/web/test_component_screenshots.py
 
 screenshots: ## take the pictures in docs/images, from a system with the example data
 	$(VENV) dev
