@@ -128,7 +128,7 @@ async def test_a_dialog_that_cannot_be_fetched_says_so_and_leaves_the_page(
     window = await opens(None)
     page = window.page
     ann = await company.hire("Ann")
-    await page.route("**/assets/Dialogs-*.js", lambda route: route.abort())
+    await page.route("**/assets/DialogBundle-*.js", lambda route: route.abort())
     await page.get_by_label("Your access key").fill(ann.key)
     await page.get_by_role("button", name="Sign in").click()
 

@@ -37,11 +37,13 @@ def test_every_refusal_has_its_sentence(language: str) -> None:
         for example in response["content"]["application/json"]["examples"].values()
     }
     texts = REPOSITORY / "web" / "src" / "text"
-    first_script = (texts / f"{language}.ts").read_text().partition("  errors: {\n")[2]
+    first_script = (
+        (texts / f"firstViewTexts.{language}.ts").read_text().partition("  errors: {\n")[2]
+    )
     # These two files have English before Russian.
     number = 1 if language == "en" else 2
     invitation = (texts / "newcomerTexts.ts").read_text().split("  errors: {\n")[number]
-    others = (texts / "lazyErrorTexts.ts").read_text()
+    others = (texts / "errorTexts.ts").read_text()
     fetched_later = re.split("^const .*{\n", others, flags=re.MULTILINE)[number]
     explained = set(
         re.findall(r"^ +(\w+):", first_script + invitation + fetched_later, re.MULTILINE)

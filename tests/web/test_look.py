@@ -220,7 +220,7 @@ async def test_words_that_cannot_be_fetched_leave_the_page_in_english(
 ) -> None:
     page = (await opens(None, locale="ru-RU")).page
     await expect(page.get_by_label("Ваш ключ доступа")).to_be_visible()
-    await page.route("**/assets/ru-*.js", lambda route: route.abort())
+    await page.route("**/assets/firstViewTexts.ru-*.js", lambda route: route.abort())
     await page.reload()
 
     await expect(page.get_by_label("Your access key")).to_be_visible()

@@ -3,7 +3,7 @@
 import { del, delMany, get, keys, set } from "idb-keyval";
 import * as api from "../api/client";
 import { moveMentions, mentionsForApi, type Mention } from "../text/mentions";
-import { errorText } from "../text/errorText";
+import { errorText } from "../text/errorTextLookup";
 import { showPosted, showReply } from "./feeds.svelte";
 import { commitUndoable, showToast } from "./toasts.svelte";
 import { texts } from "./preferences.svelte";

@@ -7,7 +7,7 @@ import HideTweetDialog from "../components/HideTweetDialog.svelte";
 import ReportDialog from "../components/ReportDialog.svelte";
 import { moderationTexts } from "../text/moderationTexts";
 import { openDialog } from "./dialogs.svelte";
-import { live } from "./live.svelte";
+import { live } from "./liveStatus.svelte";
 import { texts } from "./preferences.svelte";
 import { ADMINISTRATION, navigate } from "./route.svelte";
 import { session } from "./session.svelte";

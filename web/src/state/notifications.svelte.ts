@@ -1,7 +1,7 @@
 /** The reader's notifications, in groups. Fetched after the first script. */
 
 import * as api from "../api/notifications";
-import { loadUnread } from "./live.svelte";
+import { loadUnread } from "./liveStatus.svelte";
 import { Paged } from "./paged.svelte";
 import { cacheTweet, type Tweet } from "./tweets.svelte";
 import { ApiError } from "../api/client";

@@ -2,7 +2,7 @@
 
 import { SvelteMap } from "svelte/reactivity";
 import * as api from "../api/client";
-import { errorText } from "../text/errorText";
+import { errorText } from "../text/errorTextLookup";
 import { markFollowingOutdated } from "./feeds.svelte";
 import { showToast } from "./toasts.svelte";
 import { Paged } from "./paged.svelte";

@@ -1,7 +1,7 @@
 /** The reader's settings of the page, stored in this browser. */
 
 import type { Order, Period, Replies, Scope } from "../api/client";
-import { en, type Texts } from "../text/en";
+import { en, type Texts } from "../text/firstViewTexts.en";
 import { setStored, getStored } from "./storage";
 
 export const LANGUAGES = { en: "English", ru: "Русский" };
@@ -89,7 +89,7 @@ export const preferences = {
 /** Fetches the texts of a language and shows the page in it. If that fails, the page keeps its language. */
 async function setLanguage(wanted: Language) {
   try {
-    if (wanted === "ru") loadedTexts.ru ??= (await import("../text/ru")).ru;
+    if (wanted === "ru") loadedTexts.ru ??= (await import("../text/firstViewTexts.ru")).ru;
   } catch {
     return;
   }

@@ -1,6 +1,6 @@
 /** The texts of the first view in Russian. Fetched when Russian is chosen. */
 
-import type { Texts } from "./en";
+import type { Texts } from "./firstViewTexts.en";
 import { compact, plurals } from "./plurals";
 
 const plural = plurals("ru");

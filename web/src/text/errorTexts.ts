@@ -1,11 +1,11 @@
 /**
- * Texts of the errors that cannot occur in the first view. They are fetched later, because the size of the
- * first script is limited.
+ * Texts of the errors that cannot occur in the first view, in both languages. They are fetched later, because
+ * the size of the first script is limited. The other errors are in `firstViewTexts.*.ts`.
  */
 
 import type { ApiError, Details } from "../api/client";
 import { preferences } from "../state/preferences.svelte";
-import { addErrorTexts } from "./errorText";
+import { addErrorTexts } from "./errorTextLookup";
 import { fileSizes } from "./fileSizes";
 
 const en: Record<string, string> = {

@@ -1,4 +1,4 @@
-/** What the views show of the live updates (`updates.svelte.ts`, which is fetched later). */
+/** What the views show of the live updates (`applyStreamNotices.svelte.ts`, which is fetched later). */
 
 export const live = $state({
   /** Whether the stream is connected. While it is not, the views poll. */

@@ -113,4 +113,4 @@ const ru: typeof en = {
 
 const texts = { en, ru };
 
-export const viewTexts = () => texts[preferences.language];
+export const lazyViewTexts = () => texts[preferences.language];
