@@ -26,8 +26,8 @@ _BACK_SECONDS = 60.0
 """How long clients are waited for after a restart."""
 _READS_A_SECOND = 50
 _SETTLE_SECONDS = 5.0
-_PATIENCE_SECONDS, _MAX_PATIENCE_SECONDS = 3.0, 12.0
-"""How long a client waits at first and at most, if no event names another time."""
+_PATIENCE_SECONDS, _MAX_PATIENCE_SECONDS = 9.0, 60.0
+"""How long a client waits at most before its first attempt, and before any."""
 _HAS_PENDING_EVENTS = """
 select exists (
     select from tweets.outbox where id > $1 and not exists (
@@ -39,7 +39,7 @@ select exists (
 _TWEET = re.compile(rb'id: (\d+)\nevent: tweet\ndata: {"tweet":(\d+),"author":(\d+)')
 _ID = re.compile(rb"^id: (\d+)$", re.MULTILINE)
 _REFUSED = re.compile(rb"HTTP/1.1 [45]")
-_RETRY = re.compile(rb"^retry: (\d+)$", re.MULTILINE)
+_RETRY = re.compile(rb"^retry: \d+$", re.MULTILINE)
 
 Received = Callable[[int, float], None]
 """Called with the tweet of a notice, and the time."""
@@ -88,9 +88,7 @@ class Client(asyncio.Protocol):
             self._last_id = ids[-1]
             self._retry_seconds = _PATIENCE_SECONDS
             self.is_open = True
-        if retry := _RETRY.findall(content):
-            self._retry_seconds = int(retry[-1]) / 1000
-        if retry or (not self.is_open and _REFUSED.match(data)):
+        if _RETRY.search(content) or (not self.is_open and _REFUSED.match(data)):
             assert self._transport is not None
             self._transport.close()
 

@@ -24,11 +24,13 @@ HEADERS = (
 )
 HEARTBEAT_SECONDS = 15
 """How often a stream gets a sign of life. Some proxies close what is silent for 30 s."""
-CLOSING_SECONDS = 3.0
+CLOSING_SECONDS = 1.0
 """When a process stops, it closes its streams over this time, not all at once."""
 
 _TURN_SECONDS = 0.1
-_RETRY_MILLISECONDS = (1_000, 7_000)
+_RETRY_MILLISECONDS = (5_000, 9_000)
+"""Longer than a restart of the process takes: who comes back earlier is refused, and then waits
+longer."""
 _chance = random.Random(secrets.randbits(64))  # noqa: S311  jitter, not a secret
 
 _T = TypeVar("_T")
@@ -42,7 +44,7 @@ def chunk(content: bytes) -> Message:
 
 
 def retry() -> bytes:
-    """Tells a client to come back after a random time of 1 to 7 s."""
+    """Tells a client to come back after a random time of 5 to 9 s."""
     return b"retry: %d\n\n" % _chance.randint(*_RETRY_MILLISECONDS)
 
 

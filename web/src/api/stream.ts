@@ -75,8 +75,10 @@ const MAX_THREADS = 10;
 const HIDDEN_MS = 5 * 60_000;
 const INTERESTS_MS = 1000;
 const LEADER_TIMEOUT_MS = 3000;
-/** The first delay of a reconnection is between this and four times this. */
-const RECONNECT_MS = 1000;
+/** The longest first delay of a reconnection, and the shortest is half of it: a restart of the server takes less. */
+const RECONNECT_MS = 9000;
+/** The longest delay when the network is back. */
+const ONLINE_MS = 1000;
 const MAX_RECONNECT_MS = 60_000;
 const CHECK_MS = 20_000;
 /** A longer pause between two checks means that the computer was asleep: its connection is dead. */
@@ -122,7 +124,7 @@ export class SharedStream {
     this.#channel.onmessage = ({ data }: MessageEvent<Message>) => this.#onMessage(data);
     const { signal } = this.#closing;
     document.addEventListener("visibilitychange", this.#onVisibility, { signal });
-    addEventListener("online", () => this.#reconnectTimer && this.#reconnectWithin(RECONNECT_MS), {
+    addEventListener("online", () => this.#reconnectTimer && this.#reconnectWithin(ONLINE_MS), {
       signal,
     });
     addEventListener("pagehide", () => this.#leave(), { signal });
@@ -352,7 +354,7 @@ export class SharedStream {
     source.onerror = () => {
       const refused = source.readyState === EventSource.CLOSED;
       this.#disconnect();
-      const maxDelay = Math.min(MAX_RECONNECT_MS, 4 * RECONNECT_MS * 2 ** this.#failures++);
+      const maxDelay = Math.min(MAX_RECONNECT_MS, RECONNECT_MS * 2 ** this.#failures++);
       this.#reconnectWithin(maxDelay);
       if (refused) this.listener.onRefused();
     };
@@ -363,7 +365,7 @@ export class SharedStream {
     clearTimeout(this.#reconnectTimer);
     this.#reconnectTimer = setTimeout(
       () => this.#connect(),
-      maxDelay * (0.25 + 0.75 * Math.random()),
+      maxDelay * (0.5 + 0.5 * Math.random()),
     );
   }
 
