@@ -143,8 +143,12 @@ async def follow(
     await owner.execute(_FOLLOW, reader_id, FIRST, authors, followed, skipped)
     await owner.execute("analyze feed.follow")
     rows = await owner.fetch(
-        "select followed_id from feed.follow where follower_id = $1", reader_id
-    )
+        """
+        select followed_id from feed.follow
+        where follower_id = $1 and followed_id between $2 and $3
+        """,
+        reader_id, FIRST, LAST,
+    )  # fmt: skip
     return [row["followed_id"] for row in rows]
 
 
