@@ -14,7 +14,8 @@ class Sizes:
     the first requests after a pause count too much, which cost more."""
     rebuilds: int = 1000
     writes: int = 1500
-    rest_seconds: float = 10
+    rest_seconds: float = 80
+    """Longer than connections to PostgreSQL stay open that nobody uses (docs/adr/0049)."""
     open_seconds: float = 10
     mix_seconds: float = 30
     posts_a_second: int = 50
@@ -26,7 +27,7 @@ class Sizes:
     growth_followers: tuple[int, ...] = (10, 1_000, 50_000)
     growth_reads: int = 300
     streams: int = 2_000
-    restart_seconds: float = 25
+    restart_seconds: float = 15
 
 
 FULL = Sizes()

@@ -165,8 +165,7 @@ def stream(results: Results) -> str:
         f" notices, {one['lost']} missing, {one['twice']} twice.\n\n"
         + _tails({"from a post to a notice": delivery["delay"], "the post": delivery["post"]})
         + f"\nMemory of an idle stream: {by_part}. CPU time of a delivery (the gateway's contains"
-        f" the posts): {micros}.\n\nAfter a restart, clients come back after the random time that"
-        " they got:\n\n"
+        f" the posts): {micros}.\n\nAfter a restart, clients come back after a random time:\n\n"
         + table(
             "|open again|after|reads meanwhile, p99|usual p99|reads without a response",
             (
