@@ -1,4 +1,4 @@
-"""Runs functions of `pictures` in a separate process for each picture, with limited resources.
+"""Decodes each picture in a separate process, with limited resources (`picture_decoding`).
 
 Image decoders are large C libraries, and people upload what they like. A crafted file can crash a
 decoder, make it use very much memory or time, or even run code in it. Therefore a decoder runs in a
@@ -11,8 +11,9 @@ and its thumbnail, or the three sizes of a portrait, as bytes. The parent trusts
 limits the size of each message, checks the facts, and never unpickles anything, since unpickling
 can run code.
 
-The processes are forked from a fork server that has imported this module already, because starting
-Python and importing libvips takes longer than decoding most pictures.
+The processes are forked from a fork server that has imported libvips already, because starting
+Python and importing libvips takes longer than decoding most pictures. The parent does not import
+libvips.
 """
 
 import asyncio
@@ -88,7 +89,9 @@ class Decoder:
         # Each decoder needs the main module of this process, whose import takes longer than
         # decoding a picture. The fork server imports it once.
         main_spec = sys.modules["__main__"].__spec__
-        self._processes.set_forkserver_preload([__name__, *([main_spec.name] if main_spec else [])])
+        self._processes.set_forkserver_preload(
+            [__name__, f"{__package__}.picture_decoding", *([main_spec.name] if main_spec else [])]
+        )
         self.limits = limits
         self._slots = asyncio.Semaphore(max_processes)
         self._person_locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
@@ -110,11 +113,11 @@ class Decoder:
             raise DecoderBusy from error
 
     async def clean(self, raw: bytes) -> Picture:
-        """The result of `pictures.clean`. Raises the same exceptions, and DecoderBusy."""
+        """The result of `picture_decoding.clean`. Raises the same exceptions, and DecoderBusy."""
         return await asyncio.to_thread(self._decode_in_process, raw, _clean, _receive_picture)
 
     async def portrait(self, raw: bytes, square: Square | None) -> PortraitFiles:
-        """The result of `pictures.portrait`. Raises the same exceptions, and DecoderBusy."""
+        """The result of `picture_decoding.portrait`. Raises the same, and DecoderBusy."""
         work = partial(_portrait, square=square)
         return await asyncio.to_thread(self._decode_in_process, raw, work, _receive_portrait)
 
@@ -188,7 +191,9 @@ def _receive_portrait(_: dict[str, Any], connection: Connection, limits: Limits)
 
 
 def _clean(raw: bytes, limits: Limits) -> tuple[dict[str, Any], Sequence[bytes]]:
-    picture = pictures.clean(raw, limits)
+    from . import picture_decoding  # noqa: PLC0415
+
+    picture = picture_decoding.clean(raw, limits)
     facts = {
         "kind": picture.kind,
         "width": picture.width,
@@ -202,7 +207,9 @@ def _clean(raw: bytes, limits: Limits) -> tuple[dict[str, Any], Sequence[bytes]]
 def _portrait(
     raw: bytes, limits: Limits, square: Square | None
 ) -> tuple[dict[str, Any], Sequence[bytes]]:
-    files = pictures.portrait(raw, limits, square)
+    from . import picture_decoding  # noqa: PLC0415
+
+    files = picture_decoding.portrait(raw, limits, square)
     return {}, (files.small, files.medium, files.large)
 
 
