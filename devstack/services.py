@@ -44,16 +44,14 @@ def _program(
     instance: Instance, service: str, role: str, port: int, variables: dict[str, str]
 ) -> Program:
     name = f"{service}-{role}" if role else service
-    package = f"services.{service}" if role else service
     host = "127.0.0.1" if role else instance.gateway_host
     url = instance.url(name) or ""
-    kind = role.partition("-")[0]
-    factory = f"create_{kind}" if kind in ("worker", "stream") else "create_app"
+    module = f"services.{service}.{role.partition('-')[0]}_process" if role else f"{service}.main"
     return Program(
         name=name,
         command=[
             repository.python(),
-            *("-m", "chassis", "serve", f"{package}.main:{factory}"),
+            *("-m", "chassis", "serve", f"{module}:create_app"),
             *("--host", host, "--port", str(port)),
         ],
         environment=variables,

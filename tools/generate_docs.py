@@ -47,7 +47,7 @@ def openapi() -> str:
     from gateway.openapi_merge import merge
 
     documents = {
-        name: importlib.import_module(f"services.{name}.main").create_app().openapi()
+        name: importlib.import_module(f"services.{name}.api_process").create_app().openapi()
         for name in SERVICES
     }
     # The stream processes of notifications serve this operation without FastAPI.

@@ -3,17 +3,23 @@
 import subprocess
 import sys
 
+import pytest
+
 from devstack.repository import REPOSITORY, SERVICES
 
-UNUSED = ("alembic", "opentelemetry.sdk", "sentry_sdk")
+UNUSED = ["alembic", "opentelemetry.sdk", "pyvips", "sentry_sdk"]
 
 
-def test_a_process_does_not_import_what_only_others_use() -> None:
+@pytest.mark.parametrize("process", ["api", "worker"])
+def test_a_process_does_not_import_what_only_others_use(process: str) -> None:
     modules = ["chassis.process.server", "gateway.main"]
-    modules += [f"services.{name}.main" for name in SERVICES]
+    modules += [f"services.{name}.{process}_process" for name in SERVICES]
+    unused = list(UNUSED)
+    if process == "worker":
+        unused += [f"services.{name}.api" for name in SERVICES]
     program = (
         f"import sys, {', '.join(modules)}\n"
-        f"print([name for name in {UNUSED} if name in sys.modules])\n"
+        f"print([name for name in {unused} if name in sys.modules])\n"
     )
     result = subprocess.run(
         [sys.executable, "-c", program],

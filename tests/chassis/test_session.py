@@ -1,9 +1,6 @@
 """Statements that bypass SQLAlchemy belong to the session's transaction; outages are recognised."""
 
 import asyncio
-import os
-import subprocess
-import sys
 from contextlib import AbstractAsyncContextManager
 
 import asyncpg
@@ -176,10 +173,3 @@ async def test_of_several_hosts_one_that_answers_is_used(database: Database) -> 
         await connection.close()
     finally:
         await several.close()
-
-
-def test_an_api_process_does_not_load_alembic() -> None:
-    program = "import sys, services.tweets.main; sys.exit('alembic' in sys.modules)"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-
-    subprocess.run([sys.executable, "-c", program], env=environment, check=True)

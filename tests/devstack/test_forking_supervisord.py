@@ -21,15 +21,17 @@ from devstack import forking_supervisord, repository
 for name in forking_supervisord.LIBRARIES:
     importlib.import_module(name)
 shared = set(sys.modules)
-for name in (*repository.SERVICES, "gateway"):
-    importlib.import_module("gateway.main" if name == "gateway" else f"services.{name}.main")
+importlib.import_module("gateway.main")
+for name in repository.SERVICES:
+    importlib.import_module(f"services.{name}.api_process")
+    importlib.import_module(f"services.{name}.worker_process")
 packages = {name.partition(".")[0] for name in set(sys.modules) - shared}
 print(*sorted(packages - sys.stdlib_module_names))
 """
 """Prints the packages of the modules that the processes import beyond those of supervisord."""
 OWN = {"chassis", "gateway", "services"}
-UNSHARED = {"_libvips", "fastapi_swagger", "pyvips"}
-"""libvips must not be loaded before a fork, and the gateway alone imports `fastapi_swagger`."""
+UNSHARED = {"fastapi_swagger"}
+"""The gateway alone imports it."""
 
 
 def shared_kib(pid: int) -> int:

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from chassis import testing
 from chassis.database.pool import Pool
 from chassis.database.session import Database
-from services.feed import main
+from services.feed import api_process
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def app(as_service: Callable[[str], None]) -> FastAPI:
     Each test starts it anew: connections and caches belong to one test.
     """
     as_service("feed")
-    return main.create_app()
+    return api_process.create_app()
 
 
 @pytest.fixture

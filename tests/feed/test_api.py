@@ -15,7 +15,7 @@ from chassis import testing
 from chassis.database.pool import Pool
 from chassis.database.session import Database, execute
 from chassis.messaging.events import Event
-from services.feed import main, queries
+from services.feed import api_process, queries
 from services.feed.events import (
     TweetDeleted,
     TweetLiked,
@@ -282,7 +282,7 @@ async def test_a_page_that_takes_too_long_to_read_is_answered_with_504(
     monkeypatch.setenv("FEED_CACHE_BYTES", "0")
     ann = await person(database)
     path = f"/api/users/{ann}/tweets?limit=4"
-    app = main.create_app()
+    app = api_process.create_app()
     async with testing.client_for(app) as impatient:
         headers = testing.identity_headers("feed", ann)
         known = await impatient.get(path, headers=headers)
@@ -409,7 +409,7 @@ async def test_the_cursor_of_a_whole_feed_continues_where_it_ended(
     tweets = [await tweet(database, ann) for _ in range(5)]
     headers = testing.identity_headers("feed", ann)
 
-    async with testing.client_for(main.create_app()) as feed:
+    async with testing.client_for(api_process.create_app()) as feed:
         whole = await feed.get("/api/tweets", headers=headers)
         cursor = whole.json()["next_cursor"]
         rest = await feed.get(f"/api/tweets?cursor={cursor}", headers=headers)

@@ -16,7 +16,7 @@ from chassis.database.session import Database, execute
 from chassis.messaging.events import EventId
 from chassis.projections.event_dump import StoredEvent
 from chassis.projections.importer import Importer
-from services.feed import main
+from services.feed import api_process
 from services.feed.bulk_handlers import bulk_handlers
 from services.feed.handlers import subscriptions
 from services.feed.privacy import eraser
@@ -58,7 +58,7 @@ def app(as_service: Callable[[str], None]) -> FastAPI:
     as_service("feed")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("FEED_CACHE_BYTES", "0")
-        return main.create_app()
+        return api_process.create_app()
 
 
 async def empty(database: Database) -> None:

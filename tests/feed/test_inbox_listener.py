@@ -15,7 +15,7 @@ from chassis.database import listen_notify
 from chassis.database.session import Database
 from chassis.messaging.events import EventId
 from chassis.observability import error_reporting
-from services.feed import events, inbox_listener, main
+from services.feed import api_process, events, inbox_listener
 from services.feed.handlers import subscriptions
 from services.feed.inbox_listener import Freshness, InboxListener
 from services.feed.invalidating_cache import InvalidatingCache
@@ -53,7 +53,7 @@ async def test_a_database_that_stops_responding_is_noticed(monkeypatch: pytest.M
 
     async with TcpProxy(0, int(os.environ["DB_PORT"])) as proxy:
         monkeypatch.setenv("DB_PORT", str(proxy.port))
-        app = main.create_app()
+        app = api_process.create_app()
         async with testing.client_for(app) as feed, asyncio.timeout(PATIENCE_SECONDS):
             before = hits()
             while hits() == before:

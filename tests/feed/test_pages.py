@@ -20,7 +20,7 @@ from chassis.database.session import Database, execute
 from chassis.http.errors import Problem
 from chassis.http.etags import TaggedJson
 from chassis.messaging.events import Event
-from services.feed import events, main, pages, queries
+from services.feed import api_process, events, pages, queries
 from services.feed.fragments import SortKey
 from services.feed.handlers import insert_tweets, set_likes, subscriptions
 from services.feed.invalidating_cache import (
@@ -257,7 +257,7 @@ async def test_a_new_name_reaches_the_pages_that_show_it_and_no_others(
         for event in delivered:
             await testing.deliver(database, subscriptions, event.routing_key, event, next(numbers))
 
-    app = main.create_app()
+    app = api_process.create_app()
     async with testing.client_for(app) as feed, asyncio.timeout(20):
         cache = app.state.pages._cache
 

@@ -443,7 +443,7 @@ def test_every_internal_call_has_its_row(monkeypatch: pytest.MonkeyPatch) -> Non
     calls = set()
     for service in SERVICES:
         monkeypatch.setenv(f"{service.upper()}_IDENTITY_PUBLIC_KEY", testing.PUBLIC_KEY)
-        routes = importlib.import_module(f"services.{service}.main").create_app().routes
+        routes = importlib.import_module(f"services.{service}.api_process").create_app().routes
         calls |= {
             f"{service} {' '.join(sorted(route.methods or ()))} {route.path}"
             for route in iter_route_contexts(routes)

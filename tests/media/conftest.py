@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from chassis import testing
 from chassis.database.session import Database
 from devstack.instance import Instance
-from services.media import main
+from services.media import api_process
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def bucket(
 
 @pytest.fixture
 async def app(bucket: None) -> FastAPI:
-    return main.create_app()
+    return api_process.create_app()
 
 
 @pytest.fixture

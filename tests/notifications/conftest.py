@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from chassis import testing
 from chassis.database.session import Database
-from services.notifications import main
+from services.notifications import api_process
 from services.notifications.settings import Settings
 
 from .reader import Reader
@@ -28,7 +28,7 @@ def app(as_service: Callable[[str], None]) -> FastAPI:
     Each test starts it anew: connections and caches belong to one test.
     """
     as_service("notifications")
-    return main.create_app()
+    return api_process.create_app()
 
 
 @pytest.fixture

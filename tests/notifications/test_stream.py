@@ -17,7 +17,7 @@ from chassis.auth.identity import IDENTITY_HEADER
 from chassis.database.session import Database, fetch
 from chassis.http import event_stream
 from chassis.process.http_protocol import HttpProtocol
-from services.notifications import main, positions
+from services.notifications import api_process, positions, stream_process
 from services.notifications.settings import Settings
 from services.notifications.streaming.endpoint import StreamProcess
 from tests.notifications import rows
@@ -115,7 +115,7 @@ async def service(
 ) -> AsyncIterator[Service]:
     as_service("notifications")
     monkeypatch.setenv("NOTIFICATIONS_MAX_STREAMS", "20")
-    process = main.create_stream()
+    process = stream_process.create_app()
     database = Database(Settings())
     async with serving(process, unused_tcp_port) as url:
         service = Service(url, process, database)
@@ -269,7 +269,7 @@ async def test_counts_of_tweets_on_the_screen_are_told_at_once_and_at_each_chang
         await service.notice("counts", tweet_id=other)
         assert (await stream.event("counts", 2)).data["likes"] == 4
 
-        app = main.create_app()
+        app = api_process.create_app()
         async with testing.client_for(app) as api:
             token = (await stream.event("welcome")).data["stream"]
             watching = {"stream": token, "tweets": [other]}

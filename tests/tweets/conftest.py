@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from chassis import testing
 from chassis.database.session import Database
-from services.tweets import main
+from services.tweets import api_process
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def app(as_service: Callable[[str], None]) -> FastAPI:
     Each test starts it anew: connections and caches belong to one test.
     """
     as_service("tweets")
-    return main.create_app()
+    return api_process.create_app()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from fastapi import FastAPI
 
 from chassis import testing
-from services.users import main
+from services.users import api_process
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def app(as_service: Callable[[str], None]) -> FastAPI:
     Each test starts it anew: connections and caches belong to one test.
     """
     as_service("users")
-    return main.create_app()
+    return api_process.create_app()
 
 
 @pytest.fixture

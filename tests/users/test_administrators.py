@@ -10,7 +10,7 @@ import pytest
 from chassis import testing
 from devstack.instance import Instance
 from operate import postgres
-from services.users import console, main
+from services.users import api_process, console
 from services.users.errors import LastAdministrator
 
 from .conftest import People
@@ -192,7 +192,7 @@ async def test_a_start_creates_no_administrator_if_there_has_been_one(
     assert (await take_out(users, "erase", ann, "Ann", boris)).is_success
     monkeypatch.setenv("USERS_ADMIN_KEY", key)
 
-    async with testing.client_for(main.create_app()) as started_again:
+    async with testing.client_for(api_process.create_app()) as started_again:
         assert (await owner_of(started_again, key)).status_code == 404
 
     assert await administrators(connection) == [boris]

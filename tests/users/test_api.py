@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from chassis import testing
-from services.users import main
+from services.users import api_process
 
 from .conftest import People
 
@@ -526,7 +526,7 @@ async def test_names_can_be_left_to_administrators(
 ) -> None:
     ann = await people.register("Ann")
     monkeypatch.setenv("USERS_RENAMING", "administrators")
-    async with testing.client_for(main.create_app()) as strict:
+    async with testing.client_for(api_process.create_app()) as strict:
         path, draft = f"/api/users/{ann}", {"name": "Anna"}
         own = await strict.patch(path, json=draft, headers=signed(ann))
         me = (await strict.get("/api/users/me", headers=signed(ann))).json()

@@ -11,7 +11,7 @@ from chassis import testing
 from chassis.http import paging
 from devstack.instance import Instance
 from operate import postgres
-from services.users import main
+from services.users import api_process
 from tests import plans
 
 FOLLOWERS = 50_000
@@ -65,7 +65,7 @@ async def followers(
 async def costs(
     followers: int, apart: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Costs]:
-    app = main.create_app()
+    app = api_process.create_app()
     executed: list[tuple[str, Any]] = []
     async with (
         testing.client_for(app) as client,

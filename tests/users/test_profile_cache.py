@@ -12,7 +12,7 @@ from chassis import testing
 from chassis.database import listen_notify
 from chassis.database.session import Database
 from chassis.http.etags import TaggedJson
-from services.users import events, main
+from services.users import api_process, events
 from services.users.handlers import subscriptions
 from services.users.profile_cache import ProfileCache, ProfileKey, SearchKey
 from services.users.profiles import Profiles
@@ -51,7 +51,7 @@ class Replica:
 @pytest.fixture
 async def replicas(as_service: Callable[[str], None]) -> AsyncIterator[list[Replica]]:
     as_service("users")
-    apps = [main.create_app() for _ in range(2)]
+    apps = [api_process.create_app() for _ in range(2)]
     async with testing.client_for(apps[0]) as one, testing.client_for(apps[1]) as other:
         yield [Replica(app, client) for app, client in zip(apps, (one, other), strict=True)]
 
@@ -131,7 +131,7 @@ async def test_own_writes_are_seen_although_no_notification_arrives(
 
     as_service("users")
     monkeypatch.setattr(listen_notify, "listen", deaf)
-    app = main.create_app()
+    app = api_process.create_app()
     async with testing.client_for(app) as client:
         staff, replica = People(client), Replica(app, client)
         ann, boris = await staff.register("Ann"), await staff.register("Boris")

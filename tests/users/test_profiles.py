@@ -9,7 +9,7 @@ import pytest
 from chassis import testing
 from devstack.instance import Instance
 from operate import postgres
-from services.users import main
+from services.users import api_process
 
 from .conftest import People
 from .test_api import signed
@@ -113,7 +113,7 @@ async def test_titles_and_departments_can_be_left_to_administrators(
 ) -> None:
     ann = await people.register("Ann")
     monkeypatch.setenv("USERS_POSITIONS", "administrators")
-    async with testing.client_for(main.create_app()) as strict:
+    async with testing.client_for(api_process.create_app()) as strict:
         own = [await change(strict, ann, signed(ann), **{field: "x"}) for field in TEXTS]
         me = (await strict.get("/api/users/me", headers=signed(ann))).json()
         by_administrator = await change(strict, ann, people.administrator, title="Engineer")

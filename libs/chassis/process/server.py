@@ -1,4 +1,4 @@
-"""`python -m chassis serve services.feed.main:create_app --port 8040`: runs one process.
+"""`python -m chassis serve services.feed.api_process:create_app --port 8040`: runs one process.
 
 Graceful shutdown: for DRAIN_SECONDS after a stop signal, the server still accepts requests, and
 every response carries `Connection: close`. So clients that pool connections, the gateway among

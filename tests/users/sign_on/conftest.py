@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from chassis import testing
-from services.users import main
+from services.users import api_process
 from services.users.openid import Providers
 from tests import identity_provider
 from tests.identity_provider import IdentityProvider
@@ -52,7 +52,7 @@ def app(
     }
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("USERS_SIGN_ON", json.dumps(settings))
-        return main.create_app()
+        return api_process.create_app()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from joserfc import jwk, jwt
 from chassis import testing
 from devstack.instance import Instance
 from operate import postgres
-from services.users import main
+from services.users import api_process
 from tests.identity_provider import CLIENT_ID, CLIENT_SECRET, IdentityProvider, Token
 from tests.users.test_keys import refusal
 from tests.users.test_sessions import as_gateway, owner_of
@@ -177,7 +177,7 @@ async def test_a_provider_that_is_down_is_said_to_be(
     as_service("users")
     down = IdentityProvider(9).settings()
     monkeypatch.setenv("USERS_SIGN_ON", json.dumps({"company": down}))
-    async with testing.client_for(main.create_app()) as users:
+    async with testing.client_for(api_process.create_app()) as users:
         draft = {"browser_digest": "0" * 64, "redirect_uri": CALLBACK, "next": "/"}
         path = "/internal/sign-on/{}/flows"
         response = await users.post(path.format("company"), json=draft, headers=as_gateway())

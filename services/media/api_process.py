@@ -1,16 +1,16 @@
-"""The composition root of media: builds the HTTP application and the worker."""
+"""Composes the api process of media."""
 
 from fastapi import FastAPI
 
 from chassis.auth.identity import Verifier
 from chassis.privacy import erasure, export
-from chassis.process import app, event_backlog, worker
+from chassis.process import app, event_backlog
 
-from . import api, jobs
+from . import api
 from .decoder_process import Decoder
 from .handlers import subscriptions
 from .pictures import Limits
-from .privacy import EXPORT_LISTS, eraser
+from .privacy import EXPORT_LISTS
 from .settings import Settings
 from .storage import Storage
 
@@ -40,17 +40,4 @@ def create_app() -> FastAPI:
         settings.max_upload_bytes, settings.max_pixels, settings.max_frames, DECODE_CPU_SECONDS
     )
     application.state.decoder = Decoder(limits, settings.decoder_processes)
-    return application
-
-
-def create_worker() -> FastAPI:
-    settings = Settings()
-    storage = Storage(settings)
-    application = worker.create(
-        settings,
-        subscriptions,
-        jobs=[jobs.purge_removed, jobs.expire_unattached, jobs.sweep_orphans, eraser(storage).job],
-        checks={"store": storage.check},
-    )
-    application.state.storage = storage
     return application

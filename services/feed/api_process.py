@@ -1,4 +1,4 @@
-"""Composes the two processes of the feed: api and worker."""
+"""Composes the api process of the feed."""
 
 import asyncio
 import contextlib
@@ -7,24 +7,23 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 from chassis.privacy import erasure
-from chassis.process import app, event_backlog, worker
+from chassis.process import app, event_backlog
 from chassis.task_cancellation import cancel_tasks
 
-from . import api, search_index
+from . import api
 from .direct_reads import FirstPageReads, UrlIndex
 from .handlers import subscriptions
 from .inbox_listener import InboxListener
 from .invalidating_cache import InvalidatingCache
 from .pages import Pages
 from .periods import Periods
-from .privacy import eraser
 from .search import Search
 from .settings import Settings
 from .tags import Tags
 
 
 @contextlib.asynccontextmanager
-async def _api_lifespan(application: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
     settings: Settings = application.state.settings
     database = application.state.database
     connections = database.create_pool(settings.db_pool_size)
@@ -48,14 +47,8 @@ def create_app() -> FastAPI:
         *api.routers,
         erasure.router,
         event_backlog.router(subscriptions, publishes=False),
-        lifespan=_api_lifespan,
+        lifespan=_lifespan,
     )
     application.state.url_index = UrlIndex()
     application.add_middleware(FirstPageReads)
     return application
-
-
-def create_worker() -> FastAPI:
-    return worker.create(
-        Settings(), subscriptions, publishes=False, jobs=[eraser.job, search_index.fill]
-    )

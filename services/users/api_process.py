@@ -1,4 +1,4 @@
-"""The composition root of users: builds the HTTP application and the worker."""
+"""Composes the api process of users."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from chassis.database import listen_notify
 from chassis.privacy import erasure, export
-from chassis.process import app, event_backlog, worker
+from chassis.process import app, event_backlog
 from chassis.task_cancellation import cancel_tasks
 
 from . import api, commands, people_lists
@@ -17,7 +17,7 @@ from .errors import UserNotFound
 from .handlers import subscriptions
 from .openid import Providers
 from .people_csv import MAX_BYTES
-from .privacy import EXPORT_LISTS, eraser
+from .privacy import EXPORT_LISTS
 from .profile_cache import ProfileCache
 from .profiles import Profiles
 from .settings import Settings
@@ -68,7 +68,3 @@ def create_app() -> FastAPI:
     application.add_middleware(ProfileReads)
     application.add_exception_handler(UserNotFound, api.on_user_not_found)
     return application
-
-
-def create_worker() -> FastAPI:
-    return worker.create(Settings(), subscriptions, jobs=[eraser.job])

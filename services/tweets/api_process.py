@@ -1,4 +1,4 @@
-"""The composition root of tweets: builds the HTTP application and the worker."""
+"""Composes the api process of tweets."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,12 +7,12 @@ import httpx
 from fastapi import FastAPI
 
 from chassis.privacy import erasure, export
-from chassis.process import app, event_backlog, worker
+from chassis.process import app, event_backlog
 
 from . import api
 from .attachments import MediaClient
 from .handlers import subscriptions
-from .privacy import EXPORT_LISTS, eraser
+from .privacy import EXPORT_LISTS
 from .settings import Settings
 
 MEDIA_TIMEOUT_SECONDS = 2
@@ -37,7 +37,3 @@ def create_app() -> FastAPI:
         lifespan=_lifespan,
         direct_writes=api.direct_writes(settings),
     )
-
-
-def create_worker() -> FastAPI:
-    return worker.create(Settings(), subscriptions, jobs=[eraser.job])

@@ -1,4 +1,4 @@
-"""Composes the three processes of the notifications: api, worker and stream."""
+"""Composes the api process of notifications."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,18 +6,17 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from chassis.privacy import erasure, export
-from chassis.process import app, event_backlog, worker
+from chassis.process import app, event_backlog
 
 from . import api
 from .handlers import subscriptions
-from .jobs import delete_old_notices
-from .privacy import EXPORT_LISTS, eraser
+from .privacy import EXPORT_LISTS
 from .settings import Settings
-from .streaming import endpoint, screen_contents
+from .streaming import screen_contents
 
 
 @asynccontextmanager
-async def _api_lifespan(application: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
     settings: Settings = application.state.settings
     application.state.connections = application.state.database.create_pool(settings.db_pool_size)
     yield
@@ -31,15 +30,5 @@ def create_app() -> FastAPI:
         erasure.router,
         event_backlog.router(subscriptions, publishes=False),
         export.router(EXPORT_LISTS),
-        lifespan=_api_lifespan,
+        lifespan=_lifespan,
     )
-
-
-def create_worker() -> FastAPI:
-    return worker.create(
-        Settings(), subscriptions, publishes=False, jobs=[eraser.job, delete_old_notices]
-    )
-
-
-def create_stream() -> endpoint.StreamProcess:
-    return endpoint.create(Settings())
