@@ -150,6 +150,25 @@ async def test_hashtags_are_completed(company: Company, opens: Opens) -> None:
     await expect(box).to_have_value(f"#{tag} ")
 
 
+async def test_the_list_closes_when_the_sentence_goes_on_after_a_name(
+    company: Company, opens: Opens
+) -> None:
+    name = f"Qz{secrets.token_hex(3)}"
+    await company.hire(name)
+    window = await opens(await company.hire("Ann"))
+    form = await window.writes()
+    box = form.get_by_role("textbox", name="What's new?")
+    option = form.get_by_role("option", name=name)
+
+    await box.press_sequentially(f"@{name}")
+    await expect(option).to_be_visible()
+    for mark in "!?.,":
+        await box.press_sequentially(mark)
+        await expect(option).to_have_count(0)
+        await box.press("Backspace")
+        await expect(option).to_be_visible()
+
+
 async def test_a_name_of_several_people_that_was_typed_is_explained(
     company: Company, opens: Opens
 ) -> None:

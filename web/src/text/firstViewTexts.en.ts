@@ -76,12 +76,6 @@ export const en = {
   replyTitle: "New reply",
   replyPrompt: "Write a reply",
   replyPosted: "Reply posted",
-  completionList: "Suggestions",
-  completionCount: (n: number) =>
-    plural(n, {
-      one: "# suggestion. Use the arrow keys.",
-      other: "# suggestions. Use the arrow keys.",
-    }),
   personNumber: (id: number) => `No. ${id}`,
   ambiguousMention: (text: string) =>
     `Several people are called ${text.replace("@", "")}, so nobody was mentioned. Choose one from the list as you type.`,

@@ -77,13 +77,6 @@ export const ru: Texts = {
   replyTitle: "Новый ответ",
   replyPrompt: "Напишите ответ",
   replyPosted: "Ответ опубликован",
-  completionList: "Подсказки",
-  completionCount: (n: number) =>
-    plural(n, {
-      one: "# подсказка. Выбирайте стрелками.",
-      few: "# подсказки. Выбирайте стрелками.",
-      other: "# подсказок. Выбирайте стрелками.",
-    }),
   personNumber: (id: number) => `№ ${id}`,
   ambiguousMention: (text: string) =>
     `Имя «${text.replace("@", "")}» носят несколько человек, поэтому никто не упомянут. Выбирайте из списка, когда пишете.`,
