@@ -24,7 +24,7 @@ GRACE_PERIOD = timedelta(minutes=5)
 takes one at most, and an event that fails is retried for less than three."""
 
 POLL_INTERVAL_SECONDS = 1
-LEASE = timedelta(minutes=1)
+LEASE = timedelta(seconds=20)
 """How long an erasure that failed, or whose worker died, waits until a worker takes it again."""
 
 SCAN_EVENTS = 20_000
@@ -119,7 +119,7 @@ class Eraser:
                 try:
                     await self.run_pass(database, app.state.broker, user_id)
                 except Exception as error:
-                    # The lease ends in a minute. Until then, other people are erased.
+                    # The lease ends soon. Until then, other people are erased.
                     report_job_error(
                         error,
                         unavailable="person.not_erased",
