@@ -114,11 +114,12 @@ async def test_a_consumer_to_which_the_broker_delivers_nothing_connects_again(
         channel: Any = await consumer._channel.get_underlay_channel()
         (tag,) = channel.consumers
         channel.consumers[tag] = lose
+        # First of all: the consumer connects again, and this connection is the publisher's too.
+        await publish(connection, probe_event.routing_key, [message(number) for number in numbers])
         keep_declared = broker.keep_queues_declared(
             connection, subscriptions, consumer.reconnect_if_stalled
         )
         declaring = asyncio.create_task(keep_declared)
-        await publish(connection, probe_event.routing_key, [message(number) for number in numbers])
 
         async def all_have_their_effect() -> bool:
             return await effects() == numbers
