@@ -8,6 +8,9 @@ LOCAL := $(RUN) -m devstack
 OPERATE := $(RUN) -m operate
 VENV := @devstack/venv.sh
 
+# Images for containers set this. Here it would make each process compile its modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Fails unless the variable was given as an argument of make. The environment does not count, because
 # some systems set NAME in every shell.
 required = @$(if $(filter command,$(firstword $(origin $(1)))),:,echo 'An argument is missing: make $@ $(2)' >&2; exit 2)
