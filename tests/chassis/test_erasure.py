@@ -15,6 +15,9 @@ ANN, BORIS, CARLA, DORA, EVA = 1, 2, 3, 4, 5
 
 
 async def mark_erased(database: Database, *people: int) -> None:
+    """Begins the erasure of these people, and forgets those of other tests."""
+    async with database.transaction() as session:
+        await execute(session, text("delete from erasure"))
     for user_id in people:
         async with database.transaction() as session:
             await erasure.mark_erased(session, user_id)
