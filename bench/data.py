@@ -30,6 +30,11 @@ delete from feed.tweet where id between {FIRST} and {LAST};
 delete from feed.follow where followed_id between {FIRST} and {LAST};
 delete from feed.person where id between {FIRST} and {LAST};
 """
+_COUNTS = f"""
+select
+    (select count(*) from feed.tweet where id between {FIRST} and {LAST}),
+    (select count(*) from feed.person where id between {FIRST} and {LAST})
+"""
 _PEOPLE = """
 insert into feed.person (id, name, version)
 select $1::bigint + n, (array['Анна','Boris','Chiara','Дмитрий'])[1 + n % 4] || ' ' || n, 1
@@ -111,7 +116,12 @@ async def prepare(owner: asyncpg.Connection) -> None:
 
 
 async def fill(owner: asyncpg.Connection, tweets: int, authors: int) -> None:
-    """Creates tweets by these authors, with a heavy-tailed number of up to 20 likes each."""
+    """Creates tweets by these authors, with a heavy-tailed number of up to 20 likes each.
+
+    Does nothing if there are as many of both already: a million tweets take a minute.
+    """
+    if tuple(await owner.fetchrow(_COUNTS)) == (tweets, authors):
+        return
     await owner.execute(_EMPTY)
     await owner.execute(_PEOPLE, FIRST, authors)
     await owner.execute(_TWEETS, FIRST, authors, _MAX_LIKES + 1, tweets)
