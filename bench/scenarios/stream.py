@@ -27,7 +27,7 @@ _BACK_SECONDS = 60.0
 _READS_A_SECOND = 50
 _SETTLE_SECONDS = 5.0
 _PATIENCE_SECONDS, _MAX_PATIENCE_SECONDS = 9.0, 60.0
-"""How long a client waits at most before its first attempt, and before any."""
+"""The longest time that a client waits before its first attempt, and before any later one."""
 _HAS_PENDING_EVENTS = """
 select exists (
     select from tweets.outbox where id > $1 and not exists (

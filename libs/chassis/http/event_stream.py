@@ -29,8 +29,8 @@ CLOSING_SECONDS = 1.0
 
 _TURN_SECONDS = 0.1
 _RETRY_MILLISECONDS = (5_000, 9_000)
-"""Longer than a restart of the process takes: who comes back earlier is refused, and then waits
-longer."""
+"""Longer than a restart of the process takes: a client that comes back earlier is refused, and then
+waits longer."""
 _chance = random.Random(secrets.randbits(64))  # noqa: S311  jitter, not a secret
 
 _T = TypeVar("_T")

@@ -75,7 +75,7 @@ const MAX_THREADS = 10;
 const HIDDEN_MS = 5 * 60_000;
 const INTERESTS_MS = 1000;
 const LEADER_TIMEOUT_MS = 3000;
-/** The longest first delay of a reconnection, and the shortest is half of it: a restart of the server takes less. */
+/** The longest first delay of a reconnection. The shortest is half of it, longer than a restart of the server. */
 const RECONNECT_MS = 9000;
 /** The longest delay when the network is back. */
 const ONLINE_MS = 1000;
