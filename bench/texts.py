@@ -13,7 +13,7 @@ from itertools import accumulate
 import asyncpg
 import wordfreq
 
-from .data import FIRST
+from .data import FIRST, LAST
 
 VOCABULARY = 100_000
 """The most frequent words of each language."""
@@ -21,7 +21,10 @@ WORDS = 14
 """Words of one text."""
 BATCH = 50_000
 
-_EMPTY = "delete from feed.tweet_words"
+_EMPTY = f"""
+delete from feed.tweet where id > {LAST};
+delete from feed.tweet_words;
+"""
 _TABLE = "create temp table bench_text (tweet_id bigint primary key, content text)"
 _CARDS = """
 update feed.tweet set card = replace(card, repeat('слово and word ', 9), content)
@@ -37,10 +40,10 @@ on conflict (tweet_id) do update set words = excluded.words
 
 
 async def write(owner: asyncpg.Connection, tweets: int) -> None:
-    """Gives the tweets of `data.fill` texts of their own, and puts these alone into the index.
+    """Gives the tweets of `data.fill` texts of their own, and puts these into the index.
 
-    The tweets that other scenarios have posted are newer and have all the same text. They would
-    fill the window in which the search finds common words.
+    Deletes the tweets that other scenarios have made: they are newer, all have the same text, and
+    would fill the window in which the search finds common words.
     """
     contents = _texts()
     await owner.execute(_EMPTY)
