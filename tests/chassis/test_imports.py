@@ -1,11 +1,9 @@
 """What a process of a service imports: each library costs every such process memory."""
 
-import subprocess
-import sys
-
 import pytest
 
-from devstack.repository import REPOSITORY, SERVICES
+from devstack.repository import SERVICES
+from tests.new_process import output_of
 
 UNUSED = ["alembic", "opentelemetry.sdk", "pyvips", "sentry_sdk"]
 
@@ -21,13 +19,5 @@ def test_a_process_does_not_import_what_only_others_use(process: str) -> None:
         f"import sys, {', '.join(modules)}\n"
         f"print([name for name in {unused} if name in sys.modules])\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=REPOSITORY,
-        env={"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'libs'}"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
 
-    assert result.stdout.strip() == "[]"
+    assert output_of(program).strip() == "[]"

@@ -1,15 +1,13 @@
 """The processes of the local system are forked from supervisord, with the libraries it has."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from devstack import forking_supervisord
 from devstack.instance import Instance, is_application
-from devstack.repository import REPOSITORY
+from tests.new_process import output_of
 
 SERVE = {"command": ["/venv/bin/python", "-m", "chassis", "serve", "gateway.main:create_app"]}
 SHARED_KIB = 10_000
@@ -60,16 +58,7 @@ def test_a_forked_process_has_the_name_of_its_program(stack: Instance) -> None:
 
 
 def test_supervisord_imports_the_libraries_that_processes_need() -> None:
-    result = subprocess.run(
-        [sys.executable, "-c", IMPORT_EVERYTHING],
-        cwd=REPOSITORY,
-        env={"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'libs'}"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert set(result.stdout.split()) <= OWN | UNSHARED
+    assert set(output_of(IMPORT_EVERYTHING).split()) <= OWN | UNSHARED
 
 
 def test_other_programs_are_not_forked() -> None:
