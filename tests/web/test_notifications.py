@@ -62,7 +62,9 @@ async def test_the_badge_counts_and_is_cleared_on_all_devices(
     await bob.post("I am", reply_to=tweet_id)
     await mention(bob, "look at this", ann)
     await bob.like(tweet_id)
-    # Ann's second browser is the third thing that counts. The like does not.
+    # Ann's second browser is the third thing that counts. The like does not, so the badge
+    # does not tell whether it has arrived.
+    await until_listed(ann, 4)
     for page in (desk.page, phone.page):
         await expect(link(page)).to_have_accessible_name(re.compile("3 unread"))
         await expect(page).to_have_title(re.compile(r"^\(3\) "))
