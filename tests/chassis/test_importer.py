@@ -1,4 +1,4 @@
-"""A batch of stored events that is too slow is applied event by event."""
+"""The import of stored events: slow batches, a database that stops answering, progress."""
 
 import asyncio
 import io
@@ -14,7 +14,7 @@ from chassis.messaging.events import EventId, from_milliseconds, to_milliseconds
 from chassis.messaging.subscriptions import Subscriptions
 from chassis.projections import event_dump
 from chassis.projections.event_dump import StoredEvent
-from chassis.projections.importer import Importer
+from chassis.projections.importer import Importer, ImportProgress
 from services.tweets.settings import Settings
 from tests.chaos.tcp_proxy import TcpProxy
 
@@ -110,3 +110,16 @@ async def test_an_imported_event_has_the_time_at_which_it_was_recorded(
         pass
 
     assert times == [from_milliseconds(to_milliseconds(row["occurred_at"]))]
+
+
+def test_the_last_line_of_progress_is_printed_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("chassis.projections.importer.PROGRESS_INTERVAL_SECONDS", -1)
+    progress = ImportProgress("feed")
+
+    progress.expect(2)
+    progress.add(2)
+    progress.end()
+
+    assert capsys.readouterr().out.count("feed: 2 of 2 events") == 1

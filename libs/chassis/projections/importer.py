@@ -64,7 +64,7 @@ class Importer:
             await self.apply(events)
             progress.add(len(events))
             yield
-        progress.report()
+        progress.end()
 
     async def apply(self, events: Sequence[StoredEvent]) -> None:
         """Applies the events that the service reacts to and has not handled.
@@ -132,6 +132,7 @@ class ImportProgress:
     def __init__(self, service: str) -> None:
         self._service = service
         self._total = self._processed = 0
+        self._reported: int | None = None
         self._started_at = self._reported_at = time.monotonic()
 
     def expect(self, events: int) -> None:
@@ -141,9 +142,15 @@ class ImportProgress:
     def add(self, events: int) -> None:
         self._processed += events
         if time.monotonic() - self._reported_at > PROGRESS_INTERVAL_SECONDS:
-            self.report()
+            self._report()
 
-    def report(self) -> None:
+    def end(self) -> None:
+        """Prints the last line, unless it was printed already."""
+        if self._reported != self._processed:
+            self._report()
+
+    def _report(self) -> None:
+        self._reported = self._processed
         self._reported_at = time.monotonic()
         rate = self._processed / max(self._reported_at - self._started_at, 0.001)
         print_line(
