@@ -19,6 +19,7 @@ from typing import ClassVar
 import structlog
 
 from chassis import testing
+from chassis.observability.metrics import MeasuredPool
 from chassis.process import app
 from chassis.settings import ProcessSettings
 
@@ -45,6 +46,7 @@ async def broken(id: int) -> None:
 
 
 async def main() -> None:
+    MeasuredPool(creator=object).dispose()  # What a pool does is not worth a line.
     async with testing.client_for(application) as client:
         await client.get("/health/live")
         await client.post(

@@ -11,7 +11,16 @@ from chassis.observability import access_log
 from chassis.settings import ProcessSettings
 
 _UVICORN_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
-_VERBOSE_LOGGERS = ("aio_pika", "aiormq", "alembic", "httpx", "httpcore", "sqlalchemy")
+_VERBOSE_LOGGERS = (
+    "aio_pika",
+    "aiormq",
+    "alembic",
+    # SQLAlchemy names the logger of a pool after the pool's class, which may be ours.
+    "chassis.observability.metrics.MeasuredPool",
+    "httpx",
+    "httpcore",
+    "sqlalchemy",
+)
 
 
 def configure(settings: ProcessSettings, role: str) -> None:
