@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
-from chassis.privacy import erasure
+from chassis.privacy.erasure import api as erasure_api
 from chassis.process import app, event_backlog
 from chassis.task_cancellation import cancel_tasks
 
@@ -45,7 +45,7 @@ def create_app() -> FastAPI:
     application = app.create(
         settings,
         *api.routers,
-        erasure.router,
+        erasure_api.router,
         event_backlog.router(subscriptions, publishes=False),
         lifespan=_lifespan,
     )

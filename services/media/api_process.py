@@ -3,7 +3,8 @@
 from fastapi import FastAPI
 
 from chassis.auth.identity import Verifier
-from chassis.privacy import erasure, export
+from chassis.privacy import export
+from chassis.privacy.erasure import api as erasure_api
 from chassis.process import app, event_backlog
 
 from . import api
@@ -27,7 +28,7 @@ def create_app() -> FastAPI:
     application = app.create(
         settings,
         *api.routers,
-        erasure.router,
+        erasure_api.router,
         event_backlog.router(subscriptions),
         export.router(EXPORT_LISTS),
         checks={"store": storage.check},

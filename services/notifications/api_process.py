@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from chassis.privacy import erasure, export
+from chassis.privacy import export
+from chassis.privacy.erasure import api as erasure_api
 from chassis.process import app, event_backlog
 
 from . import api
@@ -27,7 +28,7 @@ def create_app() -> FastAPI:
         Settings(),
         *api.routers,
         screen_contents.router,
-        erasure.router,
+        erasure_api.router,
         event_backlog.router(subscriptions, publishes=False),
         export.router(EXPORT_LISTS),
         lifespan=_lifespan,

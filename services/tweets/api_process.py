@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 import httpx
 from fastapi import FastAPI
 
-from chassis.privacy import erasure, export
+from chassis.privacy import export
+from chassis.privacy.erasure import api as erasure_api
 from chassis.process import app, event_backlog
 
 from . import api
@@ -31,7 +32,7 @@ def create_app() -> FastAPI:
     return app.create(
         settings,
         *api.routers,
-        erasure.router,
+        erasure_api.router,
         event_backlog.router(subscriptions),
         export.router(EXPORT_LISTS),
         lifespan=_lifespan,

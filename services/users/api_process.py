@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from chassis.database import listen_notify
-from chassis.privacy import erasure, export
+from chassis.privacy import export
+from chassis.privacy.erasure import api as erasure_api
 from chassis.process import app, event_backlog
 from chassis.task_cancellation import cancel_tasks
 
@@ -56,7 +57,7 @@ def create_app() -> FastAPI:
     application = app.create(
         settings,
         *api.routers,
-        erasure.router,
+        erasure_api.router,
         event_backlog.router(subscriptions),
         export.router(EXPORT_LISTS),
         lifespan=_lifespan,

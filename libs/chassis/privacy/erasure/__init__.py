@@ -18,7 +18,6 @@ the job runs a last pass once GRACE_PERIOD is over, and only then is the erasure
 why commands need no check. See docs/adr/0021.
 """
 
-from chassis.privacy.erasure.api import router
 from chassis.privacy.erasure.erasure_table import CREATE, define, is_erased, mark_erased
 from chassis.privacy.erasure.job import BATCH, GRACE_PERIOD, CleanUp, Eraser, Redaction, Sweep
 from chassis.privacy.erasure.purge_dead_letters import DeadLetters
@@ -35,5 +34,4 @@ __all__ = [
     "define",
     "is_erased",
     "mark_erased",
-    "router",
 ]
