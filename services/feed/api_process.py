@@ -15,7 +15,7 @@ from .direct_reads import FirstPageReads, UrlIndex
 from .handlers import subscriptions
 from .inbox_listener import InboxListener
 from .invalidating_cache import InvalidatingCache
-from .pages import Pages
+from .page_cache import PageCache
 from .periods import Periods
 from .search import Search
 from .settings import Settings
@@ -30,7 +30,7 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
     cache = InvalidatingCache(settings.cache_bytes)
     inbox_listener = InboxListener(database, cache, connections)
     application.state.connections = connections
-    application.state.pages = Pages(connections, cache)
+    application.state.page_cache = PageCache(connections, cache)
     application.state.periods = periods = Periods(connections)
     application.state.tags = Tags(connections, periods)
     application.state.search = Search(connections, periods)

@@ -16,7 +16,7 @@ from chassis.http.etags import TaggedJson
 from chassis.process.direct_reads import DirectReads
 
 from .inbox_listener import InboxListener
-from .pages import PageKey, PageRequest, Pages, ThreadRequest
+from .page_cache import PageCache, PageKey, PageRequest, ThreadRequest
 
 _MAX_URLS = 10_000
 _MAX_URL_BYTES = 300
@@ -54,6 +54,6 @@ class FirstPageReads(DirectReads[PageRequest | ThreadRequest]):
         if after and not inbox_listener.is_applied(after.decode("latin-1").split(",")):
             # The notification of the reader's own write may still be on its way.
             return None
-        pages: Pages = state.pages
+        page_cache: PageCache = state.page_cache
         key = PageKey(identity.user_id, request)
-        return pages.cached(key) or await pages.assemble(key)
+        return page_cache.cached(key) or await page_cache.assemble(key)

@@ -1,6 +1,6 @@
 """Reads fragments from the database: the small results from which first pages are assembled.
 
-A fragment is the same for all readers, or small. See `pages` for how pages are assembled.
+A fragment is the same for all readers, or small. See `page_cache` for how pages are assembled.
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 No statement walks a thread. A tweet stores the nearest tweets above it, and the table `reply` lists
 what is below it: see `replies`. So a page costs the same in a chain of thousands of replies as in a
-thread of three. `pages` has the tweets themselves, and caches first pages.
+thread of three. `page_cache` has the tweets themselves, and caches first pages.
 
 A deleted or hidden tweet that holds the place of others is shown as a tombstone: an object without
 author and text, whose member `tombstone` says why: `deleted`, or `hidden` if the author has left or

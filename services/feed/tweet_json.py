@@ -12,7 +12,7 @@ tweet is read. A text that mentions people shows their present names, so its ent
 beside the card. No read builds a tweet as a Python object. `queries` writes whole pages in this
 way, for one reader;
 `fragments` reads a `CardJson`, which all readers share, and `CardJson.render_for` completes it for
-one of them. Both must give the same bytes; tests/feed/test_pages.py compares them. Lists that
+one of them. Both must give the same bytes; tests/feed/test_page_cache.py compares them. Lists that
 contain replies also say to whom they reply: see `in_reply_to_json`. `api.TweetView` documents the
 members for the OpenAPI document.
 """

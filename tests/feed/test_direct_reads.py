@@ -1,7 +1,7 @@
 """Which URLs the index of the page cache accepts."""
 
 from services.feed.direct_reads import UrlIndex
-from services.feed.pages import PageRequest
+from services.feed.page_cache import PageRequest
 from services.feed.selections import Order, Scope
 
 

@@ -23,7 +23,7 @@ from services.feed.settings import Settings
 from tests.chaos.tcp_proxy import TcpProxy
 from tests.waiting import PATIENCE_SECONDS
 
-from .test_pages import hits, read
+from .test_page_cache import hits, read
 
 PATH = "/api/tweets?limit=6"
 
@@ -61,11 +61,11 @@ async def test_a_database_that_stops_responding_is_noticed(monkeypatch: pytest.M
 
             proxy.flowing.clear()
             await post(51)
-            await until(app.state.pages._cache, connected=False)
+            await until(app.state.page_cache._cache, connected=False)
             proxy.flowing.set()
 
             assert len((await read(feed, 951, PATH)).json()["tweets"]) == 1
-            await until(app.state.pages._cache, connected=True)
+            await until(app.state.page_cache._cache, connected=True)
             await post(52)
             while len((await read(feed, 951, PATH)).json()["tweets"]) < 2:
                 await asyncio.sleep(0.02)

@@ -11,7 +11,7 @@ from chassis.database.pool import Pool
 from chassis.database.session import Database, execute
 from services.feed import conversations, fragments, queries
 from services.feed.invalidating_cache import InvalidatingCache
-from services.feed.pages import Pages
+from services.feed.page_cache import PageCache
 from services.feed.selections import Order, Replies, Scope, Selection
 
 # A company of 5,000 people: each has posted a tweet with a hashtag, and all of them like the first
@@ -86,7 +86,7 @@ READS: dict[str, Callable[[Pool], Awaitable[Any]]] = {
 
 
 async def _thread(pool: Pool, tweet_id: int) -> bytes:
-    pages = Pages(pool, InvalidatingCache(1_000_000))
+    pages = PageCache(pool, InvalidatingCache(1_000_000))
     return await pages.thread_page(7, tweet_id, 50, from_cache=False)
 
 

@@ -9,7 +9,7 @@ import pytest
 from chassis import testing
 from chassis.database.session import Database
 from services.feed.events import TweetDeleted, UserDeactivated, UserRenamed
-from services.feed.pages import CACHE
+from services.feed.page_cache import CACHE
 from tests.waiting import eventually
 
 from .histories import MAX_ANCESTORS, FeedModel, RecordedEvent, delete, post, toggle_hidden

@@ -5,7 +5,7 @@ from fastapi import Request, Response
 from chassis.http.etags import TaggedJson
 
 from ..inbox_listener import Freshness
-from ..pages import PageKey, PageRequest
+from ..page_cache import PageKey, PageRequest
 from .wait_for_own_writes import stale_header
 
 
@@ -17,9 +17,9 @@ async def first_page(request: Request, key: PageKey, freshness: Freshness) -> Re
         # The first tweet of a period changes with time, so such a URL stands for no fixed page.
         if not isinstance(key.request, PageRequest) or key.request.since_id is None:
             state.url_index.add(request.scope, key.request)
-        page = state.pages.cached(key) or await state.pages.assemble(key)
+        page = state.page_cache.cached(key) or await state.page_cache.assemble(key)
     else:
-        page = await state.pages.read_from_database(key)
+        page = await state.page_cache.read_from_database(key)
     return page.response(request, stale_header(freshness))
 
 

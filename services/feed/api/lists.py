@@ -16,7 +16,7 @@ from chassis.http.paging import MAX_ID, Cursor, Limit
 
 from .. import queries
 from ..inbox_listener import Freshness
-from ..pages import PageKey, PageRequest
+from ..page_cache import PageKey, PageRequest
 from ..selections import Order, Replies, Scope, Selection
 from .etag_responses import first_page, json_response
 from .response_models import TweetPage
@@ -233,7 +233,7 @@ async def _page(request: Request, selection: Selection, freshness: Freshness) ->
     is_first = selection.cursor is None and not selection.offset and selection.limit
     if not is_first or selection.may_contain_replies:
         if has_conversations:
-            body = await state.pages.conversation_page(selection)
+            body = await state.page_cache.conversation_page(selection)
         else:
             body = await queries.page(state.connections, selection)
         return json_response(request, body, freshness)

@@ -12,7 +12,7 @@ from chassis.http.paging import MAX_ID, Cursor, Limit
 from .. import queries
 from ..errors import AuthorLeft, TweetHidden, TweetNotFound, TweetWasDeleted
 from ..inbox_listener import Freshness
-from ..pages import PageKey, ThreadRequest
+from ..page_cache import PageKey, ThreadRequest
 from .etag_responses import first_page, json_response
 from .response_models import LikerPage, SingleTweet, ThreadResponse
 from .wait_for_own_writes import WaitedFor, stale_header
@@ -67,7 +67,7 @@ async def thread(
     if cursor is None:
         key = PageKey(identity.user_id, ThreadRequest(id, limit, around))
         return await first_page(request, key, freshness)
-    body = await request.app.state.pages.thread_page(
+    body = await request.app.state.page_cache.thread_page(
         identity.user_id, id, limit, cursor=cursor, from_cache=freshness is Freshness.applied
     )
     return json_response(request, body, freshness)

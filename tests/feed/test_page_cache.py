@@ -20,7 +20,7 @@ from chassis.database.session import Database, execute
 from chassis.http.errors import Problem
 from chassis.http.etags import TaggedJson
 from chassis.messaging.events import Event
-from services.feed import api_process, events, pages, queries
+from services.feed import api_process, events, page_cache, queries
 from services.feed.fragments import SortKey
 from services.feed.handlers import insert_tweets, set_likes, subscriptions
 from services.feed.invalidating_cache import (
@@ -32,7 +32,7 @@ from services.feed.invalidating_cache import (
     reader_tag,
     tweet_tag,
 )
-from services.feed.pages import CACHE, PageKey, PageRequest, Pages
+from services.feed.page_cache import CACHE, PageCache, PageKey, PageRequest
 from services.feed.privacy import eraser
 from services.feed.selections import Order, Replies, Scope, Selection
 from tests.examples import examples
@@ -104,7 +104,7 @@ async def test_a_cached_page_equals_a_fresh_one_after_any_sequence_of_events(
             await feed.get(path, headers=testing.identity_headers("feed", 1))
     await erase(database, model)
 
-    uncached = Pages(connections, InvalidatingCache(0))
+    uncached = PageCache(connections, InvalidatingCache(0))
     for query, (limit, around) in THREAD_PAGES.items():
         await _compare_first_thread(feed, uncached, query, limit, around)
     for reader in READERS:
@@ -124,7 +124,7 @@ async def test_a_cached_page_equals_a_fresh_one_after_any_sequence_of_events(
 
 
 async def _compare_first_thread(
-    feed: httpx.AsyncClient, uncached: Pages, query: str, limit: int, around: int | None
+    feed: httpx.AsyncClient, uncached: PageCache, query: str, limit: int, around: int | None
 ) -> None:
     """Compares the thread of tweet 1, which the history has read again and again."""
 
@@ -259,7 +259,7 @@ async def test_a_new_name_reaches_the_pages_that_show_it_and_no_others(
 
     app = api_process.create_app()
     async with testing.client_for(app) as feed, asyncio.timeout(20):
-        cache = app.state.pages._cache
+        cache = app.state.page_cache._cache
 
         async def change(*delivered: Event, notifications: int) -> None:
             """Delivers events, and waits for so many notifications of their changes."""
@@ -328,7 +328,7 @@ async def test_a_page_assembled_between_the_changes_of_a_batch_does_not_stay_sta
 ) -> None:
     cache = InvalidatingCache(1_000_000)
     cache.set_connected(True)
-    pages = Pages(connections, cache)
+    pages = PageCache(connections, cache)
     key = PageKey(931, PageRequest(Order.popular, Scope.following, None, 20))
     posted = events.TweetPosted(
         tweet_id=9311, author_id=931, content="…", attachments=[], created_at=datetime.now(UTC)
@@ -481,15 +481,15 @@ def test_merging_what_has_changed_gives_the_highest_of_all() -> None:
     source, limit = random.Random(7), 5
     merged = 0
     by_author: dict[int, list[SortKey]] = {author: [] for author in range(1, 7)}
-    highest = pages._highest_of(by_author, limit)
+    highest = page_cache._highest_of(by_author, limit)
 
     for _ in range(2_000):
         changed = source.sample(sorted(by_author), source.randrange(3))
         for author in changed:
             keys = {(source.randrange(4), 10 * n + author) for n in range(source.randrange(6))}
             by_author[author] = sorted(keys, reverse=True)
-        found = pages._merge(highest, {author: by_author[author] for author in changed}, limit)
-        highest = pages._highest_of(by_author, limit)
+        found = page_cache._merge(highest, {author: by_author[author] for author in changed}, limit)
+        highest = page_cache._highest_of(by_author, limit)
         assert found in (highest, None)
         merged += found is not None
 

@@ -94,7 +94,7 @@ class PageKey(NamedTuple):
     request: PageRequest | ThreadRequest
 
 
-class Pages:
+class PageCache:
     def __init__(self, connections: Pool, cache: InvalidatingCache) -> None:
         self._connections = connections
         self._cache = cache
