@@ -12,7 +12,7 @@ from chassis.http.errors import BadGateway, NotAnAdministrator, Problem, respons
 from chassis.http.models import Id
 from chassis.observability.request_context import propagation_headers
 
-from .auth import CallingAdministrator
+from .caller_dependencies import CallingAdministrator
 from .settings import SERVICES
 
 PATH = "/api/erasures/{id}"

@@ -23,7 +23,7 @@ from chassis.auth.identity import IDENTITY_HEADER, Identity, Signer
 from chassis.http.errors import BadGateway, Problem, ServiceUnavailable, responses
 from chassis.observability.request_context import propagation_headers
 
-from .auth import Caller
+from .caller_dependencies import Caller
 from .upstream import Upstream, UpstreamResponse
 
 PATH = "/api/export"

@@ -12,7 +12,7 @@ from chassis.auth.identity import IDENTITY_HEADER, Identity
 from chassis.http.errors import NotAnAdministrator, Problem, responses
 from chassis.observability.request_context import propagation_headers
 
-from .auth import CallingAdministrator
+from .caller_dependencies import CallingAdministrator
 from .settings import SERVICES
 from .upstream import ClientDisconnected
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from chassis.auth import api_keys
 from chassis.http.errors import BadGateway, InvalidRequest, Problem, responses
 
-from .credentials import is_session_token, new_session_token
+from .credential_cache import is_session_token, new_session_token
 from .limits import KeyGuessLimiter
 from .sessions import (
     CrossSiteRequest,

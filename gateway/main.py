@@ -31,7 +31,7 @@ from . import (
     static_site,
     stream_proxy,
 )
-from .credentials import CredentialCache
+from .credential_cache import CredentialCache
 from .http_exchange import refuse_unrouted
 from .limit_gossip import LimitGossip
 from .limits import KeyGuessLimiter, RateLimits

@@ -1,7 +1,7 @@
 """The hot path: forwards a request to a service and streams the response back.
 
 This is plain ASGI, because a framework would cost more than the forwarding itself (docs/adr/0006).
-In order, a request is refused if the service is full, authenticated (`credentials`), counted
+In order, a request is refused if the service is full, authenticated (`credential_cache`), counted
 (`limits`), forwarded (`upstream`), and its response is passed on with security headers. No body is
 ever held completely.
 """
@@ -19,7 +19,7 @@ from chassis.observability import error_reporting, request_context
 
 from . import consistency_tokens, security_headers, sessions
 from .consistency_tokens import ConsistencyTokens
-from .credentials import CredentialCache
+from .credential_cache import CredentialCache
 from .http1 import ReadTimeout, RemoteProtocolError
 from .http_exchange import HttpExchange, cookie_value, refuse_overloaded
 from .limits import RateLimits, client_address

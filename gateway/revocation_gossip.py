@@ -3,7 +3,7 @@
 The events of users tell every gateway too, but the worker of users publishes them. While that
 worker is down, another gateway would trust a revoked credential until its cache entry expires. So
 the gateway that ends a session, or forwards a call that takes access away, publishes this to a
-fanout exchange. `credentials` of every gateway receives from there, and asks users again.
+fanout exchange. `credential_cache` of every gateway receives from there, and asks users again.
 
 An announcement may be lost, when the gateway dies before it is published: the event of users comes
 later. The connection is not the one that receives, because a broker that runs out of memory or disk

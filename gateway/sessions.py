@@ -18,7 +18,7 @@ from chassis.auth.identity import GATEWAY, IDENTITY_HEADER, Identity
 from chassis.http.errors import BadGateway, InvalidRequest, NotSignedIn, Problem, responses
 from chassis.observability.request_context import propagation_headers
 
-from .credentials import CredentialCache, is_session_token, new_session_token
+from .credential_cache import CredentialCache, is_session_token, new_session_token
 from .limits import RateLimits, client_address
 from .settings import Settings
 from .upstream import ClientDisconnected, RequestBody, UpstreamResponse

@@ -8,7 +8,7 @@ the request only waits for the client to disconnect.
 How a stream ends, other than by its client:
 
 - `ended`: the credential is revoked or over. The event that revokes a person's credentials makes
-  the gateway ask users again (`credentials`); the answer ends the stream. The client gets an
+  the gateway ask users again (`credential_cache`); the answer ends the stream. The client gets an
   event of this name and does not come back.
 - `unconfirmed`: for some seconds users could not be asked whether a credential is still valid.
 - `slow`: more than 64 KiB are unsent because the client does not read.
@@ -46,7 +46,7 @@ from chassis.observability import error_reporting
 from chassis.observability.request_context import REQUEST_ID_HEADER, TRACEPARENT_HEADER
 
 from . import security_headers, sessions
-from .credentials import CredentialCache
+from .credential_cache import CredentialCache
 from .http_exchange import HttpExchange, refuse_overloaded
 from .limits import RateLimits
 from .proxy import session_token

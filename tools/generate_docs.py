@@ -70,7 +70,7 @@ def openapi() -> str:
 def _producers_and_consumers() -> tuple[dict[str, tuple[str, type[Any]]], dict[str, list[str]]]:
     """Two mappings from the routing key: to producer and event class; to the consumers."""
     from chassis.messaging.events import Event
-    from gateway.credentials import REVOCATION_EVENTS
+    from gateway.credential_cache import REVOCATION_EVENTS
 
     consumers: dict[str, list[str]] = defaultdict(list)
     produced: dict[str, tuple[str, type[Event]]] = {}
@@ -107,7 +107,7 @@ def events() -> str:
 def accounts() -> str:
     """Permissions per service at the broker: patterns of names and of routing keys."""
     from chassis.messaging.events import EXCHANGE
-    from gateway.credentials import REVOCATION_EVENTS
+    from gateway.credential_cache import REVOCATION_EVENTS
 
     produced, consumers = _producers_and_consumers()
     keys_by_service = {

@@ -19,8 +19,8 @@ from chassis.http.errors import (
 )
 from chassis.http.models import Ok
 
-from ..auth import Caller
-from ..credentials import CredentialCache, new_session_token
+from ..caller_dependencies import Caller
+from ..credential_cache import CredentialCache, new_session_token
 from ..sessions import rate_limited, read_small_body, refuse_other_sites, set_cookie
 from ..upstream import ClientDisconnected
 from . import users

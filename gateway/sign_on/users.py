@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from chassis.auth import api_keys
 from chassis.http.errors import BadGateway
 
-from ..credentials import is_session_token
+from ..credential_cache import is_session_token
 from ..sessions import COOKIE, public_url, request_users
 from .errors import ERRORS_OF_USERS
 from .flow_cookie import read_flow_cookie

@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from gateway.credentials import new_session_token
+from gateway.credential_cache import new_session_token
 from gateway.sessions import COOKIE
 
 from .fake_services import OWNER, PERSON, Behaviour, StartGateway, error

@@ -25,7 +25,7 @@ from chassis.messaging import own_writes_header
 from chassis.observability import request_context
 from chassis.process import http_protocol
 from gateway import consistency_tokens, static_site
-from gateway.credentials import is_session_token, new_session_token
+from gateway.credential_cache import is_session_token, new_session_token
 from gateway.http1 import HttpClient, ReadTimeout, RemoteProtocolError
 from gateway.http_exchange import cookie_value
 from gateway.routes import Routes

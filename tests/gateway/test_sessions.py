@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from chassis import testing
 from chassis.auth.identity import Verifier
-from gateway.credentials import new_session_token
+from gateway.credential_cache import new_session_token
 from gateway.sessions import COOKIE, EXPECTED_PERSON_HEADER
 
 from .fake_services import OWNER, PERSON, RunningGateway, StartGateway, error, owner_of_any_key

@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from gateway.credentials import new_session_token
+from gateway.credential_cache import new_session_token
 from gateway.sessions import COOKIE
 from gateway.sign_on.flow_cookie import COOKIE as FLOW_COOKIE
 
