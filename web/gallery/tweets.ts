@@ -1,6 +1,6 @@
 /** Tweets for every state of TweetCard. */
 
-import { cacheTweet, type Tweet } from "../src/state/tweets.svelte";
+import { cacheTweet, type Tweet } from "../src/state/tweetCache.svelte";
 import { LONG_NAME, ME, RTL } from "./answers";
 
 /** A picture of a circle on a coloured ground, as a data URL. */

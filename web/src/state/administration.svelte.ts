@@ -3,7 +3,7 @@
 import { SvelteMap } from "svelte/reactivity";
 import * as api from "../api/administration";
 import { ApiError, type Page } from "../api/client";
-import { Paged } from "./paged.svelte";
+import { PagedList } from "./pagedList.svelte";
 import { session } from "./session.svelte";
 
 const PAUSE_MS = 250;
@@ -13,7 +13,7 @@ type Fetch<Filter, T> = (filter: Filter, cursor: string | null) => Promise<Page<
 /** A list with filters. The old items stay until the new ones are loaded. */
 export class FilteredList<Filter extends object, T extends { id: number | string }> {
   filter = $state() as Filter;
-  list = $state.raw() as Paged<T>;
+  list = $state.raw() as PagedList<T>;
 
   #empty: Filter;
   #fetch: Fetch<Filter, T>;
@@ -29,7 +29,7 @@ export class FilteredList<Filter extends object, T extends { id: number | string
 
   #createList() {
     const filter = { ...this.filter };
-    return new Paged<T>((cursor) => this.#fetch(filter, cursor));
+    return new PagedList<T>((cursor) => this.#fetch(filter, cursor));
   }
 
   /** Loads the list with the current filters. */

@@ -8,7 +8,7 @@ import { errorText } from "../text/errorTextLookup";
 import { showToast } from "./toasts.svelte";
 import { session } from "./session.svelte";
 import { getStored, setStored } from "./storage";
-import { cacheTweet, type Tweet } from "./tweets.svelte";
+import { cacheTweet, type Tweet } from "./tweetCache.svelte";
 
 export interface ShownAnnouncement extends api.Announcement {
   tweet: Tweet;

@@ -4,8 +4,8 @@ import { untrack } from "svelte";
 import { ApiError } from "../api/client";
 import * as api from "../api/notifications";
 import { SharedStream, type Notice } from "../api/stream";
-import { homeFeed, type Feed } from "./feeds.svelte";
-import { home } from "./home.svelte";
+import { homeFeed, type Feed } from "./tweetLists.svelte";
+import { home } from "./homeTab.svelte";
 import { catchUpThread, addNewReplies, hasMissingReplies } from "./newReplies";
 import { loadUnread, live, showUnread } from "./liveStatus.svelte";
 import { whenPosted } from "./draft.svelte";
@@ -15,7 +15,7 @@ import { route } from "./route.svelte";
 import { loadSession, session } from "./session.svelte";
 import { isSending, onAccepted } from "./optimistic";
 import { threadOf, type Thread } from "./threads.svelte";
-import { cacheTweet, cachedTweet, showLike, type Tweet } from "./tweets.svelte";
+import { cacheTweet, cachedTweet, showLike, type Tweet } from "./tweetCache.svelte";
 
 /** A notice reaches many readers at once. Their requests are spread over this time. */
 const SPREAD_MS = 3000;

@@ -3,7 +3,7 @@
 import type { Component } from "svelte";
 import type { Person } from "../api/client";
 import { enterDialog, leaveDialog } from "./route.svelte";
-import type { Tweet } from "./tweets.svelte";
+import type { Tweet } from "./tweetCache.svelte";
 
 export type Dialog =
   | { kind: "write" }

@@ -4,12 +4,12 @@ import { del, delMany, get, keys, set } from "idb-keyval";
 import * as api from "../api/client";
 import { moveMentions, mentionsForApi, type Mention } from "../text/mentions";
 import { errorText } from "../text/errorTextLookup";
-import { showPosted, showReply } from "./feeds.svelte";
+import { showPosted, showReply } from "./tweetLists.svelte";
 import { commitUndoable, showToast } from "./toasts.svelte";
 import { texts } from "./preferences.svelte";
 import { signOut, session } from "./session.svelte";
 import { removeStored, setStored, getStored } from "./storage";
-import type { Tweet } from "./tweets.svelte";
+import type { Tweet } from "./tweetCache.svelte";
 
 // The defaults of services/tweets and services/media. With other settings there, the server decides.
 export const MAX_CHARACTERS = 280;

@@ -11,7 +11,7 @@ import { live } from "./liveStatus.svelte";
 import { texts } from "./preferences.svelte";
 import { ADMINISTRATION, navigate } from "./route.svelte";
 import { session } from "./session.svelte";
-import type { Tweet } from "./tweets.svelte";
+import type { Tweet } from "./tweetCache.svelte";
 
 const FLAG = "M6 21V4M6 4.5c5-2.5 7 2 13 0v9c-6 2-8-2.5-13 0";
 const EYE =

@@ -2,7 +2,7 @@
 
 import { ApiError } from "../api/client";
 import { presentTweet, readThread, type Thread } from "./threads.svelte";
-import { cachedTweet, type Tweet } from "./tweets.svelte";
+import { cachedTweet, type Tweet } from "./tweetCache.svelte";
 
 /** Shows new replies, except those that would move what the reader sees: they go to `newReplies`. */
 export function addNewReplies(thread: Thread, replies: Tweet[]) {

@@ -2,8 +2,8 @@
 
 import * as api from "../api/notifications";
 import { loadUnread } from "./liveStatus.svelte";
-import { Paged } from "./paged.svelte";
-import { cacheTweet, type Tweet } from "./tweets.svelte";
+import { PagedList } from "./pagedList.svelte";
+import { cacheTweet, type Tweet } from "./tweetCache.svelte";
 import { ApiError } from "../api/client";
 
 export interface ShownGroup extends api.NotificationGroup {
@@ -16,7 +16,7 @@ export interface ShownGroup extends api.NotificationGroup {
 /** The number of the newest notification at the reader's last visit of the list. */
 let lastSeen = 0;
 
-class NotificationList extends Paged<ShownGroup> {
+class NotificationList extends PagedList<ShownGroup> {
   /** Whether there are notifications that are missing in the list. */
   outdated = $state(false);
 

@@ -3,9 +3,9 @@
 import { SvelteMap } from "svelte/reactivity";
 import * as api from "../api/client";
 import { errorText } from "../text/errorTextLookup";
-import { markFollowingOutdated } from "./feeds.svelte";
+import { markFollowingOutdated } from "./tweetLists.svelte";
 import { showToast } from "./toasts.svelte";
-import { Paged } from "./paged.svelte";
+import { PagedList } from "./pagedList.svelte";
 import { isSending, sendLatest } from "./optimistic";
 
 interface Followable {
@@ -50,12 +50,12 @@ export async function toggleFollow(person: Followable) {
 export class PersonPage {
   profile = $state<api.Profile | null>(null);
   failure = $state<api.ApiError | null>(null);
-  readonly followers: Paged<api.ListedPerson>;
-  readonly following: Paged<api.ListedPerson>;
+  readonly followers: PagedList<api.ListedPerson>;
+  readonly following: PagedList<api.ListedPerson>;
 
   constructor(readonly id: number) {
-    this.followers = new Paged((cursor) => api.followersOf(id, cursor));
-    this.following = new Paged((cursor) => api.followedBy(id, cursor));
+    this.followers = new PagedList((cursor) => api.followersOf(id, cursor));
+    this.following = new PagedList((cursor) => api.followedBy(id, cursor));
   }
 
   async refresh() {
@@ -80,4 +80,5 @@ export function personPage(id: number): PersonPage {
 }
 
 /** The people found by a name. An empty name finds all people, the most followed first. */
-export const peopleNamed = (name: string) => new Paged((cursor) => api.findPeople(name, cursor));
+export const peopleNamed = (name: string) =>
+  new PagedList((cursor) => api.findPeople(name, cursor));

@@ -1,7 +1,7 @@
 /** The search for people by name, while the reader types. */
 
 import type { ListedPerson } from "../api/client";
-import type { Paged } from "./paged.svelte";
+import type { PagedList } from "./pagedList.svelte";
 import { peopleNamed } from "./people.svelte";
 
 /** The longest query that the API accepts. */
@@ -10,7 +10,7 @@ export const MAX_NAME_CHARACTERS = 100;
 const PAUSE_MS = 200;
 
 let query = $state("");
-let results = $state.raw<Paged<ListedPerson>>(peopleNamed(""));
+let results = $state.raw<PagedList<ListedPerson>>(peopleNamed(""));
 /** The query of `results`. */
 let resultsQuery = $state("");
 let timer: ReturnType<typeof setTimeout>;

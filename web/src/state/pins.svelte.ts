@@ -9,7 +9,7 @@ import { announcementTexts } from "../text/announcementTexts";
 import { errorText } from "../text/errorTextLookup";
 import { showToast } from "./toasts.svelte";
 import { session } from "./session.svelte";
-import { cacheTweet, type Tweet } from "./tweets.svelte";
+import { cacheTweet, type Tweet } from "./tweetCache.svelte";
 
 const PIN = "M9 4h6l-.7 5.5 3.2 3.5v1.5h-11V13l3.2-3.5zM12 14.5v6";
 

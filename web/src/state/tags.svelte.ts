@@ -3,11 +3,11 @@
 import { SvelteMap } from "svelte/reactivity";
 import * as api from "../api/client";
 import { errorText } from "../text/errorTextLookup";
-import { markFollowingOutdated } from "./feeds.svelte";
+import { markFollowingOutdated } from "./tweetLists.svelte";
 import { showToast } from "./toasts.svelte";
-import { Paged } from "./paged.svelte";
+import { PagedList } from "./pagedList.svelte";
 import { sendLatest } from "./optimistic";
-import { cacheTweets, type Tweet } from "./tweets.svelte";
+import { cacheTweets, type Tweet } from "./tweetCache.svelte";
 
 const MAX_TAGS_OF_THE_WEEK = 5;
 
@@ -17,12 +17,12 @@ const changed = new SvelteMap<string, boolean>();
 export class TagPage {
   /** The tag as the API returns it; null if there are no recent tweets with it. */
   info = $state<api.Tag | null>(null);
-  readonly recent: Paged<Tweet>;
-  readonly popular: Paged<Tweet>;
+  readonly recent: PagedList<Tweet>;
+  readonly popular: PagedList<Tweet>;
 
   constructor(readonly tag: string) {
-    this.recent = new Paged((cursor) => cacheTweets(api.tweetsWith(tag, "recent", cursor)));
-    this.popular = new Paged((cursor) => cacheTweets(api.tweetsWith(tag, "popular", cursor)));
+    this.recent = new PagedList((cursor) => cacheTweets(api.tweetsWith(tag, "recent", cursor)));
+    this.popular = new PagedList((cursor) => cacheTweets(api.tweetsWith(tag, "popular", cursor)));
   }
 
   get name() {

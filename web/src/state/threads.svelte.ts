@@ -1,7 +1,7 @@
 /** Threads: a tweet, the tweets above it, and the replies below it. */
 
 import * as api from "../api/client";
-import { cacheTweet, likeChangeCount, cachedTweet, type Tweet } from "./tweets.svelte";
+import { cacheTweet, likeChangeCount, cachedTweet, type Tweet } from "./tweetCache.svelte";
 
 export type Tombstone = api.Tombstone;
 export type Entry = Tweet | Tombstone;

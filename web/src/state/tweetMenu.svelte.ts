@@ -5,7 +5,7 @@ import { moderationActions } from "./moderation.svelte";
 import { loadPins, pinActions } from "./pins.svelte";
 import { session } from "./session.svelte";
 import { loadThreadState } from "./subscriptions.svelte";
-import type { Tweet } from "./tweets.svelte";
+import type { Tweet } from "./tweetCache.svelte";
 
 export { threadActions } from "./subscriptions.svelte";
 

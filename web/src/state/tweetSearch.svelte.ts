@@ -2,9 +2,9 @@
 
 import { SvelteMap } from "svelte/reactivity";
 import * as api from "../api/client";
-import { Paged } from "./paged.svelte";
+import { PagedList } from "./pagedList.svelte";
 import { removeStored, setStored, getStored } from "./storage";
-import { cacheTweet, type Tweet } from "./tweets.svelte";
+import { cacheTweet, type Tweet } from "./tweetCache.svelte";
 
 /** The longest query that the API accepts. */
 export const MAX_QUERY_CHARACTERS = 500;
@@ -12,7 +12,7 @@ export const MAX_QUERY_CHARACTERS = 500;
 const RECENT = "search.recent";
 const MAX_RECENT = 8;
 
-export class TweetSearch extends Paged<Tweet> {
+export class TweetSearch extends PagedList<Tweet> {
   choices = $state.raw<api.NameChoice[]>([]);
   /** By person: the departments of people who share a name in the query. */
   readonly departments = new SvelteMap<number, string>();

@@ -2,7 +2,7 @@
 
 import { ApiError, type Page } from "../api/client";
 
-export class Paged<T extends { id: number | string }> {
+export class PagedList<T extends { id: number | string }> {
   items = $state<T[]>([]);
   loading = $state(false);
   failure = $state<ApiError | null>(null);

@@ -1,18 +1,18 @@
 /** Lists of tweets. They live as long as the page, so that Back returns to the same place. */
 
 import * as api from "../api/client";
-import { Paged } from "./paged.svelte";
+import { PagedList } from "./pagedList.svelte";
 import { preferences } from "./preferences.svelte";
 import { session } from "./session.svelte";
 import { addToThreads } from "./threads.svelte";
-import { cacheTweet, cacheTweets, type Tweet } from "./tweets.svelte";
+import { cacheTweet, cacheTweets, type Tweet } from "./tweetCache.svelte";
 
 const MAX_NEW = 20;
 /** The reason for a tweet in the feed is missing in the response if there is none any more. */
 const NO_REASON = { conversation: null, followed_tag: null };
 
 /** One of the reader's feeds. It collects new tweets and shows them when the reader wants to. */
-export class Feed extends Paged<Tweet> {
+export class Feed extends PagedList<Tweet> {
   /** New tweets that are loaded but not shown yet, the newest first. */
   newTweets = $state<Tweet[]>([]);
   /** The ids of new tweets that are not loaded yet. */
@@ -92,7 +92,7 @@ export class Feed extends Paged<Tweet> {
 }
 
 const feeds = new Map<string, Feed>();
-const profiles = new Map<string, Paged<Tweet>>();
+const profiles = new Map<string, PagedList<Tweet>>();
 
 /** The feed with the order, replies and period that the reader has chosen. */
 export function homeFeed(scope: api.Scope): Feed {
@@ -111,10 +111,10 @@ export function homeFeed(scope: api.Scope): Feed {
 }
 
 /** The list of a profile's tab. */
-export function profileTweets(userId: number, list: api.ProfileList): Paged<Tweet> {
+export function profileTweets(userId: number, list: api.ProfileList): PagedList<Tweet> {
   const key = `${userId} ${list}`;
   const tweets =
-    profiles.get(key) ?? new Paged((cursor) => cacheTweets(api.tweetsOf(userId, list, cursor)));
+    profiles.get(key) ?? new PagedList((cursor) => cacheTweets(api.tweetsOf(userId, list, cursor)));
   profiles.set(key, tweets);
   return tweets;
 }
