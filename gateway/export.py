@@ -33,7 +33,7 @@ MAX_DURATION_SECONDS = 3600
 """A download that takes longer is cut off."""
 
 LISTS = {
-    "users": ("profile", "following", "followers", "keys", "sessions", "invitations"),
+    "users": ("profile", "following", "followers", "keys", "sessions", "invitations", "identities"),
     "tweets": ("tweets", "likes", "tags", "reports", "acknowledgements", "pins"),
     "notifications": ("notifications",),
     "media": ("pictures", "portrait"),
@@ -98,10 +98,12 @@ class _ArchiveResponse(StreamingResponse):
 )
 async def export(identity: Caller, request: Request) -> Response:
     """The archive contains `profile.json`, `following.json`, `followers.json`, `keys.json`,
-    `sessions.json` and `invitations.json` (without their secrets), `tweets.json`, `likes.json`,
-    `tags.json` (the hashtags that you follow), `notifications.json` (your settings, the threads
-    that you follow or mute, and the people whom you watch), `pictures.json` with the descriptions,
-    `portrait.json` (the picture of yourself), and the pictures in the folder `pictures`.
+    `sessions.json` and `invitations.json` (without their secrets), `identities.json` (your linked
+    accounts), `tweets.json`, `likes.json`, `tags.json` (the hashtags that you follow),
+    `reports.json` (the reports that you made), `acknowledgements.json` (of announcements),
+    `pins.json`, `notifications.json` (your settings, the threads that you follow or mute, and the
+    people whom you watch), `pictures.json` with the descriptions, `portrait.json` (the picture of
+    yourself), and the pictures in the folder `pictures`.
 
     The archive has no `Content-Length`, because it is packed while it is sent. If the download is
     interrupted, the file cannot be opened: download it again."""

@@ -1,6 +1,7 @@
 """An archive is complete or visibly cut off, and its end makes room for the next one."""
 
 import asyncio
+import importlib
 import io
 import zipfile
 from collections.abc import AsyncIterator
@@ -32,6 +33,13 @@ async def lists(request: Request) -> Response:
 
 
 EXPORTING = dict.fromkeys(LISTS, lists)
+
+
+@pytest.mark.parametrize("service", LISTS)
+def test_an_archive_has_every_list_that_a_service_exports(service: str) -> None:
+    privacy = importlib.import_module(f"services.{service}.privacy")
+
+    assert {*LISTS[service]} == {*privacy.EXPORT_LISTS}
 
 
 async def test_a_picture_that_was_removed_meanwhile_is_left_out(

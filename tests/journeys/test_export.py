@@ -56,7 +56,7 @@ async def test_an_archive_holds_what_is_ones_own_and_nothing_of_others(company: 
 
     assert {name.partition("/")[0] for name in archive} == {
         *("profile.json", "following.json", "followers.json"),
-        *("keys.json", "sessions.json", "invitations.json"),
+        *("keys.json", "sessions.json", "invitations.json", "identities.json"),
         *("tweets.json", "likes.json", "tags.json", "reports.json", "notifications.json"),
         *("acknowledgements.json", "pins.json"),
         *("pictures.json", "portrait.json", "pictures"),
