@@ -12,7 +12,7 @@ from chassis.auth.identity import Identity
 from chassis.http.errors import NotAnAdministrator
 
 from .limits import RateLimits
-from .sessions import COOKIE, EXPECTED_PERSON_HEADER, refuse_another_person
+from .sessions import COOKIE, EXPECTED_PERSON_HEADER, require_expected_person
 
 
 async def _caller(request: Request) -> Identity:
@@ -25,7 +25,7 @@ async def _caller(request: Request) -> Identity:
         identity: Identity = await state.credentials.identity_of_session(token, request.scope)
     else:
         identity = await state.credentials.identity_of_key(key.encode("latin-1"), request.scope)
-    refuse_another_person(request.headers.get(EXPECTED_PERSON_HEADER), identity)
+    require_expected_person(request.headers.get(EXPECTED_PERSON_HEADER), identity)
     limits: RateLimits = state.limits
     if limits.enabled:
         limits.by_kind["read"].acquire(identity.user_id, time.monotonic())

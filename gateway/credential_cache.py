@@ -239,29 +239,29 @@ class CredentialCache:
 
     def expire(self, digest: bytes) -> None:
         """The next request with this credential asks users again, at every gateway."""
-        self._expire(digest)
+        self._expire_here(digest)
         self.gossip.announce(digest=digest.hex())
 
     def expire_person(self, user_id: int) -> None:
         """As `expire`, for every credential of this person."""
-        self._expire_person(user_id)
+        self._expire_person_here(user_id)
         self.gossip.announce(user_id=user_id)
 
-    def _expire(self, digest: bytes) -> None:
+    def _expire_here(self, digest: bytes) -> None:
         self._note_revocation(digest)
         entry = self._entries.get(digest)
         if entry is not None:
             self._entries[digest] = entry._replace(expires_at=0.0)
             self.listener(entry.identity.user_id)
 
-    def _expire_person(self, user_id: int) -> None:
+    def _expire_person_here(self, user_id: int) -> None:
         self._note_revocation(user_id)
         for digest, entry in self._entries.items():
             if entry.identity.user_id == user_id:
                 self._entries[digest] = entry._replace(expires_at=0.0)
         self.listener(user_id)
 
-    def expire_all(self) -> None:
+    def expire_all_here(self) -> None:
         """The next request with any credential asks users again, at this gateway: for when it is
         unknown whose have ended."""
         self._note_revocation(None)
@@ -275,7 +275,7 @@ class CredentialCache:
             await self._consume()
         finally:
             self.receives_revocations = False
-            self.expire_all()
+            self.expire_all_here()
 
     async def _consume(self) -> None:
         url = self._settings.broker_url.get_secret_value()
@@ -290,12 +290,12 @@ class CredentialCache:
             await queue.bind(await revocation_gossip.exchange(channel))
             async with queue.iterator() as messages:
                 # Events before this moment did not reach the queue.
-                self.expire_all()
+                self.expire_all_here()
                 self.receives_revocations = True
                 self.listener(None)
                 async for message in messages:
                     if not self.gossip.is_own(message):
-                        for revocation in message_format.events_of(message):
+                        for revocation in message_format.decode_leniently(message):
                             with revocation.logged():
                                 self._on_revocation(revocation.payload)
                     await message.ack()
@@ -304,13 +304,13 @@ class CredentialCache:
         try:
             revocation = json.loads(payload)
             if "digest" in revocation:
-                self._expire(bytes.fromhex(revocation["digest"]))
+                self._expire_here(bytes.fromhex(revocation["digest"]))
             else:
-                self._expire_person(int(revocation["user_id"]))
+                self._expire_person_here(int(revocation["user_id"]))
         except Exception as error:
             # It is unknown whose credential the message revokes.
             log.error("credentials.malformed_revocation", error=repr(error))
-            self.expire_all()
+            self.expire_all_here()
             self.listener(None)
         else:
             log.info("credentials.revoked")

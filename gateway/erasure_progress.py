@@ -27,7 +27,8 @@ class ErasurePart(BaseModel):
     """The progress of one service.
 
     `state` is `waiting` before the service has learned of the erasure, `erasing` while it deletes
-    data, `settling` for five minutes after the last deletion, and then `finished`.
+    data, `settling` when everything is deleted, until five minutes after the service learned of the
+    erasure, and then `finished`.
     `erased` counts deleted tweets, likes, follows or pictures.
     """
 
@@ -81,8 +82,9 @@ router = APIRouter(tags=["administration"])
     responses=responses(NotAnAdministrator, ErasureNotFound),
 )
 async def erasure(id: Id, identity: CallingAdministrator, request: Request) -> ErasureView:
-    """`finished` becomes true five minutes after the last data is deleted. Until then ask again,
-    for example every ten seconds."""
+    """`finished` becomes true at the earliest five minutes after the services learned of the
+    erasure, because data of the person may arrive until then. Ask again, for example every ten
+    seconds."""
     parts = await asyncio.gather(*(_part(request, identity, name, id) for name in SERVICES))
     part_of = dict(zip(SERVICES, parts, strict=True))
     if part_of["users"].state == "waiting":

@@ -32,7 +32,7 @@ class ServiceHealth(BaseModel):
     """Events that wait for the service, or for a retry."""
     dead_letters: int | None = None
     """Events that failed at every attempt. `make replay SERVICE=…`, or `operate replay`, handles
-    them again once the reason is mended."""
+    them again once the cause is fixed."""
     consumers: int | None = None
     """How many workers handle events."""
 
@@ -62,7 +62,8 @@ class HealthOverview(BaseModel):
 
     result: Literal[True] = True
     healthy: bool
-    """Whether all services are ready, each has a worker, and there are no dead letters."""
+    """Whether this gateway is connected to the broker, all services are ready, each has a worker,
+    and there are no dead letters."""
     broker: bool
     """Whether this gateway is connected to the broker, and hears of revoked keys at once."""
     services: dict[str, ServiceHealth]
@@ -79,8 +80,8 @@ router = APIRouter(tags=["administration"])
     responses=responses(NotAnAdministrator),
 )
 async def health_overview(identity: CallingAdministrator, request: Request) -> HealthOverview:
-    """For a glance; operators have metrics and alerts. A response may take some seconds while a
-    service or the broker does not answer."""
+    """A short overview; for details use the metrics and alerts. A response may take some seconds
+    while a service or the broker does not answer."""
     found = await asyncio.gather(*(_health(request, identity, name) for name in SERVICES))
     broker: bool = request.app.state.credentials.receives_revocations
     healthy = broker and all(

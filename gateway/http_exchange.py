@@ -111,7 +111,7 @@ class HttpExchange:
                 self.expected_person = value.decode("latin-1")
         return forwarded
 
-    def events(self) -> str:
+    def sent_consistency_tokens(self) -> str:
         """The consistency tokens that the client sent, in the header and in the cookie."""
         if not self.cookies:
             return self._events_header

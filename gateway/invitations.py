@@ -18,8 +18,8 @@ from .credential_cache import is_session_token, new_session_token
 from .limits import KeyGuessLimiter
 from .sessions import (
     CrossSiteRequest,
+    count_towards_address_limit,
     end_previous_session,
-    rate_limited,
     refuse_other_sites,
     request_users,
     set_cookie,
@@ -117,7 +117,7 @@ router = APIRouter(tags=["session"])
     responses=responses(
         InvitationNotFound, InvitationUsed, InvitationExpired, InvitationRevoked, CrossSiteRequest
     ),
-    dependencies=[Depends(refuse_other_sites), Depends(rate_limited)],
+    dependencies=[Depends(refuse_other_sites), Depends(count_towards_address_limit)],
     openapi_extra={
         "security": [],
         "requestBody": {

@@ -3,7 +3,8 @@
 The algorithm is GCRA, the generic cell rate algorithm. It is a leaky bucket that needs one number
 per subject: the *theoretical arrival time* (TAT), the moment at which the whole allowance is
 available again. Each call moves the TAT by one *emission interval*, which is 60 s divided by the
-calls per minute. A call that would move the TAT more than 60 s ahead of now is refused.
+calls per minute. A call that would move the TAT more than 60 s ahead of now is refused. The code
+calls TAT - now the *debt* of a subject, in seconds.
 
 Example: with 60 calls a minute the interval is 1 s. 60 calls at once move the TAT to now + 60 s;
 the 61st is refused until a second has passed; a client that makes one call a second is never

@@ -133,7 +133,7 @@ def create_app() -> ASGIApp:
         "replicas": partial(
             resolve_repeatedly, [*upstream.replicas.values(), event_streams.replicas]
         ),
-        "streams": event_streams.watch_over,
+        "streams": event_streams.close_ended_streams,
     }
 
     @contextlib.asynccontextmanager

@@ -1,9 +1,9 @@
 """The hot path: forwards a request to a service and streams the response back.
 
 This is plain ASGI, because a framework would cost more than the forwarding itself (docs/adr/0006).
-In order, a request is refused if the service is full, authenticated (`credential_cache`), counted
-(`limits`), forwarded (`upstream`), and its response is passed on with security headers. No body is
-ever held completely.
+The steps, in order: refuse the request if the service is full; authenticate the caller
+(`credential_cache`); count the call (`limits`); forward it (`upstream`); pass the response on with
+security headers. No body is ever held completely.
 """
 
 import time
@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from chassis.auth.identity import IDENTITY_HEADER, Identity, Signer
 from chassis.http.errors import BadGateway, InternalError, NotSignedIn, PayloadTooLarge, Problem
-from chassis.messaging.own_writes_header import AFTER
+from chassis.messaging.own_writes_header import AFTER_HEADER
 from chassis.observability import error_reporting, request_context
 
 from . import consistency_tokens, security_headers, sessions
@@ -100,12 +100,14 @@ class Proxy:
             else:
                 identity = await self._credentials.identity_of_key(exchange.api_key, scope)
             structlog.contextvars.bind_contextvars(user_id=identity.user_id)
-            sessions.refuse_another_person(exchange.expected_person, identity)
+            sessions.require_expected_person(exchange.expected_person, identity)
             headers[IDENTITY_HEADER] = self._signer.sign(identity, route.service)
             if route.service in _READ_OWN_WRITES and (
-                after := self._consistency_tokens.for_read(identity.user_id, exchange.events())
+                after := self._consistency_tokens.for_read(
+                    identity.user_id, exchange.sent_consistency_tokens()
+                )
             ):
-                headers[AFTER] = after
+                headers[AFTER_HEADER] = after
         if self._limiters is not None:
             subject = client_address(scope) if identity is None else identity.user_id
             limiter = self._limiters[route.limit_kind]
@@ -127,7 +129,7 @@ class Proxy:
         )
         async with response.http:
             if route.changes_access and response.http.status < 400:
-                # No gateway may use its cache until the event of users arrives.
+                # No gateway may use its cache until the event of users has arrived.
                 self._credentials.expire_person(int(scope["raw_path"].split(b"/")[3]))
             await self._respond(exchange, route, identity, response)
 

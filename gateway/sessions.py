@@ -41,8 +41,8 @@ class SessionChanged(Problem):
     message = "Someone else is signed in now. Reload the page."
 
 
-def refuse_another_person(expected: str | None, identity: Identity) -> None:
-    """Refuses a request whose sender believes to be somebody else. Raises SessionChanged.
+def require_expected_person(expected: str | None, identity: Identity) -> None:
+    """Refuses a request from a page that still shows another person. Raises SessionChanged.
 
     All tabs of a browser share one cookie. A tab that still shows Ann, after Bob has signed in with
     another tab, would act in Bob's name. `expected` is the value of `EXPECTED_PERSON_HEADER`."""
@@ -94,7 +94,7 @@ async def refuse_other_sites(request: Request) -> None:
         raise CrossSiteRequest
 
 
-async def rate_limited(request: Request, response: Response) -> None:
+async def count_towards_address_limit(request: Request, response: Response) -> None:
     """Counts the request towards the limit of its address. Raises TooManyRequests."""
     limits: RateLimits = request.app.state.limits
     if limits.enabled:
@@ -127,7 +127,7 @@ router = APIRouter(tags=["session"])
     PATH,
     summary="Sign in: exchange an api-key for a session",
     responses=responses(NotSignedIn, CrossSiteRequest),
-    dependencies=[Depends(refuse_other_sites), Depends(rate_limited)],
+    dependencies=[Depends(refuse_other_sites), Depends(count_towards_address_limit)],
     openapi_extra={
         "security": [],
         "requestBody": {
@@ -171,7 +171,7 @@ async def sign_in(
     summary="Sign out: end the session",
     response_model_exclude_none=True,
     responses=responses(CrossSiteRequest),
-    dependencies=[Depends(refuse_other_sites), Depends(rate_limited)],
+    dependencies=[Depends(refuse_other_sites), Depends(count_towards_address_limit)],
     openapi_extra={"security": []},
 )
 async def sign_out(request: Request, response: Response) -> SignedOutView:
@@ -231,7 +231,7 @@ async def _end_session(request: Request, token: str) -> str | None:
     response = await request_users(request, "DELETE", f"/internal/sessions/{digest.hex()}")
     if response.http.status != 200:
         raise BadGateway
-    # No gateway may use its cache until the event of users arrives.
+    # No gateway may use its cache until the event of users has arrived.
     request.app.state.credentials.expire(digest)
     sign_out_url: str | None = json.loads(response.body or b"{}").get("sign_out_url")
     return sign_out_url

@@ -60,9 +60,9 @@ class Settings(ProcessSettings):
     writes_per_minute: int = Field(300, gt=0)
     """Requests that change something, per person."""
     uploads_per_minute: int = Field(60, gt=0)
-    """Uploaded pictures per person."""
+    """Uploads (pictures and CSV files) per person."""
     searches_per_minute: int = Field(300, gt=0)
-    """Searches for people by name, per person."""
+    """Searches for people and for tweets, per person."""
     downloads_per_minute: int = Field(30_000, gt=0)
     """Downloaded pictures per address. Downloads need no key, and a whole office may share one
     address."""

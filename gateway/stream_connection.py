@@ -54,7 +54,8 @@ class ForwardedStream(asyncio.Protocol):
         """When to ask again whether the credential is valid, as a time of `time.monotonic`."""
         self.checked_at = self.active_at = time.monotonic()
         self.unconfirmed_at = 0.0
-        """When users could not be asked for the first time since the last answer; 0 if it could."""
+        """When a check of the credential first failed because users did not respond; 0 if the last
+        check got an answer."""
         self.status = 0
         self.headers: list[Header] = []
         self.reason = ""

@@ -128,7 +128,7 @@ class Streams:
             exchange.log_and_count()
         if stream is not None:
             del exchange
-            event_stream.release(scope)
+            event_stream.free_scope(scope)
             await self._wait_for_end(stream, receive)
 
     async def _open(
@@ -147,7 +147,7 @@ class Streams:
             kind, secret = "keys", exchange.api_key
             identity = await self._credentials.identity_of_key(secret, exchange.scope)
         structlog.contextvars.bind_contextvars(user_id=identity.user_id)
-        sessions.refuse_another_person(exchange.expected_person, identity)
+        sessions.require_expected_person(exchange.expected_person, identity)
         if self._limiters is not None:
             limiter = self._limiters[route.limit_kind]
             exchange.limit_headers = limiter.acquire(identity.user_id, time.monotonic())
@@ -215,7 +215,7 @@ class Streams:
 
     async def _wait_for_end(self, stream: ForwardedStream, receive: Receive) -> None:
         try:
-            await event_stream.disconnected(receive)
+            await event_stream.wait_for_disconnect(receive)
         except asyncio.CancelledError:
             if not stream.reason:
                 raise
@@ -228,17 +228,19 @@ class Streams:
 
     # Watching over the open streams.
 
-    async def watch_over(self) -> None:
+    async def close_ended_streams(self) -> None:
         """Closes streams without heartbeats, and those whose credential has ended. Runs until it is
         cancelled."""
         while True:
             now = time.monotonic()
-            unannounced = -inf if self._credentials.receives_revocations else now - _RECHECK_SECONDS
+            recheck_before = (
+                -inf if self._credentials.receives_revocations else now - _RECHECK_SECONDS
+            )
             due = []
             for stream in list(self._streams):
                 if stream.active_at < now - _MAX_SILENCE_SECONDS:
                     stream.finish("silent")
-                elif stream.check_at <= now or stream.checked_at < unannounced:
+                elif stream.check_at <= now or stream.checked_at < recheck_before:
                     due.append(stream)
             for start in range(0, len(due), _CONCURRENT_CHECKS):
                 await asyncio.gather(*map(self._check, due[start : start + _CONCURRENT_CHECKS]))
@@ -249,7 +251,7 @@ class Streams:
             if user_id is None:
                 stream.check_at = 0.0
             elif stream.user_id == user_id:
-                # `watch_over` may be busy with the streams of everybody.
+                # `close_ended_streams` may be busy with the streams of everybody.
                 stream.check_at = 0.0
                 check = asyncio.create_task(self._check(stream))
                 self._checks.add(check)
@@ -286,7 +288,7 @@ class Streams:
     async def drain(self) -> None:
         """Ends all streams, because the gateway stops."""
         self._is_draining = True
-        await event_stream.in_turns(
+        await event_stream.spread_over(
             self._streams,
             lambda stream: stream.finish("draining"),
             event_stream.CLOSING_SECONDS,

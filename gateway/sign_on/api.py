@@ -21,7 +21,7 @@ from chassis.http.models import Ok
 
 from ..caller_dependencies import Caller
 from ..credential_cache import CredentialCache, new_session_token
-from ..sessions import rate_limited, read_small_body, refuse_other_sites, set_cookie
+from ..sessions import count_towards_address_limit, read_small_body, refuse_other_sites, set_cookie
 from ..upstream import ClientDisconnected
 from . import users
 from .errors import AccountScopeRequired, LogoutNotAccepted, ProviderNotFound, SignOnUnavailable
@@ -59,11 +59,11 @@ router = APIRouter(prefix=PREFIX, tags=["session"])
 """Needs what the router of `sessions` needs."""
 
 
-@router.head("", include_in_schema=False, dependencies=[Depends(rate_limited)])
+@router.head("", include_in_schema=False, dependencies=[Depends(count_towards_address_limit)])
 @router.get(
     "",
     summary="List the ways to sign in",
-    dependencies=[Depends(rate_limited)],
+    dependencies=[Depends(count_towards_address_limit)],
     openapi_extra={"security": []},
 )
 async def providers(request: Request) -> SignOnView:
@@ -77,7 +77,7 @@ async def providers(request: Request) -> SignOnView:
     status_code=303,
     response_class=RedirectResponse,
     summary="Sign in at an identity provider: open this address in a browser",
-    dependencies=[Depends(rate_limited)],
+    dependencies=[Depends(count_towards_address_limit)],
     openapi_extra={"security": []},
 )
 async def start(provider: Provider, request: Request, next: Next = "/") -> RedirectResponse:
@@ -98,7 +98,7 @@ async def start(provider: Provider, request: Request, next: Next = "/") -> Redir
     status_code=303,
     response_class=RedirectResponse,
     summary="The address to which identity providers send the browser back",
-    dependencies=[Depends(rate_limited)],
+    dependencies=[Depends(count_towards_address_limit)],
     openapi_extra={"security": []},
 )
 async def callback(
@@ -155,7 +155,7 @@ async def link(
     "/{provider}/logout",
     summary="Back-channel logout: for identity providers",
     responses=responses(ProviderNotFound, SignOnUnavailable, LogoutNotAccepted),
-    dependencies=[Depends(rate_limited)],
+    dependencies=[Depends(count_towards_address_limit)],
     openapi_extra={
         "security": [],
         "requestBody": {
@@ -188,7 +188,7 @@ async def log_out(provider: Provider, request: Request) -> Ok:
         user_ids = await users.log_out(provider, request, tokens[0])
     except (BadGateway, ServiceTimeout, ServiceUnavailable):
         # Users may have ended sessions before the connection broke.
-        credentials.expire_all()
+        credentials.expire_all_here()
         raise
     for user_id in user_ids:
         credentials.expire_person(user_id)

@@ -320,7 +320,7 @@ async def test_all_streams_are_checked_when_the_broker_is_back(
         await is_true(lambda: running.app._streams._streams)
         users.revoked = True
         # What `consume_revocations` does when the connection is lost, and is there again.
-        running.app._application.state.credentials.expire_all()
+        running.app._application.state.credentials.expire_all_here()
         running.app._application.state.credentials.listener(None)
 
         await stream.event("ended")
