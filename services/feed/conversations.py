@@ -1,10 +1,10 @@
 """Chooses what a feed with conversations shows.
 
 A reply on its own says little, so it is not shown as a card of its own. A reply by somebody whom
-the reader follows, to somebody whom the reader follows, brings the tweet with which the thread
-begins: one card for a thread, which says how many such replies there are and by whom. The reader
-counts as followed here. So do the hashtags that the reader follows: tweets with them are shown, and
-the card says why.
+the reader follows, to somebody whom the reader follows, *brings* the tweet with which its thread
+begins: the feed shows that tweet because of the reply. There is one card for a thread, which says
+how many such replies there are and by whom. The reader counts as followed here. So do the hashtags
+that the reader follows: tweets with them are shown, and the card says why.
 
 *Recent* sorts by the newest activity: the tweet itself, or the newest such reply in its thread. A
 thread may have shown up on an earlier page because of a newer reply; `_SHOWN_EARLIER` finds it by
@@ -113,7 +113,7 @@ where root_id = any($3::bigint[]) and id >= $2 and visible and parent_id is not 
     and author_id in (select id from author) and {_ADDRESSED}
 """  # noqa: S608  only constants are inserted
 # $4 and $5 the sort key behind which the page begins.
-_BROUGHT = f"""
+_POPULAR_CANDIDATES = f"""
 with {_AUTHOR}
 select distinct brought.root_id, tweet.like_count,
     tweet.visible and (tweet.like_count, tweet.id) < ($4::int, $5::bigint)
@@ -223,7 +223,7 @@ async def _recent(connections: Pool, selection: Selection) -> _Choice:
 async def _popular(connections: Pool, selection: Selection) -> _Choice:
     behind = decode_cursor(selection.cursor)
     brought = await connections.fetch(
-        _BROUGHT, selection.reader_id, HIGHEST[1], MAX_BROUGHT, *behind
+        _POPULAR_CANDIDATES, selection.reader_id, HIGHEST[1], MAX_BROUGHT, *behind
     )
     keys = await queries.sort_keys(connections, selection)
     keys += [(row["like_count"], row["root_id"]) for row in brought if row["is_candidate"]]

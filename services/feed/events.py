@@ -1,4 +1,4 @@
-"""The events of users and tweets that the feed handles, with the fields that it uses."""
+"""The events of users, tweets and media that the feed handles, with the fields that it uses."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -14,8 +14,8 @@ the handlers commute. Whatever the order, the tables end up the same. Three mean
 
 All handlers about a tweet's likes lock the row of the tweet first. `replies` keeps the counts and
 lists of replies. Tweets, likes and follows, which are most events, are handled many at once.
-`bulk_handlers` has the same rules for others in statements for many events; a change of one module
-is a change of both. See docs/adr/0004.
+`rebuild_handlers` repeats the rules for registrations in one statement for many events; change both
+together. See docs/adr/0004.
 """
 
 import json

@@ -23,7 +23,6 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 
-import structlog
 from prometheus_client import Histogram
 
 from chassis.database import listen_notify
@@ -49,8 +48,6 @@ WAIT = Histogram(
     ["outcome"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
-
-log = structlog.get_logger()
 
 
 class Freshness(Enum):

@@ -1,4 +1,4 @@
-"""The tables of the schema `feed`: a projection of the events of users and tweets."""
+"""The tables of the schema `feed`: a projection of the events of users, tweets and media."""
 
 from typing import Any
 

@@ -296,8 +296,8 @@ class Search:
         """The newest matches behind this id."""
         first, end = prepared.first_id, min(prepared.end_id, behind)
         excluded = [
-            [first for first, _ in prepared.excluded],
-            [behind for _, behind in prepared.excluded],
+            [start for start, _ in prepared.excluded],
+            [stop for _, stop in prepared.excluded],
         ]
         rows = await self._connections.fetch(_NEWEST, prepared.match, first, end, *excluded, limit)
         found = [row["tweet_id"] for row in rows]

@@ -70,13 +70,13 @@ _ONE_AUTHOR = """
     select id, like_count from tweet
     where visible and {kind} and author_id = $6 and $1::bigint is not null and {behind}
       and not exists (select from person where id = $6 and hidden)
-    order by {sort} limit $2 offset $3
+    order by {sort} {limit}
 """
 _EVERYONE = """
     select id, like_count from tweet
     where visible and {kind} and $6::bigint is null and $1::bigint is not null and {behind}
       and not exists (select from person where person.id = tweet.author_id and hidden)
-    order by {sort} limit $2 offset $3
+    order by {sort} {limit}
 """
 # Authors are sorted by their first tweet. A page of n tweets can contain only tweets of the first n
 # authors, so at most n tweets of each of these are read.
@@ -102,7 +102,7 @@ _FOLLOWING = """
         where visible and {kind} and author_id = candidate.author_id and {behind}
         order by {sort} limit $2::bigint + $3::bigint
     ) as top
-    order by {sort} limit $2 offset $3
+    order by {sort} {limit}
 """
 _FOLLOWING_SINCE = """
     select id, like_count
@@ -117,7 +117,7 @@ _FOLLOWING_SINCE = """
     ) as newest
     where $6::bigint is null and {behind}
       and not exists (select from person where person.id = authors.author_id and hidden)
-    order by {sort} limit $2 offset $3
+    order by {sort} {limit}
 """
 _EVERYONE_SINCE = """
     select id, like_count
@@ -128,7 +128,7 @@ _EVERYONE_SINCE = """
     ) as newest
     where $6::bigint is null and $1::bigint is not null and {behind}
       and not exists (select from person where person.id = newest.author_id and hidden)
-    order by {sort} limit $2 offset $3
+    order by {sort} {limit}
 """
 _TAGGED = """
     select id, like_count
@@ -143,15 +143,17 @@ _TAGGED = """
     ) as tweet
     where $6::bigint is null and $1::bigint is not null and {behind}
       and not exists (select from person where person.id = tweet.author_id and hidden)
-    order by {sort} limit $2 offset $3
+    order by {sort} {limit}
 """
 # Replies and other tweets have indexes of their own.
 _BOTH = """
     select id, like_count from (({tweets}) union all ({replies})) as tweet
-    order by {sort} limit $2 offset $3
+    order by {sort} {limit}
 """
-NO_REPLY = "parent_id is null"
-REPLY = "parent_id is not null"
+_NO_REPLY = "parent_id is null"
+_REPLY = "parent_id is not null"
+_LIMIT = "limit $2 offset $3"
+_LIMIT_BEFORE_MERGE = "limit $2::bigint + $3::bigint"
 
 HIGHEST = (2**31 - 1, paging.MAX_ID)
 
@@ -170,9 +172,10 @@ def chosen_statement(selection: Selection) -> str:
         template = _EVERYONE if everyone else _FOLLOWING
     sort = SORT[selection.order]
 
-    def chosen(kind: str) -> str:
+    def chosen(kind: str, limit: str = _LIMIT) -> str:
         return template.format(
             kind=kind,
+            limit=limit,
             behind=_BEHIND[selection.order],
             sort=sort,
             newest_of_author=NEWEST_OF_AUTHOR,
@@ -184,12 +187,13 @@ def chosen_statement(selection: Selection) -> str:
     if selection.only_media:
         return chosen("has_media")
     if selection.tag is not None or selection.replies is not Replies.all:
-        return chosen(NO_REPLY)
-    to_merge = "limit $2::bigint + $3::bigint".join
-    tweets, replies = (
-        to_merge(chosen(kind).rsplit("limit $2 offset $3", 1)) for kind in (NO_REPLY, REPLY)
+        return chosen(_NO_REPLY)
+    return _BOTH.format(
+        tweets=chosen(_NO_REPLY, _LIMIT_BEFORE_MERGE),
+        replies=chosen(_REPLY, _LIMIT_BEFORE_MERGE),
+        sort=sort,
+        limit=_LIMIT,
     )
-    return _BOTH.format(tweets=tweets, replies=replies, sort=sort)
 
 
 def arguments_of(selection: Selection) -> tuple[int | str | None, ...]:

@@ -95,7 +95,7 @@ async def mark_seen(session: AnySession, user_id: int, seq: int) -> None:
         return
     await positions.lock(session)
     if await fetch(session, _MOVE_MARKER, user_id, seq):
-        await positions.append_seen(session, user_id)
+        await positions.append_unread_notice(session, user_id)
 
 
 async def mark_read(session: AnySession, user_id: int, group: GroupId) -> None:
@@ -106,7 +106,7 @@ async def mark_read(session: AnySession, user_id: int, group: GroupId) -> None:
     if rows[0]["unread"]:
         await positions.lock(session)
         await fetch(session, _MARK_READ, user_id, *group)
-        await positions.append_seen(session, user_id)
+        await positions.append_unread_notice(session, user_id)
 
 
 async def change_preferences(
@@ -117,7 +117,7 @@ async def change_preferences(
     await positions.lock(session)
     for kind, change in changes.items():
         await fetch(session, _SET_PREFERENCE, user_id, kind, *change, DEFAULT_DELIVERY[kind])
-    await positions.append_seen(session, user_id)
+    await positions.append_unread_notice(session, user_id)
 
 
 async def mute_thread(session: AnySession, user_id: int, thread_id: int, *, mentions: bool) -> None:
@@ -152,13 +152,13 @@ async def _set_thread(
     if counted["count"] >= MAX_THREADS:
         raise TooManyThreads(limit=MAX_THREADS)
     if await fetch(session, _SET_THREAD, user_id, thread_id, state, mute_mentions):
-        await positions.append_seen(session, user_id)
+        await positions.append_unread_notice(session, user_id)
 
 
 async def _forget_thread(session: AnySession, user_id: int, thread_id: int, state: str) -> None:
     await positions.lock(session)
     if await fetch(session, _FORGET_THREAD, user_id, thread_id, state):
-        await positions.append_seen(session, user_id)
+        await positions.append_unread_notice(session, user_id)
 
 
 async def watch(session: AnySession, user_id: int, watched_id: int) -> None:

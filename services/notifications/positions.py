@@ -27,7 +27,7 @@ async def lock(session: AnySession) -> None:
         session.info["positions_locked"] = True
 
 
-_APPEND_SEEN = """
+_APPEND_UNREAD_NOTICE = """
 with given as (
     update position set position = position + 1 returning position
 )
@@ -35,7 +35,7 @@ insert into notice (position, kind, recipient_id) select position, 'seen', $1 fr
 """
 
 
-async def append_seen(session: AnySession, user_id: int) -> None:
+async def append_unread_notice(session: AnySession, user_id: int) -> None:
     """Tells a person's streams that the person's unread notifications or marker changed."""
     await lock(session)
-    await fetch(session, _APPEND_SEEN, user_id)
+    await fetch(session, _APPEND_UNREAD_NOTICE, user_id)

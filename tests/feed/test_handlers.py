@@ -17,9 +17,9 @@ from chassis.messaging.events import EventId
 from chassis.projections.event_dump import StoredEvent
 from chassis.projections.importer import Importer
 from services.feed import api_process
-from services.feed.bulk_handlers import bulk_handlers
 from services.feed.handlers import subscriptions
 from services.feed.privacy import eraser
+from services.feed.rebuild_handlers import rebuild_handlers
 from tests.examples import examples
 from tests.row_counts import count_rows, largest
 
@@ -213,7 +213,7 @@ async def _compare_threads(feed: httpx.AsyncClient, model: FeedModel) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(model=feed_models() | feed_models(THREAD_STEPS, min_steps=15), data=st.data())
-async def test_bulk_handlers_lead_to_the_same_tables_as_handlers(
+async def test_rebuild_handlers_lead_to_the_same_tables_as_handlers(
     database: Database, model: FeedModel, data: st.DataObject
 ) -> None:
     await empty(database)
@@ -233,7 +233,7 @@ async def test_bulk_handlers_lead_to_the_same_tables_as_handlers(
     size = data.draw(st.integers(1, len(shuffled)))
 
     await empty(database)
-    importer = Importer(database, subscriptions, bulk_handlers)
+    importer = Importer(database, subscriptions, rebuild_handlers)
     for start in range(0, len(shuffled), size):
         # The batch before is applied again, as after an interruption.
         await importer.apply(shuffled[max(start - size, 0) : start + size])

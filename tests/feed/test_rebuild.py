@@ -72,7 +72,7 @@ async def rebuild(
 ) -> AsyncIterator[Rebuild]:
     """Uses a broker that no other test uses: their events would reach the copy as well."""
     monkeypatch.setattr("chassis.projections.rebuild.CATCH_UP_TIMEOUT_SECONDS", 0)
-    monkeypatch.setattr("chassis.projections.rebuild.LEVEL_TIMEOUT_SECONDS", 0)
+    monkeypatch.setattr("chassis.projections.rebuild.SERVING_TIMEOUT_SECONDS", 0)
     await empty(database)
     async with database.transaction() as session:
         await execute(session, text("comment on schema feed_fresh is null"))

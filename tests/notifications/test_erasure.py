@@ -57,7 +57,7 @@ async def test_an_erasure_deletes_the_person_from_every_table(database: Database
     async with database.transaction() as session:
         await fetch(session, "insert into seen values ($1, 3)", ERASED)
         await fetch(session, "insert into preference values ($1, 'like', 'off', 'all')", ERASED)
-        await positions.append_seen(session, ERASED)
+        await positions.append_unread_notice(session, ERASED)
     before = await mentions_of(database, ERASED)
 
     model.erase(ERASED)

@@ -15,11 +15,11 @@ from chassis.messaging import inbox
 from chassis.messaging.events import EventId
 from chassis.projections.event_dump import StoredEvent
 from chassis.projections.importer import Importer
-from services.notifications.bulk_handlers import bulk_handlers
 from services.notifications.events import TweetLiked, UserErased
 from services.notifications.handlers import subscriptions
 from services.notifications.jobs import delete_notices
 from services.notifications.privacy import eraser
+from services.notifications.rebuild_handlers import rebuild_handlers
 from tests.examples import examples
 
 from .histories import LONG_AGO, Model, RecordedEvent, Row, models
@@ -202,14 +202,14 @@ async def test_nothing_of_an_erased_person_is_stored_by_late_events(
 @pytest.mark.property
 @PROPERTY
 @given(model=models() | models(min_steps=15), data=st.data())
-async def test_bulk_handlers_lead_to_the_same_tables(
+async def test_rebuild_handlers_lead_to_the_same_tables(
     database: Database, model: Model, data: st.DataObject
 ) -> None:
     shuffled = [as_stored(recorded) for recorded in data.draw(st.permutations(model.events))]
     size = data.draw(st.integers(1, len(shuffled)))
 
     await begin(database, model)
-    importer = Importer(database, subscriptions, bulk_handlers)
+    importer = Importer(database, subscriptions, rebuild_handlers)
     for start in range(0, len(shuffled), size):
         # The batch before is applied again, as after an interruption.
         await importer.apply(shuffled[max(start - size, 0) : start + size])
@@ -336,7 +336,7 @@ async def test_ten_thousand_likes_of_a_tweet_are_one_group(
         for number in range(10, 10_010)
     ]
 
-    importer = Importer(database, subscriptions, bulk_handlers)
+    importer = Importer(database, subscriptions, rebuild_handlers)
     for batch in batches(likes, 500):
         await importer.apply([as_stored(each) for each in batch])
 

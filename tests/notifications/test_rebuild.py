@@ -84,7 +84,7 @@ async def rebuild(
 ) -> AsyncIterator[Rebuild]:
     """Uses a broker that no other test uses: their events would reach the copy as well."""
     monkeypatch.setattr("chassis.projections.rebuild.CATCH_UP_TIMEOUT_SECONDS", 0)
-    monkeypatch.setattr("chassis.projections.rebuild.LEVEL_TIMEOUT_SECONDS", 0)
+    monkeypatch.setattr("chassis.projections.rebuild.SERVING_TIMEOUT_SECONDS", 0)
     await rows(database, "comment on schema notifications_fresh is null")
     yield Rebuild("services.notifications")
 

@@ -40,14 +40,14 @@ class Importer:
         self,
         database: Database,
         subscriptions: Subscriptions,
-        bulk_handlers: Mapping[type[Event], BulkHandler] | None = None,
+        rebuild_handlers: Mapping[type[Event], BulkHandler] | None = None,
     ) -> None:
-        """Bulk handlers take locks in no particular order, so give them only for tables to which no
-        other process writes."""
+        """`rebuild_handlers` take precedence over the bulk handlers of the subscriptions. They lock
+        rows in no particular order, so pass them only if no other process writes to the tables."""
         self._database = database
         self._subscriptions = {each.event.routing_key: each for each in subscriptions}
         self._sources = subscriptions.sources
-        self._bulk_handlers = bulk_handlers or {}
+        self._rebuild_handlers = rebuild_handlers or {}
         self.applied = 0
         self.failed: dict[EventId, str] = {}
 
@@ -114,7 +114,7 @@ class Importer:
     async def _handle(self, session: AnySession, batch: Sequence[_ParsedEvent]) -> None:
         by_bulk_handler: dict[BulkHandler, list[tuple[Event, int]]] = defaultdict(list)
         for event_id, subscription, event in batch:
-            if bulk_handler := self._bulk_handlers.get(type(event), subscription.bulk_handler):
+            if bulk_handler := self._rebuild_handlers.get(type(event), subscription.bulk_handler):
                 by_bulk_handler[bulk_handler].append((event, event_id.number))
             else:
                 await subscription.handler(session, event, event_id.number)

@@ -61,7 +61,7 @@ QUEUE_EXPIRY_SECONDS = 3600
 PREFETCH_COUNT = 10_000
 CATCH_UP_TIMEOUT_SECONDS = 30
 """How long to wait for the next message before missing events count as lost."""
-LEVEL_TIMEOUT_SECONDS = 10
+SERVING_TIMEOUT_SECONDS = 10
 CARRY_OVER_TIMEOUT_SECONDS = 5
 """For each statement while the worker is kept waiting."""
 EXCLUSIVE_TIMEOUT_SECONDS = 3
@@ -94,14 +94,13 @@ class Rebuild:
         self._service = self._settings.service
         logging.configure(self._settings, "rebuild")
         error_reporting.configure(self._settings, "rebuild")
-        # `begin` refuses a service without subscriptions, because it has an outbox.
         self._subscriptions = load_subscriptions(package)
         self._queued: asyncio.Queue[_QueuedEvent] = asyncio.Queue()
-        self._bulk_handlers: Mapping[type[Event], BulkHandler] = {}
+        self._rebuild_handlers: Mapping[type[Event], BulkHandler] = {}
         self._carry_over = CarryOver()
-        if find_spec(f"{package}.bulk_handlers") is not None:
-            module: Any = importlib.import_module(f"{package}.bulk_handlers")
-            self._bulk_handlers = module.bulk_handlers
+        if find_spec(f"{package}.rebuild_handlers") is not None:
+            module: Any = importlib.import_module(f"{package}.rebuild_handlers")
+            self._rebuild_handlers = module.rebuild_handlers
             self._carry_over = getattr(module, "carry_over", self._carry_over)
 
     def begin(self) -> None:
@@ -174,7 +173,7 @@ class Rebuild:
                 )
             copy_database = Database(self._settings, copy.schema)
             stack.push_async_callback(copy_database.close)
-            importer = Importer(copy_database, self._subscriptions, self._bulk_handlers)
+            importer = Importer(copy_database, self._subscriptions, self._rebuild_handlers)
             channel = await self._open_channel(stack)
             await channel.set_qos(prefetch_count=PREFETCH_COUNT)
             queue = await self._declare_queue(channel)
@@ -245,7 +244,7 @@ class Rebuild:
         """Swaps the copies once the new one has every event of the old one. Raises
         RebuildRefused."""
         for _ in range(MAX_SWAP_ATTEMPTS):
-            level = await self._wait_until_level(copy)
+            is_comparable = await self._wait_until_serving_caught_up(copy)
             try:
                 async with copy.exclusive():
                     await self._apply_missing(copy, importer, complete_at - MAX_TRANSACTION_AGE)
@@ -254,7 +253,7 @@ class Rebuild:
                     await copy.carry_over(
                         self._carry_over, timeout_seconds=CARRY_OVER_TIMEOUT_SECONDS
                     )
-                    differences = await copy.differences(kept_tables) if level else None
+                    differences = await copy.differences(kept_tables) if is_comparable else None
                     await copy.swap()
             except (asyncpg.LockNotAvailableError, _QueueBehind) as error:
                 print_line(f"{self._service}: the swap failed and is tried again ({error})")
@@ -275,10 +274,10 @@ class Rebuild:
         if not differences:
             print_line(f"{self._service}: the old and the new copy had the same rows")
 
-    async def _wait_until_level(self, copy: ShadowSchema) -> bool:
+    async def _wait_until_serving_caught_up(self, copy: ShadowSchema) -> bool:
         """Waits until the serving projection has handled all events of the copy. Returns false if
         it has not in time: an event among its dead letters keeps it behind."""
-        deadline = time.monotonic() + LEVEL_TIMEOUT_SECONDS
+        deadline = time.monotonic() + SERVING_TIMEOUT_SECONDS
         while await copy.extra_events():
             if time.monotonic() > deadline:
                 return False

@@ -71,7 +71,7 @@ example."""
 class CarryOver:
     """What a rebuild takes from the serving projection, because no event can restore it.
 
-    A service declares it as `carry_over` in `bulk_handlers`.
+    A service declares it as `carry_over` in `rebuild_handlers`.
     """
 
     kept_tables: Collection[str] = ()

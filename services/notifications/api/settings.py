@@ -102,7 +102,7 @@ async def settings(request: Request, identity: SignedIn) -> Response:
 
 async def _settings(fetch: queries.Fetch, user_id: int) -> Response:
     body = await queries.settings(fetch, user_id)
-    return json_response(b'{"result":true,%b' % body.lstrip(b"{"))
+    return json_response(b'{"result":true,%b' % body[1:])
 
 
 @router.patch(

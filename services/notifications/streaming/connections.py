@@ -110,16 +110,16 @@ class Audience:
         _discard(self.people, (connection.user_id,), connection)
         self._remove_from_index(connection)
 
-    def watch(self, connection: Connection, interests: Interests) -> None:
+    def set_interests(self, connection: Connection, interests: Interests) -> None:
         """Replaces what the connection is interested in."""
         self._remove_from_index(connection)
         connection.interests = interests
         self._index(connection)
 
-    def watched_tweets(self, tweets: Iterable[int]) -> list[int]:
+    def tweets_of_interest(self, tweets: Iterable[int]) -> list[int]:
         return [tweet for tweet in tweets if tweet in self._tweets]
 
-    def watching_tweet(self, tweet_id: int) -> Collection[Connection]:
+    def interested_in(self, tweet_id: int) -> Collection[Connection]:
         return self._tweets.get(tweet_id, ())
 
     def of_people(self, people: Iterable[int]) -> set[Connection]:
@@ -130,7 +130,7 @@ class Audience:
     ) -> set[Connection]:
         """Who gets a tweet's notice: these people, and those who look at it or its thread."""
         found = self.of_people(people)
-        found.update(self._everyone, self.watching_tweet(tweet_id))
+        found.update(self._everyone, self.interested_in(tweet_id))
         found.update(self._threads.get(tweet_id if root_id is None else root_id, ()))
         return found
 

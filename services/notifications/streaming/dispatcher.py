@@ -83,7 +83,7 @@ class Dispatcher:
         self._sent_in_turn = 0
         self._joined = 0
         self._arrived = asyncio.Event()
-        """There are streams in one of the last two."""
+        """Set when `_resuming` or `_wanted_counts` gets an entry: wakes `admit`."""
 
     # The streams.
 
@@ -138,7 +138,7 @@ class Dispatcher:
             self._wanted_counts[connection] = self._wanted_counts.get(connection, tweets) | tweets
             self._arrived.set()
 
-    def watch(self, token: str, user_id: int, interests: Interests) -> None:
+    def set_interests(self, token: str, user_id: int, interests: Interests) -> None:
         """Replaces the interests of a stream, if it is one of this process and of this person."""
         connection = self._streams.get(token)
         if connection is None or connection.user_id != user_id:
@@ -147,12 +147,12 @@ class Dispatcher:
         if connection.audience is None:
             connection.interests = interests
         else:
-            connection.audience.watch(connection, interests)
+            connection.audience.set_interests(connection, interests)
         self._want_counts(connection, new_tweets)
 
     async def drain(self) -> None:
         """Closes all streams, because the process stops."""
-        await event_stream.in_turns(
+        await event_stream.spread_over(
             self._streams.values(),
             lambda connection: connection.finish("draining"),
             event_stream.CLOSING_SECONDS,
@@ -180,7 +180,7 @@ class Dispatcher:
         interests = Interests(
             frozenset(watching["tweets"]), frozenset(watching["threads"]), watching["everyone"]
         )
-        self.watch(watching["stream"], watching["user_id"], interests)
+        self.set_interests(watching["stream"], watching["user_id"], interests)
 
     async def dispatch(self) -> None:
         """Sends new notices to the live audience."""
@@ -196,7 +196,7 @@ class Dispatcher:
     async def _check_position(self) -> None:
         """Sets the position at the start. Later, the log may have lost notices that were sent: a
         standby has become primary, or a backup was restored."""
-        last, _ = await notices.limits(self._fetch)
+        _, last = await notices.log_range(self._fetch)
         if not self._is_started:
             self._live.position = last
         elif last < self._live.position:
@@ -249,7 +249,7 @@ class Dispatcher:
     async def _catch_up(self) -> None:
         audience = Audience()
         try:
-            last, first = await notices.limits(self._fetch)
+            first, last = await notices.log_range(self._fetch)
             for connection in self._resuming:
                 missed = last - connection.position
                 if connection.position + 1 < first or not 0 <= missed <= MAX_MISSED:

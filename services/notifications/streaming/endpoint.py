@@ -179,7 +179,7 @@ class StreamProcess:
         access_log.write("request", fields)
         if status == 200:
             del headers, fields, welcome
-            event_stream.release(scope)
+            event_stream.free_scope(scope)
             await self._serve(connection, receive)
 
     def _connection(self, scope: Scope, send: Send) -> Connection:
@@ -211,7 +211,7 @@ class StreamProcess:
     async def _serve(self, connection: Connection, receive: Receive) -> None:
         self._dispatcher.join(connection)
         try:
-            await event_stream.disconnected(receive)
+            await event_stream.wait_for_disconnect(receive)
         except asyncio.CancelledError:
             if not connection.closed:
                 raise

@@ -5,7 +5,7 @@ at which the notice is read, so they may be newer than the notice; a later notic
 """
 
 import json
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,8 @@ from starlette.types import Message
 from chassis.http import event_stream
 
 from .. import queries
+from ..queries import Fetch
 from .connections import Audience, Connection
-
-Fetch = Callable[..., Awaitable[list[asyncpg.Record]]]
-"""Runs a statement: `Pool.fetch`."""
 
 # $1 the position after which to read, $2 the limit, $3 the people who have streams. The `+ 0` makes
 # PostgreSQL compare an author's followers with a hash table of these people. Otherwise it searches
@@ -65,7 +63,7 @@ class Notice:
             return ()
         if self.kind == "counts":
             assert self.tweet_id is not None
-            return audience.watching_tweet(self.tweet_id)
+            return audience.interested_in(self.tweet_id)
         if self.tweet_id is not None:
             return audience.receivers(self.people, self.tweet_id, self.root_id)
         return audience.of_people(self.people)
@@ -81,11 +79,11 @@ def heartbeat(position: int) -> Message:
     return event_stream.chunk(b":\nid: %d\n\n" % position)
 
 
-async def limits(fetch: Fetch) -> tuple[int, int]:
-    """The last position, and the first one that the log still has."""
+async def log_range(fetch: Fetch) -> tuple[int, int]:
+    """The first position that the log still has, and the last one."""
     (row,) = await fetch(_LIMITS)
     last: int = row["position"]
-    return last, row["first"] or last + 1
+    return row["first"] or last + 1, last
 
 
 async def counts(fetch: Fetch, tweets: Sequence[int]) -> dict[int, dict[str, int]]:
@@ -102,7 +100,7 @@ async def read(fetch: Fetch, after: int, limit: int, audience: Audience) -> list
     """The next notices, also those that nobody in the audience gets."""
     rows = await fetch(_READ, after, limit, list(audience.people))
     changed = {row["tweet_id"] for row in rows if row["kind"] == "counts"}
-    numbers = await counts(fetch, audience.watched_tweets(changed))
+    numbers = await counts(fetch, audience.tweets_of_interest(changed))
     recipients = {row["recipient_id"] for row in rows} & audience.people.keys()
     unread = await queries.unread(fetch, list(recipients)) if recipients else {}
     groups = {

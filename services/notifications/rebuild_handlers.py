@@ -18,7 +18,7 @@ from .events import UserRegistered
 from .handlers import set_names
 from .models import KEPT_TABLES
 
-bulk_handlers: Mapping[type[Event], BulkHandler] = {
+rebuild_handlers: Mapping[type[Event], BulkHandler] = {
     UserRegistered: set_names,
 }
 

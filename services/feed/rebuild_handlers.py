@@ -1,4 +1,4 @@
-"""Bulk handlers: each applies many events of one class, in one statement or a few.
+"""The bulk handlers of a rebuild: each applies many events of one class, in a few statements.
 
 A rebuild of the feed applies all events that were ever published. One statement for each would take
 too long, so the rebuild uses these twins of the handlers in `handlers`. They may be simpler in two
@@ -35,6 +35,6 @@ async def _set_names(session: AnySession, events: Sequence[tuple[UserRegistered,
     await fetch(session, _SET_NAMES, *columns)
 
 
-bulk_handlers: Mapping[type[Event], BulkHandler] = {
+rebuild_handlers: Mapping[type[Event], BulkHandler] = {
     UserRegistered: _set_names,
 }
