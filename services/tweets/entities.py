@@ -22,7 +22,7 @@ from linkify_it import LinkifyIt
 from pydantic import BaseModel, Field
 
 from chassis import plain_text
-from chassis.database.session import AnySession, query
+from chassis.database.session import AnySession, fetch_read_only
 from chassis.http.paging import MAX_ID
 
 from .errors import MentionNotAccepted, TagNotAccepted, TooManyMentions
@@ -168,7 +168,7 @@ async def _given_mentions(
         mentions.append(_entity("mention", content, start, length, user_id=mention.user_id))
     wanted = {mention.user_id for mention in given}
     if wanted:
-        active = await query(session, _ACTIVE_PEOPLE, list(wanted))
+        active = await fetch_read_only(session, _ACTIVE_PEOPLE, list(wanted))
         if len(active) < len(wanted):
             raise MentionNotAccepted
     return mentions
@@ -184,7 +184,9 @@ async def _find_mentions(
             candidates.append((at.start(), list(_names(content, at.end()))))
     people: dict[str, list[Namesake]] = {}
     wanted = {folded for _, ends in candidates for _, folded in ends}
-    for row in await query(session, _FIND_PEOPLE, list(wanted), MAX_NAMESAKES) if wanted else ():
+    for row in (
+        await fetch_read_only(session, _FIND_PEOPLE, list(wanted), MAX_NAMESAKES) if wanted else ()
+    ):
         people.setdefault(row["folded"], []).append(Namesake(id=row["id"], name=row["name"]))
     mentions: list[Entity] = []
     ambiguous: list[AmbiguousMention] = []
@@ -229,7 +231,9 @@ def _entity(kind: str, content: str, start: int, length: int, **target: Any) -> 
     )
 
 
-def _outside(entities: Sequence[Entity] | Iterator[Entity], others: Sequence[Entity]) -> Any:
+def _outside(
+    entities: Sequence[Entity] | Iterator[Entity], others: Sequence[Entity]
+) -> list[Entity]:
     return [entity for entity in entities if not _overlaps(entity.start, entity.length, others)]
 
 

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from chassis.database.session import AnySession, Database, execute, fetch, query
+from chassis.database.session import AnySession, Database, execute, fetch, fetch_read_only
 from chassis.http.errors import is_dependency_unavailable
 from chassis.messaging.outbox import record
 from services.tweets.settings import Settings
@@ -107,7 +107,7 @@ async def test_a_query_of_an_autocommit_session_wakes_no_relay(database: Databas
     listener = await database.connect()
     await listener.add_listener("tweets_outbox", lambda *args: notified.put_nowait(args[1]))
     try:
-        await query(database.autocommit(), "select 1")
+        await fetch_read_only(database.autocommit(), "select 1")
         await listener.execute("notify tweets_outbox")
         assert await notified.get() == listener.get_server_pid()
     finally:

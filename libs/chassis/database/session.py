@@ -68,8 +68,8 @@ class AnySession(Protocol):
     """A transaction in which `fetch` runs statements: an ORM session or a `DirectSession`.
 
     `info["service"]` is the service's name; `info["events"]` lists the ids of recorded events that
-    the response has to name, and `info["wake_relay"]` is true if any was recorded: see
-    `outbox.record`.
+    the response has to name, and `info["wake_relay"]` is true if an event was recorded
+    or named: see `outbox`.
     """
 
     @property
@@ -99,7 +99,7 @@ class AutocommitDriver:
         self._wakeup.request()
         return rows
 
-    async def query(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+    async def fetch_read_only(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
         return await self._pool.fetch(statement, *arguments)
 
 
@@ -311,12 +311,14 @@ async def execute(
     return await connection.execute(statement, parameters)
 
 
-async def query(session: AnySession, statement: str, *arguments: object) -> list[asyncpg.Record]:
+async def fetch_read_only(
+    session: AnySession, statement: str, *arguments: object
+) -> list[asyncpg.Record]:
     """Like `fetch`, for a statement that writes nothing. In an autocommit session it does not wake
     the relay."""
     driver = session.info.get("driver")
     if isinstance(driver, AutocommitDriver):
-        return await driver.query(statement, *arguments)
+        return await driver.fetch_read_only(statement, *arguments)
     return await fetch(session, statement, *arguments)
 
 

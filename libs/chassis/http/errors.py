@@ -109,7 +109,7 @@ class Problem(Exception):
         ).model_dump(exclude_none=True)
 
 
-def megabytes(count: int, *, round_up: bool = False) -> str:
+def format_bytes(count: int, *, round_up: bool = False) -> str:
     """Formats a number of bytes, such as `12.4 MB` or `65.5 kB`.
 
     Round up a size that exceeds a limit, so that the message does not show two equal numbers.
@@ -166,11 +166,11 @@ class PayloadTooLarge(Problem):
     def __init__(self, limit: int, actual: int | None = None) -> None:
         """Both in bytes. `actual` is None if the client did not declare the length."""
         if actual is None:
-            size, details = f"more than {megabytes(limit)}", {"limit": limit}
+            size, details = f"more than {format_bytes(limit)}", {"limit": limit}
         else:
-            size = megabytes(actual, round_up=True)
+            size = format_bytes(actual, round_up=True)
             details = {"limit": limit, "actual": actual}
-        super().__init__(limit=megabytes(limit), actual=size)
+        super().__init__(limit=format_bytes(limit), actual=size)
         self.details = details
 
 

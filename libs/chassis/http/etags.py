@@ -12,8 +12,10 @@ _CACHE_CONTROL = "private, no-cache"
 
 def matches(header: str | None, etag: str) -> bool:
     """Whether `header`, the value of If-None-Match, contains the tag or is `*`."""
-    if not header or header == etag:
-        return header == etag
+    if not header:
+        return False
+    if header == etag:
+        return True
     tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
     return etag in tags or "*" in tags
 

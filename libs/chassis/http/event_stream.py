@@ -64,13 +64,13 @@ def send_now(send: Send, message: Message) -> bool:
     return False
 
 
-async def disconnected(receive: Receive) -> None:
+async def wait_for_disconnect(receive: Receive) -> None:
     """Returns when the client has closed the connection, or when the response is complete."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def in_turns(streams: Iterable[_T], act: Callable[[_T], object], seconds: float) -> None:
+async def spread_over(streams: Iterable[_T], act: Callable[[_T], object], seconds: float) -> None:
     """Calls `act` with each of the streams, spread evenly over the time, in random order."""
     remaining = list(streams)
     _chance.shuffle(remaining)
@@ -81,7 +81,7 @@ async def in_turns(streams: Iterable[_T], act: Callable[[_T], object], seconds: 
         await asyncio.sleep(_TURN_SECONDS)
 
 
-def release(scope: Scope) -> None:
+def free_scope(scope: Scope) -> None:
     """Removes the request from its scope, which the server keeps until the response is complete.
 
     The server still asks for `method`. Clearing the dictionary, unlike removing its keys one by

@@ -164,7 +164,7 @@ class Consumer:
 
     async def _receive(self, subscription: Subscription, message: AbstractIncomingMessage) -> None:
         # Parsing a malformed event fails, and moves it to the dead letters.
-        events = message_format.events_of(message)
+        events = message_format.decode_leniently(message)
         self._arrived += 1
         self._received.put_nowait(Received(subscription, message, events))
 
@@ -340,18 +340,18 @@ def _span(delivery: Delivery) -> AbstractContextManager[str | None]:
 
 
 async def _acknowledge(messages: Sequence[AbstractIncomingMessage]) -> None:
-    """Acknowledges those that are not settled, by one frame for all.
+    """Acknowledges the messages that are not acknowledged or rejected yet, by one frame.
 
-    The frame acknowledges every earlier message of the channel too. All of these are settled,
-    because messages are handled in the order of their delivery.
+    The frame acknowledges every earlier message of the channel too. All events of these are
+    settled, because messages are handled in the order of their delivery.
     """
-    unsettled = [message for message in messages if not message.processed]
-    if unsettled:
-        await unsettled[-1].ack(multiple=True)
+    unacknowledged = [message for message in messages if not message.processed]
+    if unacknowledged:
+        await unacknowledged[-1].ack(multiple=True)
 
 
 async def _requeue(message: AbstractIncomingMessage) -> None:
-    """Returns a message that is not settled, for another delivery to this worker or another one."""
+    """Rejects a message that is not acknowledged yet, so that the broker delivers it again."""
     if message.processed:
         return
     with suppress(AMQPError, ChannelInvalidStateError, broker.BrokerUnavailable):

@@ -128,9 +128,9 @@ def _head(event: TransportedEvent) -> bytes:
     return json.dumps(head).encode()
 
 
-def events_of(message: AbstractIncomingMessage) -> list[TransportedEvent]:
-    """Like `decode`, but a malformed message of several events counts as that of one event, which
-    is malformed too."""
+def decode_leniently(message: AbstractIncomingMessage) -> list[TransportedEvent]:
+    """Like `decode`, but never raises: a malformed message becomes one event whose payload is the
+    whole body, so that the event cannot be parsed and the consumer dead-letters the message."""
     try:
         return decode(message)
     except ValueError:

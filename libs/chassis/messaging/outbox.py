@@ -136,6 +136,9 @@ def name_in_response(session: AnySession, version: int) -> None:
 
     A command that finds nothing to change names the earlier event that made the change: consumers
     may not have handled it yet, and the caller's next read has to wait for it.
+
+    It also wakes the relay, because a statement that inserts into the outbox by itself has not
+    called `record`.
     """
     session.info["wake_relay"] = True
     session.info["events"].append(EventId(source=session.info["service"], number=version))

@@ -9,7 +9,7 @@ from fastapi import Request
 from chassis.http.errors import InvalidRequest
 from chassis.messaging.events import EventId
 
-AFTER = "warble-after"
+AFTER_HEADER = "warble-after"
 """The header's name. Its value is a list such as `tweets:31,users:7`."""
 MAX_EVENTS = 16
 """The gateway names no more. Further ones are ignored."""
@@ -17,10 +17,10 @@ MAX_EVENTS = 16
 
 def events_to_wait_for(request: Request) -> list[EventId]:
     """The events that the header names. Raises InvalidRequest if it is malformed."""
-    after = request.headers.get(AFTER)
+    after = request.headers.get(AFTER_HEADER)
     if not after:
         return []
     try:
         return [EventId.parse(event_id) for event_id in after.split(",")[:MAX_EVENTS]]
     except ValueError as error:
-        raise InvalidRequest(reason=f"{AFTER}: not a list of event ids.") from error
+        raise InvalidRequest(reason=f"{AFTER_HEADER}: not a list of event ids.") from error

@@ -34,7 +34,7 @@ def configure(settings: ProcessSettings, role: str) -> None:
         include_local_variables=False,
         # Breadcrumbs would contain URLs and SQL statements of other requests of this process.
         max_breadcrumbs=0,
-        # Only `report` sends reports: a log line may contain more than a report should.
+        # No report for a log line: the line may contain more than a report should.
         integrations=[LoggingIntegration(level=None, event_level=None)],
         before_send=_scrub,
     )

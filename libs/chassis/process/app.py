@@ -98,7 +98,7 @@ def base_app(
 ) -> FastAPI:
     """An application with everything that all processes have in common.
 
-    `role` is `api`, `worker` or `gateway`. For `checks` and `needed_at_start` see
+    `role` is `api`, `worker`, `stream` or `gateway`. For `checks` and `needed_at_start` see
     `chassis.process.health.router`.
     """
     logging.configure(settings, role)

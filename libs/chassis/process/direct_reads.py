@@ -23,10 +23,10 @@ from chassis.http.errors import (
     response_to,
 )
 from chassis.http.etags import TaggedJson
-from chassis.messaging.own_writes_header import AFTER
+from chassis.messaging.own_writes_header import AFTER_HEADER
 from chassis.observability.request_context import bind_request
 
-_IDENTITY, _AFTER = IDENTITY_HEADER.encode(), AFTER.encode()
+_IDENTITY, _AFTER = IDENTITY_HEADER.encode(), AFTER_HEADER.encode()
 
 RequestT = TypeVar("RequestT")
 
@@ -45,7 +45,7 @@ class DirectReads(ABC, Generic[RequestT]):
     ) -> TaggedJson | None:
         """The response. None if the application must answer.
 
-        `state` is the application's. `after` is the value of the header AFTER, empty without it.
+        `state` is the application's. `after` is the value of AFTER_HEADER, empty without it.
         """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

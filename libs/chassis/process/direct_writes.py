@@ -87,7 +87,7 @@ class DirectWrite(BaseRoute):
             headers.get(b"content-type") == b"application/json"
             and length.isdigit()
             and len(length) <= len(str(MAX_JSON_BYTES))
-            # Its value would have to be validated too.
+            # The route of the framework validates its value.
             and b"idempotency-key" not in headers
         )
 
@@ -103,7 +103,7 @@ class DirectWrite(BaseRoute):
         else:
             messages = await _read(receive)
             body = _parse(self._body, messages)
-            result = body and await self._endpoint(body, identity, session)
+            result = None if body is None else await self._endpoint(body, identity, session)
             if result is None:
                 await scope["router"](scope, _again(messages, receive), send)
                 return

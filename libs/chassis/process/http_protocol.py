@@ -10,7 +10,8 @@ adds:
   services, the proxy in the gateway), and what surrounds it, such as trailers and chunk extensions,
   to MAX_HEAD_BYTES, because the parser buffers it;
 - a client that stops reading the response is disconnected after WRITE_TIMEOUT_SECONDS, and so is
-  one that has vanished without a word, in whose place TCP would wait for a quarter of an hour;
+  one that has vanished without closing the connection, which TCP alone notices only after a quarter
+  of an hour;
 - a process has at most MAX_CONNECTIONS connections.
 
 It also writes the head and the body of a short response at once (`_ResponseTransport`).
@@ -41,7 +42,7 @@ from chassis.http.errors import (
 )
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Cookies and a long URL are a tenth of it."""
+"""About ten times what cookies and a long URL need."""
 HEAD_TIMEOUT_SECONDS = 10
 BODY_TIMEOUT_SECONDS = 300
 """Longer than the gateway's own timeout for the largest picture."""

@@ -42,7 +42,7 @@ where user_id = (
 )
 returning user_id
 """
-_ALL_PEOPLE = text("select user_id from erasure")
+_ERASED_PEOPLE = text("select user_id from erasure")
 _COUNT = text("""
 update erasure set erased = erased + :erased, due_at = now() + cast(:lease as interval)
 where user_id = :user_id
@@ -143,7 +143,7 @@ class Eraser:
         """Deletes what there is of all erased people, without leases: for a rebuild's copy, to
         which no worker writes."""
         async with database.transaction() as session:
-            user_ids = list((await execute(session, _ALL_PEOPLE)).scalars())
+            user_ids = list((await execute(session, _ERASED_PEOPLE)).scalars())
         for user_id in user_ids:
             while await self.sweep(database, user_id):
                 continue

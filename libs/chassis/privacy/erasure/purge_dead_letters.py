@@ -48,7 +48,7 @@ class DeadLetters:
 
     def _without(self, message: AbstractIncomingMessage, user_id: int) -> list[aio_pika.Message]:
         """The message, or messages of those of its events that do not name the person."""
-        events = message_format.events_of(message)
+        events = message_format.decode_leniently(message)
         kept = [event for event in events if not self._names(event, user_id)]
         if len(kept) == len(events):
             return [_copy(message)]
