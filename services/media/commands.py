@@ -72,7 +72,7 @@ async def record_upload(
 
 async def set_portrait(session: AsyncSession, portrait: Portrait, actor_id: int) -> PicturePaths:
     """Gives a person another picture, whose objects are in the store already."""
-    await hide_portrait(session, portrait.user_id)
+    await mark_portrait_removed(session, portrait.user_id)
     session.add(portrait)
     await session.flush()
     paths = PicturePaths(**portrait.paths)
@@ -83,13 +83,14 @@ async def set_portrait(session: AsyncSession, portrait: Portrait, actor_id: int)
 
 async def delete_portrait(session: AsyncSession, user_id: int, actor_id: int) -> None:
     """Idempotent."""
-    if await hide_portrait(session, user_id):
+    if await mark_portrait_removed(session, user_id):
         event = PersonPictured(actor_id=actor_id, user_id=user_id, picture=None)
         await outbox.record(session, event)
 
 
-async def hide_portrait(session: AsyncSession, user_id: int) -> bool:
-    """Hides the person's picture, if there is one; returns whether there was."""
+async def mark_portrait_removed(session: AsyncSession, user_id: int) -> bool:
+    """Hides the person's picture, if there is one; returns whether there was. A job deletes its
+    objects from the store later."""
     # A person without a picture has no row to lock.
     await execute(session, _LOCK_PORTRAIT, {"user_id": user_id})
     removed = await session.exec(
@@ -100,7 +101,7 @@ async def hide_portrait(session: AsyncSession, user_id: int) -> bool:
     return removed.rowcount > 0
 
 
-async def remove(session: AnySession, media_ids: Sequence[int]) -> None:
+async def mark_removed(session: AnySession, media_ids: Sequence[int]) -> None:
     """Hides the pictures for good. A job deletes their objects from the store later. Idempotent."""
     await fetch(session, _REMOVE, media_ids)
 

@@ -2,7 +2,7 @@
 
 import math
 
-from chassis.http.errors import PayloadTooLarge, Problem, megabytes
+from chassis.http.errors import PayloadTooLarge, Problem, format_bytes
 
 
 class MediaNotFound(Problem):
@@ -44,7 +44,7 @@ class ImageTooCostly(Problem):
 
     def __init__(self, memory_bytes: int, seconds: int, stored_bytes: int) -> None:
         super().__init__(
-            memory=megabytes(memory_bytes), seconds=seconds, stored=megabytes(stored_bytes)
+            memory=format_bytes(memory_bytes), seconds=seconds, stored=format_bytes(stored_bytes)
         )
         self.details = {
             "memory_bytes": memory_bytes,

@@ -28,7 +28,7 @@ def _has_media(event: TweetDeleted) -> bool:
 
 @subscriptions.on(TweetDeleted, when=_has_media)
 async def on_tweet_deleted(session: AnySession, event: TweetDeleted, version: int) -> None:
-    await commands.remove(session, event.media_ids)
+    await commands.mark_removed(session, event.media_ids)
 
 
 @subscriptions.on(UserErased)
@@ -38,4 +38,4 @@ async def on_user_erased(session: AnySession, event: UserErased, version: int) -
 
 @subscriptions.on(MediaReleased)
 async def on_media_released(session: AnySession, event: MediaReleased, version: int) -> None:
-    await commands.remove(session, [event.media_id])
+    await commands.mark_removed(session, [event.media_id])

@@ -57,7 +57,7 @@ async def purge_removed_once(database: Database, storage: Storage) -> None:
                 [media.id for media in removed],
                 [portrait.id for portrait in portraits],
             )
-        log.info("objects.purged", objects=len(removed) + len(portraits))
+        log.info("objects.purged", objects=len(names))
 
 
 async def expire_unattached(app: FastAPI) -> None:

@@ -45,11 +45,11 @@ def eraser(storage: Storage) -> Eraser:
         async with database.transaction() as session:
             statement = select(Media).where(col(Media.owner_id) == user_id).limit(commands.BATCH)
             batch = (await session.exec(statement)).all()
-            await commands.remove(session, [media.id for media in batch])
+            await commands.mark_removed(session, [media.id for media in batch])
             of_person = select(Portrait).where(col(Portrait.user_id) == user_id)
             portraits = (await session.exec(of_person.limit(commands.BATCH))).all()
             # Without an event: services with a copy of the paths delete it with the person.
-            await commands.hide_portrait(session, user_id)
+            await commands.mark_portrait_removed(session, user_id)
         names = [name for media in batch for name in (media.name, media.thumbnail) if name]
         names += [name for portrait in portraits for name in portrait.sizes]
         await asyncio.gather(*map(storage.remove, names))

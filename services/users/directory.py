@@ -126,5 +126,4 @@ async def directory(
 
 def _containing(query: str) -> str:
     """A LIKE pattern for texts that contain the query."""
-    escaped = query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
+    return f"%{names.escape_like(query)}%"

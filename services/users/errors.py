@@ -5,7 +5,7 @@ from chassis.http.errors import Problem
 
 class UserNotFound(Problem):
     """The person does not exist or is deactivated. If that person is the caller, the API responds
-    with 401 instead: see `api/callers.py`."""
+    with 401 instead: see `api/user_not_found_handler.py`."""
 
     status = 404
     message = "This person doesn't exist, or has left."

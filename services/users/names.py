@@ -145,3 +145,8 @@ def in_latin_letters(folded: str) -> str:
 def on_other_layout(query: str) -> str:
     """What the same keys give on the other keyboard layout: `fyyf` becomes `анна`."""
     return query.lower().translate(_OTHER_LAYOUT)
+
+
+def escape_like(text: str) -> str:
+    """The text as a part of a LIKE pattern that stands for itself."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

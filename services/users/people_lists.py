@@ -194,7 +194,7 @@ async def _matching(
 def _patterns(query: str) -> tuple[str, str, str]:
     """For LIKE: search forms that contain the query, and those of which the first or another line
     starts with it."""
-    escaped = query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    escaped = names.escape_like(query)
     return f"%{escaped}%", f"{escaped}%", f"%\n{escaped}%"
 
 

@@ -32,6 +32,7 @@ from ..errors import (
 )
 from ..models import WhoMayReply
 from ..roles import Announcer
+from .response_models import PersonView
 from .tweets import DRAFT_ID_PATTERN
 
 router = APIRouter(prefix="/api/announcements", tags=["announcements"])
@@ -73,11 +74,6 @@ class AnnouncementResponse(BaseModel):
     tweet_id: int
     ambiguous: list[AmbiguousMention] | None = None
     """As for `POST /api/tweets`."""
-
-
-class PersonView(BaseModel):
-    id: int
-    name: str
 
 
 class AnnouncementView(BaseModel):

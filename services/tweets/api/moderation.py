@@ -25,6 +25,7 @@ from ..errors import (
 )
 from ..models import ReportReason
 from ..roles import Moderator
+from .response_models import PersonView
 
 router = APIRouter(prefix="/api", tags=["moderation"])
 
@@ -73,11 +74,6 @@ class ReportResponse(BaseModel):
 
     result: Literal[True] = True
     report_id: int
-
-
-class PersonView(BaseModel):
-    id: int
-    name: str
 
 
 class ReportedTweetView(BaseModel):

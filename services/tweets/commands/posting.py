@@ -197,7 +197,7 @@ async def post_tweet_at_once(
     if draft_id is None:
         return await _insert(session, author_id, new)
     try:
-        return await _insert(session, author_id, new, draft_id, new.digest())
+        return await _insert(session, author_id, new, (draft_id, new.digest()))
     except Problem:
         # An equal request may be posting the draft at this moment. `post_tweet` waits for it.
         return None
@@ -237,7 +237,7 @@ async def post_tweet(
 
 
 async def _insert(
-    session: AnySession, author_id: int, new: NewTweet, *draft: object
+    session: AnySession, author_id: int, new: NewTweet, draft: tuple[str, bytes] | None = None
 ) -> Posted | None:
     """Posts the tweet. `draft` is the id and the digest of a draft to insert with it. None if this
     draft exists."""
@@ -277,7 +277,7 @@ async def _insert(
         new.replies,
         *outbox.values(event),
         new.reply_to,
-        *draft,
+        *(draft or ()),
     )
     if not rows:
         raise TweetNotFound

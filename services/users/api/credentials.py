@@ -31,11 +31,11 @@ from ..models import ApiKey, Person, Role, UserSession
 from ..openid import Providers
 from ..settings import Settings
 
-_DIGEST = "^[0-9a-f]{64}$"
+DIGEST_PATTERN = "^[0-9a-f]{64}$"
 
 router = APIRouter(prefix="/internal", include_in_schema=False)
 
-Digest = Annotated[str, Path(pattern=_DIGEST)]
+Digest = Annotated[str, Path(pattern=DIGEST_PATTERN)]
 """SHA-256 in hexadecimal."""
 
 
@@ -59,7 +59,7 @@ class CredentialView(BaseModel):
 @router.get("/keys/{digest}", responses=responses(KeyNotFound, KeyEnded))
 async def key_owner(digest: Digest, gateway: FromGateway, session: Transaction) -> CredentialView:
     person, key = await queries.key_owner(session, bytes.fromhex(digest))
-    await commands.touch_last_used(session, key)
+    commands.touch_last_used(key)
     return _view(person, key.scope_for(person), key)
 
 
@@ -68,7 +68,7 @@ async def session_owner(
     digest: Digest, gateway: FromGateway, session: Transaction
 ) -> CredentialView:
     person, key, user_session = await queries.session_owner(session, bytes.fromhex(digest))
-    await commands.touch_session_last_used(user_session)
+    commands.touch_session_last_used(user_session)
     return _view(person, user_session.scope_for(person, key), key, user_session)
 
 
@@ -96,9 +96,9 @@ def _view(
 
 
 class SessionDraft(BaseModel):
-    digest: str = Field(pattern=_DIGEST)
+    digest: str = Field(pattern=DIGEST_PATTERN)
     """SHA-256 of the token in the cookie."""
-    key_digest: str = Field(pattern=_DIGEST)
+    key_digest: str = Field(pattern=DIGEST_PATTERN)
     client: str
 
 
@@ -123,7 +123,7 @@ async def start_session(
 
 
 class AcceptanceDraft(BaseModel):
-    session_digest: str = Field(pattern=_DIGEST)
+    session_digest: str = Field(pattern=DIGEST_PATTERN)
     """SHA-256 of the token in the cookie."""
     client: str
 

@@ -26,8 +26,8 @@ from ..errors import SignOnExpired
 from ..models import SignOnFlow
 from ..openid import Provider, Providers
 from ..settings import Settings
+from .credentials import DIGEST_PATTERN
 
-_DIGEST = "^[0-9a-f]{64}$"
 _SECRET_BYTES = 32
 MAX_PATH_LENGTH = 1000
 
@@ -75,12 +75,12 @@ async def providers(gateway: FromGateway, request: Request) -> ProvidersView:
 
 
 class FlowDraft(BaseModel):
-    browser_digest: str = Field(pattern=_DIGEST)
+    browser_digest: str = Field(pattern=DIGEST_PATTERN)
     """SHA-256 of the cookie that binds the flow to the browser."""
     redirect_uri: str = Field(max_length=MAX_PATH_LENGTH)
     next: str = Field(max_length=MAX_PATH_LENGTH)
     link_user_id: int | None = Field(default=None, ge=1, le=MAX_ID)
-    previous_session: str | None = Field(default=None, pattern=_DIGEST)
+    previous_session: str | None = Field(default=None, pattern=DIGEST_PATTERN)
 
 
 class FlowView(BaseModel):
@@ -117,11 +117,11 @@ async def begin_flow(
 class AnswerDraft(BaseModel):
     """What the provider sent with the browser, and the session that may begin."""
 
-    state_digest: str = Field(pattern=_DIGEST)
-    browser_digest: str = Field(pattern=_DIGEST)
+    state_digest: str = Field(pattern=DIGEST_PATTERN)
+    browser_digest: str = Field(pattern=DIGEST_PATTERN)
     code: SecretStr | None = Field(default=None, max_length=4096)
     iss: str | None = Field(default=None, max_length=MAX_PATH_LENGTH)
-    session_digest: str = Field(pattern=_DIGEST)
+    session_digest: str = Field(pattern=DIGEST_PATTERN)
     client: str
 
 

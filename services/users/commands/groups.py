@@ -41,19 +41,25 @@ async def apply_groups(
         if groups_of_role and groups & groups_of_role:
             if await give_role(session, person.id, role):
                 audit.record(
-                    session, AuditAction.role_given, person.id, themself(person.id), role=role
+                    session, AuditAction.role_given, person.id, sign_on_actor(person.id), role=role
                 )
         elif groups_of_role and await take_role(session, person.id, role):
-            audit.record(session, AuditAction.role_taken, person.id, themself(person.id), role=role)
+            audit.record(
+                session, AuditAction.role_taken, person.id, sign_on_actor(person.id), role=role
+            )
     if not provider.administrator_groups:
         return
     if groups & provider.administrator_groups:
         if await add_administrator(session, person.id):
-            audit.record(session, AuditAction.administrator_added, person.id, themself(person.id))
+            audit.record(
+                session, AuditAction.administrator_added, person.id, sign_on_actor(person.id)
+            )
         return
     try:
         if await remove_administrator(session, person.id):
-            audit.record(session, AuditAction.administrator_removed, person.id, themself(person.id))
+            audit.record(
+                session, AuditAction.administrator_removed, person.id, sign_on_actor(person.id)
+            )
     except LastAdministrator:
         _keep_last_administrator(session, person)
 
@@ -72,14 +78,14 @@ async def end_access(session: AsyncSession, person: Person) -> None:
     await end_sessions(session, person.id)
     await mark_keys_revoked(session, person.id)
     await outbox.record(session, KeyRevoked(user_id=person.id))
-    audit.record(session, AuditAction.access_ended_by_groups, person.id, themself(person.id))
+    audit.record(session, AuditAction.access_ended_by_groups, person.id, sign_on_actor(person.id))
 
 
 def _keep_last_administrator(session: AsyncSession, person: Person) -> None:
     log.warning("sign_on.last_administrator_kept", user_id=person.id)
-    audit.record(session, AuditAction.last_administrator_kept, person.id, themself(person.id))
+    audit.record(session, AuditAction.last_administrator_kept, person.id, sign_on_actor(person.id))
 
 
-def themself(user_id: int) -> Identity:
+def sign_on_actor(user_id: int) -> Identity:
     """The actor of what a sign-on does: the person who signs in."""
     return Identity(user_id, KeyScope.account)

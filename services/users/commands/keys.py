@@ -154,7 +154,7 @@ async def revoke_key(session: AsyncSession, user_id: int, key_id: int, *, caller
     await outbox.record(session, KeyRevoked(user_id=user_id))
 
 
-async def touch_last_used(session: AsyncSession, key: ApiKey) -> None:
+def touch_last_used(key: ApiKey) -> None:
     """Stores when the key was last used, at most once an hour, so that reads rarely write."""
     now = clock.now()
     if key.used_at is None or now - key.used_at >= _LAST_USED_INTERVAL:

@@ -168,7 +168,7 @@ async def end_sessions(
     await outbox.record(session, KeyRevoked(user_id=user_id))
 
 
-async def touch_session_last_used(user_session: UserSession) -> None:
+def touch_session_last_used(user_session: UserSession) -> None:
     """Stores when the session was last used, every few minutes only, so that reads rarely write.
 
     A session that ends when it is unused stores it more often, so that it does not end while

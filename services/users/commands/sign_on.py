@@ -35,7 +35,7 @@ from ..errors import (
 from ..models import LinkedIdentity, Person, SignOnFlow, UserSession
 from ..openid import SignedOnAccount
 from ..settings import EVERYBODY, SignOnProvider
-from .groups import apply_groups, end_access, listed_groups, themself
+from .groups import apply_groups, end_access, listed_groups, sign_on_actor
 from .identities import add_identity, has_identity, identity_of_account
 from .locks import lock_account, lock_administrators, lock_person, lock_provider_session
 from .people import register_user
@@ -59,7 +59,6 @@ class SignedOn(NamedTuple):
     who is not admitted any more has lost sessions and keys."""
 
     user_id: int | None
-    administrator: bool = False
     refusal: Problem | None = None
 
 
@@ -169,7 +168,7 @@ async def _sign_on(
             idle_seconds=int(terms.idle.total_seconds()),
         ),
     )
-    return SignedOn(person.id, person.administrator)
+    return SignedOn(person.id)
 
 
 async def _register(
@@ -185,7 +184,7 @@ async def _register(
         )
     except NameNotAccepted:
         raise _Refusal(NameNotSent()) from None
-    audit.record(session, AuditAction.registered_by_sign_on, user_id, themself(user_id))
+    audit.record(session, AuditAction.registered_by_sign_on, user_id, sign_on_actor(user_id))
     return await add_identity(session, user_id, account.issuer, account.subject)
 
 
@@ -196,7 +195,7 @@ async def _link(session: AsyncSession, user_id: int, issuer: str, subject: str) 
         raise _Refusal(PersonDeactivated(), user_id)
     if await has_identity(session, user_id, issuer):
         raise _Refusal(AnotherIdentityLinked(), user_id)
-    audit.record(session, AuditAction.identity_linked, user_id, themself(user_id))
+    audit.record(session, AuditAction.identity_linked, user_id, sign_on_actor(user_id))
     return await add_identity(session, user_id, issuer, subject)
 
 

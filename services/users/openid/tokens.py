@@ -19,7 +19,7 @@ from ..settings import SignOnProvider
 
 _ALGORITHMS = {"RS256": "RSA", "ES256": "EC"}
 """Accepted algorithms, and the type of key that each one needs."""
-_KEYS_IN_TOKEN = frozenset({"crit", "jwk", "jku", "x5u", "b64"})
+_REFUSED_HEADER_PARAMETERS = frozenset({"crit", "jwk", "jku", "x5u", "b64"})
 """Header parameters that would change how the token is checked, or bring a key of its own."""
 _MAX_TOKEN_LENGTH = 16_384
 _LEEWAY_SECONDS = 60
@@ -55,7 +55,7 @@ def check_header(token: str) -> dict[str, Any]:
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS:
         raise CheckFailed("the algorithm is not accepted")
-    if _KEYS_IN_TOKEN & header.keys():
+    if _REFUSED_HEADER_PARAMETERS & header.keys():
         raise CheckFailed("the header has parameters that are not accepted")
     return header
 
