@@ -17,7 +17,7 @@ from chassis.database.session import AnySession, fetch
 from chassis.messaging.subscriptions import Subscriptions
 from chassis.privacy import erasure
 
-from . import announcements, positions
+from . import announcements, moderation, positions
 from .events import (
     AnnouncementPosted,
     AnnouncementReminded,
@@ -264,17 +264,17 @@ async def on_tweet_deleted(session: AnySession, event: TweetDeleted, version: in
 
 @subscriptions.on(TweetHidden)
 async def on_tweet_hidden(session: AnySession, event: TweetHidden, version: int) -> None:
-    await announcements.tell_author(session, event, version)
+    await moderation.tell_author(session, event, version)
 
 
 @subscriptions.on(TweetRestored)
 async def on_tweet_restored(session: AnySession, event: TweetRestored, version: int) -> None:
-    await announcements.tell_author(session, event, version)
+    await moderation.tell_author(session, event, version)
 
 
 @subscriptions.on(ReportClosed)
 async def on_report_closed(session: AnySession, event: ReportClosed, version: int) -> None:
-    await announcements.tell_reporter(session, event, version)
+    await moderation.tell_reporter(session, event, version)
 
 
 @subscriptions.on(AnnouncementPosted)

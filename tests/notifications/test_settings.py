@@ -10,7 +10,8 @@ import pytest
 from chassis.database.session import Database, fetch
 from chassis.messaging import inbox
 from chassis.messaging.events import EventId
-from services.notifications import commands, wait_for_own_writes
+from services.notifications import commands
+from services.notifications.api import wait_for_own_writes
 from services.notifications.kinds import DEFAULT_DELIVERY, Kind
 from tests.waiting import PATIENCE_SECONDS
 

@@ -12,8 +12,8 @@ from chassis.http.models import Id, Ok
 
 from .. import commands, queries
 from ..errors import CannotWatchYourself, TooManyWatched, UserNotFound
-from ..wait_for_own_writes import after_own_writes
 from .responses import example
+from .wait_for_own_writes import after_own_writes
 
 router = APIRouter(prefix="/api", tags=["notifications"])
 
