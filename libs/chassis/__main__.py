@@ -5,10 +5,11 @@ import importlib
 import sys
 from collections.abc import Callable
 
+_OPERATOR_COMMANDS = "chassis.process.operator_commands"
 _SERVICE_COMMANDS = {
-    "migrate": ("chassis.process.migrate:migrate", "bring the schema and the queues up to date"),
-    "replay": ("chassis.process.migrate:replay", "move dead letters back to their queues"),
-    "purge": ("chassis.process.migrate:purge", "delete all messages in the service's queues"),
+    "migrate": (f"{_OPERATOR_COMMANDS}:migrate", "bring the schema and the queues up to date"),
+    "replay": (f"{_OPERATOR_COMMANDS}:replay", "move dead letters back to their queues"),
+    "purge": (f"{_OPERATOR_COMMANDS}:purge", "delete all messages in the service's queues"),
     "dump": (
         "chassis.projections.event_dump:main",
         "print the events of the outbox as lines of JSON",

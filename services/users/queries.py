@@ -1,6 +1,7 @@
-"""Everything that reads people.
+"""Reads people, keys, sessions and the audit log.
 
-A page is read with one row more than the limit: if that row exists, there is a next page.
+`people_lists` and `directory` read lists of people. A page is read with one row more than the
+limit: if that row exists, there is a next page.
 """
 
 from collections.abc import Sequence
