@@ -8,9 +8,9 @@ from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
-from aio_pika import RobustConnection
+from aio_pika import Connection, RobustConnection
 from aio_pika.abc import AbstractRobustConnection
-from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
+from aio_pika.exceptions import AMQPConnectionError, ChannelNotFoundEntity, DeliveryError
 from aiormq.abc import DeliveredMessage
 from yarl import URL
 
@@ -188,3 +188,19 @@ async def test_without_a_connection_the_broker_is_unavailable(infrastructure: In
     with pytest.raises(broker.BrokerUnavailable):
         async with broker.open_channel(not_connected):
             pass
+
+
+async def test_a_connection_that_was_refused_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts: list[Connection] = []
+
+    class RecordedConnection(Connection):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            attempts.append(self)
+
+    monkeypatch.setattr(broker, "Connection", RecordedConnection)
+
+    with pytest.raises(AMQPConnectionError):
+        await broker.connect_once("amqp://127.0.0.1:1", "warble-test")
+
+    assert [attempt.is_closed for attempt in attempts] == [True]

@@ -11,6 +11,7 @@ import pytest
 from aio_pika.abc import AbstractChannel
 from aiormq.exceptions import ChannelAccessRefused
 
+from chassis.messaging import broker
 from devstack.instance import Instance
 from devstack.repository import REPOSITORY, SERVICES
 
@@ -137,4 +138,4 @@ async def test_unknown_accounts_and_wrong_passwords_are_rejected(stack: Instance
     host = stack.broker_url.partition("@")[2]
     for account in ("guest:guest", "users:wrong", "warble:"):
         with pytest.raises(aio_pika.exceptions.ProbableAuthenticationError):
-            await aio_pika.connect(f"amqp://{account}@{host}")
+            await broker.connect_once(f"amqp://{account}@{host}", "warble-test")

@@ -144,8 +144,12 @@ async def _open(connection_class: type[C], url: str, name: str) -> C:
     connection.kwargs["transport_factory"] = _RotatingTransportFactory(nodes)
     try:
         await connection.connect(timeout=CONNECT_TIMEOUT_SECONDS)
-    except TimeoutError as error:
-        raise BrokerUnavailable("The broker did not accept the connection in time.") from error
+    except BaseException as error:
+        # Otherwise aio_pika closes it when Python frees it, which fails outside of the event loop.
+        await close_quietly(connection)
+        if isinstance(error, TimeoutError):
+            raise BrokerUnavailable("The broker did not accept the connection in time.") from error
+        raise
     return connection
 
 
