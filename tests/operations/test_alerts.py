@@ -1,5 +1,6 @@
 """Each alert fires above its threshold only; alerts and panels link to runbooks."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -59,3 +60,15 @@ def test_each_panel_has_a_description_and_links_to_existing_runbooks() -> None:
             assert panel["fieldConfig"]["defaults"]["unit"], (name, panel["title"])
             for link in panel["links"]:
                 assert (RUNBOOKS / Path(link["url"]).name).exists(), (name, link)
+
+
+def test_each_emphasised_name_in_a_runbook_is_that_of_a_panel_a_row_or_an_alert() -> None:
+    names = {alert["alert"] for alert in expressions.alerts()}
+    for board in expressions.boards().values():
+        # A runbook writes *Statement time* for the panels "Statement time, median" and so on.
+        names |= {panel["title"].split(", ")[0] for panel in board["panels"]}
+        names |= {panel["title"] for panel in board["panels"]}
+
+    for page in RUNBOOKS.glob("*.md"):
+        emphasised = re.findall(r"(?<!\*)\*([A-Z][^*]+)\*(?!\*)", page.read_text())
+        assert set(emphasised) <= names, page.name
