@@ -65,7 +65,7 @@ def write(root: Path, programs: Sequence[Program]) -> None:
                 launch=_escaped(Path(__file__).with_name("launch.py")),
                 plan=_escaped(folder / f"{program.name}.json"),
                 signal=program.stop_signal,
-                stamp=_plan_hash(plan),
+                plan_hash=_plan_hash(plan),
             )
         )
     keys.write_private(supervisor.configuration, "\n".join(sections))
@@ -108,11 +108,11 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
 # The path of the log is relative to supervisord's working directory, the instance's folder:
 # supervisord expands percent signs twice in this value.
-# WARBLE_STAMP is the hash of the plan: supervisord notices a changed plan by it.
+# supervisord restarts a program whose WARBLE_PLAN_HASH has changed.
 _PROGRAM = """\
 [program:{name}]
 command="{python}" -I -S "{launch}" "{plan}"
-environment=WARBLE_STAMP="{stamp}"
+environment=WARBLE_PLAN_HASH="{plan_hash}"
 autostart=false
 autorestart=true
 startsecs=3
