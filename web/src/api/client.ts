@@ -5,7 +5,7 @@ import type { components } from "./schema";
 type Schemas = components["schemas"];
 export type Tweet = Schemas["TweetView"];
 export type Entity = Schemas["EntityView"];
-/** In place of a tweet that is deleted, or whose author has left. */
+/** In place of a tweet that is deleted, that a moderator has hidden, or whose author has left. */
 export type Tombstone = Schemas["TombstoneView"];
 export type ThreadPage = Schemas["ThreadResponse"];
 /** A match of a search in a text, in code points. */
@@ -29,7 +29,7 @@ export type Me = Profile &
 export type Highlights = (tweetId: number) => readonly Highlight[];
 export const HIGHLIGHTS = Symbol("highlights");
 
-/** A thumbnail shows only the top of a long picture (`LONG` in services/media/pictures.py). */
+/** A thumbnail shows only the top of a long picture (`LONG_RATIO` in services/media/picture_decoding.py). */
 export const isLongPicture = ({ width, height }: Media) => (height ?? 0) > 2 * (width ?? 0);
 
 /** A person in a list, with whether the reader follows them. */

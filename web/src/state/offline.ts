@@ -8,7 +8,7 @@ export async function registerOfflinePage() {
   // It is called at each sign-in, but the policy below can be created only once.
   if (registered) return;
   registered = true;
-  // Browsers have no service workers over http. `npm run dev` must not cache the page.
+  // Browsers offer service workers to secure pages only. `npm run dev` needs no offline page.
   if (!import.meta.env.PROD || !("serviceWorker" in navigator)) return;
   try {
     await navigator.serviceWorker.register(trustedUrl(WORKER));
