@@ -169,7 +169,7 @@ const en = {
   healthy: "Everything works",
   unhealthy: "Something needs attention",
   brokerLost:
-    "The gateway isn't connected to the broker: revoked keys may work for up to a minute.",
+    "The gateway isn't connected to the broker: a revoked key may work for up to 5 seconds.",
   refresh: "Look again",
   healthColumns: {
     service: "Service",
@@ -399,7 +399,7 @@ const ru: typeof en = {
 
   healthy: "Всё работает",
   unhealthy: "Нужно вмешательство",
-  brokerLost: "Шлюз не связан с брокером: отозванные ключи могут действовать до минуты.",
+  brokerLost: "Шлюз не связан с брокером: отозванный ключ может действовать ещё до 5 секунд.",
   refresh: "Проверить снова",
   healthColumns: {
     service: "Сервис",
