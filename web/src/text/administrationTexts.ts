@@ -264,7 +264,7 @@ const ru: typeof en = {
     moderator: "Решает, что делать с жалобами, и скрывает твиты.",
     announcer: "Пишет объявления для всех.",
   },
-  columns: { person: "Человек", roles: "Роли", used: "Последний вход", access: "Доступ" },
+  columns: { person: "Человек", roles: "Роли", used: "Последняя активность", access: "Доступ" },
   never: "Никогда",
   keyCount: (n: number) => pluralRu(n, { one: "# ключ", few: "# ключа", other: "# ключей" }),
   sessionCount: (n: number) =>

@@ -53,7 +53,7 @@ export const ru: Texts = {
   feedLabel: { following: "Твиты ваших подписок", everyone: "Все твиты" },
   newTweets: (n: number) =>
     n >= 20
-      ? "Больше 20 новых твитов"
+      ? "20+ новых твитов"
       : plural(n, { one: "# новый твит", few: "# новых твита", other: "# новых твитов" }),
   loading: "Загружаем…",
   loadMore: "Показать ещё",
