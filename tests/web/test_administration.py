@@ -176,7 +176,7 @@ async def test_giving_up_ones_own_role_is_asked(company: Company, opens: Opens) 
     assert await rights_of(eve) != set()
     await page.get_by_role("button", name="Give up the role").click()
 
-    await expect(page.get_by_text("The administration is closed to you")).to_be_visible()
+    await expect(page.get_by_text("You don't have access to the administration")).to_be_visible()
 
 
 async def test_only_those_with_a_right_see_the_administration(
@@ -187,7 +187,7 @@ async def test_only_those_with_a_right_see_the_administration(
     await expect(page.get_by_role("navigation", name="Main")).to_be_visible()
     await expect(page.get_by_role("link", name="Administration")).to_have_count(0)
     await page.goto("/administration/people")
-    await expect(page.get_by_text("The administration is closed to you")).to_be_visible()
+    await expect(page.get_by_text("You don't have access to the administration")).to_be_visible()
     assert await axe(page) == []
 
 

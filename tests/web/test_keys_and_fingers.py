@@ -64,7 +64,7 @@ async def test_enter_follows_the_link_that_has_the_focus(company: Company, opens
     await window.tweet("worth reading").focus()
     await page.keyboard.press("Enter")
 
-    await expect(page.get_by_role("heading", name="Conversation")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Thread")).to_be_visible()
 
 
 async def test_the_focused_tweet_is_marked_in_the_colour_of_the_focus(

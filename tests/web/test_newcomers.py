@@ -33,7 +33,7 @@ async def test_a_newcomer_is_led_through_three_steps_once(
     assert await axe(page) == []
     await dialog.get_by_role("textbox", name="What's new?").fill("Hello from Ann")
     await dialog.get_by_role("button", name="Post").click()
-    await expect(dialog.get_by_role("heading", name="Where help is")).to_be_focused()
+    await expect(dialog.get_by_role("heading", name="Where to find help")).to_be_focused()
     assert await axe(page) == []
     await dialog.get_by_role("button", name="Start reading").click()
 

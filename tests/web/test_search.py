@@ -38,7 +38,7 @@ async def test_a_search_finds_tweets_people_and_tags(
     await expect(window.tweet("<b>")).to_contain_text(f"<b>{word}</b>")
     assert await axe(page) == []
 
-    await page.get_by_role("tab", name="Most liked").click()
+    await page.get_by_role("tab", name="Popular").click()
     await expect(window.tweets.first).to_contain_text("<b>")
     await page.get_by_role("button", name="By me").click()
     await expect(field).to_have_value(f"{word} from:me")
@@ -55,7 +55,7 @@ async def test_a_search_finds_tweets_people_and_tags(
         """Asks again: the counts of tags are some seconds behind, in each process by itself."""
         await page.get_by_role("tab", name="People").click()
         async with page.expect_response(re.compile("/api/tags")):
-            await page.get_by_role("tab", name="Tags").click()
+            await page.get_by_role("tab", name="Hashtags").click()
         return bool(await tag.count())
 
     await eventually(is_listed)

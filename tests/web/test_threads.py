@@ -157,7 +157,7 @@ async def test_the_time_and_the_ground_of_a_card_lead_to_its_page_and_back(
     box = await read.bounding_box()
     assert box is not None
     await page.mouse.click(box["x"] + box["width"] - 30, box["y"] + 25)
-    await expect(page.get_by_role("heading", name="Conversation")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Thread")).to_be_visible()
     await expect(window.tweets).to_have_count(1)
     await page.get_by_role("link", name="Back").click()
     await expect(window.tweets).to_have_count(12)

@@ -1,4 +1,4 @@
-/** The drafts of tweets and replies. This browser stores them, with their pictures, for after a reload. */
+/** The drafts of tweets and replies. This browser stores them, with their pictures, so that a reload keeps them. */
 
 import { del, delMany, get, keys, set } from "idb-keyval";
 import * as api from "../api/client";
@@ -152,11 +152,11 @@ export class Draft {
 
   cancelUploads = () => this.#uploads?.abort();
 
-  /** Stores the alt texts for after a reload. */
+  /** Stores the alt texts so that a reload keeps them. */
   storeDescriptions = () =>
     setStored(`${this.#key(".")}.alts`, JSON.stringify(this.pictures.map(({ alt }) => alt)));
 
-  /** Stores the pictures and their alt texts for after a reload. */
+  /** Stores the pictures and their alt texts so that a reload keeps them. */
   storePictures = async () => {
     this.storeDescriptions();
     const blobs = this.pictures.map(({ blob }) => blob);

@@ -15,7 +15,7 @@ const en = {
     "sign-on": "Sign-on",
     health: "Health",
   } as Record<string, string>,
-  noAccess: "The administration is closed to you",
+  noAccess: "You don't have access to the administration",
   noAccessHint: "Ask an administrator for a role.",
 
   // People.
@@ -170,7 +170,7 @@ const en = {
   unhealthy: "Something needs attention",
   brokerLost:
     "The gateway isn't connected to the broker: a revoked key may work for up to 5 seconds.",
-  refresh: "Look again",
+  refresh: "Refresh",
   healthColumns: {
     service: "Service",
     state: "State",
@@ -186,7 +186,7 @@ const en = {
   unknown: "unknown",
   oldest: (when: string) => `the oldest ${when}`,
   replayHint: (service: string) =>
-    `Once the reason is mended, an operator handles the failed events of ${service} again:`,
+    `Once the cause is fixed, an operator replays the failed events of ${service}:`,
 
   // The audit log.
   action: "What was done",

@@ -53,8 +53,9 @@ const en: Record<string, string> = {
   LastAdministrator: "You're the last administrator. Name another one first.",
   CannotEraseYourself: "Administrators can't erase themselves. Ask another administrator.",
   NameNotAccepted: "This name can't be used.",
-  CannotWatchYourself: "You can't watch yourself.",
-  TooManyWatched: "You watch too many people. Stop watching somebody first.",
+  CannotWatchYourself: "You can't be told about your own tweets.",
+  TooManyWatched:
+    "You're told about the tweets of too many people. Turn the bell off for somebody first.",
   TooManyThreads: "You follow or mute too many threads. Take one off the list first.",
   NotificationNotFound: "This notification is gone.",
   ProviderNotFound: "This way to sign in isn't offered any more.",
@@ -110,8 +111,9 @@ const ru: typeof en = {
   LastAdministrator: "Вы последний администратор. Сначала назначьте другого.",
   CannotEraseYourself: "Администратор не может удалить себя сам. Попросите другого администратора.",
   NameNotAccepted: "Такое имя не подойдёт.",
-  CannotWatchYourself: "За собой следить нельзя.",
-  TooManyWatched: "Вы следите за слишком многими. Сначала перестаньте следить за кем-нибудь.",
+  CannotWatchYourself: "Сообщать вам о ваших же твитах нельзя.",
+  TooManyWatched:
+    "Вам сообщают о твитах слишком многих. Сначала отключите колокольчик у кого-нибудь.",
   TooManyThreads: "Отслеживаемых и скрытых обсуждений слишком много. Сначала уберите одно из них.",
   NotificationNotFound: "Этого уведомления больше нет.",
   ProviderNotFound: "Так войти больше нельзя.",

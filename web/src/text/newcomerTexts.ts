@@ -39,7 +39,7 @@ const en = {
   // The first steps of a person who is new.
   greeting: (name: string) => `Welcome, ${name}`,
   step: (n: number, of: number) => `Step ${n} of ${of}`,
-  steps: ["Follow colleagues", "Write your first tweet", "Where help is"],
+  steps: ["Follow colleagues", "Write your first tweet", "Where to find help"],
   followHint: "Home shows the tweets of the people you follow. Many colleagues follow:",
   tweetHint: "Say hello, or tell what you're working on. Everyone in the company can read it.",
   help: [

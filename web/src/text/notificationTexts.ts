@@ -34,7 +34,7 @@ const en = {
     report_closed: "Moderators have dealt with your report",
   },
   hiddenReason: (reason: string) => `Reason: ${reason}`,
-  securityHint: "Wasn't it you? Check your keys and devices.",
+  securityHint: "If this wasn't you, check your keys and devices.",
   otherPeople: (n: number) => pluralEn(n, { one: "# other", other: "# others" }),
   tweetGone: "The tweet is gone.",
   newLabel: "New",
