@@ -164,7 +164,7 @@ const ru: typeof en = {
   sources: { everyone: "От всех", following: "От тех, кого я читаю" },
   sourceOf: (kind: string) => `${kind}: от кого`,
   followedThreads: "Обсуждения, за которыми вы следите",
-  mutedThreads: "Скрытые обсуждения",
+  mutedThreads: "Обсуждения, о которых не сообщают",
   watched: "О чьих новых твитах вам сообщают",
   noThreads: "Пока нет. Это есть в меню каждого твита.",
   noWatched: "Пока никого. Нажмите на колокольчик в профиле человека.",
@@ -183,7 +183,7 @@ const ru: typeof en = {
   watch: "Сообщать о новых твитах",
   unwatch: "Не сообщать о новых твитах",
   stop: "Отключить",
-  unmute: "Вернуть",
+  unmute: "Снова сообщать",
   newReplies: (n: number) =>
     pluralRu(n, { one: "# новый ответ", few: "# новых ответа", other: "# новых ответов" }),
 };
