@@ -308,7 +308,7 @@ async def test_an_account_of_the_company_is_linked_and_unlinked(
     await page.get_by_role("button", name="More actions").first.click()
     await page.get_by_role("menuitem", name="Administration").click()
     await page.get_by_text("Link an account", exact=True).first.click()
-    await page.get_by_label("Account number at the provider").fill(subject)
+    await page.get_by_label("Account ID at the provider").fill(subject)
     await page.get_by_role("button", name="Link an account").click()
     await expect(page.get_by_text(f"Account {subject}")).to_be_visible()
     assert await axe(page) == []
