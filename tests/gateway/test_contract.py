@@ -1,6 +1,7 @@
 """The committed OpenAPI document is valid, and documents every operation's errors and examples."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from openapi_spec_validator import validate
 
 import gateway
+from devstack.repository import REPOSITORY
 
 DOCUMENT: dict[str, Any] = json.loads((Path(gateway.__path__[0]) / "openapi.json").read_text())
 OPERATIONS = [
@@ -38,6 +40,13 @@ def test_the_document_is_valid_openapi() -> None:
 def test_every_fixed_operation_exists(call: tuple[str, str], status: str) -> None:
     path, method = call
     assert status in DOCUMENT["paths"][path][method]["responses"]
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ru.md"])
+def test_the_readme_names_every_path(readme: str) -> None:
+    calls = re.findall(r"`[A-Z]+ (/[^`?]+)[`?]", (REPOSITORY / readme).read_text())
+
+    assert DOCUMENT["paths"].keys() <= set(calls)
 
 
 @pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
