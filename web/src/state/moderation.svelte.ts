@@ -1,4 +1,4 @@
-/** Menu items to report tweets and people, and for moderators to hide tweets. */
+/** Menu items of a tweet (report, hide) and of a person (report, administer, invite again), and the open reports. */
 
 import * as api from "../api/moderation";
 import { ApiError, type Person } from "../api/client";
