@@ -16,7 +16,7 @@ export interface ShownAnnouncement extends api.Announcement {
 
 let shown = $state<ShownAnnouncement[]>([]);
 let loaded = $state(false);
-const collapsed = new SvelteSet<number>(JSON.parse(getStored("folded") ?? "[]") as number[]);
+const collapsed = new SvelteSet<number>(JSON.parse(getStored("collapsed") ?? "[]") as number[]);
 
 const expanded = new SvelteSet<number>();
 
@@ -68,7 +68,7 @@ export function setCollapsed({ tweet_id: id }: api.Announcement, on: boolean) {
     expanded.add(id);
   }
   const current = new Set(shown.map((it) => it.tweet_id));
-  setStored("folded", JSON.stringify([...collapsed].filter((each) => current.has(each))));
+  setStored("collapsed", JSON.stringify([...collapsed].filter((each) => current.has(each))));
 }
 
 export async function confirm(it: ShownAnnouncement) {
