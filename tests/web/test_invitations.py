@@ -54,6 +54,28 @@ async def test_an_invited_person_joins_once_and_keeps_the_key(
     assert await name_of_the_signed_in(again) == "Nina New"
 
 
+async def test_the_link_can_be_copied_where_the_browser_offers_no_clipboard(
+    company: Company, opens: Opens
+) -> None:
+    page = (await opens(company.administrator)).page
+    # As on a page without TLS.
+    await page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    await page.get_by_role("button", name="Settings").first.click()
+    await page.get_by_role("button", name="Invite a colleague").click()
+    dialog = page.get_by_role("dialog", name="Invite a colleague")
+    name = dialog.get_by_label("Name of the new person")
+    await name.fill("Nina New")
+    await dialog.get_by_role("button", name="Create link").click()
+    link = await dialog.get_by_role("textbox", name="Invitation link").input_value()
+
+    await dialog.get_by_role("button", name="Copy").click()
+    await expect(dialog.get_by_role("button", name="Copied")).to_be_visible()
+
+    await name.fill("")
+    await name.press("Control+V")
+    await expect(name).to_have_value(link)
+
+
 async def test_an_administrator_invites_somebody_again_who_has_lost_every_key(
     company: Company, opens: Opens
 ) -> None:
