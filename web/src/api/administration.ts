@@ -12,15 +12,6 @@ export type State = (typeof STATES)[number];
 
 export type ManagedPerson = Schemas["DirectoryEntryView"];
 
-export type Provider = Schemas["SignOnView"]["providers"][number];
-export type Identity = Schemas["IdentityView"];
-
-/** The identity providers by which people can sign in. */
-export const providers = () => call<Schemas["SignOnView"]>("GET", "/sign-on");
-
-export const identities = async (id: number) =>
-  (await call<Schemas["IdentityList"]>("GET", `/users/${id}/identities`)).identities;
-
 export const linkIdentity = (id: number, provider: string, subject: string) =>
   call("PUT", `/users/${id}/identities/${encodeURIComponent(provider)}`, { subject });
 
