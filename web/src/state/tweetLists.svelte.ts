@@ -32,7 +32,7 @@ export class Feed extends PagedList<Tweet> {
     this.newTweets = [];
     this.announcedIds = [];
     this.#newest = null;
-    if (this.selection.order === "recent") this.add([]);
+    if (this.selection.order === "recent") this.#rememberNewest();
     else await this.checkForNew();
   }
 
@@ -87,6 +87,10 @@ export class Feed extends PagedList<Tweet> {
   add(tweets: Tweet[]) {
     const added = new Set(tweets.map((tweet) => tweet.id));
     this.items = [...tweets, ...this.items.filter((tweet) => !added.has(tweet.id))];
+    this.#rememberNewest();
+  }
+
+  #rememberNewest() {
     this.#newest = Math.max(this.#newest ?? 0, ...this.items.map(({ id }) => id));
   }
 }
