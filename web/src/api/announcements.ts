@@ -1,4 +1,4 @@
-/** The calls for announcements and pinned tweets. Fetched after the first script. */
+/** The calls for announcements. Fetched after the first script. */
 
 import { call, queryString, type Page } from "./client";
 import type { components } from "./schema";
@@ -43,10 +43,3 @@ export async function readers(
 
 export const readersCsvPath = (tweetId: number) =>
   `/api/announcements/${tweetId}/acknowledgements.csv`;
-
-/** The tweets that a person has pinned, the last pinned first. */
-export const pins = async (id: number) =>
-  (await call<Schemas["Pins"]>("GET", `/users/${id}/pins`)).tweet_ids;
-
-export const setPin = (tweetId: number, on: boolean) =>
-  call(on ? "PUT" : "DELETE", `/tweets/${tweetId}/pin`);

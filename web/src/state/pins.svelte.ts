@@ -1,7 +1,7 @@
 /** The tweets that people have pinned to their profiles. */
 
 import { SvelteMap } from "svelte/reactivity";
-import * as api from "../api/announcements";
+import * as api from "../api/pins";
 import { ApiError } from "../api/client";
 import { tweetsById } from "../api/notifications";
 import type { MenuItem } from "../components/Menu.svelte";
