@@ -113,11 +113,11 @@ def accounts() -> str:
     keys_by_service = {
         name: {
             "publishes": sorted(key for key, (owner, _) in produced.items() if owner == name),
-            "hears": sorted(key for key in produced if name in consumers[key]),
+            "consumes": sorted(key for key in produced if name in consumers[key]),
         }
         for name in SERVICES
     }
-    keys_by_service["gateway"] = {"publishes": [], "hears": sorted(REVOCATION_EVENTS)}
+    keys_by_service["gateway"] = {"publishes": [], "consumes": sorted(REVOCATION_EVENTS)}
     accounts = {}
     for name, keys in keys_by_service.items():
         # A service may declare the exchange of events, so that it can create a lost one again.
@@ -125,9 +125,9 @@ def accounts() -> str:
         accounts[name] = {
             "configure": _pattern(events, service=name),
             "write": _pattern([EXCHANGE] if keys["publishes"] else [], service=name),
-            "read": _pattern([EXCHANGE] if keys["hears"] else [], service=name),
+            "read": _pattern([EXCHANGE] if keys["consumes"] else [], service=name),
             "publishes": _pattern(keys["publishes"]),
-            "hears": _pattern(keys["hears"]),
+            "consumes": _pattern(keys["consumes"]),
         }
     return json.dumps({"exchange": EXCHANGE, "accounts": accounts}, indent=1) + "\n"
 

@@ -30,7 +30,7 @@ def definitions(operator_password: str, passwords: Mapping[str, str]) -> str:
         )
         topics.append(
             {
-                **_permission(name, write=account["publishes"], read=account["hears"]),
+                **_permission(name, write=account["publishes"], read=account["consumes"]),
                 "exchange": table["exchange"],
             }
         )
@@ -82,7 +82,7 @@ def _commands() -> list[str]:
                 name, account["configure"], account["write"], account["read"]
             ),
             "rabbitmqctl set_topic_permissions {} {} '{}' '{}'".format(
-                name, table["exchange"], account["publishes"], account["hears"]
+                name, table["exchange"], account["publishes"], account["consumes"]
             ),
         ]
     return commands

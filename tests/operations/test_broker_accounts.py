@@ -71,8 +71,8 @@ async def test_an_account_reaches_no_queue_of_another(stack: Instance, account: 
     for other in SERVICES:
         if other == account:
             continue
-        hears = keys_in(TABLE["accounts"][other]["hears"])
-        for key in sorted(hears)[:2]:
+        consumes = keys_in(TABLE["accounts"][other]["consumes"])
+        for key in sorted(consumes)[:2]:
             queue = f"{other}.{key}"
 
             async def reads(channel: AbstractChannel, queue: str = queue) -> None:
@@ -98,7 +98,7 @@ async def test_an_account_reaches_no_queue_of_another(stack: Instance, account: 
 async def test_an_account_receives_only_the_events_it_handles(
     stack: Instance, account: str
 ) -> None:
-    hears = keys_in(TABLE["accounts"][account]["hears"])
+    consumes = keys_in(TABLE["accounts"][account]["consumes"])
     refused = set()
     for key in KEYS:
 
@@ -111,7 +111,7 @@ async def test_an_account_receives_only_the_events_it_handles(
         if await is_refused(stack, account, listens):
             refused.add(key)
 
-    assert refused == set(KEYS) - hears
+    assert refused == set(KEYS) - consumes
 
     async def listens_to_all(channel: AbstractChannel) -> None:
         queue = await channel.declare_queue(f"{account}.{secrets.token_hex(8)}", exclusive=True)

@@ -33,7 +33,7 @@ DESCRIPTIONS = {
 }
 ACCOUNTS = json.loads((REPOSITORY / "deploy/rabbitmq/accounts.json").read_text())["accounts"]
 PUBLISHERS = [name for name in SERVICES if ACCOUNTS[name]["publishes"] != "^$"]
-CONSUMERS = [name for name in SERVICES if ACCOUNTS[name]["hears"] != "^$"]
+CONSUMERS = [name for name in SERVICES if ACCOUNTS[name]["consumes"] != "^$"]
 
 Row = tuple[str, Mapping[str, str]]
 """Its name in panels.yml, and what its queries are about."""
