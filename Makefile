@@ -16,10 +16,10 @@ unexport PYTHONDONTWRITEBYTECODE
 # some systems set NAME in every shell.
 required = @$(if $(filter command,$(firstword $(origin $(1)))),:,echo 'An argument is missing: make $@ $(2)' >&2; exit 2)
 
-.PHONY: help up down reset status logs user invite admin demo import backup restore replay rebuild backfill erasures compose-test test test-slow chaos check audit sbom secrets fuzz bench openapi boards pictures screenshots lock
+.PHONY: help up down reset status logs user invite admin demo import backup restore replay rebuild backfill erasures compose-test test test-slow chaos check audit sbom secrets fuzz bench documents dashboards accept-screenshots screenshots lock
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
 up: ## start everything; settings are variables: `WARBLE_PORT=9000 FEED_REPLICAS=2 make up`
 	$(VENV) local
@@ -135,15 +135,15 @@ bench: ## measure a separate system and write bench/RESULTS.md; ONLY=post,like r
 	$(VENV) bench
 	@ONLY="$(ONLY)" QUICK="$(QUICK)" GRAPH="$(GRAPH)" PYTHONPATH=.:libs $(RUN) -m bench
 
-openapi: ## generate the documents that come from the code
+documents: ## generate the documents that come from the code
 	$(VENV) dev
 	@PYTHONPATH=.:libs $(RUN) tools/generate_docs.py
 
-boards: ## generate the Grafana dashboards
+dashboards: ## generate the Grafana dashboards
 	$(VENV) dev
 	@$(RUN) -m deploy.monitoring.grafana.generate
 
-pictures: ## accept how the parts of the page look now; look at the changed pictures before you commit
+accept-screenshots: ## accept how the parts of the page look now; look at the changed pictures before you commit
 	$(VENV) dev
 	@WARBLE_ACCEPT_PICTURES=1 $(RUN) -m pytest -n0 -m '' tests/web/test_component_screenshots.py
 

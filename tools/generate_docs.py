@@ -23,7 +23,7 @@ from devstack.repository import REPOSITORY, SERVICES
 
 EVENTS_HEAD = """# Events
 
-Generated from the code by `make openapi`; golden samples are in `tests/contracts/samples`.
+Generated from the code by `make documents`; golden samples are in `tests/contracts/samples`.
 A producer names an event `noun.verb.vN`. Each consumer has its own queue for it, and a queue
 `….dead` for dead letters. A message holds one event, or several with the same routing key
 ([adr/0052](adr/0052-messages-of-several-events.md)). `gateway` has an exclusive queue that lives as
@@ -140,7 +140,7 @@ def _pattern(names: list[str], service: str = "") -> str:
 
 SETTINGS_HEAD = """# Settings
 
-Generated from the code by `make openapi`. Each setting is an environment variable or a line of
+Generated from the code by `make documents`. Each setting is an environment variable or a line of
 `.env`. `make up` sets addresses and secrets that are not given.
 """
 
@@ -211,7 +211,7 @@ def main(arguments: list[str]) -> int:
                 path.write_text(text)
                 print(f"wrote {name}")
     if outdated and "--check" in arguments:
-        print(f"Out of date: {', '.join(outdated)}. Run `make openapi`.", file=sys.stderr)
+        print(f"Out of date: {', '.join(outdated)}. Run `make documents`.", file=sys.stderr)
         return 1
     return 0
 

@@ -108,7 +108,7 @@ def differs(seen: Image.Image, name: str) -> str | None:
         return None
     SEEN.mkdir(parents=True, exist_ok=True)
     seen.save(SEEN / f"{name}.png")
-    return f"{SEEN / name}.png is not as {path}; `make pictures` accepts it"
+    return f"{SEEN / name}.png is not as {path}; `make accept-screenshots` accepts it"
 
 
 async def compare_themes(page: Page, element: str, name: str) -> None:

@@ -1,6 +1,6 @@
 """Generates the Grafana dashboards in dashboards/*.json; `--check` only compares.
 
-Run it with `make boards`. All dashboards get their rows from panels.yml and the
+Run it with `make dashboards`. All dashboards get their rows from panels.yml and the
 rest from board.yml, so an improvement reaches each of them.
 """
 
@@ -200,7 +200,7 @@ def main(arguments: Sequence[str]) -> int:
     present = {path.name: path.read_text() for path in FOLDER.glob("*.json")}
     if "--check" in arguments:
         if present != generated:
-            print("The dashboards are out of date. Run `make boards`.", file=sys.stderr)
+            print("The dashboards are out of date. Run `make dashboards`.", file=sys.stderr)
             return 1
         return 0
     FOLDER.mkdir(exist_ok=True)
