@@ -161,7 +161,8 @@ def restore(installation: Installation, folder: Path, *, confirmed: bool) -> Non
             bucket = f"store:{store['MEDIA_S3_BUCKET']}"
             _rclone(store, list(pictures), str(folder / PICTURES), bucket)
         with step("databases"):
-            # `<service>_fresh` is the shadow schema of a rebuild (chassis/projections/shadow_schema.py).
+            # `<service>_fresh` is the shadow schema of a rebuild
+            # (chassis/projections/shadow_schema.py).
             schemas = ", ".join(f"{service}, {service}_fresh" for service in services)
             drop = f"drop schema if exists {schemas} cascade;"
             postgres.load(environments, folder / DUMP, drop)
