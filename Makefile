@@ -1,6 +1,6 @@
-# Warble. `make` without a target prints the list below. The recipes only call
-# programs. `devstack` runs the local system, `operate` has the operators' commands; the other recipes call
-# tools, tests, bench, deploy and requirements.
+# Warble. `make` without a target prints the list below. The recipes only call programs: `devstack` runs
+# the local system, `operate` has the operators' commands; the others are in tools, tests, bench, deploy
+# and requirements.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
