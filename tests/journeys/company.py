@@ -2,12 +2,23 @@
 
 from typing import Any
 
+import httpx
+
 from tests.waiting import eventually
 from tools.api_client import Api as Company
 from tools.api_client import Person, png
 from tools.api_client import api_of as company_at
 
-__all__ = ["Company", "Person", "company_at", "png", "until", "until_gone"]
+__all__ = [
+    "Company",
+    "Person",
+    "company_at",
+    "png",
+    "until",
+    "until_gone",
+    "until_readable",
+    "until_status",
+]
 
 
 async def until(person: Person, wanted: Any, query: str = "") -> list[dict[str, Any]]:
@@ -30,3 +41,18 @@ async def until_gone(company: Company, path: str) -> None:
         return (await company.http.get(path)).status_code == 404
 
     await eventually(is_gone)
+
+
+async def until_status(person: Person, method: str, path: str, status: int) -> httpx.Response:
+    """Repeats the call until its response has this status; returns the response."""
+
+    async def response() -> httpx.Response | None:
+        answer = await person.ask(method, path)
+        return answer if answer.status_code == status else None
+
+    return await eventually(response)
+
+
+async def until_readable(reader: Person, tweet_id: int) -> None:
+    """Waits for somebody else's tweet: a read waits only for what the reader has done."""
+    await until_status(reader, "GET", f"/api/tweets/{tweet_id}", 200)

@@ -22,7 +22,11 @@ async def test_home_says_who_talks_below_a_tweet_and_leads_there(
     second = await replies(eve, "Eve does not", first)
     await replies(bob, "but Bob insists", second)
     tweets = "?replies=conversations&order=recent&limit=10"
-    await until(ann, lambda feed: feed and feed[0].get("conversation"), tweets)
+    await until(
+        ann,
+        lambda feed: feed and (feed[0].get("conversation") or {}).get("reply_count") == 2,
+        tweets,
+    )
     window = await opens(ann, "phone")
     why = window.tweet("by a stranger").get_by_role("link", name=re.compile("repl"))
 

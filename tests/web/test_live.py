@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import BrowserContext, Request, Route, expect
 
-from tests.journeys.company import Company, Person, until
+from tests.journeys.company import Company, Person, until, until_readable
 from tests.waiting import eventually
 
 from .conftest import Opens
@@ -48,6 +48,7 @@ async def test_two_people_answer_each_other_without_a_reload(
 ) -> None:
     ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
     tweet_id = await ann.post("Who is coming to lunch?")
+    await until_readable(bob, tweet_id)
     anns = await live(opens, ann, path=f"/tweets/{tweet_id}")
     bobs = await live(opens, bob, path=f"/tweets/{tweet_id}")
 
@@ -119,7 +120,8 @@ async def test_a_reply_that_would_move_what_is_read_waits(company: Company, open
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     root = await ann.post("the beginning")
     first = await bob.post("first answer", reply_to=root)
-    await bob.post("second answer", reply_to=root)
+    await until_readable(ann, first)
+    await until_readable(ann, await bob.post("second answer", reply_to=root))
     window = await live(opens, ann, path=f"/tweets/{root}")
     second = window.tweet("second answer")
     await expect(second).to_be_visible()

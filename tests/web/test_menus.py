@@ -2,7 +2,7 @@
 
 from playwright.async_api import expect
 
-from tests.journeys.company import Company
+from tests.journeys.company import Company, until
 
 from .conftest import Opens
 
@@ -32,6 +32,8 @@ async def test_the_tabs_and_the_order_choose_the_feed(
     liked = await bob.post("liked by Ann")
     await ann.done("POST", f"/api/tweets/{liked}/likes")
     await bob.post("not liked")
+    counts = {"liked by Ann": 1, "not liked": 0}
+    await until(ann, lambda feed: {t["content"]: t["like_count"] for t in feed} == counts)
     cid = await company.hire("Cid")
     strange = await cid.post("from a stranger")
     window = await opens(ann, screen)

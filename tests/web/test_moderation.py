@@ -4,7 +4,7 @@ import re
 
 from playwright.async_api import Page, expect
 
-from tests.journeys.company import Company, Person
+from tests.journeys.company import Company, Person, until_readable, until_status
 
 from .conftest import Opens
 from .test_look import axe
@@ -28,10 +28,10 @@ async def opens_menu(window: Visitor, text: str) -> None:
 
 async def test_a_reported_tweet_is_hidden_and_restored(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
-    mia = await moderator(company)
     text = f"The customer of {bob.id} is Acme"
     tweet_id = await bob.post(text)
     path = f"/tweets/{tweet_id}"
+    await until_readable(ann, tweet_id)
     reader = await opens(ann, path=path)
     page = reader.page
     await opens_menu(reader, text)
@@ -43,7 +43,7 @@ async def test_a_reported_tweet_is_hidden_and_restored(company: Company, opens: 
     await dialog.get_by_role("button", name="Send report").click()
     await expect(page.get_by_text("Report sent")).to_be_visible()
 
-    queue = (await opens(mia, path="/administration")).page
+    queue = (await opens(await moderator(company), path="/administration")).page
     report = queue.get_by_role("listitem").filter(has_text=text)
     await expect(report).to_contain_text("A customer is named")
     await expect(report).to_contain_text("Ann Kim")
@@ -62,6 +62,7 @@ async def test_a_reported_tweet_is_hidden_and_restored(company: Company, opens: 
     await queue.get_by_text("Closed", exact=True).click()
     await expect(report).to_contain_text("Told Bob")
 
+    await until_status(ann, "GET", f"/api/tweets/{tweet_id}", 404)
     await page.reload()
     hidden = page.get_by_role("region", name="A moderator has hidden this tweet")
     await expect(hidden).not_to_contain_text(text)
@@ -151,6 +152,7 @@ async def test_the_author_and_the_reporter_are_told(company: Company, opens: Ope
     await mia.done("POST", f"/api/reports/{report_id}/closure", json={})
     await until_listed(bob, 1)
     await until_listed(ann, 1)
+    await until_status(ann, "GET", f"/api/tweets/{tweet_id}", 404)
 
     author = (await opens(bob, path="/notifications")).page
     notification = author.locator("#notifications").get_by_role("listitem")

@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.async_api import Locator, Page, Route, expect
 
-from tests.journeys.company import Company, Person
+from tests.journeys.company import Company, Person, until_readable
 from tests.waiting import eventually
 
 from .conftest import Opens
@@ -262,6 +262,7 @@ async def test_a_thread_is_followed_by_its_menu(company: Company, opens: Opens) 
     ann, bob, eve = [await company.hire(name) for name in ("Ann Kim", "Bob Ray", "Eve Lee")]
     await ann.follow(bob)
     tweet_id = await bob.post("The plan for next year")
+    await until_readable(ann, tweet_id)
     window = await opens(ann, path=f"/tweets/{tweet_id}")
     page = window.page
     menu = window.tweet("The plan").get_by_role("button", name="More actions")

@@ -5,7 +5,7 @@ import re
 
 from playwright.async_api import Route, expect
 
-from tests.journeys.company import Company
+from tests.journeys.company import Company, until_readable
 
 from .conftest import Opens
 
@@ -13,7 +13,7 @@ from .conftest import Opens
 async def test_a_profile_with_its_lists(company: Company, opens: Opens, screen: str) -> None:
     ann, bob = await company.hire("Ann Kim"), await company.hire("Боб Рэй")
     await bob.follow(ann)
-    await bob.post("from Bob")
+    await until_readable(ann, await bob.post("from Bob"))
     window = await opens(ann, screen, f"/profile/{bob.id}")
     page = window.page
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from PIL import Image
 from playwright.async_api import FilePayload, Locator, Page, expect
 
-from tests.journeys.company import Company, Person
+from tests.journeys.company import Company, Person, until
 from tests.waiting import eventually
 
 from .conftest import Opens
@@ -94,6 +94,7 @@ async def test_the_keyboard_cuts_a_picture_which_is_then_shown_to_everybody(
     own = window.page.get_by_role("main").locator("header .avatar img")
     await eventually(is_loaded(own))
     assert await colours(company, ann) == [RED, RED]
+    await until(boris, lambda feed: feed and feed[0]["author"].get("picture"))
     other = await opens(boris, screen)
     await eventually(is_loaded(other.tweet("with a face").locator(".avatar img")))
     await other.page.goto(f"/profile/{boris.id}/following")

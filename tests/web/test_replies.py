@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.async_api import Locator, Route, expect
 
-from tests.journeys.company import Company, Person, until
+from tests.journeys.company import Company, Person, until, until_readable
 
 from .conftest import Opens
 from .test_look import axe
@@ -48,6 +48,7 @@ async def test_a_reply_is_written_in_a_dialog_that_shows_what_is_answered(
 async def test_replies_in_a_thread_appear_at_their_place(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     top = await bob.post("Lunch at noon?")
+    await until_readable(ann, top)
     window = await opens(ann, "phone", f"/tweets/{top}")
     page = window.page
 

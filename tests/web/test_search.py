@@ -21,6 +21,12 @@ async def test_a_search_finds_tweets_people_and_tags(
     liked = await bob.post(f"<b>{word}</b> #{word}")
     await bob.done("POST", f"/api/tweets/{liked}/likes")
     await bob.post(f"{word} {word}")
+
+    async def are_found() -> bool:
+        tweets = (await ann.done("GET", "/api/search", params={"q": word}))["tweets"]
+        return sorted(tweet["like_count"] for tweet in tweets) == [0, 0, 1]
+
+    await eventually(are_found)
     window = await opens(ann, screen)
     page = window.page
 

@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 from playwright.async_api import expect
 
-from tests.journeys.company import Company, until
+from tests.journeys.company import Company, until, until_readable
+from tests.waiting import eventually
 
 from .conftest import Opens
 from .test_look import axe
@@ -17,9 +18,17 @@ async def test_a_hashtag_leads_to_all_tweets_with_it(company: Company, opens: Op
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     name = f"Релиз_{secrets.token_hex(4)}"
     liked = await bob.post(f"liked #{name}")
-    await bob.post(f"latest #{name.upper()}")
+    latest = await bob.post(f"latest #{name.upper()}")
     await bob.done("POST", f"/api/tweets/{liked}/likes")
     await ann.post(f"see #{name}")
+    for tweet_id in (liked, latest):
+        await until_readable(ann, tweet_id)
+
+    async def is_liked() -> bool:
+        tweet = (await ann.done("GET", f"/api/tweets/{liked}"))["tweet"]
+        return bool(tweet["like_count"] == 1)
+
+    await eventually(is_liked)
     window = await opens(ann, "phone")
     page = window.page
 
@@ -60,9 +69,20 @@ async def test_a_profile_lists_replies_pictures_and_likes(
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     top = await ann.post("by Ann")
     await bob.done("POST", f"/api/tweets/{top}/likes")
-    await replies(bob, "a reply", top)
-    await bob.post("with a picture", [await bob.upload()])
-    await bob.post("words alone")
+    written = [
+        await replies(bob, "a reply", top),
+        await bob.post("with a picture", [await bob.upload()]),
+        await bob.post("words alone"),
+    ]
+    for tweet_id in written:
+        await until_readable(ann, tweet_id)
+
+    async def has_a_picture_and_a_like() -> bool:
+        tweets = (await ann.done("GET", f"/api/users/{bob.id}/tweets?media=true"))["tweets"]
+        likes = (await ann.done("GET", f"/api/users/{bob.id}/likes"))["tweets"]
+        return len(tweets) == len(likes) == 1
+
+    await eventually(has_a_picture_and_a_like)
     window = await opens(ann, screen, f"/profile/{bob.id}")
     page = window.page
     tabs = page.get_by_role("navigation", name="Profile")

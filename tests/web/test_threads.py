@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.journeys.company import Company, Person
+from tests.journeys.company import Company, Person, until_readable
 
 from .conftest import Opens
 from .test_look import axe
@@ -58,6 +58,7 @@ async def test_a_reply_is_opened_below_what_it_replies_to(company: Company, open
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     top = await ann.post("the beginning" + "\nl" * 100)
     reply = await replies(bob, "a reply", top)
+    await until_readable(ann, reply)
     window = await opens(ann, path=f"/tweets/{reply}")
     shown = window.tweet("a reply")
 
