@@ -196,36 +196,6 @@ async def test_the_scroll_is_endless_and_keeps_its_place(
     assert await window.tweets.count() >= 60
 
 
-async def test_new_tweets_are_announced_and_the_text_under_the_eyes_stays(
-    company: Company, opens: Opens, screen: str
-) -> None:
-    ann, bob = await company.hire("Ann"), await company.hire("Bob")
-    await ann.follow(bob)
-    for number in range(25):
-        await bob.post(f"number {number}.")
-    window = await opens(ann, screen)
-    page = window.page
-    await page.clock.install()
-    await page.reload()
-    read = window.tweet("number 14.")
-    await read.scroll_into_view_if_needed()
-    before = await read.bounding_box()
-
-    await bob.post("brand new")
-    await bob.post("newer still")
-    await until(ann, lambda feed: len(feed) == 27, "?limit=100")
-    await page.clock.run_for(25_000)
-    announced = page.get_by_role("button", name="2 new tweets")
-    await expect(announced).to_be_visible()
-    assert await read.bounding_box() == before
-    await expect(window.tweet("brand new")).to_have_count(0)
-    await announced.click()
-
-    await expect(window.tweets.first).to_contain_text("newer still")
-    await expect(window.tweets.nth(1)).to_contain_text("brand new")
-    await expect(window.tweets.first).to_be_in_viewport()
-
-
 async def test_an_empty_feed_says_whom_to_follow(company: Company, opens: Opens) -> None:
     star = await company.hire("Aaron Star")
     for number in range(3):

@@ -88,11 +88,13 @@ async def test_a_new_tweet_is_announced_and_shown_where_the_reader_wants_it(
     button = window.page.get_by_role("button", name="2 new tweets")
     await expect(button).to_be_visible()
     assert await read.bounding_box() == before
+    await expect(window.tweet("brand new")).to_have_count(0)
     await expect(window.page).to_have_title(re.compile(r"^\(2\) Home"))
     await button.click()
 
     await expect(window.tweets.first).to_contain_text("newer still")
     await expect(window.tweets.nth(1)).to_contain_text("brand new")
+    await expect(window.tweets.first).to_be_in_viewport()
     await expect(window.page).to_have_title(re.compile("^Home"))
 
 
