@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from tests.journeys.company import Company
+from tests.journeys.company import Company, until
 
 from .conftest import Opens
 from .test_look import axe
@@ -48,14 +48,16 @@ async def test_a_newcomer_is_led_through_three_steps_once(
 async def test_the_steps_can_be_skipped_and_home_shows_everyone_and_says_why(
     company: Company, opens: Opens
 ) -> None:
-    await (await company.hire("Boris")).post("from somebody she does not know")
+    boris = await company.hire("Boris")
+    await boris.post("from somebody she does not know")
+    await until(boris, lambda feed: len(feed) == 1)
     window = await opens(await company.hire("Ann"), newcomer=True)
     page = window.page
 
     await page.get_by_role("dialog").get_by_role("button", name="Skip").click()
     await expect(page.get_by_role("dialog")).to_have_count(0)
     await expect(page.get_by_text("You don't follow anyone yet")).to_be_visible()
-    await expect(window.tweet("from somebody she does not know").first).to_be_visible()
+    await expect(window.tweets.first).to_be_visible()
     await window.dialog_left_the_history()
     await page.reload()
     await expect(page.get_by_text("You don't follow anyone yet")).to_be_visible()
