@@ -13,8 +13,10 @@ __all__ = [
     "Company",
     "Person",
     "company_at",
+    "mention",
     "png",
     "until",
+    "until_accepted",
     "until_gone",
     "until_readable",
     "until_status",
@@ -53,6 +55,28 @@ async def until_status(person: Person, method: str, path: str, status: int) -> h
     return await eventually(response)
 
 
+async def until_accepted(person: Person, method: str, path: str) -> None:
+    """Repeats the call until it succeeds: its service may not know the tweet or person yet."""
+
+    async def is_accepted() -> bool:
+        return (await person.ask(method, path)).is_success
+
+    await eventually(is_accepted)
+
+
 async def until_readable(reader: Person, tweet_id: int) -> None:
     """Waits for somebody else's tweet: a read waits only for what the reader has done."""
-    await until_status(reader, "GET", f"/api/tweets/{tweet_id}", 200)
+    await until_accepted(reader, "GET", f"/api/tweets/{tweet_id}")
+
+
+async def mention(author: Person, text: str, person: Person, *, reply_to: int | None = None) -> int:
+    """Posts a tweet that begins with a mention, as soon as tweets knows the person."""
+    content = f"@{person.name} {text}"
+    mentions = [{"user_id": person.id, "start": 0, "length": len(person.name) + 1}]
+    draft = {"tweet_data": content, "mentions": mentions, "reply_to": reply_to}
+
+    async def post() -> httpx.Response | None:
+        response = await author.ask("POST", "/api/tweets", json=draft)
+        return None if response.status_code == 422 else response
+
+    return int((await eventually(post)).json()["tweet_id"])

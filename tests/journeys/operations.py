@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import gateway
 from tests.waiting import eventually
 
-from .company import Person, png
+from .company import Person, png, until_accepted, until_status
 
 DOCUMENT: dict[str, Any] = json.loads((Path(gateway.__path__[0]) / "openapi.json").read_text())
 OPERATIONS: dict[str, dict[str, Any]] = {
@@ -68,22 +68,16 @@ def _about_a_tweet(path: str) -> Callable[[Person], Awaitable[Asked]]:
 def _about_a_thread(path: str) -> Callable[[Person], Awaitable[Asked]]:
     async def asks(owner: Person) -> Asked:
         tweet_id = await owner.post()
-
-        async def has_arrived() -> bool:
-            return (await owner.ask("GET", f"/api/tweets/{tweet_id}/subscription")).is_success
-
-        await eventually(has_arrived)
+        await until_accepted(owner, "GET", f"/api/tweets/{tweet_id}/subscription")
         return path.format(tweet=tweet_id), {}
 
     return asks
 
 
 async def _a_person_to_watch(owner: Person) -> Asked:
-    async def has_arrived() -> bool:
-        return (await owner.ask("POST", f"/api/users/{owner.id}/watch")).status_code == 409
-
-    await eventually(has_arrived)
-    return f"/api/users/{owner.id}/watch", {}
+    path = f"/api/users/{owner.id}/watch"
+    await until_status(owner, "POST", path, 409)
+    return path, {}
 
 
 async def _a_notification(owner: Person) -> Asked:

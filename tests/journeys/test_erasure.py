@@ -15,7 +15,7 @@ from chassis.messaging.message_format import TransportedEvent
 from devstack.instance import Instance
 from devstack.repository import SERVICES
 
-from .company import Company, Person, png, until
+from .company import Company, Person, mention, png, until
 from .erased_data import ErasedData, remains, until_nowhere
 from .operations import ADMINISTRATORS
 from .test_access import NOBODY, forgeries, outcome
@@ -144,9 +144,7 @@ async def test_a_person_who_comes_back_is_shown_as_before(company: Company) -> N
     friend = await company.hire("Friend")
     left = await with_a_life(company, friend)
     path = f"/api/users/{left.person.id}"
-    mention = {"user_id": left.person.id, "start": 0, "length": 1 + len(left.person.name)}
-    draft = {"tweet_data": f"@{left.person.name}", "mentions": [mention]}
-    await friend.done("POST", "/api/tweets", json=draft)
+    await mention(friend, "hello", left.person)
     feed = await until(friend, lambda feed: len(feed) == 3)
     await company.administrator.done("DELETE", path)
     await until(friend, lambda feed: len(feed) == 2 and not any(t["entities"] for t in feed))

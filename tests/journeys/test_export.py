@@ -11,7 +11,7 @@ from chassis.auth.identity import IDENTITY_HEADER, Identity, KeyScope, Signer
 from devstack.instance import Instance
 from gateway.export import LISTS
 
-from .company import Company, Person, png
+from .company import Company, Person, png, until_accepted
 from .test_access import NOBODY, forgeries, outcome
 
 ALWAYS_ONE = ("profile", "followers", "keys", "notifications")
@@ -47,7 +47,7 @@ async def test_an_archive_holds_what_is_ones_own_and_nothing_of_others(company: 
     of_boris = await boris.post("Boris's own", [await boris.upload()])
     for one in (tweet_id, of_boris):
         await ann.done("POST", f"/api/tweets/{one}/likes")
-    await ann.done("POST", f"/api/tweets/{tweet_id}/mute")
+    await until_accepted(ann, "POST", f"/api/tweets/{tweet_id}/mute")
     shown = next(tweet for tweet in await ann.feed() if tweet["id"] == tweet_id)
     await ann.show_picture(png())
     await boris.show_picture(png())

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.waiting import eventually
 
-from .company import Company, Person
+from .company import Company, Person, mention, until_accepted
 
 
 async def groups(person: Person) -> dict[str, dict[str, Any]]:
@@ -25,9 +25,7 @@ async def test_what_concerns_a_person_reaches_the_person(company: Company) -> No
     await boris.done("POST", f"/api/tweets/{own}/likes")
     reply = {"tweet_data": "Congratulations!", "reply_to": own}
     replied = (await boris.done("POST", "/api/tweets", json=reply))["tweet_id"]
-    mention = {"tweet_data": "Where is @Anna Kim?"}
-    mention["mentions"] = [{"user_id": ann.id, "start": 9, "length": 9}]  # type: ignore[assignment]
-    mentioned = (await boris.done("POST", "/api/tweets", json=mention))["tweet_id"]
+    mentioned = await mention(boris, "where are you?", ann)
 
     async def everything() -> dict[str, dict[str, Any]] | None:
         found = await groups(ann)
@@ -78,12 +76,8 @@ async def test_a_person_mutes_the_thread_of_a_tweet_that_they_have_just_posted(
 ) -> None:
     ann, boris = await company.hire("Ann"), await company.hire("Boris")
     muted, other = await ann.post("one"), await ann.post("two")
-
-    async def mute() -> bool:
-        # Waits for the tweet by itself; on a very busy machine it may take longer.
-        return (await ann.ask("POST", f"/api/tweets/{muted}/mute")).is_success
-
-    await eventually(mute)
+    # The call waits for the tweet by itself; on a very busy machine it may take longer.
+    await until_accepted(ann, "POST", f"/api/tweets/{muted}/mute")
     for tweet in (muted, other):
         await boris.done("POST", "/api/tweets", json={"tweet_data": "!", "reply_to": tweet})
 
@@ -104,13 +98,8 @@ async def test_people_hear_of_threads_that_they_follow_and_people_whom_they_watc
 ) -> None:
     ann, boris, zoe = [await company.hire(name) for name in ("Ann", "Boris", "Zoe")]
     root = await ann.post("…")
-
-    async def follow() -> bool:
-        followed = await zoe.ask("POST", f"/api/tweets/{root}/subscription")
-        watched = await zoe.ask("POST", f"/api/users/{boris.id}/watch")
-        return followed.is_success and watched.is_success
-
-    await eventually(follow)
+    await until_accepted(zoe, "POST", f"/api/tweets/{root}/subscription")
+    await until_accepted(zoe, "POST", f"/api/users/{boris.id}/watch")
     reply = {"tweet_data": "…", "reply_to": root}
     replied = (await ann.done("POST", "/api/tweets", json=reply))["tweet_id"]
     posted = await boris.post("…")

@@ -266,7 +266,11 @@ async def test_people_are_imported_after_a_preview(company: Company, opens: Open
 
     await page.get_by_role("link", name="All people").click()
     await expect(await row_of(page, name)).to_contain_text("Bridges")
-    assert "moderator" in await rights_of(ann)
+
+    async def is_a_moderator() -> bool:
+        return "moderator" in await rights_of(ann)
+
+    await eventually(is_a_moderator)
 
 
 async def test_the_health_of_all_services_is_seen_at_a_glance(

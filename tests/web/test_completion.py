@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.async_api import Route, expect
 
-from tests.journeys.company import Company, Person, until
+from tests.journeys.company import Company, Person, mention, until
 from tests.waiting import eventually
 
 from .conftest import Opens
@@ -26,9 +26,10 @@ async def mentioned(person: Person) -> list[Any]:
 async def test_a_name_is_completed_by_keyboard_and_namesakes_are_told_apart(
     company: Company, opens: Opens
 ) -> None:
-    ann = await company.hire("Ann")
+    ann, bob = await company.hire("Ann"), await company.hire("Bob")
     family = f"Qz{secrets.token_hex(3)}"
     first, second = [await company.hire(f"Eve {family}") for _ in range(2)]
+    await mention(bob, "welcome", first)
     await ann.follow(second)
     window = await opens(ann)
     form = await window.writes()
@@ -172,12 +173,11 @@ async def test_the_list_closes_when_the_sentence_goes_on_after_a_name(
 async def test_a_name_of_several_people_that_was_typed_is_explained(
     company: Company, opens: Opens
 ) -> None:
-    ann = await company.hire("Ann")
+    ann, bob = await company.hire("Ann"), await company.hire("Bob")
     name = f"Qz{secrets.token_hex(3)}"
     for _ in range(2):
-        await company.hire(name)
+        await mention(bob, "welcome", await company.hire(name))
     window = await opens(ann)
-    await ann.done("GET", "/api/users/me")
     form = await window.writes(f"hello @{name}!")
     await window.posts(form)
 

@@ -6,29 +6,19 @@ import re
 import pytest
 from playwright.async_api import Locator, Page, Route, expect
 
-from tests.journeys.company import Company, Person, until_readable
+from tests.journeys.company import (
+    Company,
+    Person,
+    mention,
+    until_accepted,
+    until_readable,
+    until_status,
+)
 from tests.waiting import eventually
 
 from .conftest import Opens
 from .test_look import axe
 from .visitor import Visitor
-
-
-async def mention(author: Person, text: str, person: Person, *, reply_to: int | None = None) -> int:
-    content = f"@{person.name} {text}"
-    mentions = [{"user_id": person.id, "start": 0, "length": len(person.name) + 1}]
-    draft = {"tweet_data": content, "mentions": mentions, "reply_to": reply_to}
-    posted: list[int] = []
-
-    async def is_posted() -> bool:
-        response = await author.ask("POST", "/api/tweets", json=draft)
-        # A person who was just hired is not known everywhere yet.
-        if response.status_code != 422:
-            posted.append(response.json()["tweet_id"])
-        return bool(posted)
-
-    await eventually(is_posted)
-    return posted[0]
 
 
 async def until_listed(person: Person, count: int) -> None:
@@ -153,6 +143,7 @@ async def test_what_comes_while_the_list_is_read_is_announced(
 async def test_a_muted_thread_is_silent_until_it_is_unmuted(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
     tweet_id = await ann.post("A long discussion")
+    await until_accepted(ann, "GET", f"/api/tweets/{tweet_id}/subscription")
     window = await opens(ann, "phone")
     page = window.page
     await window.tweet("A long discussion").get_by_role("button", name="More actions").click()
@@ -180,7 +171,7 @@ async def test_mentions_in_a_muted_thread_can_be_muted_too(
 ) -> None:
     ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
     tweet_id = await ann.post("A long discussion")
-    await ann.done("POST", f"/api/tweets/{tweet_id}/mute")
+    await until_accepted(ann, "POST", f"/api/tweets/{tweet_id}/mute")
     await mention(bob, "are you there?", ann, reply_to=tweet_id)
     await until_listed(ann, 1)
     window = await opens(ann, screen)
@@ -240,10 +231,14 @@ async def test_one_is_told_of_the_tweets_of_a_watched_person(
     company: Company, opens: Opens
 ) -> None:
     ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
+    # Notifications has to know Bob.
+    await until_status(bob, "POST", f"/api/users/{bob.id}/watch", 409)
     window = await opens(ann, path=f"/profile/{bob.id}")
     page = window.page
     bell = page.get_by_role("button", name="Tell me about new tweets")
-    async with page.expect_response(re.compile("/watch$")):
+    async with page.expect_response(
+        lambda response: response.url.endswith("/watch") and response.request.method == "POST"
+    ):
         await bell.click()
     await expect(bell).to_have_attribute("aria-pressed", "true")
 
@@ -263,6 +258,7 @@ async def test_a_thread_is_followed_by_its_menu(company: Company, opens: Opens) 
     await ann.follow(bob)
     tweet_id = await bob.post("The plan for next year")
     await until_readable(ann, tweet_id)
+    await until_accepted(ann, "GET", f"/api/tweets/{tweet_id}/subscription")
     window = await opens(ann, path=f"/tweets/{tweet_id}")
     page = window.page
     menu = window.tweet("The plan").get_by_role("button", name="More actions")
@@ -349,7 +345,7 @@ async def test_axe_finds_nothing_on_the_views_of_notifications(
     await mention(bob, "hello", ann)
     reply = await bob.post("an answer", reply_to=tweet_id)
     for path in (f"/api/tweets/{reply}/subscription", f"/api/users/{bob.id}/watch"):
-        await ann.done("POST", path)
+        await until_accepted(ann, "POST", path)
     await ann.done("POST", f"/api/users/{ann.id}/keys", json={"name": "key", "scope": "read"})
     await until_listed(ann, 5)
 

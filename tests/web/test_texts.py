@@ -5,8 +5,7 @@ from urllib.parse import quote
 
 from playwright.async_api import Route, expect
 
-from tests.journeys.company import Company
-from tests.waiting import eventually
+from tests.journeys.company import Company, mention
 
 from .conftest import Opens
 
@@ -74,14 +73,9 @@ async def test_at_most_one_blank_line_is_shown_and_the_text_is_kept(
 async def test_mentions_and_hashtags_lead_to_their_pages(company: Company, opens: Opens) -> None:
     ann, eve = await company.hire("Ann"), await company.hire("Eve Онегина")
     text = f"\U0001f426 hello @{eve.name}, see #Релиз_2 and http://a.example/1\n\n\n\nend"
-    mention = {"user_id": eve.id, "start": 8, "length": 1 + len(eve.name)}
-
-    async def is_posted() -> bool:
-        """Somebody new can be mentioned as soon as the event about them has arrived."""
-        draft = {"tweet_data": text, "mentions": [mention]}
-        return (await ann.ask("POST", "/api/tweets", json=draft)).is_success
-
-    await eventually(is_posted)
+    mentions = [{"user_id": eve.id, "start": 8, "length": 1 + len(eve.name)}]
+    await mention(ann, "welcome", eve)
+    await ann.done("POST", "/api/tweets", json={"tweet_data": text, "mentions": mentions})
     await eve.done("PATCH", f"/api/users/{eve.id}", json={"name": "Eve Larina"})
     window = await opens(ann)
     tweet = window.tweet("hello")
