@@ -60,8 +60,10 @@ async def app(scope, receive, send):
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
     else:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"%d" % turns})
+        body = b"%d" % turns
+        headers = [(b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 def create_app():
     return app
@@ -186,15 +188,22 @@ async def test_forwarded_headers_are_believed_from_trusted_proxies_only(
 async def test_new_connections_are_accepted_while_the_event_loop_is_busy(
     tmp_path: Path, unused_tcp_port: int
 ) -> None:
-    url = f"http://127.0.0.1:{unused_tcp_port}/"
     count = 200
-    no_reuse = httpx.Limits(max_connections=count, max_keepalive_connections=0)
-
-    async with (
-        served(tmp_path, BUSY, unused_tcp_port),
-        httpx.AsyncClient(limits=no_reuse, timeout=PATIENCE_SECONDS) as http,
-    ):
-        responses = await asyncio.gather(*(http.get(url) for _ in range(count)))
-    turns = [int(response.text) for response in responses]
+    connections = []
+    async with served(tmp_path, BUSY, unused_tcp_port) as process:
+        # All requests wait when the process goes on, so the speed of the client does not matter.
+        process.send_signal(signal.SIGSTOP)
+        try:
+            for _ in range(count):
+                connection = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+                connection[1].write(b"GET / HTTP/1.0\r\n\r\n")
+                connections.append(connection)
+        finally:
+            process.send_signal(signal.SIGCONT)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            responses = [await reader.read() for reader, _ in connections]
+        for _, writer in connections:
+            writer.close()
+    turns = [int(response.partition(b"\r\n\r\n")[2]) for response in responses]
 
     assert max(turns) - min(turns) < count / 2
