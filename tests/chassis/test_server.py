@@ -125,7 +125,7 @@ async def test_a_client_with_an_idle_connection_is_served_and_asked_to_close_it(
     url = f"http://127.0.0.1:{unused_tcp_port}/"
     async with (
         served(tmp_path, APPLICATION, unused_tcp_port) as process,
-        httpx.AsyncClient() as http,
+        httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http,
     ):
         before = await http.get(url)
         process.send_signal(signal.SIGTERM)
@@ -159,7 +159,7 @@ async def test_the_application_sees_which_address_a_request_came_to(
     port, internal = unused_tcp_port_factory(), unused_tcp_port_factory()
     async with (
         served(tmp_path, REPORTS_ADDRESSES % internal, port),
-        httpx.AsyncClient(headers={"host": "elsewhere:1"}) as http,
+        httpx.AsyncClient(headers={"host": "elsewhere:1"}, timeout=PATIENCE_SECONDS) as http,
     ):
         for address in (port, internal):
             seen = (await http.get(f"http://127.0.0.1:{address}/")).json()
@@ -180,7 +180,7 @@ async def test_forwarded_headers_are_believed_from_trusted_proxies_only(
     forwarded = {"x-forwarded-for": "192.0.2.7", "x-forwarded-proto": "https"}
     async with (
         served(tmp_path, REPORTS_ADDRESSES % internal, port, FORWARDED_ALLOW_IPS=trusted_proxies),
-        httpx.AsyncClient(headers=forwarded) as http,
+        httpx.AsyncClient(headers=forwarded, timeout=PATIENCE_SECONDS) as http,
     ):
         assert (await http.get(f"http://127.0.0.1:{port}/")).json()[1:] == seen
 

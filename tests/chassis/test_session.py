@@ -11,6 +11,7 @@ from chassis.database.session import AnySession, Database, execute, fetch, fetch
 from chassis.http.errors import is_dependency_unavailable
 from chassis.messaging.outbox import record
 from services.tweets.settings import Settings
+from tests.waiting import PATIENCE_SECONDS
 
 from .conftest import ProbeEvent
 
@@ -126,7 +127,7 @@ async def test_a_cancelled_direct_transaction_keeps_no_lock(
                 await fetch(session, "select pg_advisory_xact_lock(2)")
                 await fetch(session, lock)
 
-        async with asyncio.timeout(5), database.direct_transaction() as session:
+        async with asyncio.timeout(PATIENCE_SECONDS), database.direct_transaction() as session:
             await fetch(session, "select pg_advisory_xact_lock(2)")
     assert await count_events(database, probe_event.routing_key) == 0
 

@@ -258,7 +258,7 @@ async def test_a_new_name_reaches_the_pages_that_show_it_and_no_others(
             await testing.deliver(database, subscriptions, event.routing_key, event, next(numbers))
 
     app = api_process.create_app()
-    async with testing.client_for(app) as feed, asyncio.timeout(20):
+    async with testing.client_for(app) as feed, asyncio.timeout(PATIENCE_SECONDS):
         cache = app.state.page_cache._cache
 
         async def change(*delivered: Event, notifications: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 from .company import Company, Person, png, until, until_gone, until_status
 
@@ -83,7 +83,8 @@ async def test_a_session_does_for_the_page_what_the_key_does_and_ends_with_it(
 ) -> None:
     ann = await company.hire("Ann")
     ours = {"origin": company.instance.gateway_url}
-    async with httpx.AsyncClient(base_url=company.instance.gateway_url, headers=ours) as browser:
+    url = company.instance.gateway_url
+    async with httpx.AsyncClient(base_url=url, headers=ours, timeout=PATIENCE_SECONDS) as browser:
         signed_in = await browser.post("/api/session", json={"api_key": ann.key})
         posted = await browser.post("/api/tweets", json={"tweet_data": "From the page"})
         read = await browser.get("/api/tweets")

@@ -8,13 +8,13 @@ import httpx
 
 from devstack import services
 from devstack.instance import Instance
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 from .company import Company, until
 
 
 async def test_every_process_is_live_and_ready_and_measured(stack: Instance) -> None:
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:
         for program in services.programs(stack):
             for path in ("/health/live", "/health/ready", "/health/status", "/metrics"):
                 response = await http.get(f"{stack.url(program.name)}{path}")
@@ -23,7 +23,7 @@ async def test_every_process_is_live_and_ready_and_measured(stack: Instance) -> 
 
 
 async def test_at_its_public_address_the_gateway_tells_only_that_it_lives(stack: Instance) -> None:
-    async with httpx.AsyncClient(base_url=stack.gateway_url) as http:
+    async with httpx.AsyncClient(base_url=stack.gateway_url, timeout=PATIENCE_SECONDS) as http:
         assert (await http.get("/health/live")).status_code == 200
         for path in ("/health/ready", "/health/status", "/metrics"):
             response = await http.get(path)
@@ -36,9 +36,8 @@ async def test_the_workers_measure_the_way_of_an_event(company: Company, stack: 
     await ann.post()
     await until(ann, lambda feed: len(feed) == 1)
 
-    async with httpx.AsyncClient() as http:
-        tweets = (await http.get(f"{stack.worker_url('tweets')}/metrics")).text
-        feed = (await http.get(f"{stack.worker_url('feed')}/metrics")).text
+    tweets = (await company.http.get(f"{stack.worker_url('tweets')}/metrics")).text
+    feed = (await company.http.get(f"{stack.worker_url('feed')}/metrics")).text
 
     assert 'warble_events_published_total{routing_key="tweet.posted.v1"}' in tweets
     assert "warble_outbox_pending_events" in tweets

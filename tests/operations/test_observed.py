@@ -24,7 +24,7 @@ from devstack.repository import REPOSITORY
 from operate import postgres
 from tests.gateway.fake_services import OWNER, PERSON, FakeService
 from tests.journeys.company import Company, company_at, png, until
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 from .receivers import ReceivedSpan, Receiver, receiving
 
@@ -261,7 +261,9 @@ async def test_an_error_of_the_gateway_is_reported_without_private_data(
         try:
             url = f"http://127.0.0.1:{port}"
             await asyncio.to_thread(health.wait_until, lambda: health.is_alive(url), 60, url)
-            async with httpx.AsyncClient(base_url=url, cookies={"a": PRIVATE}) as client:
+            async with httpx.AsyncClient(
+                base_url=url, cookies={"a": PRIVATE}, timeout=PATIENCE_SECONDS
+            ) as client:
                 answer = await client.post(
                     f"/api/tweets?query={PRIVATE}",
                     json={"tweet_data": PRIVATE},

@@ -1,11 +1,10 @@
 """The metric of pending events is exact while the broker is down, when operators need it."""
 
-import httpx
 import pytest
 
 from devstack import health, repository
 from devstack.instance import Instance
-from tests.journeys.company import company_at
+from tests.journeys.company import Company, company_at
 from tests.waiting import eventually
 
 
@@ -13,11 +12,11 @@ from tests.waiting import eventually
 async def test_pending_events_are_reported_while_the_broker_is_down_and_after(
     stack: Instance,
 ) -> None:
-    async with company_at(stack) as company, httpx.AsyncClient() as http:
+    async with company_at(stack) as company:
 
         async def until_pending(expected: bool) -> None:
             async def is_as_expected() -> bool:
-                return (await _pending(http, stack) > 0) == expected
+                return (await _pending(company) > 0) == expected
 
             await eventually(is_as_expected)
 
@@ -34,7 +33,8 @@ async def test_pending_events_are_reported_while_the_broker_is_down_and_after(
         await until_pending(False)
 
 
-async def _pending(http: httpx.AsyncClient, stack: Instance) -> float:
-    metrics = (await http.get(f"{stack.worker_url('tweets')}/metrics")).text
+async def _pending(company: Company) -> float:
+    url = company.instance.worker_url("tweets")
+    metrics = (await company.http.get(f"{url}/metrics")).text
     (line,) = [line for line in metrics.splitlines() if line.startswith("warble_outbox_pending")]
     return float(line.split()[1])

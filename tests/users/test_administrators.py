@@ -12,6 +12,7 @@ from devstack.instance import Instance
 from operate import postgres
 from services.users import api_process, console
 from services.users.errors import LastAdministrator
+from tests.waiting import eventually
 
 from .conftest import People
 from .test_api import owner_of, signed
@@ -159,9 +160,11 @@ async def test_two_administrators_who_remove_each_other_at_once_leave_one(
         asking = asyncio.gather(
             take_out(users, one, boris, "Boris", ann), take_out(users, other, ann, "Ann", boris)
         )
-        async with asyncio.timeout(20):
-            while await sessions_waiting_for_a_lock(connection) < 2:
-                pass
+
+        async def both_wait() -> bool:
+            return await sessions_waiting_for_a_lock(connection) >= 2
+
+        await eventually(both_wait)
     responses = await asking
 
     refused = [outcome(response) for response in responses if not response.is_success]

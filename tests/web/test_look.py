@@ -15,6 +15,7 @@ from playwright.async_api import Page, Route, expect
 from devstack.instance import Instance
 from devstack.web_build import BUILT, WEB
 from tests.journeys.company import Company, Person
+from tests.waiting import PATIENCE_SECONDS
 
 from .conftest import Opens
 from .visitor import Visitor
@@ -181,7 +182,7 @@ async def test_a_long_tag_leaves_the_right_column_its_width(company: Company, op
 
 
 async def test_the_page_can_be_installed_as_an_app(stack: Instance) -> None:
-    async with httpx.AsyncClient(base_url=stack.gateway_url) as browser:
+    async with httpx.AsyncClient(base_url=stack.gateway_url, timeout=PATIENCE_SECONDS) as browser:
         manifest = (await browser.get("/manifest.webmanifest")).json()
         pictures = [icon for icon in manifest["icons"] if icon["type"] == "image/png"]
         sizes = {}

@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 
 from devstack.instance import Instance
 from tests.journeys.company import Company
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 from .conftest import Opens
 
@@ -31,7 +31,9 @@ async def test_one_makes_a_key_that_is_shown_once_and_revokes_it(
     shown = page.get_by_role("textbox", name="New key")
     await expect(shown).to_be_focused()
     key = await shown.input_value()
-    async with httpx.AsyncClient(base_url=stack.gateway_url, headers={"api-key": key}) as script:
+    async with httpx.AsyncClient(
+        base_url=stack.gateway_url, headers={"api-key": key}, timeout=PATIENCE_SECONDS
+    ) as script:
         assert (await script.get("/api/users/me")).status_code == 200
 
         await page.get_by_role("button", name="Revoke: Nightly report").click()
