@@ -1,5 +1,6 @@
 """What operators rely on: readiness, metrics, and one request id in all logs."""
 
+import contextlib
 import json
 import secrets
 from typing import Any
@@ -67,12 +68,25 @@ async def test_one_request_id_goes_from_the_gateway_to_the_worker_that_handles_t
             assert "traced" not in json.dumps(line)
 
 
+def logs(stack: Instance, pattern: str = "*") -> dict[str, str]:
+    """The texts of log files by name. The supervisor renames and deletes files meanwhile."""
+    texts = {}
+    for path in sorted((stack.root / "logs").glob(pattern)):
+        with contextlib.suppress(FileNotFoundError):
+            texts[path.name] = path.read_text(errors="replace")
+    return texts
+
+
 async def _lines_with(request_id: str, stack: Instance, *programs: str) -> list[dict[str, Any]]:
     """The lines of these programs' logs with the id. Waits for them, as logs are written later."""
-    logs = [stack.root / "logs" / f"{program}.log" for program in programs]
 
     async def lines() -> list[dict[str, Any]]:
-        written = [line for log in logs for line in log.read_text().splitlines()]
+        written = [
+            line
+            for program in programs
+            for text in logs(stack, f"{program}.log*").values()
+            for line in text.splitlines()
+        ]
         return [json.loads(line) for line in written if request_id in line]
 
     return await eventually(lines)
@@ -85,7 +99,6 @@ async def test_no_key_is_in_any_log(company: Company, stack: Instance) -> None:
     await ann.ask("GET", "/api/tweets", headers={"x-request-id": request_id})
     await _lines_with(request_id, stack, "gateway")
 
-    for log in (stack.root / "logs").glob("*.log"):
-        text = log.read_text(errors="replace")
+    for log, text in logs(stack).items():
         assert ann.key not in text, log
         assert stack.admin_key not in text, log

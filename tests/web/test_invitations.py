@@ -5,6 +5,7 @@ from playwright.async_api import Page, expect
 
 from devstack.instance import Instance
 from tests.journeys.company import Company
+from tests.journeys.test_operations import logs
 
 from .conftest import Opens
 from .test_look import axe
@@ -106,9 +107,9 @@ async def test_the_secret_of_an_invitation_reaches_no_log(
     await page.get_by_role("button", name="Join").click()
     await expect(page.get_by_role("textbox", name="Your access key")).to_be_visible()
 
-    logs = [path.read_text(errors="replace") for path in (stack.root / "logs").glob("*")]
-    assert logs
-    assert not any(created["invitation"] in log for log in logs)
+    texts = logs(stack)
+    assert texts
+    assert not any(created["invitation"] in text for text in texts.values())
 
 
 async def test_who_is_signed_in_signs_out_before_using_an_invitation(
