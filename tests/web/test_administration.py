@@ -179,18 +179,6 @@ async def test_giving_up_ones_own_role_is_asked(company: Company, opens: Opens) 
     await expect(page.get_by_text("You don't have access to the administration")).to_be_visible()
 
 
-async def test_only_those_with_a_right_see_the_administration(
-    company: Company, opens: Opens, screen: str
-) -> None:
-    window = await opens(await company.hire("Ann Kim"), screen)
-    page = window.page
-    await expect(page.get_by_role("navigation", name="Main")).to_be_visible()
-    await expect(page.get_by_role("link", name="Administration")).to_have_count(0)
-    await page.goto("/administration/people")
-    await expect(page.get_by_text("You don't have access to the administration")).to_be_visible()
-    assert await axe(page) == []
-
-
 async def test_on_a_phone_the_settings_lead_to_the_administration(
     company: Company, opens: Opens
 ) -> None:

@@ -117,6 +117,7 @@ async def test_a_new_name_is_shown_everywhere_at_once(company: Company, opens: O
     await field.fill("Anna Kim")
     await page.get_by_role("button", name="Save").click()
 
+    await expect(page.get_by_role("heading", name="Anna Kim", exact=True)).to_be_visible()
     await expect(window.tweet("signed").get_by_role("link", name="Anna Kim")).to_be_visible()
     await page.go_back()
     await expect(window.tweet("signed").get_by_role("link", name="Anna Kim")).to_be_visible()

@@ -132,6 +132,7 @@ async def test_only_those_with_a_right_see_the_administration(
 ) -> None:
     window = await opens(await company.hire("Ann Kim"), screen)
     page = window.page
+    await expect(page.get_by_role("navigation", name="Main")).to_be_visible()
     await expect(page.get_by_role("link", name="Administration")).to_have_count(0)
     await page.goto("/administration/people")
     await expect(page.get_by_text("You don't have access to the administration")).to_be_visible()

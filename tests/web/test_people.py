@@ -99,19 +99,6 @@ async def test_what_is_not_there_is_said_to_be_not_there(company: Company, opens
     await expect(page.get_by_text("Follow people to see")).to_be_visible()
 
 
-async def test_one_changes_ones_own_name(company: Company, opens: Opens) -> None:
-    ann = await company.hire("Ann")
-    window = await opens(ann, path=f"/profile/{ann.id}")
-    page = window.page
-
-    await page.get_by_role("button", name="Edit profile").click()
-    await page.get_by_role("textbox", name="Name", exact=True).fill("\x00")
-    await page.get_by_role("textbox", name="Name", exact=True).fill("Анна Ким")
-    await page.get_by_role("button", name="Save").click()
-
-    await expect(page.get_by_role("heading", name="Анна Ким", exact=True)).to_be_visible()
-
-
 async def test_where_nothing_is_there_is_one_way_on(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     window = await opens(ann)
