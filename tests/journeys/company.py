@@ -20,6 +20,7 @@ __all__ = [
     "until_gone",
     "until_readable",
     "until_status",
+    "with_role",
 ]
 
 
@@ -80,3 +81,14 @@ async def mention(author: Person, text: str, person: Person, *, reply_to: int | 
         return None if response.status_code == 422 else response
 
     return int((await eventually(post)).json()["tweet_id"])
+
+
+async def with_role(company: Company, name: str, role: str) -> Person:
+    person = await company.hire(name)
+    await company.administrator.done("PUT", f"/api/users/{person.id}/roles/{role}")
+
+    async def has_role() -> bool:
+        return bool((await person.done("GET", "/api/users/me"))[role])
+
+    await eventually(has_role)
+    return person

@@ -7,20 +7,9 @@ import pytest
 
 from tests.waiting import eventually
 
-from .company import Company, Person
+from .company import Company, Person, with_role
 from .test_access import outcome
 from .test_notifications import groups
-
-
-async def with_role(company: Company, name: str, role: str) -> Person:
-    person = await company.hire(name)
-    await company.administrator.done("PUT", f"/api/users/{person.id}/roles/{role}")
-
-    async def has_role() -> bool:
-        return bool((await person.done("GET", "/api/users/me"))[role])
-
-    await eventually(has_role)
-    return person
 
 
 async def notification_of(person: Person, kind: str) -> dict[str, Any]:

@@ -5,16 +5,10 @@ import secrets
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.journeys.company import Company, Person
+from tests.journeys.company import Company, with_role
 
 from .conftest import Opens
 from .test_look import axe
-
-
-async def announcer(company: Company) -> Person:
-    ann = await company.hire("Ann Kim")
-    await company.administrator.done("PUT", f"/api/users/{ann.id}/roles/announcer")
-    return ann
 
 
 def above_home(page: Page, text: str) -> Locator:
@@ -27,7 +21,7 @@ def above_home(page: Page, text: str) -> Locator:
 async def test_an_announcement_is_read_confirmed_and_counted(
     company: Company, opens: Opens
 ) -> None:
-    ann, bob = await announcer(company), await company.hire("Bob Ray")
+    ann, bob = await with_role(company, "Ann Kim", "announcer"), await company.hire("Bob Ray")
     text = f"The office moves {secrets.token_hex(4)}"
     desk = (await opens(ann, "phone", "/administration")).page
     await desk.get_by_role("button", name="New announcement").click()

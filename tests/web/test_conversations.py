@@ -8,7 +8,6 @@ from tests.journeys.company import Company, until
 
 from .conftest import Opens
 from .test_look import axe
-from .test_threads import replies
 
 
 async def test_home_says_who_talks_below_a_tweet_and_leads_there(
@@ -18,9 +17,9 @@ async def test_home_says_who_talks_below_a_tweet_and_leads_there(
     for followed in (bob, eve):
         await ann.follow(followed)
     top = await star.post("by a stranger")
-    first = await replies(bob, "Bob thinks so", top)
-    second = await replies(eve, "Eve does not", first)
-    await replies(bob, "but Bob insists", second)
+    first = await bob.post("Bob thinks so", reply_to=top)
+    second = await eve.post("Eve does not", reply_to=first)
+    await bob.post("but Bob insists", reply_to=second)
     tweets = "?replies=conversations&order=recent&limit=10"
     await until(
         ann,
@@ -46,7 +45,7 @@ async def test_the_reader_chooses_which_replies_home_shows(company: Company, ope
     ann, bob, star = [await company.hire(name) for name in ("Ann", "Bob", "Star")]
     await ann.follow(bob)
     top = await star.post("by a stranger")
-    await replies(bob, "Bob thinks so", top)
+    await bob.post("Bob thinks so", reply_to=top)
     await until(ann, lambda feed: feed, "?replies=all&order=recent&limit=10")
     window = await opens(ann)
     page = window.page

@@ -5,18 +5,12 @@ import secrets
 
 from playwright.async_api import Page, expect
 
-from tests.journeys.company import Company, Person, until_readable, until_status
+from tests.journeys.company import Company, until_readable, until_status, with_role
 
 from .conftest import Opens
 from .test_look import axe
 from .test_notifications import until_listed
 from .visitor import Visitor
-
-
-async def moderator(company: Company, name: str = "Mia Ito") -> Person:
-    mia = await company.hire(name)
-    await company.administrator.done("PUT", f"/api/users/{mia.id}/roles/moderator")
-    return mia
 
 
 async def chooses(page: Page, item: str) -> None:
@@ -44,7 +38,9 @@ async def test_a_reported_tweet_is_hidden_and_restored(company: Company, opens: 
     await dialog.get_by_role("button", name="Send report").click()
     await expect(page.get_by_text("Report sent")).to_be_visible()
 
-    queue = (await opens(await moderator(company), path="/administration")).page
+    queue = (
+        await opens(await with_role(company, "Mia Ito", "moderator"), path="/administration")
+    ).page
     report = queue.get_by_role("listitem").filter(has_text=text)
     await expect(report).to_contain_text("A customer is named")
     await expect(report).to_contain_text("Ann Kim")
@@ -84,7 +80,7 @@ async def test_a_reported_tweet_is_hidden_and_restored(company: Company, opens: 
 
 
 async def test_a_moderator_hides_a_tweet_by_its_menu(company: Company, opens: Opens) -> None:
-    ann, mia = await company.hire("Ann Kim"), await moderator(company)
+    ann, mia = await company.hire("Ann Kim"), await with_role(company, "Mia Ito", "moderator")
     await mia.follow(ann)
     await ann.post("Buy now")
     window = await opens(mia)
@@ -101,7 +97,7 @@ async def test_a_moderator_hides_a_tweet_by_its_menu(company: Company, opens: Op
 async def test_a_person_is_reported_and_the_badge_counts(company: Company, opens: Opens) -> None:
     # All moderators see the reports of the other tests, too.
     ann, bob = await company.hire("Ann Kim"), await company.hire(f"Bob {secrets.token_hex(4)}")
-    mia = await moderator(company)
+    mia = await with_role(company, "Mia Ito", "moderator")
     page = (await opens(ann, path=f"/profile/{bob.id}")).page
     await page.get_by_role("button", name="More actions").first.click()
     await chooses(page, "Report…")
@@ -138,7 +134,9 @@ async def test_only_those_with_a_right_see_the_administration(
     await expect(page.get_by_text("You don't have access to the administration")).to_be_visible()
     assert await axe(page) == []
 
-    moderating = (await opens(await moderator(company), screen, "/administration")).page
+    moderating = (
+        await opens(await with_role(company, "Mia Ito", "moderator"), screen, "/administration")
+    ).page
     await expect(moderating.get_by_role("heading", name="Reports", exact=True)).to_be_visible()
     await moderating.goto("/administration/people")
 
@@ -147,7 +145,7 @@ async def test_only_those_with_a_right_see_the_administration(
 
 async def test_the_author_and_the_reporter_are_told(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
-    mia = await moderator(company)
+    mia = await with_role(company, "Mia Ito", "moderator")
     tweet_id = await bob.post("Buy now")
     report = {"tweet_id": tweet_id, "reason": "spam"}
     report_id = (await ann.done("POST", "/api/reports", json=report))["report_id"]

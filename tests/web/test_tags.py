@@ -11,7 +11,6 @@ from tests.waiting import eventually
 
 from .conftest import Opens
 from .test_look import axe
-from .test_threads import replies
 
 
 async def test_a_hashtag_leads_to_all_tweets_with_it(company: Company, opens: Opens) -> None:
@@ -70,7 +69,7 @@ async def test_a_profile_lists_replies_pictures_and_likes(
     top = await ann.post("by Ann")
     await bob.done("POST", f"/api/tweets/{top}/likes")
     written = [
-        await replies(bob, "a reply", top),
+        await bob.post("a reply", reply_to=top),
         await bob.post("with a picture", [await bob.upload()]),
         await bob.post("words alone"),
     ]

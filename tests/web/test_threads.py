@@ -5,28 +5,22 @@ import re
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.journeys.company import Company, Person, until_readable
+from tests.journeys.company import Company, until_readable
 
 from .conftest import Opens
 from .test_look import axe
-
-
-async def replies(person: Person, text: str, to: int) -> int:
-    draft = {"tweet_data": text, "reply_to": to}
-    tweet_id: int = (await person.done("POST", "/api/tweets", json=draft))["tweet_id"]
-    return tweet_id
 
 
 @pytest.mark.parametrize("screen", ["wide", "phone"])
 async def test_a_thread_is_read_as_a_tree(company: Company, opens: Opens, screen: str) -> None:
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     top = await ann.post("the beginning")
-    question = await replies(bob, "a question", top)
-    await replies(bob, "another question", top)
-    deep = await replies(ann, "an answer", question)
+    question = await bob.post("a question", reply_to=top)
+    await bob.post("another question", reply_to=top)
+    deep = await ann.post("an answer", reply_to=question)
     for number in range(3):
-        deep = await replies(bob, f"step {number}.", deep)
-    await replies(ann, "continued", top)
+        deep = await bob.post(f"step {number}.", reply_to=deep)
+    await ann.post("continued", reply_to=top)
     window = await opens(ann, screen, f"/tweets/{top}")
     page = window.page
 
@@ -57,7 +51,7 @@ async def test_a_thread_is_read_as_a_tree(company: Company, opens: Opens, screen
 async def test_a_reply_is_opened_below_what_it_replies_to(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     top = await ann.post("the beginning" + "\nl" * 100)
-    reply = await replies(bob, "a reply", top)
+    reply = await bob.post("a reply", reply_to=top)
     await until_readable(ann, reply)
     window = await opens(ann, path=f"/tweets/{reply}")
     shown = window.tweet("a reply")
@@ -73,7 +67,7 @@ async def test_a_long_way_to_the_beginning_is_told(company: Company, opens: Open
     ann = await company.hire("Ann")
     chain = [await ann.post("number 0.")]
     for number in range(1, 40):
-        chain.append(await replies(ann, f"number {number}.", chain[-1]))
+        chain.append(await ann.post(f"number {number}.", reply_to=chain[-1]))
     window = await opens(ann, path=f"/tweets/{chain[-1]}")
 
     omitted = window.page.get_by_role("link", name=re.compile(r"^\d+ earlier repl"))
@@ -89,7 +83,7 @@ async def test_many_replies_come_page_by_page(company: Company, opens: Opens) ->
     ann = await company.hire("Ann")
     top = await ann.post("many")
     for number in range(55):
-        await replies(ann, f"number {number}.", top)
+        await ann.post(f"number {number}.", reply_to=top)
     window = await opens(ann, path=f"/tweets/{top}")
 
     await expect(window.tweets).to_have_count(51)
@@ -102,10 +96,10 @@ async def test_many_replies_come_page_by_page(company: Company, opens: Opens) ->
 async def test_a_tweet_that_is_gone_leaves_its_place(company: Company, opens: Opens) -> None:
     ann, bob, eve = [await company.hire(name) for name in ("Ann", "Bob", "Eve")]
     top = await ann.post("the beginning")
-    taken_back = await replies(bob, "taken back", top)
-    await replies(ann, "what do you mean?", taken_back)
-    left = await replies(eve, "from Eve", top)
-    await replies(ann, "why?", left)
+    taken_back = await bob.post("taken back", reply_to=top)
+    await ann.post("what do you mean?", reply_to=taken_back)
+    left = await eve.post("from Eve", reply_to=top)
+    await ann.post("why?", reply_to=left)
     await bob.done("DELETE", f"/api/tweets/{taken_back}")
     window = await opens(ann, path=f"/tweets/{top}")
     page = window.page
