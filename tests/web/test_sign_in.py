@@ -1,9 +1,10 @@
 """Signing in and out: no script of the page can read the key afterwards."""
 
+import asyncio
 import re
 import zipfile
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.journeys.company import Company
 
@@ -49,6 +50,32 @@ async def test_who_signs_out_is_out(company: Company, opens: Opens, screen: str)
     await page.goto("/people")
 
     await expect(page.get_by_label("Your access key")).to_be_visible()
+
+
+async def test_a_page_that_learns_early_that_it_is_signed_out_deletes_its_drafts_too(
+    company: Company, opens: Opens
+) -> None:
+    window = await opens(await company.hire("Ann"))
+    page = window.page
+    noticed = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        response = await route.fetch()
+        await noticed.wait()
+        await route.fulfill(response=response)
+
+    await window.writes("nobody else may read this")
+    await page.wait_for_function("Object.values(localStorage).join().includes('nobody else')")
+    await page.get_by_role("button", name="Settings").click()
+    await page.route("**/api/session", hold)
+    async with page.expect_navigation():
+        await page.get_by_role("button", name="Sign out").click()
+        # The event stream tells the page of the end of its session before the call has returned.
+        await expect(page.get_by_label("Your access key")).to_be_visible()
+        noticed.set()
+
+    await expect(page.get_by_label("Your access key")).to_be_visible()
+    assert "nobody else may read this" not in await page.evaluate(_READABLE)
 
 
 async def test_a_revoked_key_ends_the_session_and_costs_no_draft(

@@ -4,6 +4,7 @@ from playwright.async_api import Browser, Page, expect
 
 from devstack.instance import Instance
 from tests.journeys.company import Company
+from tests.waiting import PATIENCE_SECONDS
 
 from .conftest import Opens
 from .visitor import SCREENS
@@ -15,6 +16,7 @@ async def new_page(browser: Browser, stack: Instance, screen: str) -> Page:
     context = await browser.new_context(
         base_url=stack.gateway_url, locale="en-GB", service_workers="block", **SCREENS[screen]
     )
+    context.set_default_timeout(PATIENCE_SECONDS * 1000)
     return await context.new_page()
 
 

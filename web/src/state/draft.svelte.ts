@@ -302,14 +302,12 @@ const tooLarge = (actual: number) =>
 /** The draft of a new tweet. */
 export const draft = draftOf(null);
 
-/** Deletes all drafts of the reader from this device. */
-export async function deleteDrafts() {
-  const { id } = session.me;
-  for (const draft of drafts.values()) draft.clear();
-  removeStored(`draft.${id}.`);
+/** Deletes all drafts of a person from this device. The page must be loaded again afterwards. */
+export async function deleteDrafts(id: number) {
+  removeStored(`draft.${id}`);
   try {
     const all = await keys<string>();
-    await delMany(all.filter((key) => key.startsWith(`draft ${id} `)));
+    await delMany(all.filter((key) => `${key} `.startsWith(`draft ${id} `)));
   } catch {
     return;
   }
@@ -317,9 +315,11 @@ export async function deleteDrafts() {
 
 /** Signs out, and deletes the drafts from this device. */
 export async function signOutAndDeleteDrafts() {
+  // The event stream may tell the page that the session has ended before the call returns.
+  const { id } = session.me;
   await commitUndoable();
   try {
-    await signOut(deleteDrafts);
+    await signOut(() => deleteDrafts(id));
   } catch (error) {
     showToast(errorText(error), true);
   }

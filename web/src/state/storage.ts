@@ -8,11 +8,11 @@ export function getStored(name: string): string | null {
   }
 }
 
-/** Removes every string whose name begins with `prefix`. */
-export function removeStored(prefix: string) {
+/** Removes the string with this name, and those whose names continue it after a dot. */
+export function removeStored(name: string) {
   try {
-    for (const name of Object.keys(localStorage)) {
-      if (name.startsWith(`warble.${prefix}`)) localStorage.removeItem(name);
+    for (const key of Object.keys(localStorage)) {
+      if (`${key}.`.startsWith(`warble.${name}.`)) localStorage.removeItem(key);
     }
   } catch {
     return;
