@@ -9,6 +9,7 @@ from tests.journeys.company import Company, until
 from tests.waiting import eventually
 
 from .conftest import Opens
+from .visitor import hold_response
 
 
 @pytest.mark.parametrize("screen", ["wide", "phone"])
@@ -81,13 +82,8 @@ async def test_a_like_is_not_undone_by_a_page_that_was_read_before_it(
     await expect(tweet).to_be_visible()
     liked = asyncio.Event()
 
-    async def hold(route: Route) -> None:
-        response = await route.fetch()
-        await liked.wait()
-        await route.fulfill(response=response)
-
     feed = "**/api/tweets?*"
-    await page.route(feed, hold, times=1)
+    await page.route(feed, hold_response(liked), times=1)
     async with page.expect_request(feed):
         await page.get_by_role("link", name="Home").click()
     async with page.expect_response("**/likes"):

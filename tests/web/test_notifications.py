@@ -4,7 +4,7 @@ import asyncio
 import re
 
 import pytest
-from playwright.async_api import Locator, Page, Route, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.journeys.company import (
     Company,
@@ -18,7 +18,7 @@ from tests.waiting import eventually
 
 from .conftest import Opens
 from .test_look import axe
-from .visitor import Visitor
+from .visitor import Visitor, hold_response
 
 
 async def until_listed(person: Person, count: int) -> None:
@@ -73,14 +73,9 @@ async def test_a_late_answer_does_not_replace_a_newer_count(company: Company, op
     unread = "**/api/notifications/unread"
     noticed = asyncio.Event()
 
-    async def hold(route: Route) -> None:
-        response = await route.fetch()
-        await noticed.wait()
-        await route.fulfill(response=response)
-
     # The first page may ask only now, and would take the one answer that is held.
     await page.goto("about:blank")
-    await page.route(unread, hold, times=1)
+    await page.route(unread, hold_response(noticed), times=1)
     async with page.expect_request(unread):
         await page.goto("/")
     await mention(bob, "look at this", ann)

@@ -4,11 +4,12 @@ import asyncio
 import re
 import zipfile
 
-from playwright.async_api import Route, expect
+from playwright.async_api import expect
 
 from tests.journeys.company import Company
 
 from .conftest import Opens
+from .visitor import hold_response
 
 _READABLE = """() => JSON.stringify([
     {...localStorage}, {...sessionStorage}, document.cookie, document.documentElement.outerHTML
@@ -59,15 +60,10 @@ async def test_a_page_that_learns_early_that_it_is_signed_out_deletes_its_drafts
     page = window.page
     noticed = asyncio.Event()
 
-    async def hold(route: Route) -> None:
-        response = await route.fetch()
-        await noticed.wait()
-        await route.fulfill(response=response)
-
     await window.writes("nobody else may read this")
     await page.wait_for_function("Object.values(localStorage).join().includes('nobody else')")
     await page.get_by_role("button", name="Settings").click()
-    await page.route("**/api/session", hold)
+    await page.route("**/api/session", hold_response(noticed))
     async with page.expect_navigation():
         await page.get_by_role("button", name="Sign out").click()
         # The event stream tells the page of the end of its session before the call has returned.

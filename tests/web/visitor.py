@@ -1,6 +1,8 @@
 """What people do with the page. Elements are found by their visible texts, as people find them."""
 
+import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from playwright.async_api import (
@@ -11,6 +13,7 @@ from playwright.async_api import (
     Page,
     Request,
     Response,
+    Route,
     expect,
 )
 
@@ -26,6 +29,18 @@ SCREENS: dict[str, dict[str, Any]] = {
     },
     "narrow": {"viewport": {"width": 320, "height": 640}, "is_mobile": True, "has_touch": True},
 }
+
+
+def hold_response(released: asyncio.Event) -> Callable[[Route], Awaitable[None]]:
+    """A handler for `page.route`: the server handles the request at once, and the page gets the
+    response when `released` is set."""
+
+    async def hold(route: Route) -> None:
+        response = await route.fetch()
+        await released.wait()
+        await route.fulfill(response=response)
+
+    return hold
 
 
 class Visitor:
