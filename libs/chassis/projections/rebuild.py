@@ -62,6 +62,7 @@ PREFETCH_COUNT = 10_000
 CATCH_UP_TIMEOUT_SECONDS = 30
 """How long to wait for the next message before missing events count as lost."""
 SERVING_TIMEOUT_SECONDS = 10
+"""How long to wait until the serving projection has handled the events of the copy."""
 CARRY_OVER_TIMEOUT_SECONDS = 5
 """For each statement while the worker is kept waiting."""
 EXCLUSIVE_TIMEOUT_SECONDS = 3
