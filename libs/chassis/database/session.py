@@ -38,6 +38,15 @@ MB; opening another takes about 10 ms."""
 error_redaction.install()
 
 
+_FIXED_PLANS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
+"""Parameters of PostgreSQL for bare connections, whose statements are few and use an index each.
+
+PostgreSQL plans each of them once per connection: planning them at every execution would cost more
+than running them. A plan that is made while a table is small would read the whole table, and would
+stay in use while the table grows, until PostgreSQL gathers statistics again. So reading whole
+tables is not considered where an index exists (docs/adr/0055)."""
+
+
 class DatabaseUnavailable(ConnectionError):
     """PostgreSQL cannot be reached, or has stopped answering."""
 
@@ -193,7 +202,7 @@ class Database:
 
     async def _connect_directly(self) -> asyncpg.Connection:
         arguments = self._connect_arguments()
-        arguments["server_settings"].update(relay_wakeup.CONNECTION_SETTINGS)
+        arguments["server_settings"].update(_FIXED_PLANS | relay_wakeup.CONNECTION_SETTINGS)
         return await _connect(**self._address(), **arguments)
 
     async def connect(
@@ -201,13 +210,10 @@ class Database:
     ) -> asyncpg.Connection:
         """Opens a bare connection outside of the pools, which the caller closes.
 
-        `server_settings` are parameters of PostgreSQL, beside the usual ones. PostgreSQL plans each
-        statement of the connection once, whatever the parameters are: planning them at every
-        execution costs more than running them.
+        `server_settings` are parameters of PostgreSQL, beside the usual ones.
         """
         arguments = self._connect_arguments()
-        arguments["server_settings"]["plan_cache_mode"] = "force_generic_plan"
-        arguments["server_settings"].update(server_settings)
+        arguments["server_settings"].update(_FIXED_PLANS | dict(server_settings))
         return await _connect(**self._address(), **arguments)
 
     def create_pool(
