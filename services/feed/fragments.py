@@ -20,8 +20,6 @@ compare as the tweets of a feed do; the highest comes first."""
 ID_INDEX = {Order.popular: 1, Order.recent: 0}
 """The index of the tweet's id in a sort key; the other number is the number of likes."""
 
-_SORT_KEY_COLUMNS = {Order.popular: "like_count, id", Order.recent: "id, like_count"}
-
 _FOLLOWED = "select followed_id from follow where follower_id = $1 and active"
 
 # $1 the ids.
@@ -50,26 +48,28 @@ left join lateral (
 ) as likes on true
 """.replace("{max_listed}", str(MAX_LISTED_LIKES))
 )
-# $1 the ids of the cards, $2 the authors, $3 how many tweets of each. The rows of tweets of authors
-# have no card, and those of cards have no author.
+# $1 the ids of the cards, $2 the authors, $3 how many tweets of each. The rows of authors have no
+# card, and those of cards have no author. An author is one row, because each row costs something
+# here and at the client.
 _FIRST_TWEETS_AND_CARDS = """
-select author_id, {columns}, null::bytea as head, null::bytea as likes, null::bytea as last_like,
-    null::bigint[] as likers
+select author_id, ids, counts, null::bigint as id, null::integer as like_count,
+    null::bytea as head, null::bytea as likes, null::bytea as last_like, null::bigint[] as likers
 from unnest($2::bigint[]) as author (author_id)
 cross join lateral (
-    select id, like_count from tweet
-    where visible and parent_id is null and author_id = author.author_id
-    order by {sort} limit $3
+    select array_agg(id) as ids, array_agg(like_count) as counts
+    from (
+        select id, like_count from tweet
+        where visible and parent_id is null and author_id = author.author_id
+        order by {sort} limit $3
+    ) as ordered
 ) as first
-where not exists (select from person where id = author.author_id and hidden)
+where ids is not null
+    and not exists (select from person where id = author.author_id and hidden)
 union all
-select null, {columns}, head, likes, last_like, likers from ({cards}) as card
+select null, null, null, id, like_count, head, likes, last_like, likers from ({cards}) as card
 """
 _STATEMENTS = {
-    order: _FIRST_TWEETS_AND_CARDS.format(
-        columns=_SORT_KEY_COLUMNS[order], sort=SORT[order], cards=_CARDS
-    )
-    for order in Order
+    order: _FIRST_TWEETS_AND_CARDS.format(sort=SORT[order], cards=_CARDS) for order in Order
 }
 _OWN_LIKES = expand("""
 select tweet_id, convert_to(like_json(user_id), 'UTF8') as json
@@ -91,12 +91,14 @@ async def first_tweets(
     by_author: dict[int, list[SortKey]] = {}
     found: list[CardJson] = []
     for row in await connections.fetch(_STATEMENTS[order], card_ids, authors, limit):
-        author_id = row[0]
+        author_id = row["author_id"]
         if author_id is None:
             found.append(_card(row))
+        elif order is Order.popular:
+            by_author[author_id] = list(zip(row["counts"], row["ids"], strict=True))
         else:
-            by_author.setdefault(author_id, []).append((row[1], row[2]))
-    return {author_id: sorted(keys, reverse=True) for author_id, keys in by_author.items()}, found
+            by_author[author_id] = list(zip(row["ids"], row["counts"], strict=True))
+    return by_author, found
 
 
 async def cards(connections: Pool, ids: Sequence[int]) -> list[CardJson]:
