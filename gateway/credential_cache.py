@@ -65,6 +65,7 @@ LOOKUPS = Counter(
     "Look-ups of keys and sessions in the cache, by outcome: hit or miss.",
     ["outcome"],
 )
+_HITS, _MISSES = LOOKUPS.labels("hit"), LOOKUPS.labels("miss")
 
 log = structlog.get_logger()
 
@@ -130,7 +131,7 @@ class CredentialCache:
         if not 0 < len(key) <= _MAX_KEY_BYTES:
             raise NotSignedIn
         digest = api_keys.digest(key)
-        return self._cached(digest) or await self._look_up("keys", key, digest, scope)
+        return self._hit(digest) or await self._look_up("keys", key, digest, scope)
 
     async def identity_of_session(self, token: str, scope: Scope) -> Identity:
         """The identity of the person whose session has this token. Raises the same errors as
@@ -139,13 +140,29 @@ class CredentialCache:
             raise NotSignedIn
         secret = token.encode()
         digest = api_keys.digest(secret)
-        return self._cached(digest) or await self._look_up("sessions", secret, digest, scope)
+        return self._hit(digest) or await self._look_up("sessions", secret, digest, scope)
+
+    def cached_key(self, key: bytes) -> Identity | None:
+        """The identity of a key, if it is in the cache. This does not count as a hit."""
+        return self._cached(api_keys.digest(key))
+
+    def cached_session(self, token: str) -> Identity | None:
+        """The identity of a session, if it is in the cache. This does not count as a hit."""
+        return self._cached(api_keys.digest(token.encode())) if is_session_token(token) else None
+
+    def count_hit(self) -> None:
+        _HITS.inc()
+
+    def _hit(self, digest: bytes) -> Identity | None:
+        identity = self._cached(digest)
+        if identity is not None:
+            self.count_hit()
+        return identity
 
     def _cached(self, digest: bytes) -> Identity | None:
         entry = self._entries.get(digest)
         if entry is None or entry.expires_at <= time.monotonic():
             return None
-        LOOKUPS.labels("hit").inc()
         return entry.identity
 
     async def ends_at(self, kind: str, digest: bytes) -> float:
@@ -155,7 +172,7 @@ class CredentialCache:
         older than a revocation: ask again. Raises NotSignedIn if the credential has ended, and what
         Upstream raises.
         """
-        if self._cached(digest) is None:
+        if self._hit(digest) is None:
             try:
                 await self._request_once(kind, digest)
             except _UnknownCredential as error:
@@ -177,7 +194,7 @@ class CredentialCache:
             raise NotSignedIn from error
 
     async def _request_once(self, kind: str, digest: bytes) -> Identity:
-        LOOKUPS.labels("miss").inc()
+        _MISSES.inc()
         request = self._requests.get(digest)
         if request is None:
             request = asyncio.create_task(self._request(kind, digest))

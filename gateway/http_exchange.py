@@ -1,11 +1,12 @@
 """The client's side of a forwarded request: reading its headers, and sending its response.
 
-`HttpExchange` is plain ASGI. It also writes the log line and the metrics of each request, which the
-application beside the proxy gets from middleware.
+`HttpExchange` is plain ASGI, or less (`chassis.process.direct_responses`). It also writes the log
+line and the metrics of each request, which the application beside the proxy gets from middleware.
 """
 
 import json
 import time
+from typing import Any
 
 import structlog
 from starlette.types import Scope, Send
@@ -45,10 +46,10 @@ class HttpExchange:
         "_events_header",
         "_handler",
         "_request_id",
-        "_send",
         "_started_at",
         "_traceparent",
         "api_key",
+        "asgi_send",
         "content_length",
         "cookies",
         "expected_person",
@@ -57,10 +58,15 @@ class HttpExchange:
         "scope",
         "security_headers",
         "status",
+        "user_id",
     )
 
-    def __init__(self, scope: Scope, send: Send, handler: str = _UNKNOWN_ROUTE) -> None:
+    def __init__(
+        self, scope: Scope, handler: str = _UNKNOWN_ROUTE, asgi_send: Send | None = None
+    ) -> None:
         self.scope = scope
+        self.asgi_send = asgi_send
+        """None as long as the response may be sent without ASGI."""
         self.status = 0
         """The status that was sent; 0 as long as none was."""
         self.api_key: bytes | None = None
@@ -70,9 +76,10 @@ class HttpExchange:
         self.content_length: int | None = None
         self.limit_headers: tuple[Header, ...] = ()
         self.security_headers = security_headers.api_headers(scope)
+        self.user_id: int | None = None
+        """The caller, for the log; None while it is unknown."""
         self._handler = handler
         self._events_header = ""
-        self._send = send
         self._started_at = time.perf_counter()
         request_id = traceparent = None
         for name, value in scope["headers"]:
@@ -82,8 +89,6 @@ class HttpExchange:
                 traceparent = value.decode("latin-1")
         self._request_id = request_context.request_id_or_new(request_id)
         self._traceparent = request_context.traceparent_or_new(traceparent)
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=self._request_id)
 
     def read_headers(self) -> dict[str, str]:
         """Returns the headers for the service, and keeps those that are for the gateway."""
@@ -117,24 +122,42 @@ class HttpExchange:
             return self._events_header
         return self._events_header + cookie_value(self.cookies, consistency_tokens.COOKIE)
 
+    def bind_log_context(self) -> None:
+        """Names request and caller in all log lines of the task that follow."""
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(**self._log_context())
+
+    def _log_context(self) -> dict[str, Any]:
+        context: dict[str, Any] = {"request_id": self._request_id}
+        if self.user_id is not None:
+            context["user_id"] = self.user_id
+        return context
+
+    def complete_headers(self, status: int, headers: list[Header]) -> list[Header]:
+        """Adds to a response's headers those that every response has. Notes the status."""
+        self.status = status
+        headers.append((b"x-request-id", self._request_id.encode()))
+        headers += self.security_headers
+        headers += self.limit_headers
+        return headers
+
     async def send_problem(self, problem: Problem) -> None:
         """Does nothing if a response has started."""
         if not self.status:
-            await self.send(problem.status, *_serialize(problem))
+            await self.send(problem.status, *serialize(problem))
 
     async def send(self, status: int, headers: list[Header], body: bytes) -> None:
         await self.send_head(status, headers)
         await self.send_chunk(body, last=True)
 
     async def send_head(self, status: int, headers: list[Header]) -> None:
-        self.status = status
-        headers.append((b"x-request-id", self._request_id.encode()))
-        headers += self.security_headers
-        headers += self.limit_headers
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        assert self.asgi_send is not None
+        headers = self.complete_headers(status, headers)
+        await self.asgi_send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def send_chunk(self, chunk: bytes, *, last: bool = False) -> None:
-        await self._send({"type": "http.response.body", "body": chunk, "more_body": not last})
+        assert self.asgi_send is not None
+        await self.asgi_send({"type": "http.response.body", "body": chunk, "more_body": not last})
 
     @property
     def elapsed_seconds(self) -> float:
@@ -144,20 +167,30 @@ class HttpExchange:
         seconds = self.elapsed_seconds
         method = self.scope["method"] if self._handler != _UNKNOWN_ROUTE else "*"
         metrics.count_request(self._handler, method, self.status, seconds)
-        access_log.log_request(self.scope["method"], self.scope["path"], self.status, seconds)
+        access_log.log_request(
+            self.scope["method"], self.scope["path"], self.status, seconds, self._log_context()
+        )
 
 
 async def refuse_unrouted(scope: Scope, send: Send, problem: Problem) -> None:
     """Responds to a request that matches no operation of the contract."""
-    exchange = HttpExchange(scope, send)
+    exchange = HttpExchange(scope, asgi_send=send)
+    exchange.bind_log_context()
     await exchange.send_problem(problem)
     exchange.log_and_count()
 
 
 async def refuse_overloaded(scope: Scope, send: Send, handler: str) -> None:
-    """Responds with 503 `ServiceOverloaded`, at half the cost of an exchange.
+    """Responds with 503 `ServiceOverloaded`."""
+    status, headers, body = overloaded(scope, handler)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
-    The response is counted and not logged: under overload there are many, and no work was done.
+
+def overloaded(scope: Scope, handler: str) -> tuple[int, list[Header], bytes]:
+    """The response 503 `ServiceOverloaded`, at half the cost of an exchange.
+
+    It is counted and not logged: under overload there are many, and no work was done.
     """
     values = (value for name, value in scope["headers"] if name == b"x-request-id")
     request_id = request_context.request_id_or_new(next(values, b"").decode("latin-1"))
@@ -168,12 +201,12 @@ async def refuse_overloaded(scope: Scope, send: Send, handler: str) -> None:
         *security_headers.api_headers(scope),
     ]
     status = ServiceOverloaded.status
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
     metrics.count_request(handler, scope["method"], status, 0.0)
+    return status, headers, body
 
 
-def _serialize(problem: Problem) -> tuple[list[Header], bytes]:
+def serialize(problem: Problem) -> tuple[list[Header], bytes]:
+    """The headers and the body of its response."""
     body = json.dumps(problem.body(), ensure_ascii=False).encode()
     return [
         (b"content-type", b"application/json"),
@@ -183,7 +216,7 @@ def _serialize(problem: Problem) -> tuple[list[Header], bytes]:
     ], body
 
 
-_OVERLOADED = _serialize(ServiceOverloaded())
+_OVERLOADED = serialize(ServiceOverloaded())
 
 
 def cookie_value(cookies: str, name: str) -> str:

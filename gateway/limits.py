@@ -81,11 +81,14 @@ class GcraLimiter:
         remaining = (WINDOW_SECONDS - debt + _ROUNDING) / self._interval
         return self._policy, (b"ratelimit", self._remaining % (remaining, debt + 1))
 
+    def allows(self, subject: Subject, now: float) -> bool:
+        """Whether `acquire` would count a call."""
+        return self._tat.get(subject, now) - now + self._interval <= WINDOW_SECONDS + _ROUNDING
+
     def check(self, subject: Subject, now: float) -> None:
         """Raises TooManyRequests where `acquire` would, and counts nothing."""
-        debt = self._tat.get(subject, now) - now
-        if debt + self._interval > WINDOW_SECONDS + _ROUNDING:
-            raise self._refusal(debt)
+        if not self.allows(subject, now):
+            raise self._refusal(self._tat[subject] - now)
 
     def penalize(self, subject: Subject, now: float) -> None:
         """Counts one call even where none is left, so that the subject waits for longer."""

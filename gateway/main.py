@@ -16,6 +16,7 @@ from chassis.http.errors import NotFound, Problem, ServiceUnavailable
 from chassis.observability import tracing
 from chassis.process import app
 from chassis.process.background_loops import Loop, run_forever
+from chassis.process.direct_responses import DirectResponse
 from chassis.process.health import Check
 from chassis.task_cancellation import cancel_tasks
 
@@ -63,7 +64,7 @@ class Dispatcher:
         self,
         internal_address: str,
         routes: Routes,
-        proxy: ASGIApp,
+        proxy: Proxy,
         event_streams: Streams,
         application: ASGIApp,
     ) -> None:
@@ -72,6 +73,9 @@ class Dispatcher:
         self._internal_port = int(internal_address.rpartition(":")[2])
         self._routes = routes
         self._proxy = proxy
+        self._traced_proxy: ASGIApp = proxy
+        if tracing.is_enabled():
+            self._traced_proxy = tracing.TracingMiddleware(proxy, _path_template)
         self._streams = event_streams
         self._application = application
 
@@ -87,8 +91,23 @@ class Dispatcher:
             await self._application(scope, receive, security_headers.add_missing(scope, send))
         else:
             scope["route"] = route
-            forward = self._streams if route.service == stream_proxy.SERVICE else self._proxy
+            is_stream = route.service == stream_proxy.SERVICE
+            forward = self._streams if is_stream else self._traced_proxy
             await forward(scope, receive, send)
+
+    def respond_directly(self, response: DirectResponse) -> bool:
+        """See `chassis.process.direct_responses`."""
+        if tracing.is_enabled():
+            # The spans of a request need the context of a task.
+            return False
+        try:
+            route = self._route(response.scope)
+        except Problem:
+            return False
+        if route is None or route.service == stream_proxy.SERVICE:
+            return False
+        response.read_forwarded_headers()
+        return self._proxy.respond_directly(response, route)
 
     async def drain(self) -> None:
         """`chassis serve` calls this when the process stops."""
@@ -166,9 +185,7 @@ def create_app() -> ASGIApp:
     application.include_router(health_overview.router)
     application.include_router(api_docs.router(CONTRACT))
     application.include_router(static_site.router(settings))
-    proxy: ASGIApp = Proxy(settings, credentials, upstream, signer, limits)
-    if tracing.is_enabled():
-        proxy = tracing.TracingMiddleware(proxy, _path_template)
+    proxy = Proxy(settings, credentials, upstream, signer, limits)
     return Dispatcher(
         settings.internal_address, Routes(contract), proxy, event_streams, application
     )

@@ -1,32 +1,44 @@
-"""The hot path: forwards a request to a service and streams the response back.
+"""The hot path: forwards a request to a service and passes the response on.
 
-This is plain ASGI, because a framework would cost more than the forwarding itself (docs/adr/0006).
-The steps, in order: refuse the request if the service is full; authenticate the caller
+There are two ways. The usual request needs no task (`Proxy.respond_directly`, docs/adr/0054). All
+others take plain ASGI (`Proxy.__call__`), because a framework would cost more than the forwarding
+itself (docs/adr/0006); what is unusual about a response is done there too.
+
+The steps of both: refuse the request if the service is full; authenticate the caller
 (`credential_cache`); count the call (`limits`); forward it (`upstream`); pass the response on with
-security headers. No body is ever held completely.
+security headers. A long body is never held completely.
 """
 
 import time
+from collections.abc import Awaitable
+from functools import partial
 
 import structlog
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from chassis.auth.identity import IDENTITY_HEADER, Identity, Signer
-from chassis.http.errors import BadGateway, InternalError, NotSignedIn, PayloadTooLarge, Problem
+from chassis.http.errors import (
+    BadGateway,
+    InternalError,
+    NotSignedIn,
+    PayloadTooLarge,
+    Problem,
+)
 from chassis.messaging.own_writes_header import AFTER_HEADER
 from chassis.observability import error_reporting, request_context
+from chassis.process.direct_responses import DirectResponse
 
 from . import consistency_tokens, security_headers, sessions
 from .consistency_tokens import ConsistencyTokens
 from .credential_cache import CredentialCache
-from .http1 import ReadTimeout, RemoteProtocolError
-from .http_exchange import HttpExchange, cookie_value, refuse_overloaded
-from .limits import RateLimits, client_address
+from .http1 import ReadTimeout, RemoteProtocolError, Response
+from .http_exchange import HttpExchange, cookie_value, overloaded, refuse_overloaded
+from .limits import Header, RateLimits, client_address
 from .routes import Route
 from .sessions import CrossSiteRequest
 from .settings import Settings
-from .upstream import ClientDisconnected, RequestBody, Upstream, UpstreamResponse
+from .upstream import ClientDisconnected, Failure, RequestBody, Upstream, UpstreamResponse
 
 _REMOVED_RESPONSE_HEADERS = frozenset(
     (
@@ -75,9 +87,14 @@ class Proxy:
         if self._upstream.is_full(route.service):
             await refuse_overloaded(scope, send, route.template)
             return
-        exchange = HttpExchange(scope, send, route.template)
+        exchange = HttpExchange(scope, route.template, send)
+        exchange.bind_log_context()
+        await self._finish(exchange, self._forward(exchange, route, receive))
+
+    async def _finish(self, exchange: HttpExchange, steps: Awaitable[None]) -> None:
+        """Awaits what remains to be done. Responds with its error, logs and counts."""
         try:
-            await self._forward(exchange, route, receive)
+            await steps
         except Problem as problem:
             await exchange.send_problem(problem)
         except ClientDisconnected:
@@ -89,6 +106,141 @@ class Proxy:
         finally:
             exchange.log_and_count()
 
+    def respond_directly(self, response: DirectResponse, route: Route) -> bool:
+        """Forwards a request without a task. Returns whether it has.
+
+        This is for the usual case: a caller in the cache of credentials, a short body if any, and
+        an idle connection to the service. `__call__` does all others, and responds to errors.
+        """
+        if self._upstream.is_full(route.service):
+            response.send(*overloaded(response.scope, route.template))
+            return True
+        exchange = HttpExchange(response.scope, route.template)
+        headers = exchange.read_headers()
+        identity = None
+        if not route.is_open and self._may_start(exchange, route, response.body):
+            identity = self._cached_identity(exchange, route, headers)
+        if identity is None:
+            return False
+        limiter = None if self._limiters is None else self._limiters[route.limit_kind]
+        now = time.monotonic()
+        if limiter is not None and not limiter.allows(identity.user_id, now):
+            return False
+        has_started = self._upstream.start(
+            route.service,
+            route.method,
+            _target(response.scope),
+            headers,
+            response.body,
+            partial(self._on_result, response, exchange, route, identity, headers),
+        )
+        if has_started:
+            self._credentials.count_hit()
+            if limiter is not None:
+                exchange.limit_headers = limiter.acquire(identity.user_id, now)
+        return has_started
+
+    def _may_start(self, exchange: HttpExchange, route: Route, body: bytes) -> bool:
+        """Whether `Upstream.start` can send the request."""
+        if route.is_upload or exchange.scope["method"] == "HEAD":
+            return False
+        if not exchange.has_body:
+            return True
+        return exchange.content_length is not None and len(body) <= self._settings.max_json_bytes
+
+    def _cached_identity(
+        self, exchange: HttpExchange, route: Route, headers: dict[str, str]
+    ) -> Identity | None:
+        """The caller if the cache of credentials has them, and the request may be forwarded."""
+        try:
+            if exchange.api_key is None:
+                identity = self._credentials.cached_session(session_token(exchange))
+            else:
+                identity = self._credentials.cached_key(exchange.api_key)
+            if identity is not None:
+                self._add_identity(exchange, route, identity, headers)
+        except Problem:
+            return None
+        return identity
+
+    def _on_result(
+        self,
+        response: DirectResponse,
+        exchange: HttpExchange,
+        route: Route,
+        identity: Identity,
+        headers: dict[str, str],
+        result: UpstreamResponse | Failure,
+    ) -> None:
+        """Passes a short response on. A task does all else: long responses, and errors."""
+        if isinstance(result, UpstreamResponse) and self._send_short(
+            response, exchange, route, identity, result
+        ):
+            return
+
+        async def steps() -> None:
+            received = result
+            if isinstance(received, Failure):
+                received = await self._upstream.resume(
+                    received,
+                    route.service,
+                    route.method,
+                    _target(exchange.scope),
+                    headers,
+                    self._settings.upstream_timeout_seconds - exchange.elapsed_seconds,
+                    may_repeat=route.method in _SAFE_METHODS and not exchange.has_body,
+                )
+            self._note_changed_access(exchange, route, received.http)
+            await self._pass_on(exchange, route, identity, received)
+
+        async def respond(_scope: Scope, _receive: Receive, send: Send) -> None:
+            exchange.asgi_send = send
+            exchange.bind_log_context()
+            await self._finish(exchange, steps())
+
+        response.run(respond)
+
+    def _send_short(
+        self,
+        response: DirectResponse,
+        exchange: HttpExchange,
+        route: Route,
+        identity: Identity,
+        received: UpstreamResponse,
+    ) -> bool:
+        """Returns whether it has sent the response."""
+        http, body = received.http, received.body
+        if body is None or http.status >= 500:
+            return False
+        try:
+            self._note_changed_access(exchange, route, http)
+            headers = self._response_headers(exchange, route, identity, http)
+        except Exception:
+            # The task meets the same error, and responds to it.
+            return False
+        response.send(http.status, exchange.complete_headers(http.status, headers), body)
+        exchange.log_and_count()
+        return True
+
+    def _note_changed_access(self, exchange: HttpExchange, route: Route, http: Response) -> None:
+        if route.changes_access and http.status < 400:
+            # No gateway may use its cache until the event of users has arrived.
+            self._credentials.expire_person(int(exchange.scope["raw_path"].split(b"/")[3]))
+
+    def _add_identity(
+        self, exchange: HttpExchange, route: Route, identity: Identity, headers: dict[str, str]
+    ) -> None:
+        """Adds the headers that tell the service who the caller is. Raises SessionChanged."""
+        exchange.user_id = identity.user_id
+        sessions.require_expected_person(exchange.expected_person, identity)
+        headers[IDENTITY_HEADER] = self._signer.sign(identity, route.service)
+        if route.service in _READ_OWN_WRITES and (
+            after := self._consistency_tokens.for_read(
+                identity.user_id, exchange.sent_consistency_tokens()
+            )
+        ):
+            headers[AFTER_HEADER] = after
+
     async def _forward(self, exchange: HttpExchange, route: Route, receive: Receive) -> None:
         scope = exchange.scope
         headers = exchange.read_headers()
@@ -99,15 +251,8 @@ class Proxy:
                 identity = await self._credentials.identity_of_session(token, scope)
             else:
                 identity = await self._credentials.identity_of_key(exchange.api_key, scope)
-            structlog.contextvars.bind_contextvars(user_id=identity.user_id)
-            sessions.require_expected_person(exchange.expected_person, identity)
-            headers[IDENTITY_HEADER] = self._signer.sign(identity, route.service)
-            if route.service in _READ_OWN_WRITES and (
-                after := self._consistency_tokens.for_read(
-                    identity.user_id, exchange.sent_consistency_tokens()
-                )
-            ):
-                headers[AFTER_HEADER] = after
+            self._add_identity(exchange, route, identity, headers)
+            exchange.bind_log_context()
         if self._limiters is not None:
             subject = client_address(scope) if identity is None else identity.user_id
             limiter = self._limiters[route.limit_kind]
@@ -122,25 +267,16 @@ class Proxy:
             body = RequestBody(receive, limit)
             if route.is_upload:
                 timeout = settings.upload_timeout_seconds
-        query: bytes = scope["query_string"]
-        target = scope["raw_path"] + b"?" + query if query else scope["raw_path"]
         response = await self._upstream.request(
-            route.service, route.method, target.decode("latin-1"), headers, body, timeout
+            route.service, route.method, _target(scope), headers, body, timeout
         )
-        async with response.http:
-            if route.changes_access and response.http.status < 400:
-                # No gateway may use its cache until the event of users has arrived.
-                self._credentials.expire_person(int(scope["raw_path"].split(b"/")[3]))
-            await self._respond(exchange, route, identity, response)
+        self._note_changed_access(exchange, route, response.http)
+        await self._pass_on(exchange, route, identity, response)
 
-    async def _respond(
-        self,
-        exchange: HttpExchange,
-        route: Route,
-        identity: Identity | None,
-        response: UpstreamResponse,
-    ) -> None:
-        http = response.http
+    def _response_headers(
+        self, exchange: HttpExchange, route: Route, identity: Identity | None, http: Response
+    ) -> list[Header]:
+        """The headers of a service's response, as the client gets them. Raises BadGateway."""
         if http.status >= 500 and http.content_type != "application/json":
             log.error("upstream.unexpected_response", upstream=route.service, status=http.status)
             raise BadGateway
@@ -155,22 +291,40 @@ class Proxy:
             exchange.security_headers = security_headers.media_headers(exchange.scope)
         elif http.header(b"cache-control") is None:
             headers.append(security_headers.NO_STORE)
-        if exchange.scope["method"] == "HEAD":
-            await exchange.send(http.status, headers, b"")
-            return
-        if response.body is not None:
-            await exchange.send(http.status, headers, response.body)
-            return
-        await exchange.send_head(http.status, headers)
-        try:
-            async for chunk in http.stream():
-                await exchange.send_chunk(chunk)
-        except (RemoteProtocolError, ReadTimeout) as error:
-            # The status is sent already. Returning without the last chunk makes the server close
-            # the connection, so that the client sees that the body is incomplete.
-            log.warning("response.cut_off", upstream=route.service, error=repr(error))
-            return
-        await exchange.send_chunk(b"", last=True)
+        return headers
+
+    async def _pass_on(
+        self,
+        exchange: HttpExchange,
+        route: Route,
+        identity: Identity | None,
+        response: UpstreamResponse,
+    ) -> None:
+        async with response.http as http:
+            headers = self._response_headers(exchange, route, identity, http)
+            if exchange.scope["method"] == "HEAD":
+                await exchange.send(http.status, headers, b"")
+                return
+            if response.body is not None:
+                await exchange.send(http.status, headers, response.body)
+                return
+            await exchange.send_head(http.status, headers)
+            try:
+                async for chunk in http.stream():
+                    await exchange.send_chunk(chunk)
+            except (RemoteProtocolError, ReadTimeout) as error:
+                # The status is sent already. Returning without the last chunk makes the server
+                # close the connection, so that the client sees that the body is incomplete.
+                log.warning("response.cut_off", upstream=route.service, error=repr(error))
+                return
+            await exchange.send_chunk(b"", last=True)
+
+
+def _target(scope: Scope) -> str:
+    """The path with its query, as the client sent it."""
+    path: bytes = scope["raw_path"]
+    query: bytes = scope["query_string"]
+    return (path + b"?" + query if query else path).decode("latin-1")
 
 
 def session_token(exchange: HttpExchange) -> str:

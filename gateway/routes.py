@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from chassis.http.errors import MethodNotAllowed, NotFound
@@ -14,6 +15,7 @@ _ACCESS = re.compile(
     r"/api/users/\{id\}(/(administrator|identities|key|keys|roles|sessions)(/.*)?)?"
 )
 """Operations whose writes may take away what a person's credentials allow."""
+_CACHED_PATHS = 4_096
 _METHODS = ("get", "head", "post", "put", "patch", "delete")
 
 
@@ -49,6 +51,7 @@ class _Node:
 class Routes:
     def __init__(self, contract: dict[str, Any]) -> None:
         """`contract` is the OpenAPI document; each operation has `x-warble-service`."""
+        self._cached_match = lru_cache(_CACHED_PATHS)(self._match)
         self._root = _Node()
         for template, operations in contract["paths"].items():
             node = self._root
@@ -66,10 +69,12 @@ class Routes:
                 node.operations.setdefault("HEAD", node.operations["GET"])
 
     def match(self, method: str, raw_path: bytes) -> Route:
-        """Raises NotFound, and MethodNotAllowed.
+        """The route of a request. Raises NotFound, and MethodNotAllowed."""
+        return self._cached_match(method, raw_path)
 
-        The service gets the path exactly as the client sent it. So a path that gateway and service
-        might interpret differently (an escaped slash, a dot segment) is not found.
+    def _match(self, method: str, raw_path: bytes) -> Route:
+        """The service gets the path exactly as the client sent it. So a path that gateway and
+        service might interpret differently (an escaped slash, a dot segment) is not found.
         """
         if not _PATH.fullmatch(raw_path):
             raise NotFound

@@ -6,7 +6,6 @@ the names itself every five seconds.
 """
 
 import asyncio
-import itertools
 import socket
 import time
 from collections.abc import Iterable
@@ -30,17 +29,30 @@ class ReplicaSet:
     def __init__(self, urls: Iterable[str]) -> None:
         self._found = {url: [url] for url in urls}
         self._replicas = list(self._found)
-        self._turns = itertools.count()
+        self._turn = 0
         self._down_until: dict[str, float] = {}
 
     def all(self) -> list[str]:
         return self._replicas
 
     def candidates(self) -> list[str]:
-        """All replicas in round-robin order; those that are marked as down come last."""
+        """All replicas in round-robin order; those that are marked as down come last. The next
+        call begins with the next replica."""
+        self.advance()
+        return self._ordered(self._turn - 1)
+
+    def next(self) -> str:
+        """The first of `candidates`, whose turn it still is after this call."""
+        return self._ordered(self._turn)[0]
+
+    def advance(self) -> None:
+        """It is the next replica's turn."""
+        self._turn += 1
+
+    def _ordered(self, turn: int) -> list[str]:
         replicas = self._replicas
-        turn = next(self._turns) % len(replicas)
-        ordered = replicas[turn:] + replicas[:turn]
+        first = turn % len(replicas)
+        ordered = replicas[first:] + replicas[:first]
         if self._down_until:
             now = time.monotonic()
             ordered.sort(key=lambda replica: self._down_until.get(replica, 0) > now)

@@ -111,7 +111,8 @@ class Streams:
         if is_full or self._is_draining or self.replicas.are_down():
             await refuse_overloaded(scope, send, route.template)
             return
-        exchange = HttpExchange(scope, send, route.template)
+        exchange = HttpExchange(scope, route.template, send)
+        exchange.bind_log_context()
         stream = None
         self._opening += 1
         try:
@@ -146,7 +147,8 @@ class Streams:
         else:
             kind, secret = "keys", exchange.api_key
             identity = await self._credentials.identity_of_key(secret, exchange.scope)
-        structlog.contextvars.bind_contextvars(user_id=identity.user_id)
+        exchange.user_id = identity.user_id
+        exchange.bind_log_context()
         sessions.require_expected_person(exchange.expected_person, identity)
         if self._limiters is not None:
             limiter = self._limiters[route.limit_kind]

@@ -17,7 +17,7 @@ read is retried. A longer body is streamed; a failure within it can only cut it 
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -37,13 +37,19 @@ from chassis.http.errors import (
 from chassis.observability import tracing
 
 from .admission_queue import AdmissionQueue, QueueFull
-from .http1 import ConnectError, HttpClient, PoolFull, ReadTimeout, RemoteProtocolError, Response
+from .http1 import (
+    ConnectError,
+    HttpClient,
+    IdleConnectionClosed,
+    PoolFull,
+    ReadTimeout,
+    RemoteProtocolError,
+    Response,
+)
 from .service_discovery import ReplicaSet
 from .settings import SERVICES, Settings
 
-MAX_RETRYABLE_BODY_BYTES = 64 * 1024
-"""A response body up to this size is read completely before it is passed on."""
-
+_REPEATABLE = ("GET", "HEAD")
 _CONNECT_TIMEOUT_SECONDS = 1.0
 _DOWN_SECONDS = 1.0
 _HEALTH_TIMEOUT_SECONDS = 1
@@ -75,6 +81,18 @@ class UpstreamResponse:
     http: Response
     body: bytes | None
     """The whole body if it is short; None if `http` still has to stream it."""
+
+
+@dataclass(slots=True)
+class Failure:
+    """A request that `Upstream.start` has sent, and to which there is no complete response."""
+
+    replica: str
+    error: Exception
+    """ReadTimeout or RemoteProtocolError."""
+
+
+OnResult = Callable[[UpstreamResponse | Failure], None]
 
 
 class ClientDisconnected(Exception):
@@ -145,11 +163,14 @@ class Upstream:
         headers: Mapping[str, str],
         body: AsyncIterable[bytes] | None = None,
         timeout_seconds: float | None = None,
+        *,
+        failed: str | None = None,
     ) -> UpstreamResponse:
         """The response of some replica; see the module's text for when another one is tried.
 
         `target` is the path with its query, as the client sent it. `timeout_seconds` is
-        GATEWAY_UPSTREAM_TIMEOUT_SECONDS by default. The caller uses `response.http` as a context
+        GATEWAY_UPSTREAM_TIMEOUT_SECONDS by default. `failed` is a replica at which this request has
+        failed before. The caller uses `response.http` as a context
         manager, or reads a `body` that is there.
 
         Raises ServiceOverloaded, ServiceUnavailable, ServiceTimeout or BadGateway.
@@ -162,7 +183,9 @@ class Upstream:
         try:
             if not queue.has_room():
                 await queue.wait(clock())
-            return await self._try_replicas(service, method, target, headers, body, deadline)
+            return await self._try_replicas(
+                service, method, target, headers, body, deadline, failed
+            )
         except QueueFull as error:
             ERRORS.labels(service, "full").inc()
             raise ServiceOverloaded from error
@@ -179,13 +202,18 @@ class Upstream:
         headers: Mapping[str, str],
         body: AsyncIterable[bytes] | None,
         deadline: float,
+        failed: str | None,
     ) -> UpstreamResponse:
-        may_repeat = method in ("GET", "HEAD") and body is None
+        may_repeat = method in _REPEATABLE and body is None
         clock = asyncio.get_running_loop().time
-        problem: type[Problem] = ServiceUnavailable
-        for attempt, replica in enumerate(self.replicas[service].candidates()):
-            if attempt:
+        problem: type[Problem] = ServiceUnavailable if failed is None else BadGateway
+        is_retry = failed is not None
+        for replica in self.replicas[service].candidates():
+            if replica == failed:
+                continue
+            if is_retry:
                 RETRIES.labels(service).inc()
+            is_retry = True
             try:
                 with tracing.client_span(
                     f"{method} {service}", {"server.address": replica}
@@ -194,7 +222,7 @@ class Upstream:
                     response = await self._client.request(
                         method, replica, target, sent, body, deadline - clock()
                     )
-                return UpstreamResponse(response, await _read_if_short(response))
+                return UpstreamResponse(response, response.whole_body())
             except PoolFull:
                 ERRORS.labels(service, "full").inc()
                 problem = ServiceOverloaded
@@ -210,6 +238,69 @@ class Upstream:
                 if not may_repeat:
                     break
         raise problem()
+
+    def start(
+        self,
+        service: str,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        on_result: OnResult,
+    ) -> bool:
+        """Sends a request without a task, if the replica whose turn it is has room and an idle
+        connection. Returns whether it has.
+
+        The parameters are those of `request`; the length of a body is in `headers`. `on_result`
+        gets the response or a Failure, with which the caller calls `resume`.
+        """
+        queue, replicas = self._queues[service], self.replicas[service]
+        if not queue.has_room():
+            return False
+        replica = replicas.next()
+
+        def pass_on(result: Response | Exception) -> None:
+            if not queue.is_empty:
+                queue.admit(asyncio.get_running_loop().time())
+            if isinstance(result, Response):
+                on_result(UpstreamResponse(result, result.whole_body()))
+            else:
+                on_result(Failure(replica, result))
+
+        timeout_seconds = self._settings.upstream_timeout_seconds
+        has_started = self._client.start(
+            method, replica, target, headers, body, timeout_seconds, pass_on
+        )
+        if has_started:
+            replicas.advance()
+        return has_started
+
+    async def resume(
+        self,
+        failure: Failure,
+        service: str,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        timeout_seconds: float,
+        *,
+        may_repeat: bool,
+    ) -> UpstreamResponse:
+        """Goes on after a request that `start` has sent failed, as `request` does after a failure.
+
+        Raises what `request` raises.
+        """
+        if may_repeat and isinstance(failure.error, IdleConnectionClosed):
+            return await self.request(service, method, target, headers, None, timeout_seconds)
+        is_timeout = isinstance(failure.error, ReadTimeout)
+        self._note_error(service, "timeout" if is_timeout else "protocol", failure.error)
+        if is_timeout:
+            raise ServiceTimeout from failure.error
+        if not may_repeat:
+            raise BadGateway from failure.error
+        return await self.request(
+            service, method, target, headers, None, timeout_seconds, failed=failure.replica
+        )
 
     def is_full(self, service: str) -> bool:
         """Whether a request would be refused. The proxy checks this before it does anything for a
@@ -239,11 +330,3 @@ class Upstream:
             return response.status == 200
         except (PoolFull, ConnectError, RemoteProtocolError, TimeoutError):
             return False
-
-
-async def _read_if_short(response: Response) -> bytes | None:
-    """The whole body if it is short. Raises RemoteProtocolError and ReadTimeout."""
-    length = response.content_length
-    if response.complete or (length is not None and length <= MAX_RETRYABLE_BODY_BYTES):
-        return await response.read()
-    return None

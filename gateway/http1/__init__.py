@@ -6,11 +6,19 @@ have the names that httpx gives to the same conditions.
 """
 
 from .client import HttpClient
-from .response import ConnectError, PoolFull, ReadTimeout, RemoteProtocolError, Response
+from .response import (
+    ConnectError,
+    IdleConnectionClosed,
+    PoolFull,
+    ReadTimeout,
+    RemoteProtocolError,
+    Response,
+)
 
 __all__ = [
     "ConnectError",
     "HttpClient",
+    "IdleConnectionClosed",
     "PoolFull",
     "ReadTimeout",
     "RemoteProtocolError",

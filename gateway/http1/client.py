@@ -8,7 +8,8 @@ a reader that stopped early) closes it, because leftover bytes would be taken fo
 Two limits bound a pool; at either, `request` raises PoolFull at once. At most 50 requests are sent
 completely and await their response: more would only queue inside the replica, and a request that
 queues costs as much as one that is served (docs/adr/0024). At most 500 have no response yet in
-total; the difference is for slow uploads, which so take no place from other requests. Connections
+total, without those that `start` sends; the difference is for slow uploads, which so take no place
+from other requests. Connections
 that are being opened count towards the 50: otherwise every request of a burst would pass the check
 before the first of them is counted.
 
@@ -23,8 +24,8 @@ import asyncio
 from collections.abc import AsyncIterable, Callable, Mapping
 from urllib.parse import urlsplit
 
-from .connection import Connection
-from .response import ConnectError, PoolFull, RemoteProtocolError, Response
+from .connection import Connection, OnResult
+from .response import ConnectError, IdleConnectionClosed, PoolFull, Response
 
 _IDLE_SECONDS = 30.0
 _MAX_REQUESTS = 500
@@ -58,22 +59,21 @@ class _ConnectionPool:
         self._connect_timeout_seconds = connect_timeout_seconds
         self._idle: list[Connection] = []
         self._connections: set[Connection] = set()
-        self.slots = asyncio.Semaphore(_MAX_REQUESTS)
+        self.in_progress = 0
         self.awaiting_response = 0
         self._connecting = 0
 
     @property
     def room(self) -> int:
-        if self.slots.locked():
+        if self.in_progress >= _MAX_REQUESTS:
             return 0
         return max(0, _MAX_AWAITING - self.awaiting_response - self._connecting)
 
     def checkout(self) -> Connection | None:
         """An idle connection, the one that was released last; None if there is none."""
-        oldest = asyncio.get_running_loop().time() - _IDLE_SECONDS
         while self._idle:
             connection = self._idle.pop()
-            if connection.is_open and connection.idle_since > oldest:
+            if connection.is_open and connection.idle_seconds < _IDLE_SECONDS:
                 return connection
             connection.abort()
         return None
@@ -140,7 +140,7 @@ class HttpClient:
         body: AsyncIterable[bytes] | None = None,
         timeout_seconds: float = 10.0,
     ) -> Response:
-        """Returns when the head of the response has arrived; its body may follow.
+        """Returns when the response has arrived, or its head if it is long.
 
         `replica` is a base URL, `target` the path with its query, already encoded.
         `timeout_seconds` bounds the time without any byte, before the response and within it.
@@ -153,18 +153,46 @@ class HttpClient:
             raise PoolFull
         length = int(headers["content-length"]) if "content-length" in headers else None
         chunked = body is not None and length is None
-        head = _request_head(method, target, pool.host, headers, body is not None, chunked)
-        async with pool.slots:
+        head = _request_head(
+            method, target, pool.host, headers, has_body=body is not None, chunked=chunked
+        )
+        pool.in_progress += 1
+        try:
             connection = pool.checkout()
             if connection is not None:
                 try:
                     return await connection.request(head, body, length, timeout_seconds)
-                except RemoteProtocolError:
-                    # The service may have closed the idle connection just now.
-                    if connection.received_data or body is not None or method not in _REPEATABLE:
+                except IdleConnectionClosed:
+                    if body is not None or method not in _REPEATABLE:
                         raise
             connection = await pool.connect()
             return await connection.request(head, body, length, timeout_seconds)
+        finally:
+            pool.in_progress -= 1
+
+    def start(
+        self,
+        method: str,
+        replica: str,
+        target: str,
+        headers: Headers,
+        body: bytes,
+        timeout_seconds: float,
+        on_result: OnResult,
+    ) -> bool:
+        """Sends a request, if a connection is idle. Returns whether it has. The parameters are
+        those of `request`; the length of a body is in `headers`.
+
+        Unlike `request`, this needs no task, and repeats nothing.
+        """
+        pool = self._pool(replica)
+        has_body = bool(body)
+        head = _request_head(method, target, pool.host, headers, has_body=has_body, chunked=False)
+        connection = pool.checkout() if pool.room else None
+        if connection is None:
+            return False
+        connection.start(head + body, timeout_seconds, on_result)
+        return True
 
     def close(self) -> None:
         for pool in self._pools.values():
@@ -172,7 +200,7 @@ class HttpClient:
 
 
 def _request_head(
-    method: str, target: str, host: str, headers: Headers, has_body: bool, chunked: bool
+    method: str, target: str, host: str, headers: Headers, *, has_body: bool, chunked: bool
 ) -> bytes:
     lines = [f"{method} {target} HTTP/1.1", f"host: {host}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]

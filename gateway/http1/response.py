@@ -5,9 +5,13 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Protocol, Self
 
+MAX_SHORT_BODY_BYTES = 64 * 1024
+"""A response whose body is not longer than this is reported when it is complete, others when their
+head has arrived."""
 _MAX_BUFFERED_BYTES = 256 * 1024
 """When the reader of a body is slower than the replica, the connection stops reading at this size.
 TCP flow control then slows the replica down."""
+_WITHOUT_BODY = (204, 304)
 
 
 class ConnectError(Exception):
@@ -20,6 +24,11 @@ class PoolFull(Exception):
 
 class RemoteProtocolError(Exception):
     """The connection ended before the response was complete, or the response is not valid HTTP."""
+
+
+class IdleConnectionClosed(RemoteProtocolError):
+    """The connection ended before anything was received. The service may have closed it as an idle
+    one, in the moment in which the request was sent."""
 
 
 class ReadTimeout(TimeoutError):
@@ -37,7 +46,7 @@ class FlowControl(Protocol):
 
 
 class Response:
-    """A response whose head has arrived.
+    """A response: complete if it is short, otherwise its body may follow.
 
     Use it as `async with response`. Leaving the block before the body was read aborts the
     connection, because the rest of the body would be taken for the next response.
@@ -66,13 +75,24 @@ class Response:
         return int(length) if length is not None else None
 
     @property
+    def is_short(self) -> bool:
+        if self.status in _WITHOUT_BODY:
+            return True
+        length = self.content_length
+        return length is not None and length <= MAX_SHORT_BODY_BYTES
+
+    @property
     def content_type(self) -> str:
         return (self.header(b"content-type") or "").partition(";")[0].strip().lower()
 
+    def whole_body(self) -> bytes | None:
+        """The body if it is complete."""
+        if not self.complete:
+            return None
+        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+
     async def read(self) -> bytes:
         """The whole body. Raises RemoteProtocolError and ReadTimeout, as `stream` does."""
-        if self.complete and len(self._chunks) == 1:
-            return self._chunks.popleft()
         return b"".join([chunk async for chunk in self.stream()])
 
     async def stream(self) -> AsyncIterator[bytes]:

@@ -48,7 +48,7 @@ def create_app() -> FastAPI:
         erasure_api.router,
         event_backlog.router(subscriptions, publishes=False),
         lifespan=_lifespan,
+        direct_reads=FirstPageReads(),
     )
     application.state.url_index = UrlIndex()
-    application.add_middleware(FirstPageReads)
     return application

@@ -2,10 +2,9 @@
 
 First pages are the hot path of the whole system, and most of them are in the cache.
 
-The middleware does not parse URLs. The first request with a new URL goes through the application,
-where `api` validates its parameters once and adds the URL to the `UrlIndex` with the page that it
-stands for. After that the middleware finds the page by path and query, byte by byte. The same page
-may have several URLs.
+URLs are not parsed here. The first request with a new URL goes through the application, where `api`
+validates its parameters once and adds the URL to the `UrlIndex` with the page that it stands for.
+After that the page is found by path and query, byte by byte. The same page may have several URLs.
 """
 
 from starlette.datastructures import State
@@ -43,17 +42,28 @@ class UrlIndex:
 
 
 class FirstPageReads(DirectReads[PageRequest | ThreadRequest]):
-    def recognize(self, scope: Scope) -> PageRequest | ThreadRequest | None:
-        url_index: UrlIndex = scope["app"].state.url_index
+    def recognize(self, state: State, scope: Scope) -> PageRequest | ThreadRequest | None:
+        url_index: UrlIndex = state.url_index
         return url_index.find(scope)
+
+    def cached(
+        self, state: State, request: PageRequest | ThreadRequest, identity: Identity, after: bytes
+    ) -> TaggedJson | None:
+        if not _may_use_cache(state, after):
+            return None
+        page_cache: PageCache = state.page_cache
+        return page_cache.cached(PageKey(identity.user_id, request))
 
     async def read(
         self, state: State, request: PageRequest | ThreadRequest, identity: Identity, after: bytes
     ) -> TaggedJson | None:
-        inbox_listener: InboxListener = state.inbox_listener
-        if after and not inbox_listener.is_applied(after.decode("latin-1").split(",")):
-            # The notification of the reader's own write may still be on its way.
+        if not _may_use_cache(state, after):
             return None
         page_cache: PageCache = state.page_cache
-        key = PageKey(identity.user_id, request)
-        return page_cache.cached(key) or await page_cache.assemble(key)
+        return await page_cache.assemble(PageKey(identity.user_id, request))
+
+
+def _may_use_cache(state: State, after: bytes) -> bool:
+    """False while the notification of one of the reader's own writes may be on its way."""
+    inbox_listener: InboxListener = state.inbox_listener
+    return not after or inbox_listener.is_applied(after.decode("latin-1").split(","))

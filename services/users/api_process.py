@@ -61,11 +61,11 @@ def create_app() -> FastAPI:
         event_backlog.router(subscriptions),
         export.router(EXPORT_LISTS),
         lifespan=_lifespan,
+        direct_reads=ProfileReads(),
         direct_writes=api.direct_writes,
         larger_bodies={api.IMPORT_PATH: MAX_BYTES},
     )
     application.state.providers = Providers(settings.sign_on)
     api.count_from_zero(settings.sign_on)
-    application.add_middleware(ProfileReads)
     application.add_exception_handler(UserNotFound, api.on_user_not_found)
     return application

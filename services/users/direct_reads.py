@@ -45,12 +45,26 @@ class _SearchRequest:
 
 
 class ProfileReads(DirectReads[_ProfileRequest | _SearchRequest]):
-    def recognize(self, scope: Scope) -> _ProfileRequest | _SearchRequest | None:
+    def recognize(self, state: State, scope: Scope) -> _ProfileRequest | _SearchRequest | None:
         """Searches are recognized only if the application would accept all of their parameters."""
         if scope["path"] == _SEARCH:
             return _search_request(scope["query_string"])
         path = None if scope["query_string"] else _PROFILE.fullmatch(scope["path"])
         return path and _ProfileRequest(int(path[1]) if path[1] else None)
+
+    def cached(
+        self,
+        state: State,
+        request: _ProfileRequest | _SearchRequest,
+        identity: Identity,
+        after: bytes,
+    ) -> TaggedJson | None:
+        if _OWN_WRITE.search(after):
+            return None
+        profiles: Profiles = state.profiles
+        if isinstance(request, _ProfileRequest):
+            return profiles.cached(profiles.key(identity, request.user_id))
+        return profiles.cached_search(SearchKey(request.query, request.limit, identity.user_id))
 
     async def read(
         self,
@@ -59,18 +73,13 @@ class ProfileReads(DirectReads[_ProfileRequest | _SearchRequest]):
         identity: Identity,
         after: bytes,
     ) -> TaggedJson | None:
-        # With tracing, the application puts a read's statements into the request's trace.
-        may_read = not tracing.is_enabled()
-        profiles: Profiles = state.profiles
-        from_cache = not _OWN_WRITE.search(after)
-        if isinstance(request, _ProfileRequest):
-            key = profiles.key(identity, request.user_id)
-            profile = profiles.cached(key) if from_cache else None
-            return await profiles.read(key) if profile is None and may_read else profile
-        if not may_read:
+        if tracing.is_enabled():
+            # The application puts a read's statements into the request's trace.
             return None
-        search = SearchKey(request.query, request.limit, identity.user_id)
-        return await profiles.search(search, from_cache=from_cache)
+        profiles: Profiles = state.profiles
+        if isinstance(request, _ProfileRequest):
+            return await profiles.read(profiles.key(identity, request.user_id))
+        return await profiles.search(SearchKey(request.query, request.limit, identity.user_id))
 
 
 def _search_request(query_string: bytes) -> _SearchRequest | None:

@@ -63,16 +63,17 @@ class Profiles:
         _FROM_DATABASE.inc()
         return profile
 
-    async def search(self, key: SearchKey, *, from_cache: bool) -> TaggedJson:
-        """The first page of a search, which is cached."""
-        found = self._cache.get(key) if from_cache else None
-        if found is None:
-            version = self._cache.version
-            body = await people_lists.by_name(
-                self._connections, key.query, key.reader_id, key.limit, None
-            )
-            found = TaggedJson.of(body)
-            self._cache.put(key, found, version)
+    def cached_search(self, key: SearchKey) -> TaggedJson | None:
+        return self._cache.get(key)
+
+    async def search(self, key: SearchKey) -> TaggedJson:
+        """Searches in the database, and caches the page."""
+        version = self._cache.version
+        body = await people_lists.by_name(
+            self._connections, key.query, key.reader_id, key.limit, None
+        )
+        found = TaggedJson.of(body)
+        self._cache.put(key, found, version)
         return found
 
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from chassis.process import http_protocol
+from chassis.process.direct_responses import DirectResponse
 from tests.sockets import send_raw
 from tests.waiting import PATIENCE_SECONDS
 
@@ -29,17 +30,37 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await Response(bytes(50_000_000))(scope, receive, send)
         return
     body = await Request(scope, receive).body()
+    await Response(summary(scope, body))(scope, receive, send)
+
+
+def summary(scope: Scope, body: bytes) -> str:
     names = " ".join(name.decode() for name, _ in scope["headers"])
-    await Response(f"{scope['path']} {len(body)} {names}")(scope, receive, send)
+    return f"{scope['path']} {len(body)} {names}"
 
 
-@pytest.fixture
-async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[uvicorn.Server]:
+class DirectlyRespondingApplication:
+    """Responds as `application` does, without a task where it can."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await application(scope, receive, send)
+
+    def respond_directly(self, response: DirectResponse) -> bool:
+        if response.scope["path"] in ("/late", "/large"):
+            return False
+        body = summary(response.scope, response.body).encode()
+        response.send(200, [(b"content-length", b"%d" % len(body))], body)
+        return True
+
+
+@pytest.fixture(params=[application, DirectlyRespondingApplication()], ids=["ASGI", "direct"])
+async def server(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> AsyncIterator[uvicorn.Server]:
     for name in ("HEAD_TIMEOUT_SECONDS", "BODY_TIMEOUT_SECONDS", "WRITE_TIMEOUT_SECONDS"):
         monkeypatch.setattr(http_protocol, name, 0.3)
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        application, http=http_protocol.HttpProtocol, lifespan="off", log_config=None
+        request.param, http=http_protocol.HttpProtocol, lifespan="off", log_config=None
     )
     server = uvicorn.Server(config)
     with contextlib.suppress(AttributeError):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import uvloop
 
-from gateway.http1 import ConnectError, HttpClient, ReadTimeout, RemoteProtocolError
+from gateway.http1 import ConnectError, HttpClient, ReadTimeout, RemoteProtocolError, Response
 from tests.waiting import PATIENCE_SECONDS
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -134,14 +134,18 @@ def test_the_timeout_applies_before_and_within_a_response(
     run: Callable[[Serve, Scenario], None],
 ) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if b"GET /head" in await head(reader):
+        received = await head(reader)
+        if b"GET /long" in received:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\nhalf")
+        elif b"GET /short" in received:
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
         await reader.read()
 
     async def scenario(client: HttpClient, url: str) -> None:
-        with pytest.raises(ReadTimeout):
-            await client.request("GET", url, "/", {}, timeout_seconds=0.1)
-        async with await client.request("GET", url, "/head", {}, timeout_seconds=0.1) as response:
+        for target in ("/", "/short"):
+            with pytest.raises(ReadTimeout):
+                await client.request("GET", url, target, {}, timeout_seconds=0.1)
+        async with await client.request("GET", url, "/long", {}, timeout_seconds=0.1) as response:
             with pytest.raises(ReadTimeout):
                 await response.read()
         with pytest.raises(ConnectError):
@@ -261,3 +265,27 @@ def test_a_draining_replica_gets_no_request_on_an_idle_connection(
         assert len(opened) == 3
 
     run(serve, scenario)
+
+
+def test_data_after_a_response_is_not_taken_for_the_response_to_the_next_request(
+    run: Callable[[Serve, Scenario], None],
+) -> None:
+    """`start` calls its receiver within the event loop, which may send the next request at once."""
+    forged = OK.replace(b"ok", b"no")
+
+    async def scenario(client: HttpClient, url: str) -> None:
+        bodies: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+        def receive(result: Response | Exception) -> None:
+            assert isinstance(result, Response)
+            bodies.put_nowait(result.whole_body())
+            if bodies.qsize() == 1 and not client.start("GET", url, "/", {}, b"", 0.3, receive):
+                bodies.put_nowait(None)
+
+        await fetch(client, url)
+        assert client.start("GET", url, "/", {}, b"", 0.3, receive)
+
+        assert await bodies.get() == b"ok"
+        assert await bodies.get() is None
+
+    run(answering(OK, OK + forged, OK), scenario)

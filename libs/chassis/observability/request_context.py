@@ -116,4 +116,5 @@ class RequestContext:
                 if path.startswith("/internal/"):
                     # Paths of calls between services hold digests of keys.
                     path = route or "/internal/"
-                access_log.log_request(method, path, status, seconds)
+                context = structlog.contextvars.get_contextvars()
+                access_log.log_request(method, path, status, seconds, context)

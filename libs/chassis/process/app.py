@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import Scope
@@ -29,6 +30,7 @@ from chassis.observability import (
 )
 from chassis.process import health
 from chassis.process.background_loops import Loop, run_forever
+from chassis.process.direct_reads import DirectlyReadApplication, DirectReads
 from chassis.process.direct_writes import DirectWrite
 from chassis.process.health import Check
 from chassis.settings import ProcessSettings, ServiceSettings
@@ -44,6 +46,7 @@ def create(
     checks: Mapping[str, Check] | None = None,
     max_body_bytes: int = body_limit.MAX_JSON_BYTES,
     larger_bodies: Mapping[str, int] = MappingProxyType({}),
+    direct_reads: DirectReads[Any] | None = None,
     direct_writes: Iterable[DirectWrite] = (),
 ) -> FastAPI:
     """The api process of a service.
@@ -51,7 +54,8 @@ def create(
     Sets `app.state.database`, `app.state.settings` and `app.state.verifier`. `lifespan` opens and
     closes the service's own resources. `/health/status` runs `checks` in addition to the check of
     the database. `larger_bodies` has the limits of paths whose requests may be larger than
-    `max_body_bytes`. The routes `direct_writes` come before those of the routers.
+    `max_body_bytes`. `direct_reads` and the routes `direct_writes` come before those of the
+    routers.
     """
     database = Database(settings)
 
@@ -83,6 +87,7 @@ def create(
     app.add_middleware(body_limit.BodyLimit, max_bytes=max_body_bytes, larger=larger_bodies)
     app.state.database = database
     app.state.verifier = Verifier(settings.identity_public_key, settings.service)
+    app.direct_reads = direct_reads
     app.router.routes[:0] = direct_writes
     for router in routers:
         app.include_router(router)
@@ -95,7 +100,7 @@ def base_app(
     lifespan: Lifespan,
     checks: Mapping[str, Check],
     needed_at_start: Iterable[str] = (),
-) -> FastAPI:
+) -> DirectlyReadApplication:
     """An application with everything that all processes have in common.
 
     `role` is `api`, `worker`, `stream` or `gateway`. For `checks` and `needed_at_start` see
@@ -121,7 +126,7 @@ def base_app(
             await asyncio.to_thread(tracing.stop)
             access_log.flush()
 
-    app = FastAPI(
+    app = DirectlyReadApplication(
         title=f"Warble {settings.service}",
         lifespan=process_lifespan,
         # The gateway serves one OpenAPI document for all services.

@@ -14,7 +14,8 @@ adds:
   of an hour;
 - a process has at most MAX_CONNECTIONS connections.
 
-It also writes the head and the body of a short response at once (`_ResponseTransport`).
+It also writes the head and the body of a short response at once (`_ResponseTransport`), and lets an
+application respond without ASGI (`direct_responses`).
 
 A connection is in one of three states: waiting for a head (`_head_timer` runs), reading a body
 (`_body_timer` runs), or neither, while the application works. One request may follow another on the
@@ -28,10 +29,11 @@ import asyncio
 import json
 import socket
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import structlog
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from chassis.http.errors import (
     HeadTooLarge,
@@ -40,6 +42,8 @@ from chassis.http.errors import (
     RequestTimeout,
     ServiceOverloaded,
 )
+from chassis.observability import error_reporting
+from chassis.process.direct_responses import DirectApplication, DirectResponse
 
 MAX_HEAD_BYTES = 64 * 1024
 """About ten times what cookies and a long URL need."""
@@ -52,6 +56,8 @@ _USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
 """How long sent data may stay unacknowledged (RFC 5482). Linux only."""
 MAX_CONNECTIONS = 8_000
 """In the gateway each of them may need another connection to a service, and so a second file."""
+
+log = structlog.get_logger()
 
 
 def _limit_unacknowledged_time(transport: asyncio.BaseTransport) -> None:
@@ -113,6 +119,16 @@ class HttpProtocol(HttpToolsProtocol):
     _bytes_beside_body = 0
     _write_timer: asyncio.TimerHandle | None = None
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._responder: DirectApplication | None = None
+        if hasattr(self.config.app, "respond_directly"):
+            self._responder = cast(DirectApplication, self.config.app)
+        self._parsing = False
+        self._new: tuple[RequestResponseCycle, Any] | None = None
+        """The request whose head is in the data that is being parsed. There is only one: uvicorn
+        queues those that follow it."""
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
         _limit_unacknowledged_time(transport)
@@ -130,6 +146,7 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
         self._body_progressed = False
+        self._parsing = True
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -142,6 +159,10 @@ class HttpProtocol(HttpToolsProtocol):
                 self._refuse(HeadTooLarge())
         elif self.cycle is not None and self.cycle.more_body:
             self._continue_body(len(data))
+        self._parsing = False
+        if self._new is not None:
+            new, self._new = self._new, None
+            self._offer(*new)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -154,9 +175,6 @@ class HttpProtocol(HttpToolsProtocol):
         self._stop_head_timer()
         self._body_progressed = True
         super().on_headers_complete()
-        self.cycle.transport = cast(
-            asyncio.Transport, _ResponseTransport(self.transport, self.loop)
-        )
         # Trailers must not be merged into the headers (RFC 9110, 6.5.1).
         self.headers = _DiscardedHeaders()
 
@@ -180,6 +198,42 @@ class HttpProtocol(HttpToolsProtocol):
             self._write_timer.cancel()
             self._write_timer = None
         super().resume_writing()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """uvicorn calls this when it is the request's turn. Its own method is `start_task` here."""
+        if self._responder is None:
+            self.start_task(cycle, app)
+        elif self._parsing:
+            # The rest of the data may contain the body.
+            self._new = cycle, app
+        else:
+            # Not within the response to the request before: each would be a call within a call.
+            self.loop.call_soon(self._offer, cycle, app)
+
+    def _offer(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Lets the application respond directly, or starts its task.
+
+        A request is dropped if the connection is closing, because what followed it was malformed.
+        """
+        if self.transport.is_closing():
+            return
+        assert self._responder is not None
+        may_respond = cycle.keep_alive and not cycle.more_body and not self.flow.write_paused
+        try:
+            responds = may_respond and self._responder.respond_directly(
+                DirectResponse(self, cycle, app)
+            )
+        except Exception as error:
+            log.error("direct_response.failed", exc_info=error)
+            error_reporting.report(error)
+            responds = cycle.response_started
+        if not responds:
+            self.start_task(cycle, app)
+
+    def start_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Lets the application respond by ASGI."""
+        cycle.transport = cast(asyncio.Transport, _ResponseTransport(self.transport, self.loop))
+        super()._start_asgi_task(cycle, app)
 
     def _ignore_upgrade(self, rest: bytes) -> None:
         """Reads a request that offers a protocol upgrade as if it did not (RFC 9110, 7.8).
