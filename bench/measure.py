@@ -7,7 +7,7 @@ from typing import Any
 
 from . import stack
 from .fixture import Fixture
-from .load import Measurement, Request, RequestSource, always, closed_loop, percentile
+from .load import Measurement, Request, RequestSource, always, closed_loop, open_loop, percentile
 from .raw_http import encode_request
 from .resource_usage import CpuMeter
 
@@ -44,6 +44,24 @@ async def hello(fixture: Fixture) -> Round:
     request = Request(encode_request(urls[0], "/"))
     measured = await closed_loop(urls, always(request), fixture.sizes.reads, CONNECTIONS)
     return Round(measured, meter.used())
+
+
+async def add_paced_hello(fixture: Fixture, found: dict[str, Any]) -> None:
+    """Adds the figure's cost relative to hello at the same number of requests a second.
+
+    A process that sleeps between requests needs two to three times as much CPU time for each as a
+    busy one. So what waits for the database is also compared with a hello that waits as often.
+    """
+    urls = [server.url for server in fixture.hello]
+    meter = CpuMeter({server.url: server.pid for server in fixture.hello})
+    request = Request(encode_request(urls[0], "/"))
+    measured = await open_loop(
+        urls, always(request), found["rate"], fixture.sizes.paced_seconds, connections=CONNECTIONS
+    )
+    paced = Round(measured, meter.used()).total
+    found["paced_hello_us"] = paced
+    found["times_paced_hello"] = found["us"] / paced
+    found["gateway_times_paced_hello"] = found["us_by_part"].get("gateway", 0.0) / paced
 
 
 async def figure(

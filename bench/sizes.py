@@ -14,6 +14,7 @@ class Sizes:
     the first requests after a pause count too much, which cost more."""
     rebuilds: int = 1000
     writes: int = 1500
+    paced_seconds: float = 3
     rest_seconds: float = 80
     """Longer than connections to PostgreSQL stay open that nobody uses (docs/adr/0049)."""
     open_seconds: float = 10
@@ -36,6 +37,7 @@ QUICK = Sizes(
     reads=100,
     rebuilds=40,
     writes=30,
+    paced_seconds=1,
     rest_seconds=1,
     open_seconds=2,
     mix_seconds=4,

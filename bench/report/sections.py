@@ -22,14 +22,20 @@ def _by_process(figure: Results) -> str:
     return ", ".join(f"{name} {micros:.0f}" for name, micros in named if micros >= 5)
 
 
+def _times(figure: Results, name: str) -> str:
+    return f"{figure[name]:.2f}" if name in figure else ""
+
+
 def _costs_table(figures: Mapping[str, Results]) -> str:
     return table(
-        "|× hello|gateway × hello|µs|µs by process|a second|of hello's|p50",
+        "|× hello|at that rate|gateway × hello|at that rate|µs|µs by process|a second|of hello|p50",
         (
             (
                 name,
                 f"{one['times_hello']:.2f}",
+                _times(one, "times_paced_hello"),
                 f"{one['gateway_times_hello']:.2f}",
+                _times(one, "gateway_times_paced_hello"),
                 f"{one['us']:.0f}",
                 _by_process(one),
                 f"{one['rate']:,.0f}",
@@ -66,7 +72,10 @@ def costs(results: Results) -> str:
         "PostgreSQL; writes count every process until the feed has applied the last event. The use "
         "of an idle system is subtracted. A page is *rebuilt* after a like for someone whom the "
         "reader follows; the readers take turns and follow nobody in common. *Read by the "
-        "database* is the SQL statement behind it, without any cache.\n\n" + _costs_table(figures)
+        "database* is the SQL statement behind it, without any cache. A process that sleeps "
+        "between requests needs two to three times as much CPU time for each as a busy one. So "
+        "what waits for the database is also compared with a hello *at that rate*, which gets as "
+        "many requests a second.\n\n" + _costs_table(figures)
     )
 
 

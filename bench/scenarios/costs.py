@@ -9,7 +9,7 @@ from urllib.parse import quote
 from bench import data
 from bench.fixture import FEED, UNKNOWN_EVENT, Fixture
 from bench.load import Request, always
-from bench.measure import CONNECTIONS, figure
+from bench.measure import CONNECTIONS, add_paced_hello, figure
 from bench.report.targets import COSTS
 
 TEXT = "слово and word " * 17
@@ -23,7 +23,10 @@ async def _read(fixture: Fixture, scenario: str, request: Request, count: int) -
 async def _write(fixture: Fixture, scenario: str, requests: Iterable[Request]) -> dict[str, Any]:
     """Sends the requests again and again."""
     choose = partial(next, cycle(requests))
-    return await figure(fixture, COSTS[scenario], choose, fixture.sizes.writes, everything=True)
+    count = fixture.sizes.writes
+    found = await figure(fixture, COSTS[scenario], choose, count, everything=True)
+    await add_paced_hello(fixture, found)
+    return found
 
 
 async def fresh(fixture: Fixture) -> dict[str, Any]:
@@ -44,7 +47,9 @@ async def rebuilt(fixture: Fixture) -> dict[str, Any]:
     # More readers than connections, so that no reader has two requests at the same time.
     changes = await fixture.ordinary(readers=CONNECTIONS * 3 // 2)
     count = fixture.sizes.rebuilds
-    return await figure(fixture, COSTS["rebuilt"], changes.next_request, count, before=changes)
+    found = await figure(fixture, COSTS["rebuilt"], changes.next_request, count, before=changes)
+    await add_paced_hello(fixture, found)
+    return found
 
 
 async def database(fixture: Fixture) -> dict[str, Any]:
