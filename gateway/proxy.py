@@ -158,6 +158,7 @@ class Proxy:
             else:
                 identity = self._credentials.cached_key(exchange.api_key)
             if identity is not None:
+                exchange.user_id = identity.user_id
                 self._add_identity(exchange, route, identity, headers)
         except Problem:
             return None
@@ -231,7 +232,6 @@ class Proxy:
         self, exchange: HttpExchange, route: Route, identity: Identity, headers: dict[str, str]
     ) -> None:
         """Adds the headers that tell the service who the caller is. Raises SessionChanged."""
-        exchange.user_id = identity.user_id
         sessions.require_expected_person(exchange.expected_person, identity)
         headers[IDENTITY_HEADER] = self._signer.sign(identity, route.service)
         if route.service in _READ_OWN_WRITES and (
@@ -251,8 +251,9 @@ class Proxy:
                 identity = await self._credentials.identity_of_session(token, scope)
             else:
                 identity = await self._credentials.identity_of_key(exchange.api_key, scope)
-            self._add_identity(exchange, route, identity, headers)
+            exchange.user_id = identity.user_id
             exchange.bind_log_context()
+            self._add_identity(exchange, route, identity, headers)
         if self._limiters is not None:
             subject = client_address(scope) if identity is None else identity.user_id
             limiter = self._limiters[route.limit_kind]
