@@ -32,7 +32,7 @@ from chassis.process.direct_responses import DirectResponse
 from . import consistency_tokens, security_headers, sessions
 from .consistency_tokens import ConsistencyTokens
 from .credential_cache import CredentialCache
-from .http1 import ReadTimeout, RemoteProtocolError, Response
+from .http1 import REPEATABLE_METHODS, ReadTimeout, RemoteProtocolError, Response
 from .http_exchange import HttpExchange, cookie_value, overloaded, refuse_overloaded
 from .limits import Header, RateLimits, client_address
 from .routes import Route
@@ -189,7 +189,7 @@ class Proxy:
                     _target(exchange.scope),
                     headers,
                     self._settings.upstream_timeout_seconds - exchange.elapsed_seconds,
-                    may_repeat=route.method in _SAFE_METHODS and not exchange.has_body,
+                    may_repeat=route.method in REPEATABLE_METHODS and not exchange.has_body,
                 )
             self._note_changed_access(exchange, route, received.http)
             await self._pass_on(exchange, route, identity, received)

@@ -38,6 +38,7 @@ from chassis.observability import tracing
 
 from .admission_queue import AdmissionQueue, QueueFull
 from .http1 import (
+    REPEATABLE_METHODS,
     ConnectError,
     HttpClient,
     IdleConnectionClosed,
@@ -49,7 +50,6 @@ from .http1 import (
 from .service_discovery import ReplicaSet
 from .settings import SERVICES, Settings
 
-_REPEATABLE = ("GET", "HEAD")
 _CONNECT_TIMEOUT_SECONDS = 1.0
 _DOWN_SECONDS = 1.0
 _HEALTH_TIMEOUT_SECONDS = 1
@@ -204,7 +204,7 @@ class Upstream:
         deadline: float,
         failed: str | None,
     ) -> UpstreamResponse:
-        may_repeat = method in _REPEATABLE and body is None
+        may_repeat = method in REPEATABLE_METHODS and body is None
         clock = asyncio.get_running_loop().time
         problem: type[Problem] = ServiceUnavailable if failed is None else BadGateway
         is_retry = failed is not None

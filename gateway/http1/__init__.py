@@ -5,7 +5,7 @@ TLS. docs/adr/0013 says why the gateway has a client of its own and what was mea
 have the names that httpx gives to the same conditions.
 """
 
-from .client import HttpClient
+from .client import REPEATABLE_METHODS, HttpClient
 from .response import (
     ConnectError,
     IdleConnectionClosed,
@@ -16,6 +16,7 @@ from .response import (
 )
 
 __all__ = [
+    "REPEATABLE_METHODS",
     "ConnectError",
     "HttpClient",
     "IdleConnectionClosed",

@@ -9,9 +9,8 @@ Two limits bound a pool; at either, `request` raises PoolFull at once. At most 5
 completely and await their response: more would only queue inside the replica, and a request that
 queues costs as much as one that is served (docs/adr/0024). At most 500 have no response yet in
 total, without those that `start` sends; the difference is for slow uploads, which so take no place
-from other requests. Connections
-that are being opened count towards the 50: otherwise every request of a burst would pass the check
-before the first of them is counted.
+from other requests. Connections that are being opened count towards the 50: otherwise every request
+of a burst would pass the check before the first of them is counted.
 
 Keep-alive has two races with a replica that closes a connection. If an idle connection is closed
 just as a request is written to it, a GET or HEAD without a body is sent again on a new connection,
@@ -32,7 +31,7 @@ _MAX_REQUESTS = 500
 """Requests to one replica without a response, including those whose body is still being sent."""
 _MAX_AWAITING = 50
 """Requests to one replica that were sent completely and have no response yet."""
-_REPEATABLE = frozenset(("GET", "HEAD"))
+REPEATABLE_METHODS = frozenset(("GET", "HEAD"))
 """DELETE is idempotent and is not here: repeated, it would answer 404 for a deletion that was done
 by the first try."""
 
@@ -163,7 +162,7 @@ class HttpClient:
                 try:
                     return await connection.request(head, body, length, timeout_seconds)
                 except IdleConnectionClosed:
-                    if body is not None or method not in _REPEATABLE:
+                    if body is not None or method not in REPEATABLE_METHODS:
                         raise
             connection = await pool.connect()
             return await connection.request(head, body, length, timeout_seconds)

@@ -43,7 +43,7 @@ class Connection(asyncio.Protocol):
         self._completed: Response | None = None
         """A complete response that is not reported yet."""
         self._on_result: OnResult | None = None
-        """Who waits for the response; None after the call."""
+        """The function of whoever waits for the response. None once it was called."""
         self._timer: asyncio.TimerHandle | None = None
         self._timeout_seconds = 0.0
         self._active_at = 0.0
@@ -240,8 +240,9 @@ class Connection(asyncio.Protocol):
         self._completed = response
 
     def _report_completed(self) -> None:
-        """Not before the parser has read all data: its user may send another request at once,
-        and data after this response must not be taken for the next one."""
+        """Reports a complete response. This waits until the parser has read all data: the receiver
+        may send another request at once, and data after this response must not be taken for the
+        next one."""
         completed, self._completed = self._completed, None
         if completed is not None:
             self._report(completed)
