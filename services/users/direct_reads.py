@@ -44,8 +44,11 @@ class _SearchRequest:
     limit: int
 
 
-class ProfileReads(DirectReads[_ProfileRequest | _SearchRequest]):
-    def recognize(self, state: State, scope: Scope) -> _ProfileRequest | _SearchRequest | None:
+_ReadRequest = _ProfileRequest | _SearchRequest
+
+
+class ProfileReads(DirectReads[_ReadRequest]):
+    def recognize(self, state: State, scope: Scope) -> _ReadRequest | None:
         """Searches are recognized only if the application would accept all of their parameters."""
         if scope["path"] == _SEARCH:
             return _search_request(scope["query_string"])
@@ -53,11 +56,7 @@ class ProfileReads(DirectReads[_ProfileRequest | _SearchRequest]):
         return path and _ProfileRequest(int(path[1]) if path[1] else None)
 
     def cached(
-        self,
-        state: State,
-        request: _ProfileRequest | _SearchRequest,
-        identity: Identity,
-        after: bytes,
+        self, state: State, request: _ReadRequest, identity: Identity, after: bytes
     ) -> TaggedJson | None:
         if _OWN_WRITE.search(after):
             return None
@@ -67,11 +66,7 @@ class ProfileReads(DirectReads[_ProfileRequest | _SearchRequest]):
         return profiles.cached_search(SearchKey(request.query, request.limit, identity.user_id))
 
     async def read(
-        self,
-        state: State,
-        request: _ProfileRequest | _SearchRequest,
-        identity: Identity,
-        after: bytes,
+        self, state: State, request: _ReadRequest, identity: Identity, after: bytes
     ) -> TaggedJson | None:
         if tracing.is_enabled():
             # The application puts a read's statements into the request's trace.
