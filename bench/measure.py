@@ -37,12 +37,19 @@ class Round:
         self.generator = measured.generator
 
 
-async def hello(fixture: Fixture) -> Round:
-    """Measures hello with as many busy processes as a read of ours uses; idle ones cost more."""
+async def hello(fixture: Fixture, rate: float | None = None) -> Round:
+    """Measures hello with as many processes as a read of ours uses.
+
+    They are busy, because idle ones cost more; with `rate`, they get so many requests a second.
+    """
     urls = [server.url for server in fixture.hello]
     meter = CpuMeter({server.url: server.pid for server in fixture.hello})
-    request = Request(encode_request(urls[0], "/"))
-    measured = await closed_loop(urls, always(request), fixture.sizes.reads, CONNECTIONS)
+    choose = always(Request(encode_request(urls[0], "/")))
+    if rate is None:
+        measured = await closed_loop(urls, choose, fixture.sizes.reads, CONNECTIONS)
+    else:
+        seconds = fixture.sizes.paced_seconds
+        measured = await open_loop(urls, choose, rate, seconds, connections=CONNECTIONS)
     return Round(measured, meter.used())
 
 
@@ -52,13 +59,7 @@ async def add_paced_hello(fixture: Fixture, found: dict[str, Any]) -> None:
     A process that sleeps between requests needs two to three times as much CPU time for each as a
     busy one. So what waits for the database is also compared with a hello that waits as often.
     """
-    urls = [server.url for server in fixture.hello]
-    meter = CpuMeter({server.url: server.pid for server in fixture.hello})
-    request = Request(encode_request(urls[0], "/"))
-    measured = await open_loop(
-        urls, always(request), found["rate"], fixture.sizes.paced_seconds, connections=CONNECTIONS
-    )
-    paced = Round(measured, meter.used()).total
+    paced = (await hello(fixture, found["rate"])).total
     found["paced_hello_us"] = paced
     found["times_paced_hello"] = found["us"] / paced
     found["gateway_times_paced_hello"] = found["us_by_part"].get("gateway", 0.0) / paced
