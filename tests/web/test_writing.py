@@ -75,6 +75,7 @@ async def test_a_draft_survives_a_reload_with_its_pictures(
     await window.attaches(form, ("one.png", png()))
     alt = form.get_by_label("Description of picture 1")
     await alt.fill("half a thought")
+    await window.has_stored_pictures()
 
     await window.page.reload()
     form = await window.writes()

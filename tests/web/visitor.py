@@ -108,6 +108,22 @@ class Visitor:
         ]
         await form.locator("input[type=file]").set_input_files(files)
 
+    async def has_stored_pictures(self) -> None:
+        """Waits until the page has stored the pictures of a draft, which a reload would abort."""
+
+        async def are_stored() -> bool:
+            stored: bool = await self.page.evaluate("""() => new Promise((resolve) => {
+                const opening = indexedDB.open("keyval-store");
+                opening.onsuccess = () => {
+                    const counting = opening.result.transaction("keyval")
+                        .objectStore("keyval").count();
+                    counting.onsuccess = () => resolve(counting.result > 0);
+                };
+            })""")
+            return stored
+
+        await eventually(are_stored)
+
     async def posts(self, form: Locator) -> None:
         await form.get_by_role("button", name="Post").click()
         await expect(self.page.get_by_text("Tweet posted")).to_be_visible()
