@@ -88,9 +88,11 @@ def _instance(settings: dict[str, str]) -> Instance:
 
 
 _SHARED = _instance(
-    # On a busy machine a service may answer late. The exclusive system keeps the usual limit: tests
-    # of outages expect an answer in that time.
-    SETTINGS | {"GATEWAY_UPSTREAM_TIMEOUT_SECONDS": "60"}
+    # On a busy machine a service or the database may answer late. The exclusive system keeps the
+    # usual limits: tests of outages expect an answer in that time.
+    SETTINGS
+    | {"GATEWAY_UPSTREAM_TIMEOUT_SECONDS": "60"}
+    | {f"{name.upper()}_DB_CONNECTION_TIMEOUT_SECONDS": "30" for name in SERVICES}
 )
 _EXCLUSIVE = _instance(SETTINGS | _EXCLUSIVE_SYSTEM)
 

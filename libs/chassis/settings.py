@@ -60,6 +60,9 @@ class ServiceSettings(ProcessSettings):
     two keys with a comma between them."""
     db_pool_size: int = Field(10, ge=1, le=200)
     """Maximum number of database connections in the pool of each process."""
+    db_connection_timeout_seconds: float = Field(3, gt=0)
+    """How long a process waits for a database connection: for a new one to open, or for one that is
+    in use to return to the pool."""
 
     @property
     def db_hosts(self) -> list[str]:

@@ -135,7 +135,7 @@ async def test_a_statement_that_the_server_cancels_is_504_and_reported(
 async def test_a_database_that_does_not_accept_in_time_is_503(
     database: Database, reported: list[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.database.session.CONNECT_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setenv("TWEETS_DB_CONNECTION_TIMEOUT_SECONDS", "0.1")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("DB_HOST", "127.0.0.1")
         monkeypatch.setenv("DB_PORT", str(silent.getsockname()[1]))
@@ -169,10 +169,9 @@ async def test_a_database_without_its_socket_file_is_503(
 
 
 async def test_a_pool_without_a_free_connection_is_503(
-    database: Database, reported: list[Exception], monkeypatch: pytest.MonkeyPatch
+    database: Database, reported: list[Exception]
 ) -> None:
-    monkeypatch.setattr("chassis.database.pool.ACQUIRE_TIMEOUT_SECONDS", 0)
-    connections = Pool(database.connect, 1)
+    connections = Pool(database.connect, 1, timeout_seconds=0)
 
     async def work() -> None:
         async with connections.acquire():

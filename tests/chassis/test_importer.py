@@ -73,7 +73,7 @@ async def test_a_database_that_stops_answering_ends_the_import_and_skips_no_even
 ) -> None:
     as_service("tweets")
     monkeypatch.setattr("chassis.database.session.STATEMENT_TIMEOUT_SECONDS", 0.5)
-    monkeypatch.setattr("chassis.database.session.CONNECT_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setenv("TWEETS_DB_CONNECTION_TIMEOUT_SECONDS", "0.5")
 
     async with TcpProxy(0, int(os.environ["DB_PORT"])) as proxy:
 

@@ -21,17 +21,22 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chassis.observability import metrics
 
-ACQUIRE_TIMEOUT_SECONDS = 3
-
 
 class Pool:
-    """At most `max_size` connections, which `connect` opens when they are needed.
+    """At most `max_size` connections, which `connect` opens when they are needed. If all are in
+    use, `acquire` waits for `timeout_seconds`.
 
     asyncpg's own pool starts two tasks for each `acquire`, which cost as much as a small statement.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], max_size: int) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[asyncpg.Connection]],
+        max_size: int,
+        timeout_seconds: float,
+    ) -> None:
         self._connect = connect
+        self._timeout_seconds = timeout_seconds
         self._slots = asyncio.Semaphore(max_size)
         self._idle: list[tuple[asyncpg.Connection, float]] = []
         self._acquired: set[asyncpg.Connection] = set()
@@ -54,11 +59,11 @@ class Pool:
         """
         started_at = time.perf_counter()
         try:
-            async with asyncio.timeout(ACQUIRE_TIMEOUT_SECONDS):
+            async with asyncio.timeout(self._timeout_seconds):
                 await self._slots.acquire()
         except TimeoutError as error:
             raise PoolTimeout(
-                f"No connection was released within {ACQUIRE_TIMEOUT_SECONDS} s."
+                f"No connection was released within {self._timeout_seconds:g} s."
             ) from error
         try:
             connection = self._pop_idle() or await self._connect()

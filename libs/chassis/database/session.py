@@ -6,7 +6,7 @@ other code commits, so a command and the events that it records are stored toget
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from types import MappingProxyType
@@ -22,13 +22,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import failpoints
 from chassis.database import error_redaction, relay_wakeup
-from chassis.database.pool import ACQUIRE_TIMEOUT_SECONDS, Pool
+from chassis.database.pool import Pool
 from chassis.database.relay_wakeup import RelayWakeup
 from chassis.http.errors import is_dependency_unavailable
 from chassis.observability import metrics
 from chassis.settings import ServiceSettings
 
-CONNECT_TIMEOUT_SECONDS = 3
 STATEMENT_TIMEOUT_SECONDS = 10
 ROLLBACK_TIMEOUT_SECONDS = 3
 MAX_UNUSED_SECONDS = 60
@@ -130,6 +129,7 @@ class Database:
         self._schema = schema or settings.service
         self._url = settings.database_url
         self._hosts = settings.db_hosts
+        self._connection_timeout_seconds = settings.db_connection_timeout_seconds
         self.engine = create_async_engine(
             self._url,
             poolclass=metrics.MeasuredPool,
@@ -137,7 +137,7 @@ class Database:
             # The connection that was used last comes first, so the others stay unused.
             pool_use_lifo=True,
             max_overflow=0,
-            pool_timeout=ACQUIRE_TIMEOUT_SECONDS,
+            pool_timeout=self._connection_timeout_seconds,
             # People's texts must not reach logs or error reports.
             hide_parameters=True,
             connect_args={**self._connect_arguments(), "async_creator_fn": _connect},
@@ -145,7 +145,7 @@ class Database:
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         metrics.time_statements(self.engine.sync_engine)
         self._read_pool: Pool | None = None
-        self._direct_pool = Pool(self._connect_directly, settings.db_pool_size)
+        self._direct_pool = self._create_pool(self._connect_directly, settings.db_pool_size)
         self._relay_wakeup = RelayWakeup(self.connect, self._schema)
         self._autocommit_driver = AutocommitDriver(self._direct_pool, self._relay_wakeup)
         _databases.add(self)
@@ -156,7 +156,7 @@ class Database:
             # A standby accepts connections too. Asking each host whether it accepts writes costs a
             # round trip, so a single host is not asked.
             "target_session_attrs": "read-write" if len(self._hosts) > 1 else "any",
-            "timeout": CONNECT_TIMEOUT_SECONDS,
+            "timeout": self._connection_timeout_seconds,
             "command_timeout": STATEMENT_TIMEOUT_SECONDS,
             "server_settings": {
                 "search_path": f"{self._schema},extensions",
@@ -221,8 +221,13 @@ class Database:
     ) -> Pool:
         """A pool of bare connections for reads, made by `connect`; `close` closes it too. A
         database has at most one."""
-        self._read_pool = Pool(partial(self.connect, server_settings), max_size)
+        self._read_pool = self._create_pool(partial(self.connect, server_settings), max_size)
         return self._read_pool
+
+    def _create_pool(
+        self, connect: Callable[[], Awaitable[asyncpg.Connection]], max_size: int
+    ) -> Pool:
+        return Pool(connect, max_size, self._connection_timeout_seconds)
 
     def pool_state(self) -> PoolState:
         """The sums of all pools."""
@@ -264,7 +269,7 @@ class Database:
 
     async def check(self) -> None:
         """Raises TimeoutError, or what connecting raises, if the database does not answer."""
-        async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+        async with asyncio.timeout(self._connection_timeout_seconds):
             await self.fetch("select 1")
 
     async def is_unavailable(self, error: Exception) -> bool:
