@@ -33,6 +33,24 @@ async def test_a_service_whose_clock_is_an_hour_off_believes_a_fresh_identity(
     assert abs(clock.epoch() - correct_time()) < 30
 
 
+@pytest.mark.parametrize(
+    ("set_by", "aged", "due"), [(0, 60, False), (-30, 0, True), (0, 601, True)]
+)
+async def test_the_clocks_are_compared_again_when_one_was_set_and_every_ten_minutes(
+    database: Database, monkeypatch: pytest.MonkeyPatch, set_by: int, aged: int, due: bool
+) -> None:
+    monkeypatch.setattr(clock, "_offset", 0.0)
+    monkeypatch.setattr(clock, "_measured_at", None)
+    assert clock.is_due()
+    await clock.synchronize(database)
+
+    wall_clock, monotonic = time.time(), time.monotonic()
+    monkeypatch.setattr("chassis.database.clock.time.time", lambda: wall_clock + aged + set_by)
+    monkeypatch.setattr("chassis.database.clock.time.monotonic", lambda: monotonic + aged)
+
+    assert clock.is_due() is due
+
+
 async def test_without_the_database_the_last_known_offset_stays(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
