@@ -1,10 +1,10 @@
 """Everything that changes the records of pictures."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sqlalchemy import text
-from sqlmodel import col, select, update
+from sqlmodel import col, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chassis import plain_text
@@ -13,11 +13,22 @@ from chassis.messaging import outbox
 
 from .errors import AltNotAccepted
 from .events import MediaExpired, MediaUploaded, PersonPictured, PicturePaths
-from .models import Media, Portrait
+from .models import Media, Portrait, path_of
 from .pictures import Picture
 
 _REMOVE = """
 update media set removed_at = now() where id = any($1::bigint[]) and removed_at is null
+"""
+# $1 the age in hours, $2 the limit.
+_EXPIRE = """
+update media set expired_at = now()
+where id = any(array(
+    select id from media
+    where expired_at is null and removed_at is null
+        and uploaded_at < now() - $1::float8 * interval '1 hour'
+    limit $2 for update skip locked
+))
+returning id, owner_id, name
 """
 
 BATCH = 100
@@ -106,27 +117,17 @@ async def mark_removed(session: AnySession, media_ids: Sequence[int]) -> None:
     await fetch(session, _REMOVE, media_ids)
 
 
-async def expire_unattached(session: AsyncSession, hours: float) -> int:
+async def expire_unattached(session: AnySession, hours: float) -> int:
     """Publishes `media.expired.v1` about a batch of older pictures, once each. Returns how many.
 
     Tweets then releases those that are not attached: see `handlers`.
     """
-    statement = (
-        select(Media)
-        .where(
-            col(Media.expired_at).is_(None),
-            col(Media.removed_at).is_(None),
-            col(Media.uploaded_at) < datetime.now(UTC) - timedelta(hours=hours),
-        )
-        .limit(BATCH)
-        .with_for_update(skip_locked=True)
-    )
-    expired = (await session.exec(statement)).all()
+    expired = await fetch(session, _EXPIRE, hours, BATCH)
     for media in expired:
-        media.expired_at = datetime.now(UTC)
-        await outbox.record(
-            session, MediaExpired(media_id=media.id, owner_id=media.owner_id, path=media.path)
+        event = MediaExpired(
+            media_id=media["id"], owner_id=media["owner_id"], path=path_of(media["name"])
         )
+        await outbox.record(session, event)
     return len(expired)
 
 

@@ -64,7 +64,8 @@ async def expire_unattached(app: FastAPI) -> None:
     """Publishes `media.expired.v1` about pictures whose time to be attached is over."""
     settings: Settings = app.state.settings
     while True:
-        async with app.state.database.transaction() as session:
+        # A bare connection, because it is almost always in vain.
+        async with app.state.database.direct_transaction() as session:
             expired = await commands.expire_unattached(session, settings.unattached_ttl_hours)
         if expired < commands.BATCH:
             await asyncio.sleep(EXPIRY_INTERVAL_SECONDS)

@@ -20,6 +20,11 @@ inbox.define(metadata)
 outbox.define(metadata)
 
 
+def path_of(name: str) -> str:
+    """The path at which the object with this name is served."""
+    return f"/uploads/{name}"
+
+
 class Media(Table, table=True):
     """An uploaded picture. After its removal the row stays, without objects in the store."""
 
@@ -69,11 +74,11 @@ class Media(Table, table=True):
 
     @property
     def path(self) -> str:
-        return f"/uploads/{self.name}"
+        return path_of(self.name)
 
     @property
     def thumbnail_path(self) -> str:
-        return f"/uploads/{self.thumbnail or self.name}"
+        return path_of(self.thumbnail or self.name)
 
 
 class Portrait(Table, table=True):
@@ -125,4 +130,4 @@ class Portrait(Table, table=True):
 
     @property
     def paths(self) -> dict[str, str]:
-        return {size: f"/uploads/{getattr(self, size)}" for size in ("small", "medium", "large")}
+        return {size: path_of(getattr(self, size)) for size in ("small", "medium", "large")}
