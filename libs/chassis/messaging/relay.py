@@ -130,9 +130,7 @@ class Relay:
                 )
                 await broker.events_exchange(channel)
                 publisher = Publisher(await channel.get_underlay_channel(), EXCHANGE)
-            # The plan is made once for a connection, often while the table is empty. Reading it all
-            # is the cheapest way then, and the dearest one later.
-            connection = await self._database.connect({"enable_seqscan": "off"})
+            connection = await self._database.connect()
             stack.callback(connection.terminate)
             await connection.add_listener(f"{self._database.service}_outbox", self._on_notify)
             try:
