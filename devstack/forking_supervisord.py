@@ -1,13 +1,13 @@
 """supervisord, which forks the processes of Warble instead of starting Python for each.
 
-Most of what such a process keeps in memory are the libraries that all of them import: FastAPI,
-SQLAlchemy, pydantic and others. So supervisord imports these libraries before it starts anything. A
+Most of what such a process keeps in memory are the modules that all of them import: FastAPI,
+SQLAlchemy, pydantic and others. So supervisord imports these modules before it starts anything. A
 process that it forks has them already, and shares the memory pages that neither of the two has
 written to since. Each process still is a child of supervisord of its own, with its own environment,
 log and restarts (docs/adr/0042).
 
-supervisord imports libraries only, never code of this repository, which may change while it runs.
-If the libraries themselves have been installed again since, a process starts in the usual way.
+If the libraries have been installed again since then, or a file of this repository that supervisord
+has imported has changed, a process starts in the usual way.
 
 Every other program, and a process that cannot be forked, is started by `launch.py`.
 """
@@ -61,39 +61,68 @@ LIBRARIES = (
     "uvicorn.protocols.http.httptools_impl",
 )
 """What several processes of Warble import. One that is missing here costs memory, nothing else."""
+CHASSIS = ("chassis.process.app", "chassis.process.server")
+"""What every process imports of this repository. These modules and those that they import do not
+read the environment before `serve`, nor do they keep anything that must differ between processes.
+"""
 
 _HANDLED_SIGNALS = (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR2)
 """Those that supervisord handles, except SIGINT, for which Python has a handler of its own."""
 _SERVE = ["-m", "chassis", "serve"]
 
 
-def installed_versions() -> list[str]:
-    """Changes when Python or the libraries have been installed again (see `venv.sh`)."""
+def imported_files() -> list[str]:
+    """The files of the chassis that this process has imported, and those that change when Python or
+    the libraries are installed again (see `venv.sh`)."""
     folder = Path(sys.prefix)
-    files = [folder / "pyvenv.cfg", *sorted(folder.glob("installed-*"))]
-    return [file.read_text() for file in files]
+    chassis = [
+        module.__file__
+        for name, module in sys.modules.items()
+        if name.partition(".")[0] == "chassis" and module.__file__
+    ]
+    installed = [folder, folder / "pyvenv.cfg", *folder.glob("installed-*")]
+    return [*map(str, installed), *chassis]
+
+
+def versions_of(files: Sequence[str]) -> list[tuple[int, int]] | None:
+    """The time of the last change of each file, in nanoseconds, and its size in bytes. None if a
+    file is missing."""
+    try:
+        stats = [os.stat(file) for file in files]
+    except OSError:
+        return None
+    return [(stat.st_mtime_ns, stat.st_size) for stat in stats]
 
 
 class Options(ServerOptions):  # type: ignore[misc]  # supervisor has no types
     """Replaces the step in which supervisord turns a forked child into its program.
 
-    `execve` is no documented extension point of supervisor, which is pinned exactly.
+    `fork` and `execve` are no documented extension points of supervisor, which is pinned exactly.
     """
 
-    imported_versions: Sequence[str] = ()
+    files: Sequence[str] = ()
+    versions: Sequence[tuple[int, int]] | None = None
+    """Of these files, when supervisord started."""
+    is_unchanged = True
+
+    def fork(self) -> int:
+        # Not in the child, where it would write to the shared memory.
+        self.is_unchanged = versions_of(self.files) == self.versions
+        child: int = super().fork()
+        return child
 
     def execve(
         self, filename: str, arguments: Sequence[str], environment: Mapping[str, str]
     ) -> None:
         plan = json.loads(Path(arguments[-1]).read_text())
-        if can_fork(plan, self.imported_versions):
+        if self.is_unchanged and is_served(plan):
             _run(plan, environment["SUPERVISOR_PROCESS_NAME"])
         super().execve(filename, arguments, environment)
 
 
-def can_fork(plan: Mapping[str, Any], imported_versions: Sequence[str]) -> bool:
-    """Whether the program is a process of Warble that wants the libraries in this process."""
-    return bool(plan["command"][1:4] == _SERVE) and installed_versions() == imported_versions
+def is_served(plan: Mapping[str, Any]) -> bool:
+    """Whether the program is a process of Warble."""
+    return bool(plan["command"][1:4] == _SERVE)
 
 
 def _run(plan: Mapping[str, Any], name: str) -> None:
@@ -134,9 +163,9 @@ def _unbuffered(descriptor: int) -> io.TextIOWrapper:
     return io.TextIOWrapper(raw, "utf-8", errors="backslashreplace", write_through=True)
 
 
-def _share_libraries() -> None:
-    """Imports the libraries, and leaves their memory so that children write to little of it."""
-    for name in LIBRARIES:
+def _share_modules() -> None:
+    """Imports the modules, and leaves their memory so that children write to little of it."""
+    for name in (*LIBRARIES, *CHASSIS):
         importlib.import_module(name)
     # The first use of OpenSSL fills its tables: those of Python's copy and of cryptography's.
     ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -147,8 +176,9 @@ def _share_libraries() -> None:
 
 
 def main() -> None:
-    Options.imported_versions = installed_versions()
-    _share_libraries()
+    _share_modules()
+    Options.files = imported_files()
+    Options.versions = versions_of(Options.files)
     supervisord.ServerOptions = Options
     supervisord.main()
 

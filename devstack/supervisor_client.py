@@ -107,7 +107,7 @@ class Supervisor:
             cwd=self._root,
             env={
                 **environment.inherited_environment(),
-                "PYTHONPATH": str(repository.REPOSITORY),
+                "PYTHONPATH": f"{repository.REPOSITORY}:{repository.REPOSITORY / 'libs'}",
                 INSTANCE_VARIABLE: str(self._root),
             },
             stdin=subprocess.DEVNULL,

@@ -44,4 +44,16 @@ def _killer(specification: str, chaos_tests: Path = _CHAOS_TESTS) -> Callable[[s
     return reach
 
 
-reach = _killer(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else _do_nothing
+reach: Callable[[str], None] = _do_nothing
+"""Code calls `failpoints.reach("relay.published")` at such a point."""
+
+
+def configure() -> None:
+    """Reads the variable when a process starts. Raises FailpointsRefused.
+
+    Not when this module is imported: supervisord does that, for processes with environments of
+    their own (devstack/forking_supervisord.py).
+    """
+    global reach  # noqa: PLW0603  failpoints concern the whole process
+    if specification := os.environ.get(VARIABLE):
+        reach = _killer(specification)

@@ -9,7 +9,13 @@ import pytest
 
 from chassis import failpoints
 
-PROGRAM = "from chassis.failpoints import reach\nfor _ in range(5): reach('here'); print('passed')"
+PROGRAM = """
+from chassis import failpoints
+failpoints.configure()
+for _ in range(5):
+    failpoints.reach('here')
+    print('passed')
+"""
 
 
 def run(**variables: str) -> "subprocess.CompletedProcess[str]":

@@ -1,10 +1,14 @@
 """The processes of the local system are forked from supervisord, with the libraries it has."""
 
 import re
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from chassis import settings
 from devstack import forking_supervisord
 from devstack.instance import Instance, is_application
 from tests.new_process import output_of
@@ -16,7 +20,7 @@ SHARED_KIB = 10_000
 IMPORT_EVERYTHING = """
 import importlib, sys
 from devstack import forking_supervisord, repository
-for name in forking_supervisord.LIBRARIES:
+for name in (*forking_supervisord.LIBRARIES, *forking_supervisord.CHASSIS):
     importlib.import_module(name)
 shared = set(sys.modules)
 importlib.import_module("gateway.main")
@@ -30,6 +34,16 @@ print(*sorted(packages - sys.stdlib_module_names))
 OWN = {"chassis", "gateway", "services"}
 UNSHARED = {"fastapi_swagger"}
 """The gateway alone imports it."""
+FORK_TWICE = """
+import os
+from chassis.observability import request_context
+for _ in range(2):
+    if os.fork() == 0:
+        print(request_context.new_request_id(), flush=True)
+        os._exit(0)
+    os.wait()
+print(request_context.new_request_id())
+"""
 
 
 def shared_kib(pid: int) -> int:
@@ -62,12 +76,21 @@ def test_supervisord_imports_the_libraries_that_processes_need() -> None:
 
 
 def test_other_programs_are_not_forked() -> None:
-    versions = forking_supervisord.installed_versions()
+    assert forking_supervisord.is_served(SERVE)
+    assert not forking_supervisord.is_served({"command": ["/usr/bin/postgres", "-D", "data"]})
 
-    assert forking_supervisord.can_fork(SERVE, versions)
-    assert not forking_supervisord.can_fork(
-        {"command": ["/usr/bin/postgres", "-D", "data"]}, versions
-    )
+
+def forks(files: Sequence[str], change: Callable[[], object]) -> bool:
+    """Whether supervisord still runs a process in its child after a change of these files."""
+    options = forking_supervisord.Options()
+    options.files = files
+    options.versions = forking_supervisord.versions_of(files)
+    with mock.patch("supervisor.options.os.fork", return_value=1):
+        options.fork()
+        assert options.is_unchanged
+        change()
+        options.fork()
+    return options.is_unchanged
 
 
 def test_a_process_is_not_forked_after_the_libraries_have_changed(
@@ -75,8 +98,20 @@ def test_a_process_is_not_forked_after_the_libraries_have_changed(
 ) -> None:
     (tmp_path / "pyvenv.cfg").touch()
     monkeypatch.setattr("sys.prefix", str(tmp_path))
-    imported_versions = forking_supervisord.installed_versions()
+    files = forking_supervisord.imported_files()
 
-    (tmp_path / "installed-local").write_text("another checksum")
+    assert not forks(files, lambda: (tmp_path / "installed-local").write_text("a checksum"))
 
-    assert not forking_supervisord.can_fork(SERVE, imported_versions)
+
+def test_a_process_is_not_forked_after_the_chassis_has_changed(tmp_path: Path) -> None:
+    changed, deleted = (str(shutil.copy(settings.__file__, tmp_path / name)) for name in "ab")
+
+    assert settings.__file__ in forking_supervisord.imported_files()
+    assert not forks([changed], lambda: Path(changed).write_text("another = True"))
+    assert not forks([deleted], Path(deleted).unlink)
+
+
+def test_forked_processes_give_out_different_request_ids() -> None:
+    ids = output_of(FORK_TWICE).split()
+
+    assert len({*ids}) == len(ids) == 3

@@ -11,6 +11,7 @@ A client may send its own ids. An id that is not safe to log is replaced, so tha
 line breaks or megabytes into the log.
 """
 
+import os
 import random
 import re
 import secrets
@@ -30,7 +31,17 @@ EVENTS_HEADER = "warble-events"
 _NO_ROUTE = "none"
 """The `handler` in metrics of requests that no route matches."""
 
-_random = random.Random(secrets.randbits(256))  # noqa: S311  ids must be unique, not secret
+_random = random.Random()  # noqa: S311  ids must be unique, not secret
+
+
+def _seed() -> None:
+    _random.seed(secrets.randbits(256))
+
+
+_seed()
+# Forked processes would otherwise give out the same ids.
+os.register_at_fork(after_in_child=_seed)
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 

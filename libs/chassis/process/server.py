@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 import uvicorn
 from uvicorn.importer import import_from_string
 
+from chassis import failpoints
 from chassis.process.http_protocol import MAX_CONNECTIONS, HttpProtocol
 
 DRAIN_SECONDS = 1
@@ -72,6 +73,7 @@ def serve(factory: str, host: str, port: int) -> int:
 
     Returns the exit status: 3, as uvicorn's own, if the application did not start.
     """
+    failpoints.configure()
     _raise_open_file_limit()
     application = import_from_string(factory)()
     config = uvicorn.Config(
