@@ -53,6 +53,7 @@ async def with_a_life(company: Company, friend: Person) -> ErasedData:
     ]
     pictures = [media[kind] for media in tweet["media"] for kind in ("url", "thumbnail")]
     pictures += (await ann.show_picture(png())).values()
+    await until(friend, lambda feed: any("picture" in tweet["author"] for tweet in feed))
     return ErasedData(ann, words, pictures)
 
 
