@@ -56,11 +56,11 @@ async def until_status(person: Person, method: str, path: str, status: int) -> h
     return await eventually(response)
 
 
-async def until_accepted(person: Person, method: str, path: str) -> None:
+async def until_accepted(person: Person, method: str, path: str, **arguments: Any) -> None:
     """Repeats the call until it succeeds: its service may not know the tweet or person yet."""
 
     async def is_accepted() -> bool:
-        return (await person.ask(method, path)).is_success
+        return (await person.ask(method, path, **arguments)).is_success
 
     await eventually(is_accepted)
 

@@ -15,7 +15,7 @@ from chassis.messaging.message_format import TransportedEvent
 from devstack.instance import Instance
 from devstack.repository import SERVICES
 
-from .company import Company, Person, mention, png, until
+from .company import Company, Person, mention, png, until, until_accepted
 from .erased_data import ErasedData, remains, until_nowhere
 from .operations import ADMINISTRATORS
 from .test_access import NOBODY, forgeries, outcome
@@ -40,7 +40,7 @@ async def with_a_life(company: Company, friend: Person) -> ErasedData:
     await ann.follow(friend)
     await friend.follow(ann)
     report = {"user_id": friend.id, "reason": "other", "note": words[0]}
-    await ann.done("POST", "/api/reports", json=report)
+    await until_accepted(ann, "POST", "/api/reports", json=report)
     report = {"tweet_id": tweet_id, "reason": "other", "note": f"She wrote {words[2]}"}
     await friend.done("POST", "/api/reports", json=report)
     await ann.done("PUT", f"/api/tweets/{tweet_id}/pin")

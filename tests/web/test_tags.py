@@ -44,7 +44,7 @@ async def test_a_hashtag_leads_to_all_tweets_with_it(company: Company, opens: Op
 async def test_a_followed_hashtag_brings_tweets_into_home(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann"), await company.hire("Bob")
     name = f"tag_{secrets.token_hex(4)}"
-    await bob.post(f"by a stranger #{name}")
+    await until_readable(ann, await bob.post(f"by a stranger #{name}"))
     window = await opens(ann, path=f"/tags/{name}")
     page = window.page
 
