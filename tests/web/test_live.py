@@ -9,7 +9,7 @@ from tests.journeys.company import Company, Person, until, until_readable
 from tests.waiting import eventually
 
 from .conftest import Opens
-from .visitor import Visitor
+from .visitor import Visitor, unreadable
 
 NO_POLLING = """const start = setInterval;
 window.setInterval = (act, pause, ...rest) => pause === 20000 ? 0 : start(act, pause, ...rest);"""
@@ -301,6 +301,28 @@ async def test_what_one_does_shows_in_ones_other_tab(company: Company, opens: Op
     await expect(page.get_by_role("button", name="1 new tweet", exact=True)).to_be_visible()
     await expect(window.tweet("written here")).to_be_visible()
     await expect(window.page.get_by_role("button", name="1 new tweet")).to_have_count(0)
+
+
+async def test_a_tweet_that_can_be_read_only_after_a_newer_one_is_shown_too(
+    company: Company, opens: Opens
+) -> None:
+    ann, bob = await company.hire("Ann"), await company.hire("Bob")
+    await ann.follow(bob)
+    await until_readable(ann, await bob.post("before"))
+    window = await live(opens, ann)
+    page = window.page
+    await expect(window.tweet("before")).to_be_visible()
+    button = page.get_by_role("button", name=re.compile(r"new tweets?$"))
+
+    async with unreadable(page, "late"):
+        await bob.post("late")
+        await bob.post("in time")
+        await button.click()
+        await expect(window.tweet("in time")).to_be_visible()
+        await expect(window.tweet("late")).to_have_count(0)
+    await button.click()
+
+    await expect(window.tweet("late")).to_be_visible()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tests.waiting import eventually
 
 from .conftest import Opens
 from .test_look import axe
-from .visitor import Visitor, hold_response
+from .visitor import Visitor, hold_response, unreadable
 
 
 async def until_listed(person: Person, count: int) -> None:
@@ -133,6 +133,20 @@ async def test_what_comes_while_the_list_is_read_is_announced(
     await expect(notifications(window.page)).to_have_count(2)
     await expect(notifications(window.page).first).to_contain_text("second")
     await expect(link(window.page)).not_to_have_accessible_name(re.compile("unread"))
+
+
+async def test_a_notification_waits_for_its_tweet(company: Company, opens: Opens) -> None:
+    ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
+    await mention(bob, "hello", ann)
+    await until_listed(ann, 1)
+    page = (await opens(ann)).page
+
+    async with unreadable(page, "hello"):
+        await link(page).click()
+        await expect(notifications(page)).to_contain_text("Bob Ray mentioned you")
+        await expect(notifications(page)).not_to_contain_text("The tweet is gone")
+
+    await expect(notifications(page)).to_contain_text("hello")
 
 
 async def test_a_muted_thread_is_silent_until_it_is_unmuted(company: Company, opens: Opens) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from playwright.async_api import (
@@ -41,6 +42,21 @@ def hold_response(released: asyncio.Event) -> Callable[[Route], Awaitable[None]]
         await route.fulfill(response=response)
 
     return hold
+
+
+@asynccontextmanager
+async def unreadable(page: Page, text: str) -> AsyncIterator[None]:
+    """Leaves tweets with this text out of all responses, as if the feed did not have them yet."""
+
+    async def leave_out(route: Route) -> None:
+        response = await route.fetch()
+        body = await response.json()
+        body["tweets"] = [tweet for tweet in body["tweets"] if text not in tweet["content"]]
+        await route.fulfill(response=response, json=body)
+
+    await page.route("**/api/tweets?*", leave_out)
+    yield
+    await page.unroute("**/api/tweets?*", leave_out)
 
 
 class Visitor:

@@ -14,13 +14,12 @@ import { showFollow } from "./people.svelte";
 import { route } from "./route.svelte";
 import { loadSession, session } from "./session.svelte";
 import { isSending, onAccepted } from "./optimistic";
+import { RETRY_DELAYS_MS, retryWhile } from "./retries";
 import { threadOf, type Thread } from "./threads.svelte";
 import { cacheTweet, cachedTweet, showLike, type Tweet } from "./tweetCache.svelte";
 
 /** A notice reaches many readers at once. Their requests are spread over this time. */
 const SPREAD_MS = 3000;
-/** How long to wait before a second request, if a tweet of a notice cannot be read yet. */
-const RETRY_MS = 2000;
 const POLL_MS = 20_000;
 /** How many tweets one request can read. */
 const MAX_IDS = 100;
@@ -177,7 +176,7 @@ async function onTweet({ tweet, author, root, parent }: NewTweet, everyone: bool
     // If some tab shows everyone's tweets, the server also sends tweets that do not belong in the other feed.
     const isCertain = parent === null && (scope === "everyone" || !everyone);
     if (wanted && isCertain) feed.announce(tweet);
-    if (wanted) checkForNewSoon(feed);
+    if (wanted) checkForNewSoon(feed, isCertain ? [tweet] : []);
   }
   if (parent !== null && shownThread()?.tweet?.root_id === root) {
     const answersReader = cachedTweet(parent)?.author.id === session.me.id;
@@ -185,19 +184,25 @@ async function onTweet({ tweet, author, root, parent }: NewTweet, everyone: bool
   }
 }
 
-const scheduledFeeds = new Set<Feed>();
+/** The feeds that are checked soon, with the announced tweets that they should have then. */
+const scheduledFeeds = new Map<Feed, number[]>();
 
 /** Loads the new tweets in advance, so that they appear at once when the reader wants to see them. */
-function checkForNewSoon(feed: Feed, spread = Math.random() * SPREAD_MS) {
-  if (scheduledFeeds.has(feed)) return;
-  scheduledFeeds.add(feed);
+function checkForNewSoon(feed: Feed, announced: number[]) {
+  const scheduled = scheduledFeeds.get(feed);
+  if (scheduled) return void scheduled.push(...announced);
+  const ids = [...announced];
+  scheduledFeeds.set(feed, ids);
   setTimeout(async () => {
     scheduledFeeds.delete(feed);
-    const announcedIds = feed.announcedIds;
+    const missing = () => ids.filter((id) => !feed.has(id));
     await feed.checkForNew();
-    if (announcedIds.some((id) => !feed.has(id)))
-      setTimeout(() => void feed.checkForNew(), RETRY_MS);
-  }, spread);
+    await retryWhile(
+      () => missing().length > 0,
+      () => feed.checkForNew(),
+    );
+    for (const id of missing()) feed.forget(id);
+  }, Math.random() * SPREAD_MS);
 }
 
 let pendingReplies = new Set<number>();
@@ -212,23 +217,23 @@ function readReply(id: number, delay: number) {
   repliesTimer = setTimeout(() => void readReplies(), delay);
 }
 
-async function readReplies(retry = true) {
+async function readReplies() {
   repliesDueAt = Infinity;
   const wanted = [...pendingReplies].slice(0, MAX_IDS);
   pendingReplies = new Set([...pendingReplies].slice(MAX_IDS));
-  const found = await orNull(() => api.tweetsById(wanted));
-  if (!found) return;
-  const ids = new Set(found.map(({ id }) => id));
-  const thread = shownThread();
-  if (thread)
-    addNewReplies(
-      thread,
-      found.map((tweet) => cacheTweet(tweet)),
-    );
-  const missing = wanted.filter((id) => !ids.has(id));
-  if (!missing.length || !retry) return;
-  for (const id of missing) pendingReplies.add(id);
-  setTimeout(() => void readReplies(false), RETRY_MS);
+  let missing = wanted;
+  const readMissing = async () => {
+    const found = (await orNull(() => api.tweetsById(missing))) ?? [];
+    const thread = shownThread();
+    if (thread)
+      addNewReplies(
+        thread,
+        found.map((tweet) => cacheTweet(tweet)),
+      );
+    missing = missing.filter((id) => !found.some((tweet) => tweet.id === id));
+  };
+  await readMissing();
+  await retryWhile(() => missing.length > 0, readMissing);
 }
 
 let completionTimer: ReturnType<typeof setTimeout> | undefined;
@@ -242,7 +247,7 @@ function completeThreadLater() {
     completionTimer = undefined;
     const thread = shownThread();
     if (thread && hasMissingReplies(thread)) void catchUpThread(thread);
-  }, SPREAD_MS + RETRY_MS);
+  }, SPREAD_MS + RETRY_DELAYS_MS[0]);
 }
 
 /** Loads what may have changed while no notices arrived. */

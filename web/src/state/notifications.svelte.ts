@@ -3,12 +3,15 @@
 import * as api from "../api/notifications";
 import { loadUnread } from "./liveStatus.svelte";
 import { PagedList } from "./pagedList.svelte";
+import { retryWhile } from "./retries";
 import { cacheTweet, type Tweet } from "./tweetCache.svelte";
 import { ApiError } from "../api/client";
 
 export interface ShownGroup extends api.NotificationGroup {
-  /** The tweet that it is about; null if it is deleted. */
+  /** The tweet that it is about; null if it is deleted, or cannot be read yet. */
   tweet: Tweet | null;
+  /** Whether the tweet is still being looked for. */
+  awaited: boolean;
   /** Whether it is newer than the reader's last visit of the list, and not opened. */
   fresh: boolean;
 }
@@ -33,10 +36,29 @@ class NotificationList extends PagedList<ShownGroup> {
       const tweets = await tweetsOf(page.items);
       const items = page.items.map((group) => {
         const tweet = tweets.get(group.tweet_id ?? 0) ?? null;
-        return { ...group, tweet, fresh: !group.read && group.seq > lastSeen };
+        const fresh = !group.read && group.seq > lastSeen;
+        // A new notification may arrive before its tweet can be read.
+        return { ...group, tweet, awaited: fresh && !tweet && group.tweet_id !== null, fresh };
       });
+      void this.#findTweets(items.filter(({ awaited }) => awaited).map(({ id }) => id));
       return { items, cursor: page.cursor };
     });
+  }
+
+  /** Looks for the tweets of these groups again. */
+  async #findTweets(ids: string[]) {
+    const awaited = () => this.items.filter((group) => group.awaited && ids.includes(group.id));
+    await retryWhile(
+      () => awaited().length > 0,
+      async () => {
+        const tweets = await tweetsOf(awaited());
+        for (const group of awaited()) {
+          group.tweet = tweets.get(group.tweet_id ?? 0) ?? null;
+          group.awaited = !group.tweet;
+        }
+      },
+    );
+    for (const group of awaited()) group.awaited = false;
   }
 
   announce(seq: number) {

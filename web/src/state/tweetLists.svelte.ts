@@ -21,6 +21,8 @@ export class Feed extends PagedList<Tweet> {
   outdated = $state(false);
 
   #newest: number | null = null;
+  /** The ids of announced tweets that are not shown yet. A later tweet may be readable before them. */
+  #awaited = new Set<number>();
 
   constructor(readonly selection: api.Selection) {
     super((cursor) => cacheTweets(api.feed(selection, cursor), NO_REASON));
@@ -44,10 +46,12 @@ export class Feed extends PagedList<Tweet> {
   has = (id: number) => [...this.items, ...this.newTweets].some((tweet) => tweet.id === id);
 
   announce(id: number) {
+    this.#awaited.add(id);
     if (!this.announcedIds.includes(id)) this.announcedIds = [...this.announcedIds, id];
   }
 
   forget(id: number) {
+    this.#awaited.delete(id);
     this.announcedIds = this.announcedIds.filter((other) => other !== id);
   }
 
@@ -70,7 +74,9 @@ export class Feed extends PagedList<Tweet> {
       return;
     }
     const listed = new Set(this.items.map((tweet) => tweet.id));
-    this.newTweets = items.filter((tweet) => tweet.id > newest && !listed.has(tweet.id));
+    this.newTweets = items.filter(
+      ({ id }) => (id > newest || this.#awaited.has(id)) && !listed.has(id),
+    );
     this.announcedIds = this.announcedIds.filter(
       (id) => !announcedBefore.includes(id) && !this.has(id),
     );
@@ -87,6 +93,7 @@ export class Feed extends PagedList<Tweet> {
   add(tweets: Tweet[]) {
     const added = new Set(tweets.map((tweet) => tweet.id));
     this.items = [...tweets, ...this.items.filter((tweet) => !added.has(tweet.id))];
+    for (const id of added) this.#awaited.delete(id);
     this.#rememberNewest();
   }
 
