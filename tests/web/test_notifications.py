@@ -149,6 +149,32 @@ async def test_a_notification_waits_for_its_tweet(company: Company, opens: Opens
     await expect(notifications(page)).to_contain_text("hello")
 
 
+async def test_a_state_that_arrives_late_does_not_undo_a_choice(
+    company: Company, opens: Opens
+) -> None:
+    ann, bob = await company.hire("Ann"), await company.hire("Bob")
+    # Notifications has to know Bob.
+    await until_status(bob, "POST", f"/api/users/{bob.id}/watch", 409)
+    page = (await opens(ann)).page
+    released = asyncio.Event()
+    hold = hold_response(released)
+    await page.route(
+        "**/watch",
+        lambda route: hold(route) if route.request.method == "GET" else route.continue_(),
+    )
+    bell = page.get_by_role("button", name="Tell me about new tweets")
+
+    async with page.expect_request("**/watch"):
+        await page.goto(f"/profile/{bob.id}")
+    async with page.expect_response(lambda response: response.request.method == "POST"):
+        await bell.click()
+    async with page.expect_response("**/watch"):
+        released.set()
+    await page.unroute_all()
+
+    await expect(bell).to_have_attribute("aria-pressed", "true")
+
+
 async def test_a_muted_thread_is_silent_until_it_is_unmuted(company: Company, opens: Opens) -> None:
     ann, bob = await company.hire("Ann Kim"), await company.hire("Bob Ray")
     tweet_id = await ann.post("A long discussion")

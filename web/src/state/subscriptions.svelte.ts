@@ -23,9 +23,11 @@ interface InThread {
 
 /** Loads whether the reader follows or has muted the thread, for the menu of a tweet. */
 export async function loadThreadState({ root_id: root }: InThread) {
+  const before = threads.get(root);
   try {
     const state = await api.threadState(root);
-    threads.set(root, state);
+    // The response may be older than what the reader has chosen meanwhile.
+    if (threads.get(root) === before) threads.set(root, state);
   } catch (error) {
     // The menu then offers to follow and to mute. Repeating either of them changes nothing.
     if (!(error instanceof ApiError)) throw error;
@@ -83,9 +85,10 @@ export async function setThread(
 export const isWatched = (id: number) => watched.get(id) ?? false;
 
 export async function loadWatched(id: number) {
+  const before = watched.get(id);
   try {
     const on = await api.isWatched(id);
-    if (!isSending(`watch ${id}`)) watched.set(id, on);
+    if (watched.get(id) === before && !isSending(`watch ${id}`)) watched.set(id, on);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
   }
