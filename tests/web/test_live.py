@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.async_api import BrowserContext, Request, Route, expect
+from playwright.async_api import BrowserContext, Locator, Request, Route, expect
 
 from tests.journeys.company import Company, Person, until, until_readable
 from tests.waiting import eventually
@@ -303,6 +303,18 @@ async def test_what_one_does_shows_in_ones_other_tab(company: Company, opens: Op
     await expect(window.page.get_by_role("button", name="1 new tweet")).to_have_count(0)
 
 
+async def until_shown(button: Locator, tweets: list[Locator]) -> None:
+    """Clicks the button for new tweets until all of these are shown. One of them may be announced
+    before another, or before it can be read."""
+
+    async def are_shown() -> bool:
+        if await button.is_visible():
+            await button.click()
+        return all([await tweet.is_visible() for tweet in tweets])
+
+    await eventually(are_shown)
+
+
 async def test_a_tweet_that_can_be_read_only_after_a_newer_one_is_shown_too(
     company: Company, opens: Opens
 ) -> None:
@@ -317,12 +329,9 @@ async def test_a_tweet_that_can_be_read_only_after_a_newer_one_is_shown_too(
     async with unreadable(page, "late"):
         await bob.post("late")
         await bob.post("in time")
-        await button.click()
-        await expect(window.tweet("in time")).to_be_visible()
+        await until_shown(button, [window.tweet("in time")])
         await expect(window.tweet("late")).to_have_count(0)
-    await button.click()
-
-    await expect(window.tweet("late")).to_be_visible()
+    await until_shown(button, [window.tweet("late")])
 
 
 @pytest.mark.parametrize(
@@ -349,13 +358,5 @@ async def test_a_feed_announces_what_belongs_to_it(
     button = shown.get_by_role("button", name=re.compile(r"new tweets?$"))
     tweet = shown.get_by_role("article").filter(has_text=f"by Bob, {bob.id}")
     strangers = shown.get_by_role("article").filter(has_text=f"by {eve.id}, whom")
-    expected = [tweet, strangers] if scope == "everyone" else [tweet]
-
-    async def shows_it() -> bool:
-        # Among everyone's tweets, one of the two may be announced before the other.
-        if await button.is_visible():
-            await button.click()
-        return all([await each.is_visible() for each in expected])
-
-    await eventually(shows_it)
+    await until_shown(button, [tweet, strangers] if scope == "everyone" else [tweet])
     await expect(strangers).to_have_count(1 if scope == "everyone" else 0)
