@@ -250,6 +250,7 @@ async def test_mentions_are_listed_alone(company: Company, opens: Opens, screen:
     await page.get_by_role("button", name="Show new notifications").click()
     await expect(notifications(page)).to_have_count(2)
     await expect(link(page)).not_to_have_accessible_name(re.compile("unread"))
+    await expect(notifications(page).first).to_contain_text("second")
     await notifications(page).first.get_by_role("link").click()
     await expect(window.tweet("second")).to_be_visible()
     await page.go_back()
