@@ -18,7 +18,7 @@ from operate.installation import OWNER
 from operate.terminal import CommandFailed, say
 
 from . import environment, health, keys, port_numbers
-from .repository import REPOSITORY, SERVICES
+from .repository import PYTHON_PATH, REPOSITORY, SERVICES
 from .supervisor_client import Supervisor
 
 _SHARED_PREFIXES = ("SENTRY_DSN", "LOG_", "OTEL_", "FORWARDED_ALLOW_IPS")
@@ -212,7 +212,7 @@ class Instance:
         """
         prefix = f"{service.upper()}_"
         variables: dict[str, str] = {
-            "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'libs'}",
+            "PYTHONPATH": PYTHON_PATH,
             "PYTHONUNBUFFERED": "1",
             f"{prefix}BROKER_URL": self._broker(service, self.secrets[f"broker_{service}"]),
         }

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+PYTHON_PATH = f"{REPOSITORY}:{REPOSITORY / 'libs'}"
+"""The value of PYTHONPATH with which Python finds all code of this repository."""
 SERVICES = ("users", "tweets", "media", "feed", "notifications")
 
 

@@ -107,7 +107,7 @@ class Supervisor:
             cwd=self._root,
             env={
                 **environment.inherited_environment(),
-                "PYTHONPATH": f"{repository.REPOSITORY}:{repository.REPOSITORY / 'libs'}",
+                "PYTHONPATH": repository.PYTHON_PATH,
                 INSTANCE_VARIABLE: str(self._root),
             },
             stdin=subprocess.DEVNULL,

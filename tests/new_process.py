@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from devstack.repository import REPOSITORY
+from devstack.repository import PYTHON_PATH, REPOSITORY
 
 
 def output_of(program: str) -> str:
@@ -11,7 +11,7 @@ def output_of(program: str) -> str:
     result = subprocess.run(
         [sys.executable, "-c", program],
         cwd=REPOSITORY,
-        env={"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'libs'}"},
+        env={"PYTHONPATH": PYTHON_PATH},
         capture_output=True,
         text=True,
         check=True,
