@@ -43,7 +43,7 @@ class Connection(asyncio.Protocol):
         self._completed: Response | None = None
         """A complete response that is not reported yet."""
         self._on_result: OnResult | None = None
-        """The function of whoever waits for the response. None once it was called."""
+        """The callback of the request in progress. None once it was called."""
         self._timer: asyncio.TimerHandle | None = None
         self._timeout_seconds = 0.0
         self._active_at = 0.0
