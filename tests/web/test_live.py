@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.async_api import BrowserContext, Locator, Request, Route, expect
+from playwright.async_api import BrowserContext, Locator, Page, Request, Route, expect
 
 from tests.journeys.company import Company, Person, until, until_readable
 from tests.waiting import eventually
@@ -303,9 +303,10 @@ async def test_what_one_does_shows_in_ones_other_tab(company: Company, opens: Op
     await expect(window.page.get_by_role("button", name="1 new tweet")).to_have_count(0)
 
 
-async def until_shown(button: Locator, tweets: list[Locator]) -> None:
+async def until_shown(page: Page, tweets: list[Locator]) -> None:
     """Clicks the button for new tweets until all of these are shown. One of them may be announced
     before another, or before it can be read."""
+    button = page.get_by_role("button", name=re.compile(r"new tweets?$"))
 
     async def are_shown() -> bool:
         if await button.is_visible():
@@ -324,14 +325,13 @@ async def test_a_tweet_that_can_be_read_only_after_a_newer_one_is_shown_too(
     window = await live(opens, ann)
     page = window.page
     await expect(window.tweet("before")).to_be_visible()
-    button = page.get_by_role("button", name=re.compile(r"new tweets?$"))
 
     async with unreadable(page, "late"):
         await bob.post("late")
         await bob.post("in time")
-        await until_shown(button, [window.tweet("in time")])
+        await until_shown(page, [window.tweet("in time")])
         await expect(window.tweet("late")).to_have_count(0)
-    await until_shown(button, [window.tweet("late")])
+    await until_shown(page, [window.tweet("late")])
 
 
 @pytest.mark.parametrize(
@@ -355,8 +355,7 @@ async def test_a_feed_announces_what_belongs_to_it(
 
     await eve.post(f"by {eve.id}, whom Ann does not follow")
     await bob.post(f"by Bob, {bob.id}")
-    button = shown.get_by_role("button", name=re.compile(r"new tweets?$"))
     tweet = shown.get_by_role("article").filter(has_text=f"by Bob, {bob.id}")
     strangers = shown.get_by_role("article").filter(has_text=f"by {eve.id}, whom")
-    await until_shown(button, [tweet, strangers] if scope == "everyone" else [tweet])
+    await until_shown(shown, [tweet, strangers] if scope == "everyone" else [tweet])
     await expect(strangers).to_have_count(1 if scope == "everyone" else 0)
