@@ -288,8 +288,6 @@ async def test_the_health_says_how_failed_events_are_handled_again(
 
     await expect(page.get_by_text("Something needs attention")).to_be_visible()
     await expect(page.get_by_text("make replay SERVICE=feed")).to_be_visible()
-    # A handler that still runs when the window is closed would fail in the next test.
-    await page.unroute_all(behavior="wait")
 
 
 async def test_an_account_of_the_company_is_linked_and_unlinked(

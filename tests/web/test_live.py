@@ -305,12 +305,14 @@ async def test_what_one_does_shows_in_ones_other_tab(company: Company, opens: Op
 
 async def until_shown(page: Page, tweets: list[Locator]) -> None:
     """Clicks the button for new tweets until all of these are shown. One of them may be announced
-    before another, or before it can be read."""
+    before another, or before it can be read.
+
+    The button may vanish at any moment, when what an earlier click asked for has arrived. So the
+    script clicks it: Playwright's click would wait for it to come back."""
     button = page.get_by_role("button", name=re.compile(r"new tweets?$"))
 
     async def are_shown() -> bool:
-        if await button.is_visible():
-            await button.click()
+        await button.evaluate_all("buttons => buttons.forEach((button) => button.click())")
         return all([await tweet.is_visible() for tweet in tweets])
 
     await eventually(are_shown)

@@ -109,5 +109,3 @@ async def test_entities_that_do_not_fit_the_text_leave_it_plain(
 
     await expect(window.tweet("see https://a.example/1 and #tag")).to_be_visible()
     await expect(window.tweets.locator("p a")).to_have_count(0)
-    # A handler that still runs when the window is closed would fail in the next test.
-    await window.page.unroute_all(behavior="wait")

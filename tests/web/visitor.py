@@ -56,7 +56,7 @@ async def unreadable(page: Page, text: str) -> AsyncIterator[None]:
 
     await page.route("**/api/tweets?*", leave_out)
     yield
-    await page.unroute("**/api/tweets?*", leave_out)
+    await page.unroute_all(behavior="wait")
 
 
 class Visitor:
