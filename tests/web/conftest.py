@@ -112,7 +112,7 @@ async def opens(
     if request.node.stash.get(_FAILED, False):
         for visitor in visitors:
             request.node.add_report_section("teardown", "window", await visitor.describe())
-    for visitor in visitors:
+    for page in [page for visitor in visitors for page in visitor.page.context.pages]:
         # A handler of a request that still runs when the window is closed would fail the next test.
-        await visitor.page.unroute_all(behavior="ignoreErrors")
+        await page.unroute_all(behavior="ignoreErrors")
     assert [trouble for visitor in visitors for trouble in visitor.troubles] == []

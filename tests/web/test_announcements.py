@@ -37,9 +37,10 @@ async def test_an_announcement_is_read_confirmed_and_counted(
     shown = above_home(page, text)
     await expect(shown).to_contain_text("Pack your desk.")
     assert await axe(page) == []
-    await shown.get_by_role("button", name="I have read this").click()
-    await expect(shown.get_by_role("button", name="Show announcement")).to_be_visible()
-    await expect(shown.get_by_text("Read", exact=True)).to_be_visible()
+    async with page.expect_response("**/acknowledgement"):
+        await shown.get_by_role("button", name="I have read this").click()
+        await expect(shown.get_by_role("button", name="Show announcement")).to_be_visible()
+        await expect(shown.get_by_text("Read", exact=True)).to_be_visible()
     await page.reload()
     await shown.get_by_role("button", name="Show announcement").click()
     await expect(shown.get_by_role("button", name="Hide announcement")).to_be_visible()
