@@ -13,6 +13,7 @@ from tests.journeys.company import Company
 from tests.media import samples
 
 from .conftest import Opens
+from .visitor import hold_response
 
 LONG = REPOSITORY / "tests" / "media" / "inputs" / "19-long-screenshot-1080x12000.png"
 
@@ -140,15 +141,21 @@ async def test_a_long_picture_shows_its_top_and_opens_as_a_whole_at_a_readable_w
         ),
     ],
 )
-async def test_a_file_that_is_too_large_is_refused_with_both_sizes(
+async def test_a_file_that_is_too_large_is_refused_with_both_sizes_once_the_texts_are_loaded(
     company: Company, opens: Opens, locale: str, add: str, sentence: str
 ) -> None:
     window = await opens(await company.hire("Ann"), locale=locale)
     page = window.page
+    released = asyncio.Event()
+    await page.route("**/assets/*Bundle-*.js", hold_response(released))
+    await page.reload()
 
     await page.locator("input[type=file]").first.set_input_files(
         FilePayload(name="a.png", mimeType="image/png", buffer=bytes(12_400_000))
     )
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await expect(page.get_by_text(sentence)).to_have_count(0)
+    released.set()
 
     await expect(page.get_by_text(sentence)).to_be_visible()
 

@@ -4,7 +4,7 @@ import { SvelteSet } from "svelte/reactivity";
 import * as api from "../api/announcements";
 import { ApiError } from "../api/client";
 import { tweetsById } from "../api/notifications";
-import { errorText } from "../text/errorTextLookup";
+import { errorText } from "../text/errorTextLookup.svelte";
 import { showToast } from "./toasts.svelte";
 import { session } from "./session.svelte";
 import { getStored, setStored } from "./storage";

@@ -3,7 +3,7 @@
 import { del, delMany, get, keys, set } from "idb-keyval";
 import * as api from "../api/client";
 import { moveMentions, mentionsForApi, type Mention } from "../text/mentions";
-import { errorText } from "../text/errorTextLookup";
+import { errorText } from "../text/errorTextLookup.svelte";
 import { showPosted, showReply } from "./tweetLists.svelte";
 import { commitUndoable, showToast } from "./toasts.svelte";
 import { texts } from "./preferences.svelte";
@@ -89,8 +89,7 @@ export class Draft {
   pictures = $state<Picture[]>([]);
   sending = $state(false);
   failure = $state<api.ApiError | null>(null);
-  /** Why files could not be attached. */
-  rejections = $state<string[]>([]);
+  #rejections = $state.raw<(() => string)[]>([]);
   #text = $state("");
   #mentions = $state.raw<Mention[]>([]);
   #whoMayReply = $state<api.WhoMayReply>("everyone");
@@ -104,6 +103,11 @@ export class Draft {
   /** How many more characters fit. Negative if there are too many. */
   charactersLeft = $derived(MAX_CHARACTERS - countCharacters(this.#text.trim()));
 
+  /** Why files could not be attached, in the reader's language. */
+  get rejections() {
+    return [...new Set(this.#rejections.map((text) => text()))];
+  }
+
   get text() {
     return this.#text;
   }
@@ -111,7 +115,7 @@ export class Draft {
     this.#setMentions(moveMentions(this.#mentions, this.#text, value));
     this.#text = value;
     this.failure = null;
-    this.rejections = [];
+    this.#rejections = [];
     setStored(this.#key("."), value);
   }
   get mentions(): readonly Mention[] {
@@ -189,29 +193,33 @@ export class Draft {
   /** Attaches the files that are accepted; `rejections` says why others are not. */
   attach(files: Iterable<File>) {
     if (this.sending) return;
-    const reasons = new Set<string>();
+    this.#rejections = [];
     for (const file of files) {
-      if (!PICTURE_TYPES.includes(file.type)) reasons.add(texts().pictureErrors.type);
-      else if (file.size > MAX_PICTURE_BYTES) reasons.add(errorText(tooLarge(file.size)));
-      else if (this.pictures.length >= MAX_PICTURES) reasons.add(texts().pictureErrors.count);
+      if (!PICTURE_TYPES.includes(file.type)) this.#reject(() => texts().pictureErrors.type);
+      else if (file.size > MAX_PICTURE_BYTES) this.#reject(() => errorText(tooLarge(file.size)));
+      else if (this.pictures.length >= MAX_PICTURES)
+        this.#reject(() => texts().pictureErrors.count);
       else this.pictures.push(new Picture(file));
     }
-    this.rejections = [...reasons];
     void this.storePictures();
+  }
+
+  #reject(reason: () => string) {
+    this.#rejections = [...this.#rejections, reason];
   }
 
   /** Removes a picture that this browser cannot show: the server could not process it either. */
   rejectPicture(picture: Picture) {
     if (this.sending) return;
     this.detach(picture);
-    this.rejections = [errorText(new api.ApiError("ImageNotAccepted", ""))];
+    this.#reject(() => errorText(new api.ApiError("ImageNotAccepted", "")));
   }
 
   detach(picture: Picture) {
     this.pictures = this.pictures.filter((other) => other.url !== picture.url);
     URL.revokeObjectURL(picture.url);
     this.failure = null;
-    this.rejections = [];
+    this.#rejections = [];
     void this.storePictures();
   }
 
@@ -231,7 +239,7 @@ export class Draft {
   async #post(): Promise<api.Posted | null> {
     if (!this.canPost) return null;
     this.failure = null;
-    this.rejections = [];
+    this.#rejections = [];
     if (this.#text.trim() === "") {
       this.failure = new api.ApiError("TweetEmpty", "");
       return null;

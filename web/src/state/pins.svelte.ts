@@ -6,7 +6,7 @@ import { ApiError } from "../api/client";
 import { tweetsById } from "../api/notifications";
 import type { MenuItem } from "../components/Menu.svelte";
 import { announcementTexts } from "../text/announcementTexts";
-import { errorText } from "../text/errorTextLookup";
+import { errorText } from "../text/errorTextLookup.svelte";
 import { showToast } from "./toasts.svelte";
 import { session } from "./session.svelte";
 import { cacheTweet, type Tweet } from "./tweetCache.svelte";

@@ -5,7 +5,7 @@ import { ApiError } from "../api/client";
 import * as api from "../api/notifications";
 import type { MenuItem } from "../components/Menu.svelte";
 import { notificationTexts } from "../text/notificationTexts";
-import { errorText } from "../text/errorTextLookup";
+import { errorText } from "../text/errorTextLookup.svelte";
 import { showToast } from "./toasts.svelte";
 import { isSending, sendLatest } from "./optimistic";
 

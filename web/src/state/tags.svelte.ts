@@ -2,7 +2,7 @@
 
 import { SvelteMap } from "svelte/reactivity";
 import * as api from "../api/client";
-import { errorText } from "../text/errorTextLookup";
+import { errorText } from "../text/errorTextLookup.svelte";
 import { markFollowingOutdated } from "./tweetLists.svelte";
 import { showToast } from "./toasts.svelte";
 import { PagedList } from "./pagedList.svelte";

@@ -4,7 +4,7 @@
  */
 
 import * as api from "../api/client";
-import { errorText } from "../text/errorTextLookup";
+import { errorText } from "../text/errorTextLookup.svelte";
 import { showToast } from "./toasts.svelte";
 import { texts } from "./preferences.svelte";
 import { session } from "./session.svelte";

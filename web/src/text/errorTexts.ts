@@ -5,7 +5,7 @@
 
 import type { ApiError, Details } from "../api/client";
 import { preferences } from "../state/preferences.svelte";
-import { addErrorTexts } from "./errorTextLookup";
+import { addErrorTexts } from "./errorTextLookup.svelte";
 import { fileSizes } from "./fileSizes";
 
 const en: Record<string, string> = {

@@ -9,10 +9,12 @@
 import { ApiError } from "../api/client";
 import { texts } from "../state/preferences.svelte";
 
-/** Finds a text in `errorTexts.ts`, once that is fetched. */
-let lazyErrorText: (error: ApiError) => string | undefined = () => undefined;
+type Lookup = (error: ApiError) => string | undefined;
 
-export function addErrorTexts(added: typeof lazyErrorText) {
+/** Finds a text in `errorTexts.ts`, once that is fetched. A text that is shown before changes then. */
+let lazyErrorText = $state.raw<Lookup>(() => undefined);
+
+export function addErrorTexts(added: Lookup) {
   lazyErrorText = added;
 }
 
