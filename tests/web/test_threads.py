@@ -136,6 +136,24 @@ async def test_a_tweet_that_cannot_be_shown_says_why(company: Company, opens: Op
     await expect(window.tweet("there")).to_be_visible()
 
 
+async def test_a_tweet_that_the_feed_does_not_have_yet_is_shown_soon(
+    company: Company, opens: Opens
+) -> None:
+    ann = await company.hire("Ann")
+    tweet_id = await ann.post("just posted")
+    window = await opens(ann)
+    unknown = {"result": False, "error_type": "TweetNotFound", "error_message": "Not found."}
+
+    async def not_yet(route: Route) -> None:
+        await route.fulfill(status=404, json=unknown)
+
+    await window.page.route("**/thread*", not_yet, times=1)
+    await window.page.goto(f"/tweets/{tweet_id}")
+
+    await expect(window.page.get_by_role("heading", name="Tweet not found")).to_be_visible()
+    await expect(window.tweet("just posted")).to_be_visible()
+
+
 async def test_the_time_and_the_ground_of_a_card_lead_to_its_page_and_back(
     company: Company, opens: Opens
 ) -> None:

@@ -120,9 +120,11 @@ export class Thread {
   async #load(cursor: string | null, show: (page: ThreadPage) => void) {
     if (this.loading) return;
     this.loading = true;
-    this.failure = null;
+    // A tweet that was not found stays so until it is: it has no retry button that would have to respond.
+    if (this.failure?.status !== 404) this.failure = null;
     try {
       show(await readThread(this.id, cursor));
+      this.failure = null;
     } catch (error) {
       if (!(error instanceof api.ApiError)) throw error;
       this.failure = error;
