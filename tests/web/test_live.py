@@ -307,8 +307,8 @@ async def until_shown(page: Page, tweets: list[Locator]) -> None:
     """Clicks the button for new tweets until all of these are shown. One of them may be announced
     before another, or before it can be read.
 
-    The button may vanish at any moment, when what an earlier click asked for has arrived. So the
-    script clicks it: Playwright's click would wait for it to come back."""
+    The button vanishes at some moment after a click, when the tweets have arrived. So a script in
+    the page clicks it: Playwright's own click would wait for it to come back."""
     button = page.get_by_role("button", name=re.compile(r"new tweets?$"))
 
     async def are_shown() -> bool:

@@ -120,7 +120,7 @@ export class Thread {
   async #load(cursor: string | null, show: (page: ThreadPage) => void) {
     if (this.loading) return;
     this.loading = true;
-    // A tweet that was not found stays so until it is: it has no retry button that would have to respond.
+    // "Not found" is shown until the tweet is found. Other failures have a button, which must show a response.
     if (this.failure?.status !== 404) this.failure = null;
     try {
       show(await readThread(this.id, cursor));
