@@ -112,7 +112,8 @@ async def opens(
     if request.node.stash.get(_FAILED, False):
         for visitor in visitors:
             request.node.add_report_section("teardown", "window", await visitor.describe())
-    for page in [page for visitor in visitors for page in visitor.page.context.pages]:
-        # A handler of a request that still runs when the window is closed would fail the next test.
-        await page.unroute_all(behavior="ignoreErrors")
+    # A route handler that still runs when its page is closed would raise an error in the next test.
+    for visitor in visitors:
+        for page in visitor.page.context.pages:
+            await page.unroute_all(behavior="ignoreErrors")
     assert [trouble for visitor in visitors for trouble in visitor.troubles] == []

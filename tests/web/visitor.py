@@ -46,7 +46,9 @@ def hold_response(released: asyncio.Event) -> Callable[[Route], Awaitable[None]]
 
 @asynccontextmanager
 async def unreadable(page: Page, text: str) -> AsyncIterator[None]:
-    """Leaves tweets with this text out of all responses, as if the feed did not have them yet."""
+    """Leaves tweets with this text out of all responses, as if the feed did not have them yet.
+
+    At the end it removes all routes of the page."""
 
     async def leave_out(route: Route) -> None:
         response = await route.fetch()

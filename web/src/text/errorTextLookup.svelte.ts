@@ -11,7 +11,7 @@ import { texts } from "../state/preferences.svelte";
 
 type Lookup = (error: ApiError) => string | undefined;
 
-/** Finds a text in `errorTexts.ts`, once that is fetched. A text that is shown before changes then. */
+/** Finds a text in `errorTexts.ts`, once that file is loaded. The texts on the page are updated then. */
 let lazyErrorText = $state.raw<Lookup>(() => undefined);
 
 export function addErrorTexts(added: Lookup) {
