@@ -94,7 +94,7 @@ async def overload(bed: Bed, load: Load) -> int:
         load.history.notes.append(
             f"best {best.done:.0f}/s; asked {rate:.0f}/s, done {asked.done:.0f}/s"
             f" ({asked.done / best.done:.0%}; {shares[-1]:.0%} corrected for the generator's CPU,"
-            f" {best.generator:.0%} and {asked.generator:.0%} of a processor),"
+            f" which was {best.generator:.0%} and {asked.generator:.0%} of a processor),"
             f" 99 % of {asked.answered} answered in {_most(asked.all())}"
             + "".join(f", {len(late)} with {status} in {_most(late)}" for status, late in refused)
         )
